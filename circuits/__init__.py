@@ -1,0 +1,46 @@
+"""What runs on the quantum processor: ansatz, readouts, recurrent circuits, export.
+
+Bit order is Qiskit's throughout: qubit 0 is the least significant bit of a basis state and the
+rightmost letter of a Pauli label. Angles are in radians.
+"""
+
+from __future__ import annotations
+
+from circuits.ansatz import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, Ansatz, build_ansatz
+from circuits.export import (
+    draw_figure,
+    draw_text,
+    dump_qasm3,
+    load_qasm3,
+    read_qasm3,
+    read_qpy,
+    write_qasm3,
+    write_qpy,
+)
+from circuits.readout import Readout, build_readout
+from circuits.recurrence import prefix_circuits, step_parameters, unroll
+
+__all__ = [
+    "ANSATZ_FAMILIES",
+    "ENTANGLERS",
+    "PROJECT",
+    "ROTATIONS",
+    "Ansatz",
+    "Readout",
+    "build_ansatz",
+    "build_readout",
+    "draw_figure",
+    "draw_text",
+    "dump_qasm3",
+    "load_qasm3",
+    "prefix_circuits",
+    "read_qasm3",
+    "read_qpy",
+    "step_parameters",
+    "unroll",
+    "write_qasm3",
+    "write_qpy",
+]
+
+# Other packages and folders are called `circuits` too; `qrnn_qiskit` knows this one by its mark.
+PROJECT = "qrnn-qiskit"

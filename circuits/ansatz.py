@@ -1,0 +1,114 @@
+"""The ansatz: the parametrized circuit U(theta) that moves the hidden state one step on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+
+from circuits.custom import check_custom_circuit
+from circuits.families import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, build_family
+from circuits.openqasm import read_qasm3
+from circuits.validation import require_count, require_name
+
+__all__ = ["ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "Ansatz", "build_ansatz"]
+
+_FILE_SUFFIXES = (".qasm", ".qasm3")
+
+
+@dataclass(frozen=True)
+class Ansatz:
+    """One step U(theta) of the recurrent circuit.
+
+    Attributes:
+        circuit: n memory qubits, P free parameters (radians), no classical bits. Qubit 0 is the
+            least significant bit of a basis state, as everywhere in Qiskit.
+        parameters: the P parameters in the order of the controller's outputs, which is the order
+            of ``circuit.parameters``.
+        name: the family, ``"custom"`` for a circuit object, or the name of the file.
+    """
+
+    circuit: QuantumCircuit
+    parameters: tuple[Parameter, ...]
+    name: str
+
+    @property
+    def num_qubits(self) -> int:
+        """The number n of memory qubits."""
+        return int(self.circuit.num_qubits)
+
+    @property
+    def num_parameters(self) -> int:
+        """The number P of angles per step."""
+        return len(self.parameters)
+
+
+def build_ansatz(
+    ansatz: str | os.PathLike[str] | QuantumCircuit = "linear",
+    *,
+    num_qubits: int,
+    num_layers: int = 1,
+    entangler: str = "cz",
+    rotations: Sequence[str] = ("ry", "rz"),
+) -> Ansatz:
+    """Build the ansatz of one step from a family name, a circuit or an OpenQASM 3 file.
+
+    Args:
+        ansatz: a name of ``ANSATZ_FAMILIES``; or a ``QuantumCircuit`` with free parameters, which
+            is copied; or the path of an OpenQASM 3 file with ``input float`` parameters (a string
+            is a path if it ends in ``.qasm`` or ``.qasm3`` or has a folder in it).
+        num_qubits: n, at least 1. A circuit or file must have exactly these qubits.
+
+    Other arguments, which shape the families; a circuit or a file is one step as it stands:
+        num_layers: L, at least 1.
+        entangler: one of ``ENTANGLERS``. ``cz`` has no angle, ``rzz`` and ``crx`` have one each.
+        rotations: names of ``ROTATIONS``, applied to every qubit in this order in every layer.
+
+    Returns:
+        The ansatz. A family orders its angles by layer, then qubit, then rotation, then the
+        layer's entanglers (:func:`circuits.families.build_family`). Circuits and files keep the
+        order of Qiskit's ``circuit.parameters``: by name, vector elements by index.
+
+    Raises:
+        TypeError: an argument of the wrong type, such as a count that is no integer.
+        ValueError: an unknown name, a count below 1, a file that cannot be read, or a circuit
+            that is not a unitary step (:func:`circuits.custom.check_custom_circuit`).
+    """
+    num_qubits = require_count("num_qubits", num_qubits)
+    if isinstance(ansatz, QuantumCircuit):
+        circuit, name = ansatz.copy(), "custom"
+        check_custom_circuit(circuit, num_qubits=num_qubits, name=name)
+    elif isinstance(ansatz, os.PathLike) or _names_file(ansatz):
+        circuit, name = _read_file(Path(ansatz)), Path(ansatz).name
+        check_custom_circuit(circuit, num_qubits=num_qubits, name=name)
+    else:
+        hint = ", or a QuantumCircuit, or the path of a .qasm file"
+        name = require_name("ansatz", ansatz, ANSATZ_FAMILIES, hint=hint)
+        circuit = build_family(
+            name,
+            num_qubits=num_qubits,
+            num_layers=num_layers,
+            entangler=entangler,
+            rotations=rotations,
+        )
+    return Ansatz(circuit=circuit, parameters=tuple(circuit.parameters), name=name)
+
+
+def _names_file(ansatz: object) -> bool:
+    if not isinstance(ansatz, str):
+        return False
+    return ansatz.endswith(_FILE_SUFFIXES) or Path(ansatz).name != ansatz
+
+
+def _read_file(path: Path) -> QuantumCircuit:
+    try:
+        return read_qasm3(path)
+    except OSError as error:
+        raise ValueError(
+            f"the ansatz file {str(path)!r} cannot be opened ({error.strerror}); give the path of "
+            f"an OpenQASM 3 file, or one of the families {', '.join(ANSATZ_FAMILIES)}"
+        ) from error

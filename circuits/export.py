@@ -1,0 +1,74 @@
+"""Circuits out of and into the program: OpenQASM 3, QPY, and drawings.
+
+OpenQASM 3 lives in :mod:`circuits.openqasm` and is offered here beside the others.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qiskit import QuantumCircuit, qpy
+
+from circuits.openqasm import dump_qasm3, load_qasm3, read_qasm3, write_qasm3
+
+__all__ = [
+    "draw_figure",
+    "draw_text",
+    "dump_qasm3",
+    "load_qasm3",
+    "read_qasm3",
+    "read_qpy",
+    "write_qasm3",
+    "write_qpy",
+]
+
+
+def write_qpy(
+    circuits: QuantumCircuit | Sequence[QuantumCircuit], path: str | os.PathLike[str]
+) -> None:
+    """Write one or more circuits to a QPY file, Qiskit's own exact binary form.
+
+    Parameters keep their names, order and identity.
+    """
+    with Path(path).open("wb") as file:
+        qpy.dump(circuits, file)
+
+
+def read_qpy(path: str | os.PathLike[str]) -> list[QuantumCircuit]:
+    """Read the circuits of a QPY file, in the order in which they were written.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is not QPY, is cut short, or is of a newer Qiskit.
+    """
+    content = io.BytesIO(Path(path).read_bytes())
+    try:
+        return list(qpy.load(content))
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} could not be read as QPY: it is not QPY, or cut short, or written by a "
+            "newer Qiskit; a file of write_qpy or qiskit.qpy.dump is required"
+        ) from error
+
+
+def draw_text(circuit: QuantumCircuit, *, width: int = 100) -> str:
+    """Draw a circuit in characters, at most about ``width`` of them a line. Qubit 0 is on top."""
+    return str(circuit.draw("text", fold=width))
+
+
+def draw_figure(circuit: QuantumCircuit, path: str | os.PathLike[str] | None = None) -> Any:
+    """Draw a circuit with matplotlib. Qubit 0 is on top.
+
+    Args:
+        circuit: the circuit; angles may be free parameters.
+        path: where to write the picture (``.png``, ``.svg``, ``.pdf``), if anywhere.
+
+    Returns:
+        The ``matplotlib.figure.Figure``. Like every figure of pyplot it stays in memory until
+        ``matplotlib.pyplot.close(figure)``.
+    """
+    return circuit.draw("mpl", filename=None if path is None else os.fspath(path))

@@ -1,0 +1,134 @@
+"""Readouts: the Pauli observables whose expectation values leave the hidden state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from qiskit.exceptions import QiskitError
+from qiskit.quantum_info import SparsePauliOp
+
+from circuits.validation import require_count
+
+__all__ = ["Readout", "build_readout"]
+
+_LETTERS = "xyz"
+_LABELLED_TERMS = 3  # an observable of more terms is called by its number
+_IMAGINARY_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Readout:
+    """K observables on the n memory qubits.
+
+    Attributes:
+        observables: Hermitian operators, in the order in which their values z[0] to z[K-1] go
+            back to the controller. As in Qiskit, the rightmost letter of a Pauli label is qubit 0.
+        labels: one short name per observable for tables and pictures, qubits counted from the
+            left: ``X0``, ``Z3``, ``X0Z1``, ``0.5*Z0 + Z1``, ``I``; ``O7`` for observable 7 where
+            the sum is long.
+    """
+
+    observables: list[SparsePauliOp]
+    labels: list[str]
+
+
+def build_readout(
+    observables: str | Sequence[SparsePauliOp | str] | None = None, *, num_qubits: int
+) -> Readout:
+    """Build the readout of ``num_qubits`` qubits.
+
+    Args:
+        observables: ``None`` for X, Y and Z of every qubit, which are the 3n measurements of
+            arXiv:2510.25557: X0 to X(n-1), then Y0 to Y(n-1), then Z0 to Z(n-1). A string of
+            lower-case letters, such as ``"z"`` or ``"xz"``, for these Paulis of every qubit, letter
+            by letter in the given order. Or a list whose items are ``SparsePauliOp`` or Pauli
+            labels of n letters (``"IZ"`` is Z of qubit 0).
+        num_qubits: n, at least 1.
+
+    Raises:
+        TypeError: ``observables`` or an item has another type.
+        ValueError: no observables, other letters, an observable on another number of qubits, or
+            one that is not Hermitian (a coefficient with an imaginary part, a free parameter, NaN
+            or infinity).
+    """
+    num_qubits = require_count("num_qubits", num_qubits)
+    if observables is None:
+        observables = _LETTERS
+    if isinstance(observables, str):
+        operators = _build_local_paulis(observables, num_qubits)
+    elif isinstance(observables, Sequence):
+        operators = [_check_observable(k, o, num_qubits) for k, o in enumerate(observables)]
+    else:
+        raise TypeError(
+            "observables must be None, letters such as 'xyz', or a list of SparsePauliOp or "
+            f"Pauli labels, but {type(observables).__name__} arrived; "
+            "put a single observable into a list"
+        )
+    if not operators:
+        raise ValueError("observables is empty; give at least one observable, or None for X, Y, Z")
+    return Readout(operators, [_label(k, operator) for k, operator in enumerate(operators)])
+
+
+def _build_local_paulis(letters: str, num_qubits: int) -> list[SparsePauliOp]:
+    if len(set(letters)) != len(letters) or not set(letters) <= set(_LETTERS):
+        raise ValueError(
+            f"observables={letters!r} is not a choice among the letters x, y and z, each at most "
+            "once and in lower case; for one operator on all qubits write a list with its label, "
+            f"such as [{'Z' * num_qubits!r}]"
+        )
+    return [
+        SparsePauliOp.from_sparse_list([(letter.upper(), [qubit], 1.0)], num_qubits)
+        for letter in letters
+        for qubit in range(num_qubits)
+    ]
+
+
+def _check_observable(
+    index: int, observable: SparsePauliOp | str, num_qubits: int
+) -> SparsePauliOp:
+    shown = " ".join(repr(observable).split())
+    subject = f"observable {index} ({shown[:80]})"
+    if not isinstance(observable, (SparsePauliOp, str)):
+        raise TypeError(
+            f"{subject} is of type {type(observable).__name__}; "
+            "a SparsePauliOp or a Pauli label is required"
+        )
+    try:
+        operator = SparsePauliOp(observable)
+    except QiskitError as error:
+        raise ValueError(
+            f"{subject} is not a Pauli label; it must be {num_qubits} of the letters I, X, Y, Z "
+            "with qubit 0 on the right"
+        ) from error
+    if operator.num_qubits != num_qubits:
+        raise ValueError(
+            f"{subject} acts on {operator.num_qubits} qubits, but the circuit has {num_qubits}; "
+            "pad it with I, qubit 0 on the right"
+        )
+    if operator.coeffs.dtype == object:
+        raise ValueError(f"{subject} has free parameters; its coefficients must be numbers")
+    if not np.all(np.isfinite(operator.coeffs)):
+        raise ValueError(f"{subject} has a coefficient that is NaN or infinite")
+    if np.any(np.abs(operator.coeffs.imag) > _IMAGINARY_TOLERANCE):
+        raise ValueError(
+            f"{subject} is not Hermitian: its coefficients must be real; "
+            "take the real and the imaginary part as two observables"
+        )
+    return SparsePauliOp(operator.paulis, operator.coeffs.real)
+
+
+def _label(index: int, operator: SparsePauliOp) -> str:
+    if operator.size > _LABELLED_TERMS:
+        return f"O{index}"
+    terms = [_label_term(pauli, coeff.real) for pauli, coeff in operator.to_list()]
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+def _label_term(pauli: str, coefficient: float) -> str:
+    factors = [f"{letter}{q}" for q, letter in enumerate(reversed(pauli)) if letter != "I"]
+    product = "".join(factors) or "I"
+    if coefficient in (1.0, -1.0):
+        return product if coefficient > 0 else f"-{product}"
+    return f"{coefficient:g}*{product}"

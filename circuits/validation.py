@@ -1,0 +1,53 @@
+"""Checks that several modules of this package share; their errors name what arrived."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Sequence
+
+__all__ = ["require_count", "require_name"]
+
+
+def require_count(name: str, value: object, *, minimum: int = 1) -> int:
+    """Return ``value`` as an ``int`` of at least ``minimum``.
+
+    Raises:
+        TypeError: ``value`` is not an integer. ``True`` and ``3.0`` are not integers here.
+        ValueError: ``value`` is below ``minimum``.
+    """
+    required = f"{name} must be an integer of at least {minimum}"
+    try:
+        if isinstance(value, bool):
+            raise TypeError("a truth value is not a count")
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(f"{required}, but {value!r} ({type(value).__name__}) arrived") from error
+    if count < minimum:
+        raise ValueError(f"{required}, but {count} arrived")
+    return count
+
+
+def require_name(kind: str, value: object, known: Sequence[str], *, hint: str = "") -> str:
+    """Return ``value`` if it is one of the ``known`` names.
+
+    Args:
+        kind: what is being named, for the message: ``"ansatz"``, ``"entangler"``.
+        value: what arrived.
+        known: the names that are accepted.
+        hint: what else would have been accepted, added to the message.
+
+    Raises:
+        TypeError: ``value`` is not a string.
+        ValueError: ``value`` is not known; the message has the nearest and all known names.
+    """
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{kind} must be a name ({', '.join(known)}){hint}, "
+            f"but {value!r} ({type(value).__name__}) arrived"
+        )
+    if value in known:
+        return value
+    nearest = difflib.get_close_matches(value.lower(), known, n=1)
+    suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise ValueError(f"unknown {kind} {value!r}; known are {', '.join(known)}{hint}.{suggestion}")

@@ -1,0 +1,107 @@
+"""Pauli readouts: order, bit order, labels, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import Pauli, SparsePauliOp, Statevector
+
+from circuits import build_readout
+
+
+def test_default_is_x_then_y_then_z_of_every_qubit() -> None:
+    readout = build_readout(num_qubits=3)
+    assert readout.labels == ["X0", "X1", "X2", "Y0", "Y1", "Y2", "Z0", "Z1", "Z2"]
+    assert readout.observables == [
+        SparsePauliOp(label)
+        for label in ["IIX", "IXI", "XII", "IIY", "IYI", "YII", "IIZ", "IZI", "ZII"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("letters", "labels"),
+    [("z", ["Z0", "Z1"]), ("xz", ["X0", "X1", "Z0", "Z1"]), ("zx", ["Z0", "Z1", "X0", "X1"])],
+)
+def test_letters_choose_paulis_in_the_given_order(letters: str, labels: list[str]) -> None:
+    assert build_readout(letters, num_qubits=2).labels == labels
+
+
+def test_one_qubit() -> None:
+    assert build_readout(num_qubits=1).labels == ["X0", "Y0", "Z0"]
+
+
+def test_qubit_0_is_the_rightmost_letter_and_the_least_significant_bit() -> None:
+    circuit = QuantumCircuit(3)
+    circuit.x(0)
+    readout = build_readout("z", num_qubits=3)
+    from_labels = build_readout(["IIZ", "IZI", "ZII"], num_qubits=3)
+    state = Statevector(circuit)
+    assert np.flatnonzero(state.data).tolist() == [1]
+    for observables in (readout.observables, from_labels.observables):
+        values = [state.expectation_value(o).real for o in observables]
+        assert values == pytest.approx([-1, 1, 1])
+    assert from_labels.labels == readout.labels
+
+
+def test_lists_of_operators_and_labels_keep_their_order() -> None:
+    operator = SparsePauliOp(["ZI", "IX"], [0.5, -2.0])
+    readout = build_readout(["ZX", operator, SparsePauliOp("II"), "-IZ"], num_qubits=2)
+    assert readout.labels == ["X0Z1", "0.5*Z1 - 2*X0", "I", "-Z0"]
+    assert readout.observables[1] == operator
+
+
+def test_long_sums_are_called_by_their_number() -> None:
+    operator = SparsePauliOp(["ZI", "IX", "XX", "YY"])
+    assert build_readout(["ZZ", operator], num_qubits=2).labels == ["Z0Z1", "O1"]
+
+
+def test_later_changes_of_an_operator_do_not_reach_the_readout() -> None:
+    operator = SparsePauliOp("ZZ")
+    readout = build_readout([operator], num_qubits=2)
+    operator.coeffs[0] = 7
+    assert readout.observables == [SparsePauliOp("ZZ")]
+
+
+def make_operator(coefficient: float) -> SparsePauliOp:
+    operator = SparsePauliOp("ZZ")
+    operator.coeffs = np.array([coefficient], dtype=complex)
+    return operator
+
+
+@pytest.mark.parametrize(
+    ("observables", "error", "message"),
+    [
+        ([], ValueError, "observables is empty"),
+        ("", ValueError, "observables is empty"),
+        ("ZZ", ValueError, r"letters x, y and z.*\['ZZ'\]"),
+        ("zz", ValueError, "each at most once"),
+        ("xw", ValueError, "letters x, y and z"),
+        (["Z"], ValueError, r"observable 0 .* acts on 1 qubits, but the circuit has 2"),
+        (["ZZ", "ZQ"], ValueError, r"observable 1 .* not a Pauli label"),
+        ([""], ValueError, "observable 0"),
+        ([SparsePauliOp("ZZ", [1j])], ValueError, r"observable 0 .* not Hermitian"),
+        (["iZZ"], ValueError, "not Hermitian"),
+        ([make_operator(np.nan)], ValueError, "NaN or infinite"),
+        ([make_operator(np.inf)], ValueError, "NaN or infinite"),
+        ([3], TypeError, r"observable 0 .* int"),
+        ([Pauli("ZZ")], TypeError, "a SparsePauliOp or a Pauli label is required"),
+        (SparsePauliOp("ZZ"), TypeError, "put a single observable into a list"),
+        (3, TypeError, "int arrived"),
+    ],
+)
+def test_bad_observables(observables: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        build_readout(observables, num_qubits=2)  # type: ignore[arg-type]
+
+
+def test_operator_with_free_coefficients_is_refused() -> None:
+    operator = SparsePauliOp(["ZZ"], np.array([Parameter("c")], dtype=object))
+    with pytest.raises(ValueError, match="free parameters"):
+        build_readout([operator], num_qubits=2)
+
+
+def test_number_of_qubits_is_checked() -> None:
+    with pytest.raises(TypeError, match="num_qubits"):
+        build_readout(num_qubits=1.5)  # type: ignore[arg-type]
