@@ -1,0 +1,182 @@
+"""From what a user typed to a configuration: defaults, the task's defaults, a file, ``--set``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from qrnn_qiskit.tasks import get_task
+from qrnn_qiskit.training.schema import (
+    Config,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    allows_none,
+    config_class,
+    flatten,
+    list_keys,
+    read_toml,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ModelConfig",
+    "TrainConfig",
+    "read_config",
+    "resolve_config",
+]
+
+
+def resolve_config(
+    task_name: str, overrides: Mapping[str, Any] | None = None, file: Path | None = None
+) -> Config:
+    """Resolve a configuration: built-in defaults < those of the task < the file < overrides.
+
+    Args:
+        task_name: the name of a registered task.
+        overrides: values by dotted key, or by an unambiguous last name (``epochs`` for
+            ``train.epochs``). A string is read as a TOML value and kept as a string where it is
+            none; ``none`` switches an optional key off.
+        file: a TOML file with the same keys as tables.
+
+    Raises:
+        ConfigError: an unknown or ambiguous key (the nearest, or the candidates, are named), a
+            value of the wrong type or range, a required key that is missing, a file that is no
+            TOML. What an unknown task raises is up to :func:`qrnn_qiskit.tasks.get_task`.
+    """
+    task = get_task(task_name)
+    schema = config_class(task.Settings)
+    keys = list_keys(schema)
+    values: dict[str, Any] = {"task": task.name} | dict(task.defaults)
+    if file is not None:
+        for key, value in flatten(read_toml(file)).items():
+            values[find_key(key, keys, f"{file}: ")] = value
+    raw: dict[str, str] = {}
+    for key, value in (overrides or {}).items():
+        full = find_key(key, keys, "")
+        if isinstance(value, str):
+            raw[full] = value
+            value = parse_value(value)
+        values[full] = value
+    for key, value in values.items():
+        if isinstance(value, str) and value.lower() == "none" and allows_none(keys[key]):
+            values[key] = None
+    config = _validate(schema, values, raw, keys)
+    if config.task != task.name:
+        raise ConfigError(
+            f"the configuration is of the task {config.task!r}, but the task {task.name!r} was "
+            "asked for; leave the key task out, or ask for that task"
+        )
+    return config
+
+
+def read_config(path: Path) -> Config:
+    """The configuration of a run as its ``config.toml`` holds it."""
+    task_name = read_toml(path).get("task")
+    if not isinstance(task_name, str):
+        raise ConfigError(f"{path} names no task; the config.toml of a run has a key task")
+    return resolve_config(task_name, file=path)
+
+
+def parse_value(text: str) -> Any:
+    """The TOML value that a string writes (``3``, ``1e-3``, ``true``, ``["ry"]``), or itself."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if len(table) == 1 else text
+
+
+def find_key(key: str, keys: Iterable[str], where: str) -> str:
+    """The full dotted key that a key or its last name means; ConfigError names the nearest."""
+    keys = list(keys)
+    if key in keys:
+        return key
+    candidates = [full for full in keys if full.endswith(f".{key}")]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ConfigError(
+            f"{where}the key {key!r} is ambiguous; write one of {', '.join(candidates)}"
+        )
+    raise ConfigError(f"{where}unknown key {key!r}; the nearest key is {_nearest(key, keys)!r}")
+
+
+def _nearest(key: str, keys: list[str]) -> str:
+    last_names = {full.rpartition(".")[2]: full for full in reversed(keys)}
+    match = get_close_matches(key, keys, n=1, cutoff=0.75)
+    if match:
+        return match[0]
+    last = get_close_matches(key.rpartition(".")[2], last_names, n=1, cutoff=0.0)
+    return last_names[last[0]]
+
+
+def _validate(
+    schema: type[Config], values: dict[str, Any], raw: dict[str, str], keys: Iterable[str]
+) -> Config:
+    """Validate as strictly as TOML is typed: no "3" for 3, no true for 1, but 1 for 1.0."""
+    try:
+        return _build(schema, values)
+    except ValidationError as error:
+        wrong = {_find_place(part["loc"], keys) for part in error.errors()}
+        as_typed = {key: raw[key] for key in wrong if key in raw}
+        message = _explain(error, keys, values)
+        cause = error
+    try:  # a column called 2024 or true is text that reads as a TOML value
+        return _build(schema, values | as_typed)
+    except ValidationError:
+        raise ConfigError(message) from cause
+
+
+def _build(schema: type[Config], values: dict[str, Any]) -> Config:
+    tree: dict[str, Any] = {"model": {}, "data": {}, "train": {}}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        table = tree
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = value
+    return schema.model_validate_json(json.dumps(tree, default=str), strict=True)
+
+
+def _find_place(location: tuple[int | str, ...], keys: Iterable[str]) -> str:
+    """The known key that an error is about; the location goes on inside unions and lists."""
+    path = [str(part) for part in location]
+    while path and ".".join(path) not in keys:
+        path.pop()
+    return ".".join(path) or ".".join(map(str, location))
+
+
+def _explain(error: ValidationError, keys: Iterable[str], values: Mapping[str, Any]) -> str:
+    complaints: dict[str, list[str]] = {}
+    for part in error.errors():
+        place = _find_place(part["loc"], keys)
+        if part["type"] == "missing":
+            text = f"is required and has no default; give it with --set {place}=VALUE"
+        else:
+            text = part["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+        complaints.setdefault(place, []).append(text)
+    lines = []
+    for place, texts in complaints.items():
+        arrived = values.get(place)
+        got = f" = {arrived!r} ({_name_type(arrived)})" if place in values else ""
+        lines.append(f"{place}{got}: {' or '.join(dict.fromkeys(texts))}")
+    return "; ".join(lines)
+
+
+def _name_type(value: Any) -> str:
+    names = {
+        bool: "a truth value",
+        int: "an integer",
+        float: "a decimal number",
+        str: "a string",
+        list: "a list",
+    }
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,156 @@
+"""A trained run measured on its test sequences, on the simulator or on a device."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.loading import TrainedModel, load
+from qrnn_qiskit.metrics import estimate_mean
+from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.training.checkpoint import CheckpointError
+from qrnn_qiskit.training.experiment import load_splits
+from qrnn_qiskit.training.inference import predict_sequences, record_readouts
+from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["Evaluation", "evaluate", "select_test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The result of an evaluation, with the fields of ``qrnn evaluate --json``.
+
+    Attributes:
+        metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
+            is None for a single sequence.
+        shots: executions per circuit, None where values are exact.
+        seed: the training seed of the run.
+        seconds: wall-clock time of the predictions.
+        jobs, qpu_seconds: what a service ran and charged; 0 on this machine.
+    """
+
+    task: str
+    device: str
+    sequences: int
+    shots: int | None = None
+    seed: int
+    metrics: dict[str, dict[str, float | None]]
+    seconds: float
+    jobs: int = 0
+    qpu_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+
+def evaluate(
+    run: RunFolder,
+    *,
+    sequences: int | None = None,
+    executor: Executor | None = None,
+    weights: str = "best",
+) -> Evaluation:
+    """Measure a run on the first test sequences and keep the results in its ``evaluations``.
+
+    Written there under the next free number: .json (the result and its provenance), .csv (the
+    task's table of predictions), .npz (prediction, readouts and output of each sequence, with
+    standard errors where they were sampled).
+
+    Args:
+        run: a run with at least one finished epoch.
+        sequences: how many, the first ones; all test sequences unless given.
+        executor: where the circuits run; the simulator unless given.
+        weights: "best" by validation, or "last".
+
+    Raises:
+        ValueError: ``sequences`` is not between 1 and the number of test sequences.
+        CheckpointError: the checkpoint cannot be used, or the data has changed since training.
+    """
+    trained = load(run.path, weights=weights)
+    if executor is not None:
+        trained.qrnn.executor = executor
+    chosen = select_test(trained, sequences)
+    start = time.monotonic()
+    with record_readouts(trained.model) as record:
+        prediction = predict_sequences(
+            trained.model, chosen, trained.config.train.evaluation_batch_size
+        )
+    seconds = time.monotonic() - start
+    metrics: dict[str, dict[str, float | None]] = {
+        name: dict(estimate_mean(values)._asdict())
+        for name, values in trained.task.measure(prediction, chosen).items()
+    }
+    evaluation = Evaluation(
+        task=trained.config.task,
+        device=trained.qrnn.executor.name,
+        sequences=len(chosen),
+        seed=trained.config.seed,
+        metrics=metrics,
+        seconds=seconds,
+    )
+    _write(run, trained, evaluation, weights, chosen, {"prediction": prediction} | record.join())
+    return evaluation
+
+
+def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequences:
+    """The first test sequences of a run, all unless told; ValueError when there are not so many.
+
+    CheckpointError when the data has changed since training.
+    """
+    task = trained.task
+    test = load_splits(task).test
+    if task.fingerprint() != trained.data_sha256:
+        raise CheckpointError(
+            f"the data of the task {task.name!r} has changed since training (SHA-256 was "
+            f"{trained.data_sha256[:12]}..., is {task.fingerprint()[:12]}...); put the data back"
+        )
+    if sequences is None:
+        return test
+    if not 1 <= sequences <= len(test):
+        raise ValueError(
+            f"{sequences} test sequences were asked for; the test split has {len(test)}, a number "
+            f"from 1 to {len(test)} is required"
+        )
+    return test.select(slice(sequences))
+
+
+def _write(
+    run: RunFolder,
+    trained: TrainedModel,
+    evaluation: Evaluation,
+    weights: str,
+    chosen: Sequences,
+    arrays: dict[str, Tensor],
+) -> None:
+    run.evaluations.mkdir(exist_ok=True)
+    stem = _find_free(run.evaluations, evaluation.device)
+    header, rows = trained.task.tabulate(arrays["prediction"], chosen)
+    with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    np.savez(
+        stem.with_suffix(".npz"),
+        allow_pickle=False,
+        **{name: tensor.numpy() for name, tensor in arrays.items()},
+    )
+    content = evaluation.to_dict() | {
+        "weights": weights,
+        "provenance": describe_provenance(trained.config, trained.data_sha256),
+    }
+    stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _find_free(folder: Path, device: str) -> Path:
+    """folder/0001-device, one more than the highest number there is."""
+    numbers = [int(path.stem.split("-")[0]) for path in folder.glob("[0-9]*-*.json")]
+    name = "".join(letter if letter.isalnum() else "-" for letter in device)
+    return folder / f"{max(numbers, default=0) + 1:04d}-{name}"

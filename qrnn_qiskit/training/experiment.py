@@ -1,0 +1,61 @@
+"""A configuration brought to life: its task, its data and its untrained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from qrnn_qiskit.tasks import get_task
+from qrnn_qiskit.tasks.base import Splits, Task, TaskModel
+from qrnn_qiskit.training.randomness import seed_everything
+from qrnn_qiskit.training.schema import Config
+
+__all__ = ["Experiment", "build_model", "load_splits", "prepare"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A task with its loaded data and its model; everything that can be checked has been."""
+
+    config: Config
+    task: Task
+    splits: Splits
+    model: TaskModel
+
+
+def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
+    """Load the data and build the seeded, untrained model. Writes nothing.
+
+    Raises what the task says about the data (DataError) and the model about its arguments.
+    """
+    task = get_task(config.task)(config.data)
+    splits = load_splits(task)
+    seed_everything(config.seed)
+    return Experiment(config, task, splits, build_model(config, task, ansatz_file))
+
+
+def load_splits(task: Task) -> Splits:
+    """The data of a task; ValueError when a split is empty."""
+    splits = task.load()
+    for name in ("train", "validation", "test"):
+        if len(getattr(splits, name)) == 0:
+            raise ValueError(
+                f"the {name} split of the task {task.name!r} is empty; every split needs at "
+                "least one sequence: give more data or other shares"
+            )
+    return splits
+
+
+def build_model(config: Config, task: Task, ansatz_file: Path | None = None) -> TaskModel:
+    """The untrained model of a task whose preprocessing is fitted or restored.
+
+    ``ansatz_file`` stands in for ``model.ansatz``: a run folder keeps its own copy.
+    """
+    from qrnn_qiskit.model import QRNN
+
+    arguments = config.model.model_dump() | {"dtype": getattr(torch, config.model.dtype)}
+    if ansatz_file is not None:
+        arguments["ansatz"] = str(ansatz_file)
+    return task.build(lambda input_size: QRNN(input_size, **arguments))

@@ -1,0 +1,38 @@
+"""Ctrl-C between two steps instead of in the middle of one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["TrainingInterrupted", "catch_interrupt"]
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training was stopped by the user after its checkpoint was written."""
+
+
+@contextmanager
+def catch_interrupt() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether SIGINT came, so that a step is never cut in two.
+
+    A second SIGINT raises KeyboardInterrupt at once. Outside the main thread, where Python does
+    not deliver signals, the function stays False.
+    """
+    arrived = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived.is_set
+        return
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        arrived.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield arrived.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)

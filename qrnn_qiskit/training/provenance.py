@@ -1,0 +1,67 @@
+"""Where a result comes from: versions, seeds, git commit, machine, data."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qrnn_qiskit.training.schema import Config
+
+__all__ = ["describe_provenance"]
+
+_PACKAGES = ("qrnn-qiskit", "qiskit", "torch", "numpy", "numba", "scikit-learn")
+
+
+def describe_provenance(config: Config, data_sha256: str) -> dict[str, Any]:
+    """Everything that a result depends on beside the configuration, as plain JSON values.
+
+    ``git`` is the commit of the source this package was imported from, None outside a checkout.
+    Numbers are equal to the last bit where these versions, the number of threads and the
+    processor are.
+    """
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()}
+        | {package: _find_version(package) for package in _PACKAGES},
+        "seeds": {"training": config.seed, "split": config.data.split_seed},
+        "git": _find_commit(Path(__file__).resolve().parents[2]),
+        "data_sha256": data_sha256,
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cpus": os.cpu_count(),
+            "torch_threads": torch.get_num_threads(),
+        },
+    }
+
+
+def _find_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return None
+
+
+def _find_commit(root: Path) -> dict[str, Any] | None:
+    """Commit and whether files differ from it. Only of this source, not of a folder around it."""
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _ask_git(root, "rev-parse", "HEAD")
+        changed = _ask_git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):  # no git program, or no commit yet
+        return None
+    return {"commit": commit, "changed": bool(changed)}
+
+
+def _ask_git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()

@@ -1,0 +1,140 @@
+"""The folder of a run: its files, how it is created and how its metrics are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from circuits.ansatz import ANSATZ_FAMILIES
+from qrnn_qiskit.training.config import read_config
+from qrnn_qiskit.training.experiment import Experiment, prepare
+from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.schema import Config, format_toml
+
+__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run"]
+
+_CONFIG = "config.toml"
+
+
+class RunFolderError(ValueError):
+    """A folder that cannot be used as asked: it holds a run already, or none."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run.
+
+    config.toml (resolved), provenance.json, metrics.jsonl (an object for each epoch),
+    checkpoint.pt, ansatz.qasm (where the ansatz is a file), ``pictures`` and ``evaluations``.
+    """
+
+    path: Path
+    config: Config
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> RunFolder:
+        """Open the folder of a run; RunFolderError when it holds none."""
+        folder = Path(path)
+        if not (folder / _CONFIG).is_file():
+            state = "holds no run (no config.toml)" if folder.is_dir() else "does not exist"
+            raise RunFolderError(f"{folder} {state}; give a folder that training wrote")
+        return cls(folder, read_config(folder / _CONFIG))
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """Task, data and untrained model, made on the first use."""
+        return prepare(self.config, self.ansatz_file)
+
+    @property
+    def ansatz_file(self) -> Path | None:
+        """The run's own copy of its OpenQASM 3 ansatz; None where the ansatz is a family."""
+        copy = self.path / "ansatz.qasm"
+        return copy if copy.exists() else None
+
+    @property
+    def metrics_file(self) -> Path:
+        """metrics.jsonl, one JSON object for each finished epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """checkpoint.pt, from which training goes on and models are loaded."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the pictures; made when the first is drawn."""
+        return self.path / "pictures"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the evaluations; made by the first one."""
+        return self.path / "evaluations"
+
+    def append_metrics(self, row: dict[str, Any]) -> int:
+        """Add the object of an epoch to metrics.jsonl; returns the size of the file in bytes."""
+        with self.metrics_file.open("ab") as file:
+            file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def truncate_metrics(self, size: int) -> None:
+        """Cut metrics.jsonl back to its first ``size`` bytes, what a checkpoint knew of it."""
+        with self.metrics_file.open("ab") as file:
+            arrived = file.tell()
+            if arrived < size:
+                raise RunFolderError(
+                    f"{self.metrics_file} has {arrived} bytes where its checkpoint knew {size}; "
+                    "restore the file, or train again in a new folder"
+                )
+            file.truncate(size)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The objects of metrics.jsonl in the order of the epochs; empty before the first."""
+        if not self.metrics_file.exists():
+            return []
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def create_run(out: str | os.PathLike[str], config: Config) -> RunFolder:
+    """Make the folder of a new run, after its data and its model have been checked.
+
+    Raises:
+        RunFolderError: ``out`` holds a run already, or is a file.
+        ValueError, TypeError: what the task says about its data or the model about its
+            arguments. Nothing is written then.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file; a folder is required")
+    if (folder / _CONFIG).exists() or (folder / "checkpoint.pt").exists():
+        raise RunFolderError(
+            f"{folder} already holds a run; give another folder, or go on with it by "
+            f"'qrnn resume {folder}'"
+        )
+    run = RunFolder(folder, config)
+    provenance = describe_provenance(config, run.experiment.task.fingerprint())
+    folder.mkdir(parents=True, exist_ok=True)
+    ansatz = config.model.ansatz
+    if ansatz not in ANSATZ_FAMILIES:
+        shutil.copyfile(ansatz, folder / "ansatz.qasm")
+    (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n")
+    (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
+    return run
+
+
+def name_run(task: str, root: str | os.PathLike[str] = "runs") -> Path:
+    """A folder for a new run that does not exist yet: root/task-YYYYMMDD-HHMMSS."""
+    stem = f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, number = Path(root) / stem, 2
+    while path.exists():
+        path, number = Path(root) / f"{stem}-{number}", number + 1
+    return path

@@ -1,0 +1,167 @@
+"""The configuration of a run: what can be set, with its defaults, and how it is kept as TOML."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args
+
+import tomli_w
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+)
+from pydantic.fields import FieldInfo
+
+from qrnn_qiskit.tasks.base import DataSettings
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ModelConfig",
+    "TrainConfig",
+    "allows_none",
+    "config_class",
+    "flatten",
+    "format_toml",
+    "list_keys",
+    "read_toml",
+]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: says which key, what arrived and what is required."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, without unknown keys, NaN or infinity."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class ModelConfig(Section):
+    """The arguments of :class:`qrnn_qiskit.QRNN` by the same names.
+
+    Names (readout, ansatz, activation, ...) and ranges are checked by the model itself, which is
+    built before anything is written. ``ansatz`` is a family or the path of an OpenQASM 3 file.
+    """
+
+    num_qubits: int = 4
+    num_layers: int = 1
+    readout: str = "expectation"
+    observables: str | list[str] | None = None
+    num_ancillas: int = 1
+    coupling: str = "cry"
+    coupling_strength: float = math.pi
+    measured_qubits: list[int] | None = None
+    measured_bases: str = "Z"
+    controller_hidden: int | None = 32
+    activation: str = "gelu"
+    dropout: float = 0.0
+    ansatz: str = "linear"
+    entangler: str = "cz"
+    rotations: list[str] = ["ry", "rz"]
+    feedback_gain: float = 1.0
+    angle_gain: float = 1.0
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class TrainConfig(Section):
+    """How a model is trained: AdamW, a schedule of its rate, clipping, stopping and saving."""
+
+    epochs: PositiveInt = 50
+    batch_size: PositiveInt = 64
+    evaluation_batch_size: PositiveInt = 256
+    learning_rate: PositiveFloat = 0.01
+    weight_decay: NonNegativeFloat = 0.0
+    schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    warmup_steps: NonNegativeInt = Field(0, description="steps in which the rate rises to full")
+    clip_norm: PositiveFloat | None = Field(1.0, description="largest gradient norm; none: any")
+    patience: PositiveInt | None = Field(
+        None, description="epochs without a better validation before stopping; none: never"
+    )
+    checkpoint_every: NonNegativeFloat = Field(
+        30.0, description="seconds between checkpoints inside an epoch; 0: every step"
+    )
+
+
+class Config(Section):
+    """The whole configuration of a run. ``data`` is of the class that the task asks for."""
+
+    task: str
+    seed: NonNegativeInt = Field(0, lt=2**63)
+    model: ModelConfig
+    data: DataSettings
+    train: TrainConfig
+
+
+@cache
+def config_class(settings: type[DataSettings]) -> type[Config]:
+    """The configuration class of a task whose data has these settings."""
+    return create_model("Config", __base__=Config, data=(settings, ...))
+
+
+def list_keys(section: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """Every dotted key below a section, in order, with its field."""
+    keys: dict[str, FieldInfo] = {}
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= list_keys(field.annotation, f"{prefix}{name}.")
+        else:
+            keys[prefix + name] = field
+    return keys
+
+
+def allows_none(field: FieldInfo) -> bool:
+    """Whether a key can be switched off with ``none``."""
+    return NoneType in get_args(field.annotation)
+
+
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables as one with dotted keys: {"train": {"epochs": 3}} is {"train.epochs": 3}."""
+    return dict(_walk(tree, ""))
+
+
+def _walk(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _walk(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def format_toml(config: Config) -> str:
+    """The configuration as TOML with every key. TOML has no null, so None is written "none"."""
+    return tomli_w.dumps(_write_none(config.model_dump(mode="json")))
+
+
+def _write_none(tree: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _write_none(value) if isinstance(value, dict) else "none" if value is None else value
+        for name, value in tree.items()
+    }
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. ConfigError when it is missing or is not TOML in UTF-8."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file {path} cannot be read ({error.strerror}); "
+            "give the path of a TOML file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file in UTF-8: {error}") from error

@@ -1,0 +1,296 @@
+"""The training loop: steps, epochs, validation, checkpoints, and going on after a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.metrics import estimate_mean
+from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    read_checkpoint,
+    write_checkpoint,
+)
+from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
+from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.randomness import (
+    capture_random_states,
+    restore_random_states,
+    seed_everything,
+    shuffle,
+)
+from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError
+from qrnn_qiskit.training.schedule import scheduled_rate
+
+__all__ = ["TrainingDiverged", "TrainingResult", "resume", "train"]
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss, a gradient or a validation metric is NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training came to. Epochs count from 1; ``validation`` is that of the best epoch."""
+
+    path: Path
+    epochs: int
+    best_epoch: int
+    stopped_early: bool
+    validation: dict[str, float]
+
+
+@dataclass
+class Position:
+    """Where training stands. Epochs, batches and steps are those done; sums are of the epoch."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    sequences: int = 0
+    norm_sum: float = 0.0
+    norm_max: float = 0.0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_value: float | None = None
+    metrics_bytes: int = 0
+
+    def begin_epoch(self) -> None:
+        self.epoch += 1
+        self.batch = self.sequences = 0
+        self.loss_sum = self.norm_sum = self.norm_max = self.seconds = 0.0
+
+
+def train(
+    run: RunFolder, *, executor: Executor | None = None, progress: TrainingProgress | None = None
+) -> TrainingResult:
+    """Train a new run to its end. The test split is never looked at.
+
+    Args:
+        run: a folder that ``create_run`` made.
+        executor: where the circuits run; the simulator unless given.
+        progress: the progress bar; None shows one where standard error is a terminal.
+
+    Raises:
+        TrainingInterrupted: SIGINT came; the checkpoint is written, ``resume`` goes on.
+        TrainingDiverged: loss or gradients are NaN or infinite; says what to lower.
+        RunFolderError: the run has begun already.
+    """
+    if run.checkpoint_file.exists():
+        raise RunFolderError(
+            f"{run.path} has begun training already; go on with it by 'qrnn resume {run.path}', "
+            "or give another folder"
+        )
+    trainer = Trainer(run, executor, progress or TrainingProgress())
+    run.metrics_file.write_bytes(b"")
+    trainer.save()
+    return trainer.fit()
+
+
+def resume(
+    run: RunFolder, *, executor: Executor | None = None, progress: TrainingProgress | None = None
+) -> TrainingResult:
+    """Go on with a run from its last checkpoint; a finished run returns its result again.
+
+    On the simulator the weights and metrics are those of a run that was never interrupted, to
+    the last bit. Arguments and errors are those of :func:`train`, and CheckpointError for a
+    checkpoint that cannot be used or whose data has changed.
+    """
+    if not run.checkpoint_file.exists():  # stopped before the first step: nothing is lost
+        return train(run, executor=executor, progress=progress)
+    checkpoint = read_checkpoint(run.checkpoint_file, run.config)
+    trainer = Trainer(run, executor, progress or TrainingProgress())
+    trainer.restore(checkpoint)
+    return trainer.fit()
+
+
+class Trainer:
+    """A run in training: the model, its optimizer and the position in the data."""
+
+    def __init__(
+        self, run: RunFolder, executor: Executor | None, progress: TrainingProgress
+    ) -> None:
+        self.run = run
+        self.progress = progress
+        self.config = run.config.train
+        self.task = run.experiment.task
+        self.data_sha256 = self.task.fingerprint()
+        self.splits = run.experiment.splits
+        self.model = run.experiment.model
+        if executor is not None:
+            self.model.qrnn.executor = executor
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+        )
+        self.position = Position()
+        self.best_weights: dict[str, Tensor] | None = None
+        self.saved_at = time.monotonic()
+        seed_everything(run.config.seed)
+
+    def fit(self) -> TrainingResult:
+        """Epoch after epoch until the last one or until patience ends."""
+        with self.progress, catch_interrupt() as interrupted:
+            while not self.is_finished():
+                self.stop_if(interrupted)
+                self.train_epoch(interrupted)
+                self.finish_epoch()
+        rows = self.run.read_metrics()
+        best = rows[self.position.best_epoch - 1]
+        prefix = "validation_"
+        return TrainingResult(
+            path=self.run.path,
+            epochs=self.position.epoch,
+            best_epoch=self.position.best_epoch,
+            stopped_early=self.position.epoch < self.config.epochs,
+            validation={k.removeprefix(prefix): v for k, v in best.items() if prefix in k},
+        )
+
+    def is_finished(self) -> bool:
+        waited = self.position.epoch - self.position.best_epoch
+        impatient = self.config.patience is not None and waited >= self.config.patience
+        return impatient or self.position.epoch >= self.config.epochs
+
+    def train_epoch(self, interrupted: Callable[[], bool]) -> None:
+        """The batches of the epoch that are left, in an order that seed and epoch determine."""
+        position = self.position
+        fresh = self.splits.fresh
+        data = self.splits.train if fresh is None else fresh(position.epoch)
+        order = shuffle(len(data), self.run.config.seed, position.epoch)
+        batches = torch.split(order, self.config.batch_size)
+        self.model.train()
+        for indices in batches[position.batch :]:
+            start = time.monotonic()
+            epochs = position.epoch + position.batch / len(batches)
+            loss, norm = self.step(data.select(indices), epochs / self.config.epochs)
+            position.batch += 1
+            position.step += 1
+            position.loss_sum += loss * len(indices)
+            position.sequences += len(indices)
+            position.norm_sum += norm
+            position.norm_max = max(position.norm_max, norm)
+            position.seconds += time.monotonic() - start
+            self.progress.show_step(epochs, self.config.epochs, loss)
+            if time.monotonic() - self.saved_at >= self.config.checkpoint_every:
+                self.save()
+            self.stop_if(interrupted)
+
+    def step(self, batch: Sequences, progress: float) -> tuple[float, float]:
+        """One step of AdamW on a batch; its loss and its gradient norm before clipping."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = scheduled_rate(self.config, self.position.step, progress)
+        self.optimizer.zero_grad()
+        loss = self.task.loss(self.model(batch.inputs, batch.lengths), batch)
+        self.require_finite("the loss", loss.item())
+        loss.backward()  # type: ignore[no-untyped-call]
+        limit = math.inf if self.config.clip_norm is None else self.config.clip_norm
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+        self.require_finite("the gradient norm", norm)
+        self.optimizer.step()
+        return loss.item(), norm
+
+    def finish_epoch(self) -> None:
+        """Validate, keep the best weights, write the epoch's metrics and a checkpoint."""
+        start = time.monotonic()
+        validation = self.splits.validation
+        prediction = predict_sequences(self.model, validation, self.config.evaluation_batch_size)
+        metrics = {
+            name: estimate_mean(values).value
+            for name, values in self.task.measure(prediction, validation).items()
+        }
+        for name, value in metrics.items():
+            self.require_finite(f"the validation metric {name}", value)
+        position = self.position
+        self.keep_best(metrics[self.task.headline])
+        row = {
+            "epoch": position.epoch + 1,
+            "step": position.step,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": position.loss_sum / position.sequences,
+            "gradient_norm_mean": position.norm_sum / position.batch,
+            "gradient_norm_max": position.norm_max,
+            **{f"validation_{name}": value for name, value in metrics.items()},
+            "seconds": position.seconds + time.monotonic() - start,
+        }
+        position.metrics_bytes = self.run.append_metrics(row)
+        position.begin_epoch()
+        self.save()
+        self.progress.show_epoch(row, self.task.headline)
+
+    def keep_best(self, value: float) -> None:
+        """Keep the weights when the headline metric is the best so far; a tie keeps the earlier."""
+        best = self.position.best_value
+        better = best is None or (value > best if self.task.higher_is_better else value < best)
+        if better:
+            self.position.best_value = value
+            self.position.best_epoch = self.position.epoch + 1
+            self.best_weights = {
+                name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
+            }
+
+    def stop_if(self, interrupted: Callable[[], bool]) -> None:
+        if interrupted():
+            self.save()
+            raise TrainingInterrupted(
+                f"training stopped after epoch {self.position.epoch}, step {self.position.step}; "
+                f"go on with 'qrnn resume {self.run.path}'"
+            )
+
+    def require_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            model, clip = self.run.config.model, self.config.clip_norm
+            raise TrainingDiverged(
+                f"training diverged in epoch {self.position.epoch + 1} at step "
+                f"{self.position.step + 1}: {what} is {value}; a finite number is required. Lower "
+                f"train.learning_rate (now {self.config.learning_rate:g}), train.clip_norm (now "
+                f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
+                f"{model.feedback_gain:g}) and train in a new folder"
+            )
+
+    def save(self) -> None:
+        """Write the checkpoint of this position."""
+        write_checkpoint(
+            self.run.checkpoint_file,
+            Checkpoint(
+                config=self.run.config.model_dump(mode="json"),
+                task=self.task.remember(),
+                data_sha256=self.data_sha256,
+                weights=self.model.state_dict(),
+                best_weights=self.best_weights,
+                optimizer=self.optimizer.state_dict(),
+                random=capture_random_states(),
+                position=asdict(self.position),
+            ),
+        )
+        self.saved_at = time.monotonic()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put weights, optimizer, random states, metrics and position back."""
+        path = self.run.checkpoint_file
+        if checkpoint.data_sha256 != self.data_sha256:
+            raise CheckpointError(
+                f"the data of {self.run.path} has changed since its training began (SHA-256 was "
+                f"{checkpoint.data_sha256[:12]}..., is {self.data_sha256[:12]}...); put "
+                "the data back, or train again in a new folder"
+            )
+        try:
+            self.model.load_state_dict(checkpoint.weights)
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+            self.position = Position(**checkpoint.position)
+            self.best_weights = checkpoint.best_weights
+            restore_random_states(checkpoint.random)
+        except (RuntimeError, ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(f"{path} does not fit the model: {error}") from error
+        self.run.truncate_metrics(self.position.metrics_bytes)

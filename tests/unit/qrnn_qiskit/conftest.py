@@ -1,0 +1,119 @@
+"""A toy task with a small classical recurrence, so that training is tested in milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qrnn_qiskit.executors import SimulatorExecutor
+from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.tasks import DataSettings, Sequences, Splits, TaskModel, registry
+from qrnn_qiskit.tasks.classification import ClassificationTask
+from qrnn_qiskit.tasks.files import DataFile
+from qrnn_qiskit.training.config import Config, resolve_config
+from qrnn_qiskit.training.run_folder import RunFolder, create_run
+
+
+class ToySettings(DataSettings):
+    size: int = 40
+    dropout: float = 0.3  # the same last name as model.dropout
+    column: str = "value"
+    file: DataFile | None = None
+    content: int = 0
+    scale: float = 1.0
+    fresh: bool = False
+
+
+class ToyRecurrence(nn.Module):
+    """A GRU with the attributes of a QRNN that tasks, training and pictures use."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, 4, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.num_readouts = self.readout_size = 4
+        self.readout = SimpleNamespace(labels=["Z0", "Z1", "Z2", "Z3"])
+        self.executor = SimulatorExecutor()
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        output = self.dropout(self.gru(x)[0])
+        state = SimpleNamespace(
+            readouts=output[:, -1], standard_errors=None, output_standard_errors=None
+        )
+        return output, state
+
+
+class Toy(ClassificationTask):
+    """Is the sum over a sequence's first component positive? The test split is out of reach."""
+
+    name = "toy"
+    summary = "tell positive from negative sums"
+    source = "generated"
+    Settings = ToySettings
+    settings: ToySettings
+    defaults: ClassVar[dict[str, Any]] = {
+        "train.epochs": 3,
+        "train.batch_size": 8,
+        "train.patience": 9,
+    }
+    classes: ClassVar[list[str]] = ["negative", "positive"]
+
+    def load(self) -> Splits:
+        size = self.settings.size
+        splits = [self.generate(part, size) for part in range(3)]
+        return Splits(
+            *splits,
+            fresh=(lambda epoch: self.generate(3 + epoch, size)) if self.settings.fresh else None,
+        )
+
+    def generate(self, part: int, size: int) -> Sequences:
+        values = np.random.default_rng((self.settings.content, part)).normal(size=(size, 5, 3))
+        inputs = torch.from_numpy(values).float() * self.settings.scale
+        return Sequences(inputs, (inputs[:, :, 0].sum(dim=1) > 0).long())
+
+    def build(self, qrnn_factory: Callable[[int], Any]) -> TaskModel:
+        qrnn: Any = ToyRecurrence(self.settings.dropout)
+        return TaskModel(qrnn, LastStateHead(qrnn, 2))
+
+    def read(self, path: Path) -> Sequences:
+        inputs = torch.from_numpy(np.loadtxt(path).reshape(-1, 5, 3)).float()
+        return Sequences(inputs, torch.empty(len(inputs), 0))
+
+    def remember(self) -> dict[str, Any]:
+        return {"centre": 0.0}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        assert state == {"centre": 0.0}
+
+    def fingerprint(self) -> str:
+        text = str(self.settings.content)
+        if self.settings.file is not None:
+            text += self.settings.file.read_text()
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> type[Toy]:
+    """The toy task, registered for the time of a test."""
+    monkeypatch.setitem(registry._tasks, "toy", Toy)
+    return Toy
+
+
+@pytest.fixture
+def configure(toy: type[Toy]) -> Callable[..., Config]:
+    """Make a configuration of the toy task: configure(epochs=3)."""
+    return lambda **overrides: resolve_config("toy", overrides)
+
+
+@pytest.fixture
+def create(tmp_path: Path, configure: Callable[..., Config]) -> Callable[..., RunFolder]:
+    """Make a run of the toy task: create("name", epochs=3)."""
+    return lambda name="run", **overrides: create_run(tmp_path / name, configure(**overrides))

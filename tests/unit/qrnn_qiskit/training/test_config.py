@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qrnn_qiskit.training.config import Config, ConfigError, read_config, resolve_config
+from qrnn_qiskit.training.schema import format_toml, list_keys
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+def test_layers_override_each_other_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("seed = 5\n[train]\nepochs = 7\nbatch_size = 9\n")
+    config = resolve_config("toy", {"train.batch_size": "11"}, file)
+    assert config.train.learning_rate == 0.01  # built in
+    assert config.train.patience == 9  # the task's
+    assert (config.seed, config.train.epochs) == (5, 7)  # the file's
+    assert config.train.batch_size == 11  # --set
+
+
+def test_an_unambiguous_last_name_suffices(configure: Callable[..., Config]) -> None:
+    config = configure(epochs="4", num_qubits="3", size="12")
+    assert config.train.epochs == 4
+    assert config.model.num_qubits == 3
+    assert config.data.size == 12  # type: ignore[attr-defined]
+
+
+def test_an_ambiguous_last_name_lists_the_candidates() -> None:
+    with pytest.raises(ConfigError, match=r"'dropout'.*model\.dropout, data\.dropout"):
+        resolve_config("toy", {"dropout": "0.1"})
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("train.epoch", "train.epochs"),
+        ("model.num_qubit", "model.num_qubits"),
+        ("learning_rat", "train.learning_rate"),
+        ("traim.epochs", "train.epochs"),
+        ("sead", "seed"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest(key: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown key '{key}'.*'{nearest}'"):
+        resolve_config("toy", {key: "1"})
+
+
+def test_an_unknown_key_of_a_file_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[train]\nepoch = 7\n")
+    with pytest.raises(ConfigError, match=r"settings\.toml: unknown key 'train\.epoch'"):
+        resolve_config("toy", {}, file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "arrived", "required"),
+    [
+        ("train.epochs", "ten", r"'ten' \(a string\)", "valid integer"),
+        ("train.epochs", "2.0", r"2\.0 \(a decimal number\)", "valid integer"),
+        ("train.epochs", "true", r"True \(a truth value\)", "valid integer"),
+        ("train.epochs", "0", r"0 \(an integer\)", "greater than 0"),
+        ("train.epochs", "none", "'none'", "valid integer"),
+        ("train.learning_rate", "nan", "nan", "finite number"),
+        ("train.schedule", "cosin", "'cosin'", "'constant', 'cosine' or 'linear'"),
+        ("model.dtype", "float16", "'float16'", "'float32' or 'float64'"),
+        ("model.rotations", "ry", "'ry'", "valid array"),
+        ("model.observables", "3.5", None, None),
+        ("seed", "-1", "-1", "greater than or equal to 0"),
+        ("seed", "99999999999999999999", "99999999999999999999", "valid integer|less than"),
+    ],
+)
+def test_a_wrong_value_says_key_arrived_and_required(
+    key: str, value: str, arrived: str | None, required: str | None
+) -> None:
+    if arrived is None:
+        assert resolve_config("toy", {key: value}).model.observables == value
+        return
+    with pytest.raises(ConfigError, match=f"^{key} = {arrived}.*must be.*({required})") as info:
+        resolve_config("toy", {key: value})
+    assert info.value.__cause__ is not None
+
+
+def test_a_missing_required_key_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"data\.target: is required.*--set data\.target=VALUE"):
+        resolve_config("series", {"data.file": "x.csv"})
+
+
+def test_strings_that_read_as_values_stay_text_where_text_is_required(
+    configure: Callable[..., Config],
+) -> None:
+    assert configure(column="2024").data.column == "2024"  # type: ignore[attr-defined]
+    assert configure(column="true").data.column == "true"  # type: ignore[attr-defined]
+    assert configure(column='"3"').data.column == "3"  # type: ignore[attr-defined]
+
+
+def test_none_switches_an_optional_key_off(configure: Callable[..., Config]) -> None:
+    config = configure(patience="none", controller_hidden="None", clip_norm=None)
+    assert config.train.patience is None
+    assert config.model.controller_hidden is None
+    assert config.train.clip_norm is None
+
+
+def test_another_task_in_the_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('task = "digits"\n')
+    with pytest.raises(ConfigError, match=r"of the task 'digits'.*'toy'"):
+        resolve_config("toy", {}, file)
+
+
+def test_files_that_are_no_toml_or_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        resolve_config("toy", {}, tmp_path / "absent.toml")
+    (tmp_path / "bad.toml").write_text("epochs: 3\n")
+    with pytest.raises(ConfigError, match="is not a TOML file"):
+        resolve_config("toy", {}, tmp_path / "bad.toml")
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    rate=st.floats(1e-12, 1e3),
+    strength=st.floats(0.0, math.pi),
+    patience=st.none() | st.integers(1, 99),
+    observables=st.none() | st.just("z") | st.lists(st.sampled_from(["XX", "ZI"]), min_size=1),
+)
+def test_config_toml_is_complete_and_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    rate: float,
+    strength: float,
+    patience: int | None,
+    observables: Any,
+) -> None:
+    config = resolve_config(
+        "toy",
+        {
+            "seed": seed,
+            "learning_rate": rate,
+            "coupling_strength": strength,
+            "patience": patience,
+            "observables": observables,
+        },
+    )
+    path = tmp_path_factory.mktemp("config") / "config.toml"
+    path.write_text(format_toml(config), encoding="utf-8")
+    assert read_config(path) == config
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    written = {key for table in ("model", "data", "train") for key in tables[table]}
+    assert written == {key.split(".")[1] for key in list_keys(type(config)) if "." in key}
+
+
+def test_every_task_has_valid_defaults() -> None:
+    from qrnn_qiskit.tasks import list_tasks
+
+    required = {
+        "series": {"file": "x.csv", "target": "y"},
+        "text": {"file": "x.csv"},
+    }
+    for task in list_tasks():
+        config = resolve_config(task.name, required.get(task.name, {}))
+        assert config.task == task.name

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qrnn_qiskit.loading import load
+from qrnn_qiskit.training.checkpoint import CheckpointError
+from qrnn_qiskit.training.evaluation import evaluate, select_test
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.trainer import train
+
+
+@pytest.fixture
+def trained(create: Callable[..., RunFolder]) -> RunFolder:
+    run = create(epochs=2, evaluation_batch_size=7)
+    train(run)
+    return run
+
+
+def test_the_result_has_the_fields_of_the_command_line(trained: RunFolder) -> None:
+    result = evaluate(trained)
+    content = json.loads(json.dumps(result.to_dict()))
+    assert list(content) == [
+        "task",
+        "device",
+        "sequences",
+        "shots",
+        "seed",
+        "metrics",
+        "seconds",
+        "jobs",
+        "qpu_seconds",
+    ]
+    assert (content["task"], content["device"], content["sequences"]) == ("toy", "simulator", 40)
+    model = load(trained.path)
+    test = trained.experiment.splits.test
+    right = (model.predict(test).argmax(dim=1) == test.targets).double().numpy()
+    accuracy = content["metrics"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(right.mean())
+    assert accuracy["standard_error"] == pytest.approx(right.std(ddof=1) / np.sqrt(40))
+
+
+def test_predictions_and_readouts_are_kept(trained: RunFolder) -> None:
+    evaluate(trained)
+    evaluate(trained, sequences=5, weights="last")
+    assert sorted(path.name for path in trained.evaluations.iterdir()) == [
+        f"{number}-simulator.{kind}"
+        for number in ("0001", "0002")
+        for kind in ("csv", "json", "npz")
+    ]
+    stem = trained.evaluations / "0002-simulator"
+    content = json.loads(stem.with_suffix(".json").read_text())
+    assert (content["sequences"], content["weights"]) == (5, "last")
+    assert content["provenance"]["data_sha256"] == trained.experiment.task.fingerprint()
+    with np.load(stem.with_suffix(".npz")) as file:
+        arrays = dict(file)
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "prediction": (5, 2),
+        "readouts": (5, 4),
+        "output": (5, 5, 4),
+    }
+    rows = list(csv.reader(stem.with_suffix(".csv").read_text().splitlines()))
+    assert rows[0] == ["row", "predicted", "probability", "actual"]
+    names = np.array(["negative", "positive"])
+    assert [row[1] for row in rows[1:]] == names[arrays["prediction"].argmax(axis=1)].tolist()
+
+
+def test_the_first_sequences_are_taken(trained: RunFolder) -> None:
+    model = load(trained.path)
+    whole, part = select_test(model), select_test(model, 3)
+    assert len(whole) == 40
+    assert part.inputs.equal(whole.inputs[:3])
+
+
+@pytest.mark.parametrize("count", [0, -1, 41])
+def test_a_number_of_sequences_that_is_not_there(trained: RunFolder, count: int) -> None:
+    with pytest.raises(ValueError, match=rf"{count} test sequences.*from 1 to 40"):
+        evaluate(trained, sequences=count)
+    assert not trained.evaluations.exists()
+
+
+def test_changed_data_is_refused(create: Callable[..., RunFolder], tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("1")
+    run = create(epochs=1, file=str(file))
+    train(run)
+    file.write_text("2")
+    with pytest.raises(CheckpointError, match="has changed since training"):
+        evaluate(run)
