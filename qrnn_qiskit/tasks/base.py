@@ -1,0 +1,196 @@
+"""What every task is made of: its sequences, its settings, its model and the task itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.model import QRNN
+
+__all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences with their targets, one split or one batch.
+
+    inputs: (N, T, E) float, or (N, T) int64 tokens.
+    targets: (N,) int64 classes, (N, T) int64 classes of each step, or (N, H) float; (N, 0) for
+        new inputs, whose targets nobody knows.
+    lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
+    rows: (N,) int64, the row of the data that a sequence comes from (for a window its last row),
+        counted from 1; None for generated sequences.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    lengths: Tensor | None = None
+    rows: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("targets", "lengths", "rows"):
+            tensor = getattr(self, name)
+            if tensor is not None and len(tensor) != len(self.inputs):
+                raise ValueError(
+                    f"{len(self.inputs)} sequences of inputs with {len(tensor)} {name}; "
+                    "one for each sequence is required"
+                )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def has_targets(self) -> bool:
+        """False for new inputs, which only ask for a prediction."""
+        return self.targets.ndim != 2 or self.targets.shape[1] > 0
+
+    def select(self, indices: Tensor | slice) -> Sequences:
+        """The sequences at these positions, in this order."""
+        return Sequences(
+            self.inputs[indices],
+            self.targets[indices],
+            None if self.lengths is None else self.lengths[indices],
+            None if self.rows is None else self.rows[indices],
+        )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test sequences.
+
+    ``fresh`` gives new training sequences for an epoch (counted from 0) and depends on nothing
+    but the settings and the epoch, so a resumed run sees the same data. None: ``train`` is used
+    in every epoch.
+    """
+
+    train: Sequences
+    validation: Sequences
+    test: Sequences
+    fresh: Callable[[int], Sequences] | None = None
+
+
+class DataSettings(BaseModel):
+    """Settings of a task's data, ``data.*`` in the configuration. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split_seed: int = Field(
+        default=0, ge=0, lt=2**32, description="draws the splits; apart from the training seed"
+    )
+
+
+class TaskModel(nn.Module):
+    """A recurrent model between an embedding and a head.
+
+    ``forward(inputs, lengths)`` returns the prediction of the head: (B, C) or (B, H) from the
+    last state, (B, T, C) from each step. Floating-point inputs are cast to the dtype of the
+    recurrent model; tokens go through ``embedding``.
+    """
+
+    def __init__(self, qrnn: QRNN, head: nn.Module, embedding: nn.Module | None = None) -> None:
+        super().__init__()
+        reference = next(qrnn.parameters())
+        self.embedding = None if embedding is None else embedding.to(reference)
+        self.qrnn = qrnn
+        self.head = head.to(reference)
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The prediction for a batch of inputs, in the dtype of the parameters."""
+        x = inputs if self.embedding is None else self.embedding(inputs)
+        output, state = self.qrnn(x.to(next(self.qrnn.parameters()).dtype), lengths=lengths)
+        prediction: Tensor = self.head(output, state)
+        return prediction
+
+
+class Task(ABC):
+    """A learning problem: data, model, loss and metrics.
+
+    A new task is a subclass in a file of this folder, or in any module that is imported, with
+    the decorator ``register``. ``defaults`` are configuration values by dotted key, which a
+    configuration file and ``--set`` override. Training keeps the weights with the best mean of
+    the metric ``headline`` on the validation split.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    Settings: ClassVar[type[DataSettings]] = DataSettings
+    defaults: ClassVar[dict[str, Any]] = {}
+    headline: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+
+    settings: DataSettings
+
+    def __init__(self, settings: DataSettings) -> None:
+        if not isinstance(settings, self.Settings):
+            raise TypeError(
+                f"settings of task {self.name!r} are a {type(settings).__name__}; "
+                f"a {self.Settings.__name__} is required"
+            )
+        self.settings = settings
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Read or generate the data and fit the preprocessing on the training split alone.
+
+        Raises DataError for data that cannot be used.
+        """
+
+    @abstractmethod
+    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+        """The untrained model around ``qrnn_factory(input_size)``; after load() or restore()."""
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
+        """The mean loss of a batch, a scalar to differentiate."""
+
+    @abstractmethod
+    def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
+        """Each metric by name with one value for each sequence, (N,)."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Sequences:
+        """New inputs from a file, without targets; after load() or restore().
+
+        Raises DataError for a file that cannot be used.
+        """
+
+    @abstractmethod
+    def tabulate(
+        self, prediction: Tensor, batch: Sequences
+    ) -> tuple[list[str], list[list[str | float | int]]]:
+        """Header and rows of a table of predictions, with the targets where they are known."""
+
+    def remember(self) -> dict[str, Any]:
+        """The fitted preprocessing as plain values, to be stored with the weights."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the preprocessing back from ``remember()``, without reading the data again.
+
+        Raises ValueError for a state that this task never remembered.
+        """
+        if state:
+            raise ValueError(
+                f"task {self.name!r} remembers nothing, but {sorted(state)} arrived; "
+                "the state belongs to another task"
+            )
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of the data, for the provenance of a run."""
+
+
+def number_rows(batch: Sequences) -> list[int]:
+    """The row of each sequence for a table: that of the data, or 1, 2, ... where generated."""
+    if batch.rows is None:
+        return list(range(1, len(batch) + 1))
+    rows: list[int] = batch.rows.tolist()
+    return rows

@@ -1,0 +1,53 @@
+"""What tasks with one class for each sequence share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from qrnn_qiskit import metrics
+from qrnn_qiskit.tasks.base import Sequences, Task, number_rows
+
+__all__ = ["ClassificationTask"]
+
+
+class ClassificationTask(Task):
+    """One class for each sequence: cross-entropy (B, C) as loss, accuracy as headline."""
+
+    headline = "accuracy"
+    higher_is_better = True
+
+    @property
+    @abstractmethod
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the logits."""
+
+    def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
+        """Mean cross-entropy in nats."""
+        return metrics.cross_entropy(prediction, batch.targets).mean()
+
+    def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
+        """Cross-entropy, and accuracy as 0 or 1 for each sequence."""
+        return {
+            "cross_entropy": metrics.cross_entropy(prediction, batch.targets),
+            "accuracy": metrics.accuracy(prediction, batch.targets),
+        }
+
+    def tabulate(
+        self, prediction: Tensor, batch: Sequences
+    ) -> tuple[list[str], list[list[str | float | int]]]:
+        """Row, predicted class and its probability, and the actual class where it is known."""
+        probabilities, predicted = prediction.softmax(dim=-1).max(dim=-1)
+        header = ["row", "predicted", "probability"]
+        rows: list[list[str | float | int]] = [
+            [row, self.classes[label], probability]
+            for row, label, probability in zip(
+                number_rows(batch), predicted.tolist(), probabilities.tolist(), strict=True
+            )
+        ]
+        if batch.has_targets:
+            header.append("actual")
+            for row, target in zip(rows, batch.targets.tolist(), strict=True):
+                row.append(self.classes[target])
+        return header, rows

@@ -1,0 +1,124 @@
+"""Handwritten digits of 8x8 pixels, read one row of pixels per step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.tasks.base import Sequences, Splits, TaskModel
+from qrnn_qiskit.tasks.classification import ClassificationTask
+from qrnn_qiskit.tasks.files import DataError, read_array, read_table
+from qrnn_qiskit.tasks.registry import register
+from qrnn_qiskit.tasks.splitting import split_stratified
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.model import QRNN
+
+__all__ = ["Digits"]
+
+SIDE = 8
+BRIGHTEST = 16
+SPLIT_SIZES = (1150, 250, 397)
+
+
+@register
+class Digits(ClassificationTask):
+    """Ten classes, T = 8 steps of E = 8 pixels scaled to [0, 1]."""
+
+    name = "digits"
+    summary = "classify handwritten digits of 8x8 pixels, one row of pixels per step"
+    source = "scikit-learn load_digits: 1,797 images, split 1,150 / 250 / 397"
+    defaults: ClassVar[dict[str, Any]] = {
+        "model.num_qubits": 4,
+        "model.num_layers": 2,
+        "model.controller_hidden": 32,
+        "model.activation": "gelu",
+        "train.epochs": 60,
+        "train.batch_size": 64,
+        "train.learning_rate": 0.01,
+    }
+
+    @property
+    def classes(self) -> list[str]:
+        """The digits "0" to "9"."""
+        return [str(digit) for digit in range(10)]
+
+    def load(self) -> Splits:
+        """All images, split stratified by digit."""
+        images, labels = _load_images()
+        inputs = _scale(images)
+        targets = torch.from_numpy(labels)
+        train, validation, test = (
+            Sequences(inputs[part], targets[part], rows=torch.from_numpy(part) + 1)
+            for part in split_stratified(labels, SPLIT_SIZES, self.settings.split_seed)
+        )
+        return Splits(train, validation, test)
+
+    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+        """A head on the last state: ten digits."""
+        qrnn = qrnn_factory(SIDE)
+        return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)))
+
+    def read(self, path: Path) -> Sequences:
+        """Images with pixels from 0 to 16: .npy (N, 8, 8) or (N, 64), or CSV of 64 columns."""
+        images = _read_npy(path) if path.suffix == ".npy" else _read_csv(path)
+        return Sequences(
+            _scale(images),
+            targets=torch.empty(len(images), 0),
+            rows=torch.arange(1, len(images) + 1),
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all pixels and labels."""
+        images, labels = _load_images()
+        return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+
+
+def _load_images() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return digits.images.astype(np.float64), digits.target.astype(np.int64)
+
+
+def _scale(images: NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy(images / BRIGHTEST)
+
+
+def _read_npy(path: Path) -> NDArray[np.float64]:
+    array = read_array(path)
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{path} holds {array.dtype} values; real numbers are required")
+    if len(array.shape) < 2 or array.shape[1:] not in {(SIDE, SIDE), (SIDE * SIDE,)}:
+        raise DataError(f"{path} has shape {array.shape}; (N, 8, 8) or (N, 64) is required")
+    images = array.astype(np.float64).reshape(-1, SIDE, SIDE)
+    if len(images) == 0:
+        raise DataError(f"{path} holds no image")
+    places = [f"{path}, image {number}" for number in range(1, len(images) + 1)]
+    return _check_pixels(images, places)
+
+
+def _read_csv(path: Path) -> NDArray[np.float64]:
+    table = read_table(path, header=False)
+    if len(table.columns) != SIDE * SIDE:
+        raise DataError(
+            f"{path} has {len(table.columns)} columns; 64 are required, the pixels of an image "
+            "row by row, without a header"
+        )
+    images = table.read_numbers(table.columns).reshape(-1, SIDE, SIDE)
+    return _check_pixels(images, [table.locate(row) for row in table.rows])
+
+
+def _check_pixels(images: NDArray[np.float64], places: list[str]) -> NDArray[np.float64]:
+    valid = (images >= 0) & (images <= BRIGHTEST)  # false for NaN as well
+    for image in np.flatnonzero(~valid.all(axis=(1, 2))):
+        pixel = images[image][~valid[image]][0]
+        raise DataError(f"{places[image]}: pixel value {pixel:g}; values from 0 to 16 are required")
+    return images

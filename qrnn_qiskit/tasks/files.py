@@ -1,0 +1,208 @@
+"""Reading a user's files. Every complaint names the file and the row.
+
+Rows count the records of data from 1, without the header; the line in brackets is the line of
+the file as an editor shows it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator
+
+__all__ = ["DataError", "DataFile", "Row", "Table", "read_array", "read_bytes", "read_table"]
+
+# A path in the settings, absolute so that a run can be resumed from any folder.
+DataFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class DataError(ValueError):
+    """Data that cannot be used: says where, what arrived and what is required."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: its number among the data (from 1), the line it begins on, its fields."""
+
+    number: int
+    line: int
+    fields: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as text. ``columns`` are the names of the header, or "1", "2", ... without one."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[Row]
+    sha256: str
+
+    def locate(self, row: Row) -> str:
+        """The place of a row as errors give it."""
+        return f"{self.path}, row {row.number} (line {row.line})"
+
+    def find_column(self, name: str) -> int:
+        """Position of a column; DataError lists the columns found when it is missing."""
+        if name in self.columns:
+            return self.columns.index(name)
+        nearest = get_close_matches(name, self.columns, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise DataError(
+            f"{self.path}: column {name!r} is missing; columns found: "
+            f"{', '.join(map(repr, self.columns))}{hint}"
+        )
+
+    def read_text(self, name: str) -> list[str]:
+        """A column as text without surrounding white space; DataError at the first empty field."""
+        position = self.find_column(name)
+        values = []
+        for row in self.rows:
+            value = row.fields[position].strip()
+            if not value:
+                raise DataError(f"{self.locate(row)}: {name} is empty")
+            values.append(value)
+        return values
+
+    def read_numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """The named columns as finite numbers, (rows, columns) float64.
+
+        DataError at the first field that is empty, no number, NaN or infinite.
+        """
+        positions = [self.find_column(name) for name in names]
+        numbers = np.empty((len(self.rows), len(names)))
+        for index, row in enumerate(self.rows):
+            for column, position in enumerate(positions):
+                try:
+                    numbers[index, column] = parse_number(row.fields[position])
+                except ValueError as error:
+                    raise DataError(
+                        f"{self.locate(row)}, column {names[column]!r}: {error}"
+                    ) from error
+        return numbers
+
+
+def parse_number(field: str) -> float:
+    """A finite number from a field; ValueError says what stood there instead."""
+    text = field.strip()
+    if not text:
+        raise ValueError("is empty; a number is required")
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise ValueError(f"holds {text!r}, which is not a number (decimal point: '.')") from error
+    if not math.isfinite(number):
+        raise ValueError(f"holds {text!r}; a finite number is required")
+    return number
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; DataError when it is missing, a folder, unreadable or empty."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; a file is required")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} does not exist (looked in {path.absolute().parent}); give the path of a file"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    if not content.strip():
+        raise DataError(f"{path} is empty")
+    return content
+
+
+def read_table(path: Path, *, header: bool = True) -> Table:
+    """Read a comma-separated file in UTF-8, with or without a header. Blank lines are left out.
+
+    Raises DataError for a file that is missing, empty, not UTF-8 or not CSV, for repeated or
+    unnamed columns, for rows of unequal width, for a file without data, and for a blank line
+    between the rows of a single column.
+    """
+    content = read_bytes(path)
+    text = _decode(content, path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records: list[tuple[int, list[str]]] = []
+    line = 1
+    try:
+        for fields in reader:
+            if fields:
+                records.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, record beginning on line {line}: not valid CSV ({error}); "
+            "fields are separated by commas, and a field with a comma, a quote or a line break "
+            'stands in "double quotes"'
+        ) from error
+    if not records:
+        raise DataError(f"{path} is empty")
+    if header:
+        columns = _check_header(records.pop(0)[1], path)
+    else:
+        columns = tuple(str(number) for number in range(1, len(records[0][1]) + 1))
+    rows = [Row(number, *record) for number, record in enumerate(records, start=1)]
+    if not rows:
+        raise DataError(f"{path} has a header but no row of data")
+    _check_rows(rows, columns, path)
+    return Table(path, columns, rows, hashlib.sha256(content).hexdigest())
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array of a .npy file; pickled objects are refused."""
+    content = read_bytes(path)
+    try:
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a .npy file of plain numbers: {error}") from error
+    return array
+
+
+def _decode(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
+            "save the file in UTF-8"
+        ) from error
+
+
+def _check_header(fields: list[str], path: Path) -> tuple[str, ...]:
+    columns = tuple(field.strip() for field in fields)
+    for position, name in enumerate(columns):
+        if not name:
+            raise DataError(f"{path}: column {position + 1} of the header has no name")
+        if name in columns[:position]:
+            raise DataError(f"{path}: the header has column {name!r} twice; names must differ")
+    return columns
+
+
+def _check_rows(rows: list[Row], columns: tuple[str, ...], path: Path) -> None:
+    for row in rows:
+        if len(row.fields) != len(columns):
+            raise DataError(
+                f"{path}, row {row.number} (line {row.line}): has {len(row.fields)} fields; "
+                f"{len(columns)} are required, as in the first line"
+            )
+    if len(columns) == 1:
+        # A blank line in a file of one column may be a missing value: never drop it silently.
+        for row, following in pairwise(rows):
+            gap = row.line + 1 + "".join(row.fields).count("\n")
+            if following.line != gap:
+                raise DataError(
+                    f"{path}, line {gap}: is blank; fill in the value or remove the line"
+                )

@@ -1,0 +1,54 @@
+"""Tasks by name. Every module of this folder is imported on the first look-up."""
+
+from __future__ import annotations
+
+import pkgutil
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TypeVar
+
+from qrnn_qiskit.tasks.base import Task
+
+__all__ = ["UnknownTaskError", "get_task", "list_tasks", "register"]
+
+TaskClass = TypeVar("TaskClass", bound=type[Task])
+
+_tasks: dict[str, type[Task]] = {}
+
+
+class UnknownTaskError(ValueError):
+    """A task name that nothing is registered under."""
+
+
+def register(task: TaskClass) -> TaskClass:
+    """Class decorator: makes a task known by its ``name``. ValueError if the name is taken."""
+    known = _tasks.setdefault(task.name, task)
+    if known is not task:
+        raise ValueError(
+            f"task name {task.name!r} is taken by {known.__module__}.{known.__qualname__}; "
+            f"give {task.__module__}.{task.__qualname__} another name"
+        )
+    return task
+
+
+def get_task(name: str) -> type[Task]:
+    """The task class of a name; UnknownTaskError gives the nearest and all known names."""
+    _import_folder()
+    if name not in _tasks:
+        nearest = get_close_matches(name, _tasks, n=1, cutoff=0.4)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise UnknownTaskError(f"unknown task {name!r}; {hint}known: {', '.join(sorted(_tasks))}")
+    return _tasks[name]
+
+
+def list_tasks() -> list[type[Task]]:
+    """All registered task classes in the order of their names."""
+    _import_folder()
+    return [_tasks[name] for name in sorted(_tasks)]
+
+
+def _import_folder() -> None:
+    from qrnn_qiskit import tasks
+
+    for module in pkgutil.iter_modules(tasks.__path__):
+        import_module(f"{tasks.__name__}.{module.name}")
