@@ -1,0 +1,56 @@
+# Everything runs in .venv, which `make` builds from nothing but Python >= 3.11.
+# Take another Python with: make test PYTHON=/path/to/python
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The newest Python from 3.11 to 3.14 that can make an environment.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+INSTALLED := .venv/.installed
+
+.PHONY: help demo test check slow bench lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## train the digits, print a table, write a picture
+	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
+
+test: check ## the checks and the tests (minutes)
+	$(RUN) pytest
+
+check: $(INSTALLED) ## style, types and import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(RUN) mypy
+	$(BIN)/lint-imports
+
+slow: $(INSTALLED) ## the tests that train for minutes
+	$(RUN) pytest -m slow
+
+bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
+	$(RUN) pip install "pennylane>=0.45"
+	$(BIN)/python benchmarks/speed.py
+
+# Hashes only: a lock without URLs installs from whatever index pip is set up for.
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and the caches, never a run
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 with the venv module was found" \
+		"(python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys, venv, ensurepip; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 14) \
+		else f"error: {sys.executable} is Python {v[0]}.{v[1]}; required is 3.11 to 3.14. Name one: make PYTHON=/path/to/python")'
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,7 @@
+"""Where a recurrent circuit runs: devices by name, and the command line ``qrnn``."""
+
+from __future__ import annotations
+
+from runtime_jobs.devices import DeviceError, DeviceName, open_device, parse_device_name
+
+__all__ = ["DeviceError", "DeviceName", "open_device", "parse_device_name"]

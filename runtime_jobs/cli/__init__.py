@@ -1,0 +1,64 @@
+"""The command line ``qrnn``.
+
+Every command is a module of its own. Modules import torch, Qiskit and the packages that need
+them only inside their commands, so that ``qrnn --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from runtime_jobs.cli import evaluate, predict, resume, show, tasks, train
+from runtime_jobs.cli.failures import ExitCode, report_failure
+from runtime_jobs.cli.version import print_versions
+
+__all__ = ["app", "main", "run"]
+
+app = typer.Typer(
+    name="qrnn",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (tasks, train, evaluate, predict, resume, show):
+    app.command(epilog=command.EXAMPLES)(getattr(command, command.__name__.rpartition(".")[2]))
+
+
+@app.callback(
+    epilog="\b\nStart here:\n"
+    "  qrnn tasks                        what can be trained\n"
+    "  qrnn train digits --out runs/a    a minute or two, ends with a table and pictures\n"
+    "  qrnn evaluate runs/a              measure it again on the test sequences\n"
+    "\b\nExit codes: " + ", ".join(f"{code.value} {code.label}" for code in ExitCode) + "."
+)
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the versions that matter in a bug report.",
+            callback=print_versions,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Train quantum recurrent networks and run them: the hidden state is that of the qubits."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; returns its exit code. A failure is told on standard error."""
+    try:
+        code = app(list(arguments), prog_name="qrnn", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001  the last stop: told, or shown with its traceback
+        return report_failure(error)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def main() -> None:
+    """The entry point of the program ``qrnn``."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""``qrnn evaluate``: a trained run on its test sequences."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from runtime_jobs.cli.options import (
+    Device,
+    RunPath,
+    open_local_device,
+    open_trained_run,
+    parse_count,
+)
+
+__all__ = ["EXAMPLES", "evaluate"]
+
+EXAMPLES = """\b
+Examples:
+  qrnn evaluate runs/a
+  qrnn evaluate runs/a --sequences 50 --json
+"""
+
+
+def evaluate(
+    folder: RunPath,
+    on: Device = "simulator",
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=parse_count, help="Shots of each circuit on a sampled device."
+        ),
+    ] = None,
+    sequences: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=parse_count, help="Only the first N test sequences."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the table.")
+    ] = False,
+) -> None:
+    """Measure a run on its test sequences.
+
+    Uses the weights that were best by validation. Readouts and predictions go to DIR/evaluations.
+    """
+    executor = open_local_device(on, shots=shots)
+    run = open_trained_run(folder)
+    from rich.console import Console
+
+    from qrnn_qiskit.training.evaluation import evaluate as measure
+    from runtime_jobs.cli.tables import format_estimate, make_table
+
+    with Console(stderr=True).status(f"evaluating {folder}"):
+        evaluation = measure(run, sequences=sequences, executor=executor)
+    if as_json:
+        typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
+        return
+    table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
+    for name, estimate in evaluation.metrics.items():
+        table.add_row(name, format_estimate(estimate))
+    Console().print(table)
+    typer.echo(f"on {evaluation.device} in {evaluation.seconds:.1f} s; details: {run.evaluations}")

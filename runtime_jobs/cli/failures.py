@@ -1,0 +1,90 @@
+"""How a command ends: exit codes, and one clear line for what a user can put right."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import typer
+
+__all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
+
+_OWN_PACKAGES = {"circuits", "qrnn_qiskit", "runtime_jobs"}
+
+
+class ExitCode(IntEnum):
+    """What the exit code of ``qrnn`` means."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    OVER_BUDGET = 3
+    NOT_READY = 4
+    INTERRUPTED = 130
+
+    @property
+    def label(self) -> str:
+        """The meaning in words."""
+        return {
+            0: "done",
+            1: "failed",
+            2: "bad input",
+            3: "refused for budget",
+            4: "not ready yet",
+            130: "interrupted",
+        }[self]
+
+
+class NotReadyError(RuntimeError):
+    """What was asked for does not exist yet, but will."""
+
+
+class RunInterrupted(RuntimeError):
+    """Training was stopped by the user and can be resumed."""
+
+
+def report_failure(error: Exception) -> ExitCode:
+    """Tell of a failure on standard error: a red line, or the traceback of an unexpected one."""
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    code, message = _explain(error)
+    if message is None:
+        import traceback
+
+        console.print("".join(traceback.format_exception(error)), markup=False, end="")
+        message = (
+            f"{type(error).__name__} was not expected here; please report it with the lines above "
+            "and what 'qrnn --version' prints"
+        )
+    console.print("error: " + " ".join(message.split()), style="red", markup=False)
+    return code
+
+
+def _explain(error: Exception) -> tuple[ExitCode, str | None]:
+    """The exit code of a failure, and its message where that says enough."""
+    if isinstance(error, typer.TyperException):
+        return (
+            ExitCode.BAD_INPUT,
+            f"{error.format_message()} (see: qrnn --help, qrnn COMMAND --help)",
+        )
+    if isinstance(error, RunInterrupted):
+        return ExitCode.INTERRUPTED, str(error)
+    if isinstance(error, NotReadyError):
+        return ExitCode.NOT_READY, str(error)
+    if isinstance(error, OSError):
+        return ExitCode.FAILED, str(error)
+    if _is_ours(error):
+        if isinstance(error, ValueError | TypeError):
+            return ExitCode.BAD_INPUT, str(error)
+        if isinstance(error, ArithmeticError):
+            return ExitCode.FAILED, str(error)
+    return ExitCode.FAILED, None
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether our own code raised it, on purpose and with a message, and not a library below."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = "" if trace is None else trace.tb_frame.f_globals["__name__"]
+    return name.partition(".")[0] in _OWN_PACKAGES

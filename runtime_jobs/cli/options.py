@@ -1,0 +1,58 @@
+"""Arguments that several commands share, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime_jobs.cli.failures import NotReadyError
+from runtime_jobs.devices import DeviceError, open_device, parse_device_name
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.executors import Executor
+    from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["Device", "RunPath", "open_local_device", "open_trained_run", "parse_count"]
+
+RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--on", metavar="DEVICE", help="Where the circuits run; this version has the simulator."
+    ),
+]
+
+
+def parse_count(text: str) -> int:
+    """A whole number from the command line; says what arrived where it is none."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
+
+
+def open_local_device(name: str, *, shots: int | None = None) -> Executor:
+    """The executor of a device on this machine; DeviceError for IBM Quantum, which takes jobs."""
+    device = parse_device_name(name)
+    if device.name == "ibm":
+        raise DeviceError(
+            f"device {name!r} is a QPU behind a queue and a bill, which this command does not use; "
+            f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S', which a later "
+            "version of qrnn-qiskit brings. Here take --on simulator"
+        )
+    return open_device(name, shots=shots)
+
+
+def open_trained_run(path: Path) -> RunFolder:
+    """The run of a folder that has finished at least one epoch; NotReadyError before that."""
+    from qrnn_qiskit.training.run_folder import RunFolder
+
+    run = RunFolder.open(path)
+    if not run.read_metrics():
+        raise NotReadyError(
+            f"{path} has not finished an epoch yet, so there are no weights to use; wait for its "
+            f"training, or go on with it by 'qrnn resume {path}'"
+        )
+    return run

@@ -1,0 +1,26 @@
+"""``qrnn resume``: an interrupted run trained to its end."""
+
+from __future__ import annotations
+
+import typer
+
+from runtime_jobs.cli.options import RunPath
+
+__all__ = ["EXAMPLES", "resume"]
+
+EXAMPLES = "\b\nExample:\n  qrnn resume runs/a"
+
+
+def resume(folder: RunPath) -> None:
+    """Go on with an interrupted run.
+
+    It ends as if it had never stopped, to the last bit.
+    """
+    from qrnn_qiskit.training.run_folder import RunFolder
+    from qrnn_qiskit.training.trainer import resume as go_on
+    from runtime_jobs.cli.training import finish_run
+
+    run = RunFolder.open(folder)
+    done = len(run.read_metrics())
+    typer.echo(f"resuming {folder} ({done} of {run.config.train.epochs} epochs done)", err=True)
+    finish_run(run, go_on, None)

@@ -1,0 +1,24 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.table import Table
+
+__all__ = ["format_estimate", "make_table"]
+
+
+def make_table(*columns: str) -> Table:
+    """An empty table whose cells are shown as they are, never as markup or cut off."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def format_estimate(estimate: Mapping[str, float | None]) -> str:
+    """``value ± standard_error``, or the value alone where a single sequence has no error."""
+    value, error = estimate["value"], estimate["standard_error"]
+    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"

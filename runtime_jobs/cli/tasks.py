@@ -1,0 +1,52 @@
+"""``qrnn tasks``: what can be trained, and what can be set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.tasks.base import Task
+
+__all__ = ["EXAMPLES", "tasks"]
+
+EXAMPLES = (
+    "\b\nExamples:\n  qrnn tasks\n  qrnn tasks digits    every key for --set with its default"
+)
+
+
+def tasks(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="Show what can be set for this task.")
+    ] = None,
+) -> None:
+    """List what can be trained. With TASK, list what can be set for it."""
+    from rich.console import Console
+
+    from qrnn_qiskit.tasks import get_task, list_tasks
+    from runtime_jobs.cli.tables import make_table
+
+    if name is None:
+        table = make_table("task", "what is learned", "data")
+        for task in list_tasks():
+            table.add_row(task.name, task.summary, task.source)
+    else:
+        table = make_table("key", "default", "meaning")
+        for row in _list_settings(get_task(name)):
+            table.add_row(*row)
+    Console().print(table)
+
+
+def _list_settings(task: type[Task]) -> list[tuple[str, str, str]]:
+    from qrnn_qiskit.training.schema import config_class, list_keys
+
+    rows = []
+    for key, field in list_keys(config_class(task.Settings)).items():
+        if key == "task":
+            continue
+        default = task.defaults.get(key, field.get_default(call_default_factory=True))
+        required = field.is_required() and key not in task.defaults
+        shown = "(required)" if required else "none" if default is None else str(default)
+        rows.append((key, shown, field.description or ""))
+    return rows

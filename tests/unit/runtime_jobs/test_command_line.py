@@ -1,0 +1,80 @@
+"""What the command line answers without any training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
+
+COMMANDS = ["tasks", "train", "evaluate", "predict", "resume", "show"]
+HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit", "circuits"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from runtime_jobs.cli import run\n"
+        f"code = run({arguments!r}); print('loaded:', *sys.modules); sys.exit(code)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    loaded = set(answer.stdout.rpartition("loaded: ")[2].split())
+    assert "runtime_jobs.cli" in loaded
+    assert not loaded & HEAVY
+
+
+def test_the_program_is_installed_and_its_exit_code_arrives() -> None:
+    program = Path(sys.executable).with_name("qrnn")
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True)
+    assert shown.returncode == 0
+    assert all(f"\n  {command} " in shown.stdout for command in COMMANDS)
+    refused = subprocess.run([program, "trian"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert "Did you mean 'train'?" in refused.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == ExitCode.DONE
+    assert f"  qrnn {command}" in capsys.readouterr().out
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "0 done, 1 failed, 2 bad input, 3 refused for budget, 4 not ready yet, 130 interrupted"
+    ) in shown
+
+
+def test_version_names_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == ExitCode.DONE
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"qrnn-qiskit", "qiskit", "torch", "numpy", "numba", "python"} <= set(names)
+
+
+def test_tasks_are_listed_with_their_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tasks"]) == ExitCode.DONE
+    shown = " ".join(capsys.readouterr().out.split())
+    for word in ("digits", "1,797 images", "copying-memory", "series", "text"):
+        assert word in shown
+
+
+def test_the_settings_of_a_task_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tasks", "series"]) == ExitCode.DONE
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "(required)" in rows["data.file"]
+    assert {"seed", "model.num_qubits", "data.target", "train.epochs"} <= set(rows)
+
+
+def test_an_unknown_task_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tasks", "digit"]) == ExitCode.BAD_INPUT
+    assert "did you mean 'digits'?" in capsys.readouterr().err

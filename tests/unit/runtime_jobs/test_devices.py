@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qrnn_qiskit.executors import SimulatorExecutor
+from runtime_jobs import DeviceError, DeviceName, open_device, parse_device_name
+from runtime_jobs.devices import DEVICES
+
+words = st.from_regex(r"[a-z][a-z0-9_.-]{0,8}", fullmatch=True)
+targets = words.filter(lambda word: not word.startswith("ibm_"))
+device_names = st.builds(
+    DeviceName,
+    st.sampled_from(DEVICES),
+    st.none() | targets,
+    shots=st.none() | st.integers(1, 10**9),
+    seed=st.none() | st.integers(0, 2**63),
+    noise=st.none() | words,
+    mitigation=st.none() | words | st.sampled_from(["0", "1", "2"]),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(device_names)
+def test_a_device_name_is_read_back_as_written(name: DeviceName) -> None:
+    assert parse_device_name(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("simulator", DeviceName("simulator")),
+        ("aer?shots=4096", DeviceName("aer", shots=4096)),
+        ("aer:kingston?seed=0&shots=1", DeviceName("aer", "kingston", shots=1, seed=0)),
+        ("ibm:ibm_kingston", DeviceName("ibm", "kingston")),
+        ("ibm:kingston?mitigation=1", DeviceName("ibm", "kingston", mitigation="1")),
+    ],
+)
+def test_names_are_parsed(text: str, expected: DeviceName) -> None:
+    assert parse_device_name(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "'' is no device name; name[:target][?key=value[&...]] is required"),
+        (":kingston", "is no device name"),
+        ("simulater", "did you mean 'simulator'? known: simulator, aer, ibm"),
+        ("gpu", "unknown device 'gpu' in 'gpu'; known: simulator, aer, ibm"),
+        ("aer:", "target '' is no name of a QPU"),
+        ("aer:two words", "target 'two words' is no name"),
+        ("aer?", "'' arrived; key=value is required"),
+        ("aer?shots", "'shots' arrived; key=value is required"),
+        ("aer?shots=", "'shots=' arrived; key=value is required"),
+        ("aer?shot=1", "unknown key 'shot'; known: shots, seed, noise, mitigation"),
+        ("aer?shots=1&shots=2", "key 'shots' is given twice"),
+        ("aer?shots=many", "shots is 'many'; a whole number is required"),
+        ("aer?shots=0", "shots is 0; at least 1 is required"),
+        ("aer?seed=-1", "seed is -1; at least 0 is required"),
+    ],
+)
+def test_bad_names_are_refused_with_what_is_required(text: str, complaint: str) -> None:
+    with pytest.raises(DeviceError, match=re.escape(complaint)):
+        parse_device_name(text)
+
+
+def test_the_simulator_opens_and_its_seed_decides_the_samples() -> None:
+    from qiskit.circuit import Parameter, QuantumCircuit
+
+    circuit = QuantumCircuit(3)
+    for qubit in range(3):
+        circuit.ry(Parameter(f"a{qubit}"), qubit)
+    values = [[1.0, 1.5, 2.0]]
+    first = open_device("simulator?seed=5")
+    assert isinstance(first, SimulatorExecutor)
+    counts = first.sample(circuit, values, 1000)
+    assert counts == open_device("simulator", seed=5).sample(circuit, values, 1000)
+    assert counts != open_device("simulator", seed=6).sample(circuit, values, 1000)
+
+
+@pytest.mark.parametrize("name", ["aer", "aer:kingston?shots=10", "ibm:kingston"])
+def test_devices_of_later_versions_are_refused_by_name(name: str) -> None:
+    with pytest.raises(DeviceError, match=r"not in this version.* runs on: simulator") as caught:
+        open_device(name)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "key"),
+    [
+        ("simulator:kingston", {}, "target is 'kingston'"),
+        ("simulator?noise=thermal", {}, "noise is 'thermal'"),
+        ("simulator?mitigation=1", {}, "mitigation is '1'"),
+        ("simulator?shots=10", {}, "shots is 10"),
+        ("simulator", {"shots": 10}, "shots is 10"),
+        ("simulator", {"gradient": "spsa"}, "gradient is 'spsa'"),
+    ],
+)
+def test_the_simulator_refuses_options_that_it_would_ignore(
+    name: str, options: dict[str, int | str], key: str
+) -> None:
+    with pytest.raises(DeviceError, match=re.escape(key)):
+        open_device(name, **options)
+
+
+def test_name_and_argument_must_not_differ() -> None:
+    with pytest.raises(DeviceError, match="seed=1, and seed=2 was given beside it"):
+        open_device("simulator?seed=1", seed=2)
+    assert open_device("simulator?seed=1", seed=1).name == "simulator"
+
+
+def test_arguments_are_checked_as_names_are() -> None:
+    with pytest.raises(DeviceError, match="seed is -1; at least 0 is required"):
+        open_device("simulator", seed=-1)

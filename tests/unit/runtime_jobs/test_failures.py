@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import typer
+
+from qrnn_qiskit.training.trainer import TrainingDiverged
+from runtime_jobs import parse_device_name
+from runtime_jobs.cli.failures import ExitCode, NotReadyError, RunInterrupted, report_failure
+
+
+def raise_and_report(error: Exception) -> ExitCode:
+    try:
+        raise error
+    except type(error) as caught:
+        return report_failure(caught)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (typer.BadParameter("no such thing"), ExitCode.BAD_INPUT),
+        (NotReadyError("no epoch yet"), ExitCode.NOT_READY),
+        (RunInterrupted("stopped"), ExitCode.INTERRUPTED),
+        (OSError(28, "No space left on device", "runs/a"), ExitCode.FAILED),
+    ],
+)
+def test_expected_failures_are_one_line_without_traceback(
+    error: Exception, code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raise_and_report(error) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_our_own_value_error_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="unknown device") as caught:
+        parse_device_name("[red]")
+    assert report_failure(caught.value) == ExitCode.BAD_INPUT
+    assert "[red]" in capsys.readouterr().err  # shown as it came, not taken as markup
+
+
+def test_divergence_is_a_failure_without_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runtime_jobs.cli import failures
+
+    monkeypatch.setattr(failures, "_OWN_PACKAGES", {__name__.partition(".")[0]})
+    assert raise_and_report(TrainingDiverged("the loss is nan")) == ExitCode.FAILED
+    assert capsys.readouterr().err == "error: the loss is nan\n"
+
+
+def test_an_error_of_a_library_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="axis 4") as caught:
+        np.array([[1.0]]).mean(axis=4)
+    assert report_failure(caught.value) == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert told.splitlines()[-1].startswith("error: AxisError was not expected here")
