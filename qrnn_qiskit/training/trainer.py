@@ -63,7 +63,7 @@ class Position:
     norm_max: float = 0.0
     seconds: float = 0.0
     best_epoch: int = 0
-    best_value: float | None = None
+    best_score: tuple[float, float] | None = None
     metrics_bytes: int = 0
 
     def begin_epoch(self) -> None:
@@ -213,7 +213,7 @@ class Trainer:
         for name, value in metrics.items():
             self.require_finite(f"the validation metric {name}", value)
         position = self.position
-        self.keep_best(metrics[self.task.headline])
+        self.keep_best(metrics[self.task.headline], self.task.loss(prediction, validation).item())
         row = {
             "epoch": position.epoch + 1,
             "step": position.step,
@@ -229,12 +229,14 @@ class Trainer:
         self.save()
         self.progress.show_epoch(row, self.task.headline)
 
-    def keep_best(self, value: float) -> None:
-        """Keep the weights when the headline metric is the best so far; a tie keeps the earlier."""
-        best = self.position.best_value
-        better = best is None or (value > best if self.task.higher_is_better else value < best)
-        if better:
-            self.position.best_value = value
+    def keep_best(self, value: float, loss: float) -> None:
+        """Keep the weights when the headline metric is the best so far; the loss breaks ties.
+
+        An accuracy over a few hundred sequences takes the same value in many epochs.
+        """
+        score = (value if self.task.higher_is_better else -value, -loss)
+        if self.position.best_score is None or score > self.position.best_score:
+            self.position.best_score = score
             self.position.best_epoch = self.position.epoch + 1
             self.best_weights = {
                 name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
