@@ -1,0 +1,21 @@
+"""Hybrid quantum-classical recurrent networks (arXiv:2510.25557)."""
+
+from __future__ import annotations
+
+import circuits as _circuits
+
+# A package on PyPI and many a user's folder are called `circuits` too; Python takes the first.
+if getattr(_circuits, "PROJECT", None) != "qrnn-qiskit":
+    raise ImportError(
+        "qrnn_qiskit needs its own package 'circuits', and Python found another one of that name "
+        f"at {getattr(_circuits, '__file__', None) or list(getattr(_circuits, '__path__', []))}. "
+        "Rename or move that file or folder, start Python from another folder, or uninstall the "
+        "distribution it belongs to (pip uninstall circuits), then reinstall qrnn-qiskit."
+    )
+
+from qrnn_qiskit.executors import Estimates, Executor, SimulatorExecutor
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.loading import load
+from qrnn_qiskit.model import QRNN
+
+__all__ = ["QRNN", "Estimates", "Executor", "HiddenState", "SimulatorExecutor", "load"]

@@ -1,0 +1,112 @@
+"""The seam between circuits and what runs them: an executor turns bound circuits into numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from qrnn_qiskit.simulator import Simulator, begin
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Expectation values of a batch.
+
+    Attributes:
+        values: (B, K) float64.
+        standard_errors: (B, K) float64, or None where the values are exact.
+    """
+
+    values: NDArray[np.float64]
+    standard_errors: NDArray[np.float64] | None = None
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """What a device must offer so that the model can run on it."""
+
+    name: str
+
+    def estimate(
+        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
+    ) -> Estimates:
+        """Estimate K observables for B sets of parameter values (B, P).
+
+        The order of the values is that of ``circuit.parameters``; angles are in radians.
+        """
+        ...
+
+    def sample(
+        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
+    ) -> list[dict[str, int]]:
+        """Run ``shots`` shots for B sets of parameter values (B, P).
+
+        Returns:
+            For each set, how often each bit string was seen; qubit 0 is the last character.
+        """
+        ...
+
+
+class SimulatorExecutor:
+    """The compiled exact simulator, in float64, for circuits without measurements.
+
+    Args:
+        seed: Seed of :meth:`sample`; estimates are exact.
+    """
+
+    name = "simulator"
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = np.random.default_rng(seed)
+
+    def estimate(
+        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
+    ) -> Estimates:
+        """Exact values (B, K) of ``observables``; see :class:`Executor`."""
+        simulator, angles = self._prepare(circuit, values, observables)
+        with torch.no_grad():
+            evolution, _ = begin(simulator, None, len(angles))
+            return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
+
+    def sample(
+        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
+    ) -> list[dict[str, int]]:
+        """Measure all qubits ``shots`` times; see :class:`Executor`.
+
+        Raises:
+            ValueError: ``shots`` is below 1.
+        """
+        if shots < 1:
+            raise ValueError(f"shots must be at least 1, and {shots} arrived")
+        simulator, angles = self._prepare(circuit, values, [])
+        with torch.no_grad():
+            evolution, _ = begin(simulator, None, len(angles))
+            evolution.run(torch.from_numpy(angles))
+            probabilities = evolution.vector().abs().square().numpy()
+        return [self._draw(row / row.sum(), shots, circuit.num_qubits) for row in probabilities]
+
+    def _draw(self, probabilities: NDArray[Any], shots: int, num_qubits: int) -> dict[str, int]:
+        counts = self._random.multinomial(shots, probabilities)
+        return {f"{state:0{num_qubits}b}": int(counts[state]) for state in counts.nonzero()[0]}
+
+    def _prepare(
+        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
+    ) -> tuple[Simulator, NDArray[np.float64]]:
+        names = [parameter.name for parameter in circuit.parameters]
+        angles = np.ascontiguousarray(values, np.float64)
+        if angles.ndim != 2 or angles.shape[1] != len(names):
+            raise ValueError(
+                f"values must have shape (batch, {len(names)}), one column for each parameter of "
+                f"the circuit in the order of circuit.parameters, and {angles.shape} arrived"
+            )
+        if not np.isfinite(angles).all():
+            row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
+            raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+        return Simulator(circuit, names, observables, torch.float64), angles

@@ -1,0 +1,57 @@
+"""The hidden state that QRNN returns and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class HiddenState:
+    """State of a batch after its last valid step; what does not apply is None.
+
+    Attributes:
+        readouts: (batch, K) real, the readouts of the last state.
+        vector: (batch, 2^n) complex, the state where expectation mode or no feedback is simulated;
+            bit q of the index is qubit q.
+        density: (batch, 2^m, 2^n, 2^n) complex, unnormalized per last outcome, where measured mode
+            is simulated exactly.
+        standard_errors: (batch, K) of ``readouts`` where they were sampled.
+        output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
+    """
+
+    readouts: Tensor
+    vector: Tensor | None = None
+    density: Tensor | None = None
+    standard_errors: Tensor | None = None
+    output_standard_errors: Tensor | None = None
+
+    def detach(self) -> HiddenState:
+        """Cut the gradient, as truncated backpropagation through time does between two chunks."""
+        return self._map(lambda tensor: tensor.detach())
+
+    def to(self, *args: Any, **kwargs: Any) -> HiddenState:
+        """Move all tensors to a device, as :meth:`torch.Tensor.to`."""
+        return self._map(lambda tensor: tensor.to(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> HiddenState:
+        """Select sequences of the batch; an integer keeps the batch axis with one sequence."""
+        if isinstance(index, int):
+            size = len(self)
+            if not -size <= index < size:
+                raise IndexError(f"sequence {index} of a state of {size} sequences")
+            index = slice(index % size, index % size + 1)
+        return self._map(lambda tensor: tensor[index])
+
+    def __len__(self) -> int:
+        return int(self.readouts.shape[0])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> HiddenState:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        mapped: dict[str, Any] = {
+            name: None if value is None else function(value) for name, value in values.items()
+        }
+        return HiddenState(**mapped)

@@ -1,0 +1,140 @@
+"""What the model lets past its door: inputs, lengths, states, sizes that fit into memory."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+from qrnn_qiskit.hidden_state import HiddenState
+
+_BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
+_STATES = 3  # forward, its copy in backward, and the adjoint
+
+
+def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
+    """Refuse state vectors that do not fit into this machine's memory.
+
+    Raises:
+        ValueError: The message has the bytes needed and those there are.
+    """
+    needed = _STATES * num_blocks * _BLOCK_BYTES << num_qubits
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise ValueError(
+            f"num_qubits={num_qubits} needs {_format_bytes(needed)} of memory for the states of "
+            f"{num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, forward, "
+            f"backward and adjoint), and this machine has {_format_bytes(present)}. Take fewer "
+            "qubits or a smaller batch."
+        )
+
+
+def _format_bytes(size: int) -> str:
+    value = float(size)
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if value < 1024 or unit == "PiB":
+            break
+        value /= 1024
+    return f"{value:.3g} {unit}"
+
+
+def check_inputs(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
+    """Refuse anything but finite inputs (batch, time, input_size) of the model's dtype.
+
+    Raises:
+        TypeError: x is no tensor or has another dtype.
+        ValueError: Another rank or width, no sequence, no step, or NaN or infinite numbers.
+    """
+    required = f"x must have shape (batch, time, {input_size})"
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{required} as a torch.Tensor, and a {type(x).__name__} arrived")
+    if x.dim() != 3:
+        hint = " Add the batch axis with x.unsqueeze(0)." if x.dim() == 2 else ""
+        raise ValueError(f"{required}, and {tuple(x.shape)} of rank {x.dim()} arrived.{hint}")
+    if x.shape[2] != input_size:
+        raise ValueError(f"{required}, and {tuple(x.shape)} with width {x.shape[2]} arrived")
+    if 0 in x.shape[:2]:
+        raise ValueError(
+            f"{required} with at least one sequence and one step, and {tuple(x.shape)} arrived"
+        )
+    if x.dtype != dtype:
+        raise TypeError(
+            f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert one of them: "
+            f"x.to({dtype}) or model.to({x.dtype})."
+        )
+    if x.device.type != "cpu":
+        raise ValueError(f"x must be on the CPU, where the simulator runs, and is on {x.device}")
+    finite = torch.isfinite(x)
+    if not bool(finite.all()):
+        sequence, step, feature = (int(index) for index in (~finite).nonzero()[0])
+        raise ValueError(
+            f"x must be finite, and x[{sequence}, {step}, {feature}] (sequence {sequence}, step "
+            f"{step}) is {float(x[sequence, step, feature])}"
+        )
+
+
+def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
+    """Return ``lengths`` as integers, each from 1 to the number of steps.
+
+    Raises:
+        TypeError: Not integers.
+        ValueError: Not one number for each sequence, or a number out of range.
+    """
+    if lengths is None:
+        return None
+    batch, steps = x.shape[:2]
+    lengths = torch.as_tensor(lengths)
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+        raise TypeError(f"lengths must be integers, and {lengths.dtype} arrived")
+    if lengths.shape != (batch,):
+        raise ValueError(
+            f"lengths must have shape ({batch},), one number for each sequence, and "
+            f"{tuple(lengths.shape)} arrived"
+        )
+    numbers = [int(number) for number in lengths]
+    for sequence, number in enumerate(numbers):
+        if not 1 <= number <= steps:
+            raise ValueError(
+                f"lengths must lie between 1 and the {steps} steps of x, and sequence {sequence} "
+                f"has {number}"
+            )
+    return numbers
+
+
+def check_state(
+    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
+) -> None:
+    """Refuse a carried state that does not belong to this model and batch.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, no state vector, or a vector that is not normalized.
+    """
+    if not isinstance(state, HiddenState):
+        raise TypeError(
+            "state must be a HiddenState, as a former call of the model returned it, and a "
+            f"{type(state).__name__} arrived"
+        )
+    if state.vector is None:
+        raise ValueError(
+            "state.vector is None, and the simulator carries a sequence on from the state vector; "
+            "pass a state that this readout mode returned in simulation"
+        )
+    complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
+    for name, tensor, shape, wanted in (
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("vector", state.vector, (batch_size, 1 << num_qubits), complex_dtype),
+    ):
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
+        if tensor.dtype != wanted:
+            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
+    norms = state.vector.detach().abs().square().sum(1)
+    wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
+    if len(wrong):
+        sequence = int(wrong[0])
+        raise ValueError(
+            "state.vector must be normalized, and the squared norm of sequence "
+            f"{sequence} is {float(norms[sequence]):.6g}"
+        )

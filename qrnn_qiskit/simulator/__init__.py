@@ -1,0 +1,17 @@
+"""Compiled exact simulation of parametrized circuits over a batch, with the reversible adjoint."""
+
+from qrnn_qiskit.simulator.engine import Simulator
+from qrnn_qiskit.simulator.evolution import Evolution, advance, begin, read_vector
+from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
+from qrnn_qiskit.simulator.recurrence import Recurrence, run_recurrence
+
+__all__ = [
+    "Evolution",
+    "Recurrence",
+    "Simulator",
+    "UnsupportedCircuitError",
+    "advance",
+    "begin",
+    "read_vector",
+    "run_recurrence",
+]

@@ -1,0 +1,246 @@
+"""Lower the gates of a Qiskit circuit to the four operations that the simulator runs.
+
+Every gate becomes a product of rotations about Y, phases exp(-i angle/2 Z...Z), CZ signs and
+controlled rotations about Y. Phases and signs are diagonal and commute, so whole layers of them
+become one sweep over the state, and a rotation about Y is real: it costs half of a complex one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
+
+
+class UnsupportedCircuitError(ValueError):
+    """The circuit holds something that the simulator does not run; the message names it."""
+
+
+@dataclass(frozen=True)
+class Angle:
+    """An angle in radians that is affine in the circuit's parameters.
+
+    Attributes:
+        terms: Pairs (parameter name, coefficient).
+        offset: The constant part in radians.
+    """
+
+    terms: tuple[tuple[str, float], ...] = ()
+    offset: float = 0.0
+
+    def __add__(self, other: Angle) -> Angle:
+        coefficients: dict[str, float] = {}
+        for name, coefficient in self.terms + other.terms:
+            coefficients[name] = coefficients.get(name, 0.0) + coefficient
+        return Angle(tuple(coefficients.items()), self.offset + other.offset)
+
+    def __mul__(self, factor: float) -> Angle:
+        terms = tuple((name, factor * coefficient) for name, coefficient in self.terms)
+        return Angle(terms, factor * self.offset)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """RY(angle) on ``qubit``."""
+
+    qubit: int
+    angle: Angle
+
+
+@dataclass(frozen=True)
+class ControlledRotation:
+    """RY(angle) on ``target`` where ``control`` is 1."""
+
+    control: int
+    target: int
+    angle: Angle
+
+
+@dataclass(frozen=True)
+class Phase:
+    """exp(-i angle/2 P), P the product of Z on the qubits of ``mask`` (0: a global phase)."""
+
+    mask: int
+    angle: Angle
+
+
+@dataclass(frozen=True)
+class Sign:
+    """CZ between the two qubits of ``mask``."""
+
+    mask: int
+
+
+Primitive = Rotation | ControlledRotation | Phase | Sign
+
+
+def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
+    """Lower ``circuit`` to primitives, in time order.
+
+    Qubit q of the circuit is bit q of every mask (Qiskit's little-endian order).
+
+    Raises:
+        UnsupportedCircuitError: The circuit has classical bits in use, control flow, gates on more
+            than two qubits, gates outside Qiskit's standard library, or angles that are not affine
+            in one parameter. The message names the gate, its position and what to do.
+    """
+    primitives: list[Primitive] = [
+        Phase(0, _read_angle(circuit.global_phase, "the global phase") * -2.0)
+    ]
+    for position, instruction in enumerate(circuit.data):
+        gate = instruction.operation
+        where = f"instruction {position} ({gate.name!r})"
+        qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+        if gate.name == "barrier":
+            continue
+        _check_gate(gate, where)
+        primitives.extend(_lower_gate(gate, qubits, where))
+    return primitives
+
+
+def _check_gate(gate: object, where: str) -> None:
+    if not isinstance(gate, Gate):
+        raise UnsupportedCircuitError(
+            f"{where} cannot be simulated: it is no unitary gate. The simulator takes standard "
+            "one- and two-qubit gates; remove it, or run the circuit on an Aer device."
+        )
+    if gate.num_qubits > 2:
+        raise UnsupportedCircuitError(
+            f"{where} acts on {gate.num_qubits} qubits; the simulator takes gates on one or two. "
+            "Decompose it first: circuit.decompose() or qiskit.transpile(circuit, "
+            "basis_gates=['u', 'cz'])."
+        )
+    if not gate.base_class.__module__.startswith("qiskit.circuit.library.standard_gates"):
+        raise UnsupportedCircuitError(
+            f"{where} is not a gate of Qiskit's standard library. Decompose it first: "
+            "circuit.decompose() or qiskit.transpile(circuit, basis_gates=['u', 'cz'])."
+        )
+    if getattr(gate, "ctrl_state", None) == 0:
+        raise UnsupportedCircuitError(
+            f"{where} is controlled on 0; the simulator takes gates controlled on 1. Put an X "
+            "before and after the control instead."
+        )
+
+
+def _read_angle(value: object, where: str) -> Angle:
+    """Read a gate parameter as an angle that is affine in at most one circuit parameter."""
+    if not isinstance(value, ParameterExpression):
+        return Angle(offset=float(value))  # type: ignore[arg-type]
+    parameters = list(value.parameters)
+    if not parameters:
+        return Angle(offset=float(value))
+    if len(parameters) > 1:
+        names = ", ".join(sorted(parameter.name for parameter in parameters))
+        raise UnsupportedCircuitError(
+            f"{where} has the angle {value}, which depends on {len(parameters)} parameters "
+            f"({names}); the simulator takes angles that are affine in one parameter. Give the "
+            "gate a parameter of its own, or split it into one gate per parameter."
+        )
+    (parameter,) = parameters
+    slope = value.gradient(parameter)
+    if isinstance(slope, ParameterExpression) and slope.parameters:
+        raise UnsupportedCircuitError(
+            f"{where} has the angle {value}, which is not affine in {parameter.name}; the "
+            "simulator takes angles a * parameter + b. Compute the angle in the controller instead."
+        )
+    offset = float(value.bind({parameter: 0.0}))
+    return Angle(((parameter.name, float(slope)),), offset)
+
+
+def _bit(*qubits: int) -> int:
+    return sum(1 << qubit for qubit in qubits)
+
+
+def _lower_u(theta: Angle, phi: Angle, lam: Angle, qubit: int) -> Iterator[Primitive]:
+    """U(theta, phi, lambda) = exp(i (phi + lambda) / 2) RZ(phi) RY(theta) RZ(lambda)."""
+    yield Phase(_bit(qubit), lam)
+    yield Rotation(qubit, theta)
+    yield Phase(_bit(qubit), phi)
+    yield Phase(0, (phi + lam) * -1.0)
+
+
+def _lower_phase_gate(lam: Angle, qubit: int) -> Iterator[Primitive]:
+    """diag(1, exp(i lambda))."""
+    yield Phase(_bit(qubit), lam)
+    yield Phase(0, lam * -1.0)
+
+
+def _lower_controlled_phase(lam: Angle, first: int, second: int) -> Iterator[Primitive]:
+    """exp(i lambda/4 (1 - Z)(1 - Z))."""
+    yield Phase(0, lam * -0.5)
+    yield Phase(_bit(first), lam * 0.5)
+    yield Phase(_bit(second), lam * 0.5)
+    yield Phase(_bit(first, second), lam * -0.5)
+
+
+def _lower_cx(control: int, target: int) -> Iterator[Primitive]:
+    yield Rotation(target, Angle(offset=-math.pi / 2))
+    yield Sign(_bit(control, target))
+    yield Rotation(target, Angle(offset=math.pi / 2))
+
+
+def _lower_crx(theta: Angle, control: int, target: int) -> Iterator[Primitive]:
+    """RX = RZ(-pi/2) RY RZ(pi/2), and the two RZ cancel where the control is 0."""
+    yield Phase(_bit(target), Angle(offset=math.pi / 2))
+    yield ControlledRotation(control, target, theta)
+    yield Phase(_bit(target), Angle(offset=-math.pi / 2))
+
+
+def _lower_crz(theta: Angle, control: int, target: int) -> Iterator[Primitive]:
+    yield Phase(_bit(target), theta * 0.5)
+    yield Phase(_bit(control, target), theta * -0.5)
+
+
+_HALF_PI = Angle(offset=math.pi / 2)
+_MINUS_HALF_PI = Angle(offset=-math.pi / 2)
+_PI = Angle(offset=math.pi)
+_ZERO = Angle()
+
+Lowering = Callable[[list[Angle], list[int]], Iterator[Primitive]]
+
+# Gates with a short form of their own; every other standard gate is lowered by its definition.
+_LOWERINGS: dict[str, Lowering] = {
+    "id": lambda angles, qubits: iter(()),
+    "rx": lambda angles, qubits: _lower_u(angles[0], _MINUS_HALF_PI, _HALF_PI, *qubits),
+    "ry": lambda angles, qubits: iter([Rotation(qubits[0], angles[0])]),
+    "rz": lambda angles, qubits: iter([Phase(_bit(*qubits), angles[0])]),
+    "p": lambda angles, qubits: _lower_phase_gate(angles[0], *qubits),
+    "u1": lambda angles, qubits: _lower_phase_gate(angles[0], *qubits),
+    "u": lambda angles, qubits: _lower_u(angles[0], angles[1], angles[2], *qubits),
+    "u3": lambda angles, qubits: _lower_u(angles[0], angles[1], angles[2], *qubits),
+    "h": lambda angles, qubits: _lower_u(_HALF_PI, _ZERO, _PI, *qubits),
+    "x": lambda angles, qubits: _lower_u(_PI, _ZERO, _PI, *qubits),
+    "y": lambda angles, qubits: _lower_u(_PI, _HALF_PI, _HALF_PI, *qubits),
+    "z": lambda angles, qubits: _lower_phase_gate(_PI, *qubits),
+    "s": lambda angles, qubits: _lower_phase_gate(_HALF_PI, *qubits),
+    "sdg": lambda angles, qubits: _lower_phase_gate(_MINUS_HALF_PI, *qubits),
+    "t": lambda angles, qubits: _lower_phase_gate(_PI * 0.25, *qubits),
+    "tdg": lambda angles, qubits: _lower_phase_gate(_PI * -0.25, *qubits),
+    "cz": lambda angles, qubits: iter([Sign(_bit(*qubits))]),
+    "cx": lambda angles, qubits: _lower_cx(*qubits),
+    "cp": lambda angles, qubits: _lower_controlled_phase(angles[0], *qubits),
+    "cu1": lambda angles, qubits: _lower_controlled_phase(angles[0], *qubits),
+    "rzz": lambda angles, qubits: iter([Phase(_bit(*qubits), angles[0])]),
+    "crx": lambda angles, qubits: _lower_crx(angles[0], *qubits),
+    "cry": lambda angles, qubits: iter([ControlledRotation(qubits[0], qubits[1], angles[0])]),
+    "crz": lambda angles, qubits: _lower_crz(angles[0], *qubits),
+}
+
+
+def _lower_gate(gate: Gate, qubits: Sequence[int], where: str) -> Iterator[Primitive]:
+    if gate.name in _LOWERINGS:
+        angles = [_read_angle(parameter, where) for parameter in gate.params]
+        yield from _LOWERINGS[gate.name](angles, list(qubits))
+        return
+    definition = gate.definition
+    if definition is None:
+        raise UnsupportedCircuitError(
+            f"{where} has no definition in simpler gates. Decompose it first: "
+            "qiskit.transpile(circuit, basis_gates=['u', 'cz'])."
+        )
+    yield Phase(0, _read_angle(definition.global_phase, where) * -2.0)
+    for instruction in definition.data:
+        inner = [qubits[definition.find_bit(qubit).index] for qubit in instruction.qubits]
+        yield from _lower_gate(instruction.operation, inner, where)

@@ -1,0 +1,244 @@
+"""Kernels for Pauli expectation values and their adjoint, and for the norm.
+
+States are laid out as in :mod:`~qrnn_qiskit.simulator.rotations`; ``values`` and ``weights`` hold
+string number j in lane vector j.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
+from qrnn_qiskit.simulator.phases import is_odd, signed_sum
+from qrnn_qiskit.simulator.rotations import insert_zero
+
+
+@njit(cache=True)
+def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
+    """Scale ``psi`` to norm 1 lane by lane, and ``lam`` (may be empty) by the same factor.
+
+    Rounded cosines and sines make every step change the norm by the same tiny factor, which grows
+    with the number of steps; ``lam`` went through the same step backwards.
+    """
+    total = splat(psi, 0.0)
+    for x in range(num_amplitudes):
+        u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
+        total = total + u * u + v * v
+    scale = splat(psi, 1.0) / square_root(total)
+    for k in range(2 * num_amplitudes):
+        store(psi, k, scale * load(psi, k))
+    if lam.size:
+        for k in range(2 * num_amplitudes):
+            store(lam, k, scale * load(lam, k))
+
+
+@njit(cache=True)
+def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> None:
+    """Write <psi|P|psi> of every Pauli string to ``values``."""
+    if paulis.diagonal_mask.size:
+        _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
+    for group in range(paulis.flip.size):
+        start, stop = paulis.start[group], paulis.start[group + 1]
+        _read_flips(
+            psi,
+            num_qubits,
+            paulis.flip[group],
+            paulis.z_mask[start:stop],
+            paulis.power[start:stop],
+            paulis.term[start:stop],
+            values,
+        )
+
+
+@njit(cache=True)
+def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: Any) -> None:
+    low = num_qubits // 2
+    lows, highs = 1 << low, 1 << (num_qubits - low)
+    zero = splat(psi, 0.0)
+    sums = np.zeros((lows + highs) * (psi.size >> (num_qubits + 1)), psi.dtype)
+    for h in range(highs):
+        high_sum = zero
+        for i in range(lows):
+            x = (h << low) | i
+            u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
+            w = u * u + v * v
+            high_sum = high_sum + w
+            store(sums, i, load(sums, i) + w)
+        store(sums, lows + h, high_sum)
+    for k in range(masks.size):
+        mask = masks[k]
+        if mask < lows:
+            total = signed_sum(sums, 0, lows, mask)
+        elif mask & (lows - 1) == 0:
+            total = signed_sum(sums, lows, highs, mask >> low)
+        else:
+            total = zero
+            for x in range(1 << num_qubits):
+                u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
+                w = u * u + v * v
+                total = total - w if is_odd(x & mask) else total + w
+        store(values, terms[k], total)
+
+
+@njit(cache=True)
+def _lowest_bit(mask: int) -> int:
+    position = 0
+    while not (mask >> position) & 1:
+        position += 1
+    return position
+
+
+@njit(cache=True)
+def _read_flips(
+    psi: Any, num_qubits: int, flip: int, z_masks: Any, powers: Any, terms: Any, values: Any
+) -> None:
+    """Strings that flip the same qubits: sums of conj(psi_y) psi_x over pairs y = x ^ flip."""
+    pivot = _lowest_bit(flip)
+    pairs = 1 << (num_qubits - 1)
+    zero, two = splat(psi, 0.0), splat(psi, 2.0)
+    rest = 0
+    for k in range(z_masks.size):
+        rest |= z_masks[k] & ~(1 << pivot)
+    if rest == 0:
+        # Single X and Y, the usual readouts: no signs, two sums serve the whole group.
+        re, im = zero, zero
+        for k in range(pairs):
+            x = insert_zero(k, pivot)
+            y = x ^ flip
+            a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
+            c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
+            re = re + c * a + d * b
+            im = im + c * b - d * a
+        for k in range(z_masks.size):
+            store(values, terms[k], two * _times_power(re, im, powers[k]))
+        return
+    for e in range(z_masks.size):
+        total = zero
+        for k in range(pairs):
+            x = insert_zero(k, pivot)
+            y = x ^ flip
+            a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
+            c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
+            w = _times_power(c * a + d * b, c * b - d * a, powers[e])
+            total = total - w if is_odd(x & z_masks[e]) else total + w
+        store(values, terms[e], two * total)
+
+
+@njit(cache=True)
+def _times_power(re: Any, im: Any, power: int) -> Any:
+    """Real part of i^power (re + i im)."""
+    if power == 0:
+        return re
+    if power == 1:
+        return -im
+    if power == 2:
+        return -re
+    return im
+
+
+@njit(cache=True)
+def pull_paulis(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
+    """Add 2 sum_j weights_j P_j psi, the derivative of the readouts by psi, to ``lam``."""
+    if paulis.diagonal_mask.size:
+        _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, weights)
+    for group in range(paulis.flip.size):
+        start, stop = paulis.start[group], paulis.start[group + 1]
+        _pull_flips(
+            psi,
+            lam,
+            num_qubits,
+            paulis.flip[group],
+            paulis.z_mask[start:stop],
+            paulis.power[start:stop],
+            paulis.term[start:stop],
+            weights,
+        )
+
+
+@njit(cache=True)
+def _pull_diagonal(
+    psi: Any, lam: Any, num_qubits: int, masks: Any, terms: Any, weights: Any
+) -> None:
+    low = num_qubits // 2
+    lows, highs = 1 << low, 1 << (num_qubits - low)
+    two = splat(psi, 2.0)
+    table = np.zeros((lows + highs) * (psi.size >> (num_qubits + 1)), psi.dtype)
+    for k in range(masks.size):
+        weight = two * load(weights, terms[k])
+        mask = masks[k]
+        if mask < lows:
+            for i in range(lows):
+                value = load(table, i)
+                store(table, i, value - weight if is_odd(i & mask) else value + weight)
+        elif mask & (lows - 1) == 0:
+            for h in range(highs):
+                value = load(table, lows + h)
+                odd = is_odd((h << low) & mask)
+                store(table, lows + h, value - weight if odd else value + weight)
+        else:
+            for x in range(1 << num_qubits):
+                signed = -weight if is_odd(x & mask) else weight
+                for part in range(2):
+                    value = load(lam, 2 * x + part) + signed * load(psi, 2 * x + part)
+                    store(lam, 2 * x + part, value)
+    for h in range(highs):
+        high_weight = load(table, lows + h)
+        for i in range(lows):
+            x = (h << low) | i
+            weight = high_weight + load(table, i)
+            for part in range(2):
+                value = load(lam, 2 * x + part) + weight * load(psi, 2 * x + part)
+                store(lam, 2 * x + part, value)
+
+
+@njit(cache=True)
+def _pull_flips(
+    psi: Any,
+    lam: Any,
+    num_qubits: int,
+    flip: int,
+    z_masks: Any,
+    powers: Any,
+    terms: Any,
+    weights: Any,
+) -> None:
+    pivot = _lowest_bit(flip)
+    zero, two = splat(psi, 0.0), splat(psi, 2.0)
+    rest = 0
+    for k in range(z_masks.size):
+        rest |= z_masks[k] & ~(1 << pivot)
+    re, im = zero, zero
+    if rest == 0:
+        for k in range(z_masks.size):
+            weight = two * load(weights, terms[k])
+            re, im = _add_power(re, im, weight, powers[k])
+    for k in range(1 << (num_qubits - 1)):
+        x = insert_zero(k, pivot)
+        y = x ^ flip
+        if rest != 0:
+            re, im = zero, zero
+            for e in range(z_masks.size):
+                weight = two * load(weights, terms[e])
+                signed = -weight if is_odd(x & z_masks[e]) else weight
+                re, im = _add_power(re, im, signed, powers[e])
+        a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
+        c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
+        store(lam, 2 * x, load(lam, 2 * x) + re * c + im * d)
+        store(lam, 2 * x + 1, load(lam, 2 * x + 1) + re * d - im * c)
+        store(lam, 2 * y, load(lam, 2 * y) + re * a - im * b)
+        store(lam, 2 * y + 1, load(lam, 2 * y + 1) + re * b + im * a)
+
+
+@njit(cache=True)
+def _add_power(re: Any, im: Any, weight: Any, power: int) -> Any:
+    """Add weight i^power to re + i im."""
+    if power == 0:
+        return re + weight, im
+    if power == 1:
+        return re, im + weight
+    if power == 2:
+        return re - weight, im
+    return re, im - weight
