@@ -69,8 +69,9 @@ def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
     losses, metric, norms = figure.subplots(3, 1, sharex=True)
     _draw_curves(losses, epochs, rows, names)
     losses.set_ylabel("loss" if len(names) == 1 else "loss (nats)", fontsize=_FONT)
-    _draw_curves(metric, epochs, rows, [(f"validation_{headline}", f"validation {headline}")])
-    metric.set_ylabel(headline.replace("_", " "), fontsize=_FONT)
+    name = headline.replace("_", " ")
+    _draw_curves(metric, epochs, rows, [(f"validation_{headline}", f"validation {name}")])
+    metric.set_ylabel(f"{name} (nats)" if headline == "cross_entropy" else name, fontsize=_FONT)
     _draw_curves(
         norms,
         epochs,
