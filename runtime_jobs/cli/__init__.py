@@ -21,7 +21,7 @@ __all__ = ["app", "main", "run"]
 app = typer.Typer(
     name="qrnn",
     add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -37,6 +37,7 @@ for command in (tasks, train, evaluate, predict, resume, show):
     "\b\nExit codes: " + ", ".join(f"{code.value} {code.label}" for code in ExitCode) + "."
 )
 def describe(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -48,6 +49,8 @@ def describe(
     ] = False,
 ) -> None:
     """Train quantum recurrent networks and run them: the hidden state is that of the qubits."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def run(arguments: Sequence[str]) -> int:

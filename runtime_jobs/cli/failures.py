@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dis
 from enum import IntEnum
 
 import typer
 
 __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
 
+_RAISE = dis.opmap["RAISE_VARARGS"]
 _OWN_PACKAGES = {"circuits", "qrnn_qiskit", "runtime_jobs"}
 
 
@@ -82,9 +84,16 @@ def _explain(error: Exception) -> tuple[ExitCode, str | None]:
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether our own code raised it, on purpose and with a message, and not a library below."""
+    """Whether a raise statement of our own code raised it, and so wrote its message for users.
+
+    An error of a library, or of Python itself such as a call with an argument missing, is a bug.
+    """
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    if trace is None:
+        return False
+    while trace.tb_next is not None:
         trace = trace.tb_next
-    name = "" if trace is None else trace.tb_frame.f_globals["__name__"]
-    return name.partition(".")[0] in _OWN_PACKAGES
+    frame = trace.tb_frame
+    if frame.f_globals["__name__"].partition(".")[0] not in _OWN_PACKAGES:
+        return False
+    return frame.f_code.co_code[trace.tb_lasti] == _RAISE

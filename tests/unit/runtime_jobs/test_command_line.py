@@ -48,8 +48,11 @@ def test_every_command_teaches_with_an_example(
 
 
 def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    run(["--help"])
-    shown = " ".join(capsys.readouterr().out.split())
+    assert run(["--help"]) == ExitCode.DONE
+    with_option = capsys.readouterr().out
+    assert run([]) == ExitCode.DONE
+    assert capsys.readouterr().out == with_option
+    shown = " ".join(with_option.split())
     assert (
         "0 done, 1 failed, 2 bad input, 3 refused for budget, 4 not ready yet, 130 interrupted"
     ) in shown

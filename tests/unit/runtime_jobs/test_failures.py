@@ -52,6 +52,15 @@ def test_divergence_is_a_failure_without_traceback(
     assert capsys.readouterr().err == "error: the loss is nan\n"
 
 
+def test_an_error_of_python_in_our_own_code_keeps_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(TypeError, match="string") as caught:
+        parse_device_name(3)  # type: ignore[arg-type]
+    assert report_failure(caught.value) == ExitCode.FAILED
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_an_error_of_a_library_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="axis 4") as caught:
         np.array([[1.0]]).mean(axis=4)
