@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from qrnn_qiskit.simulator import ControllerWeights
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
 
@@ -65,35 +66,17 @@ class Controller(nn.Module):
         angles: Tensor = self.layers(inputs)
         return angles
 
-    def drive(self, x: Tensor) -> Tensor:
-        """Return the first layer without feedback, (..., W), for inputs (..., E)."""
-        first = self._first
-        return functional.linear(x, first.weight[:, : self.input_size], first.bias)
-
-    @property
-    def feedback_weight(self) -> Tensor:
-        """(W, feedback), the part of the first layer that reads the feedback."""
-        return self._first.weight[:, self.input_size :]
-
-    @property
-    def output_layer(self) -> tuple[Tensor | None, Tensor | None]:
-        """Weight (P, H) and bias (P,) from the hidden layer to the angles; None for ``linear``."""
-        if self.activation == "linear":
-            return None, None
-        last = self.layers[-1]
-        return last.weight, last.bias  # type: ignore[return-value]
-
-    def draw_masks(self, batch_size: int, num_steps: int) -> Tensor | None:
-        """Draw the dropout factors (B, T, H) of a sequence; None where nothing is dropped."""
-        weight, _ = self.output_layer
-        if weight is None or not self.training or self.dropout == 0.0:
-            return None
-        return functional.dropout(
-            weight.new_ones(batch_size, num_steps, weight.shape[1]), self.dropout
-        )
-
-    @property
-    def _first(self) -> nn.Linear:
-        first = self.layers[0]
+    def weights(self) -> ControllerWeights:
+        """The layers, as the compiled recurrence takes them; dropout is 0 outside of training."""
+        first, last = self.layers[0], self.layers[-1]
         assert isinstance(first, nn.Linear)
-        return first
+        assert isinstance(last, nn.Linear)
+        is_linear = self.activation == "linear"
+        return ControllerWeights(
+            activation=self.activation,
+            dropout=self.dropout if self.training else 0.0,
+            first=first.weight,
+            first_bias=first.bias,
+            output=None if is_linear else last.weight,
+            output_bias=None if is_linear else last.bias,
+        )

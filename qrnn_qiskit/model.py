@@ -11,7 +11,6 @@ import torch
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
-from torch.nn import functional
 
 from circuits import build_ansatz, build_readout, prefix_circuits, unroll
 from circuits.validation import require_count, require_name
@@ -241,13 +240,12 @@ class QRNN(nn.Module):
             check_state(state, len(x), self.num_readouts, self.num_qubits, self.dtype)
         steps = max(ends) if ends else x.shape[1]
         run = self._run_fused if self._has_standard_controller() else self._run_stepwise
-        output, vector, angles = run(simulator, x[:, :steps], state, ends)
+        output, readouts, vector, angles = run(simulator, x[:, :steps], state, ends)
         if ends is None:
-            return output, HiddenState(output[:, -1], vector=vector), angles
+            return output, HiddenState(readouts, vector=vector), angles
         last = torch.tensor(ends)
         valid = torch.arange(steps) < last[:, None]
         output = output.masked_fill(~valid[:, :, None], 0.0)
-        readouts = output[torch.arange(len(x)), last - 1]
         padding = output.new_zeros(len(x), x.shape[1] - steps, output.shape[2])
         return torch.cat((output, padding), 1), HiddenState(readouts, vector=vector), angles
 
@@ -261,24 +259,10 @@ class QRNN(nn.Module):
     def _run_fused(
         self, simulator: Simulator, x: Tensor, state: HiddenState | None, ends: list[int] | None
     ) -> Recurrence:
-        controller = self.controller
-        assert isinstance(controller, Controller)
-        drive, feedback = controller.drive(x), controller.feedback_weight
-        if feedback.shape[1]:
-            readouts = simulator.read_zero(len(x)) if state is None else state.readouts
-            first = drive[:, :1] + functional.linear(readouts, feedback)[:, None]
-            drive = torch.cat((first, drive[:, 1:]), 1)
-        masks = controller.draw_masks(*x.shape[:2])
-        return run_recurrence(
-            simulator,
-            controller.activation,
-            None if state is None else state.vector,
-            drive,
-            feedback,
-            *controller.output_layer,
-            masks,
-            ends,
-        )
+        assert isinstance(self.controller, Controller)
+        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
+        vector = None if state is None else state.vector
+        return run_recurrence(simulator, self.controller.weights(), x, readouts, vector, ends)
 
     def _run_stepwise(
         self, simulator: Simulator, x: Tensor, state: HiddenState | None, ends: list[int] | None
@@ -303,7 +287,9 @@ class QRNN(nn.Module):
                 if not len(vectors):
                     vectors = ended.new_zeros(batch_size, ended.shape[1])
                 vectors = vectors.index_copy(0, torch.from_numpy(rows), ended)
-        return Recurrence(torch.stack(outputs, 1), vectors, torch.stack(angles, 1).detach())
+        output = torch.stack(outputs, 1)
+        readouts = output[torch.arange(batch_size), torch.from_numpy(last) - 1]
+        return Recurrence(output, readouts, vectors, torch.stack(angles, 1).detach())
 
     def _compile(self) -> Simulator:
         """The simulator in the model's present dtype."""

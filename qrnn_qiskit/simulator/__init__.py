@@ -3,9 +3,10 @@
 from qrnn_qiskit.simulator.engine import Simulator
 from qrnn_qiskit.simulator.evolution import Evolution, advance, begin, read_vector
 from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
-from qrnn_qiskit.simulator.recurrence import Recurrence, run_recurrence
+from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, run_recurrence
 
 __all__ = [
+    "ControllerWeights",
     "Evolution",
     "Recurrence",
     "Simulator",

@@ -79,11 +79,11 @@ def gather_turns(
 ) -> None:
     """Fill ``turns`` with cosine and sine of half of every column, sequences from ``first`` on.
 
-    ``theta`` is (B, T, P) in radians. ``residual`` (columns * lanes, float64, radians) carries what
+    ``theta`` is (T, B, P) in radians. ``residual`` (columns * lanes, float64, radians) carries what
     rounding to float32 took from an angle over to the next step, so that over many steps with the
     same angles the error stays one rounding instead of growing with every step.
     """
-    count = min(lanes, theta.shape[0] - first)
+    count = min(lanes, theta.shape[1] - first)
     half = np.zeros(lanes)
     for j in range(program.offset.size):
         half[:] = 0.5 * program.offset[j]
@@ -91,7 +91,7 @@ def gather_turns(
             factor = 0.5 * program.term_coefficient[k]
             parameter = program.term_parameter[k]
             for lane in range(count):
-                half[lane] += factor * theta[first + lane, step, parameter]
+                half[lane] += factor * theta[step, first + lane, parameter]
         cosines, sines = turns[2 * j * lanes :], turns[(2 * j + 1) * lanes :]
         carried = residual[j * lanes :]
         for lane in range(lanes):

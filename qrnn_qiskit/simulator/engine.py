@@ -21,13 +21,16 @@ Array = NDArray[Any]
 
 
 class Trace(NamedTuple):
-    """What a forward run leaves for backward; shapes as in :mod:`.sequences`."""
+    """What a forward run leaves for backward, time first; shapes as in :mod:`.sequences`."""
 
     theta: Array
     hidden: Array
     slope: Array
     values: Array
-    last: Array
+
+    def window(self, start: int, stop: int) -> Trace:
+        """The same memory for the steps from ``start`` to ``stop``."""
+        return Trace(*(array[start:stop] for array in self))
 
 
 class Simulator:
@@ -62,7 +65,7 @@ class Simulator:
         )
         values = np.zeros((1, 1, self.num_strings), self.real)
         read_states(self._paulis, self.num_qubits, self.pack(None, 1), values)
-        self._zero_readouts = torch.from_numpy(self.combine(values[:, 0]))
+        self._zero_readouts = torch.from_numpy(self.combine(values[0]))
 
     @property
     def num_readouts(self) -> int:
@@ -135,6 +138,19 @@ class Simulator:
         lanes = lanes_per_vector(self.real)
         return np.zeros((len(states), self._program.offset.size * lanes))
 
+    def allocate_trace(self, num_steps: int, batch_size: int, network: Network) -> Trace:
+        """Memory for a forward run of ``num_steps`` steps."""
+        width, hidden = network.feedback.shape[0], network.output.shape[1]
+        if network.kind == LINEAR:
+            width = hidden = 0
+        shape = (num_steps, batch_size)
+        return Trace(
+            theta=np.empty((*shape, self.num_parameters), self.real),
+            hidden=np.empty((*shape, hidden), self.real),
+            slope=np.empty((*shape, width), self.real),
+            values=np.empty((*shape, self.num_strings), self.real),
+        )
+
     def run(
         self,
         states: Array,
@@ -143,18 +159,10 @@ class Simulator:
         drive: Array,
         masks: Array,
         ends: NDArray[np.int64],
-    ) -> Trace:
-        """Move ``states`` on in place through all steps of ``drive`` (B, T, W)."""
-        batch, steps, width = drive.shape
-        hidden_width = network.output.shape[1]
-        has_hidden = network.kind != LINEAR
-        trace = Trace(
-            theta=np.empty((batch, steps, self.num_parameters), self.real),
-            hidden=np.empty((batch, steps, hidden_width) if has_hidden else (0, 0, 0), self.real),
-            slope=np.empty((batch, steps, width) if has_hidden else (0, 0, 0), self.real),
-            values=np.empty((batch, steps, self.num_strings), self.real),
-            last=allocate_aligned(states.shape, self.real) if ends.size else states,
-        )
+        last: Array,
+        trace: Trace,
+    ) -> None:
+        """Move ``states`` on in place through all steps of ``drive`` (T, B, W); write ``trace``."""
         run_sequences(
             self._program,
             self._paulis,
@@ -164,13 +172,12 @@ class Simulator:
             drive,
             masks,
             ends,
-            trace.last,
+            last,
             trace.theta,
             trace.hidden,
             trace.slope,
             trace.values,
         )
-        return trace
 
     def reverse(
         self,
@@ -187,10 +194,10 @@ class Simulator:
         """Undo all steps on ``states`` and ``adjoint`` in place.
 
         Args:
-            weights: (B, T, K) derivative of the loss by the readouts.
+            weights: (T, B, S) derivative of the loss by the values of the Pauli strings.
 
         Returns:
-            Derivatives by the angles (B, T, P) and by the drive (B, T, W).
+            Derivatives by the angles (T, B, P) and by the drive (T, B, W).
         """
         theta_gradient = np.empty_like(theta)
         width = network.feedback.shape[0]
@@ -206,7 +213,7 @@ class Simulator:
             last,
             theta,
             slope,
-            self.distribute(weights),
+            weights,
             theta_gradient,
             drive_gradient,
         )

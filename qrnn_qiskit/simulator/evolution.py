@@ -48,14 +48,22 @@ class Evolution:
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
-        drive = np.ascontiguousarray(theta.detach().numpy()[:, None])
-        trace = self.simulator.run(
-            self._states, self._residual, self._network, drive, self._no_masks, _NO_ENDS
+        drive = np.ascontiguousarray(theta.detach().numpy()[None])
+        trace = self.simulator.allocate_trace(1, self.batch_size, self._network)
+        self.simulator.run(
+            self._states,
+            self._residual,
+            self._network,
+            drive,
+            self._no_masks,
+            _NO_ENDS,
+            self._states,
+            trace,
         )
         self.position += 1
         if self._keeps_angles:
             self._angles.append(trace.theta)
-        return torch.from_numpy(self.simulator.combine(trace.values[:, 0]))
+        return torch.from_numpy(self.simulator.combine(trace.values[0]))
 
     def vector(self) -> Tensor:
         """The states (B, 2^n), complex, bit q of the index being qubit q."""
@@ -104,9 +112,9 @@ class Evolution:
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
         simulator = self.simulator
-        weights = np.zeros((self.batch_size, 1, simulator.num_readouts), simulator.real)
+        weights = np.zeros((1, self.batch_size, simulator.num_strings), simulator.real)
         if gradient is not None:
-            weights = gradient.detach().numpy()[:, None]
+            weights = simulator.distribute(gradient.detach().numpy()[None])
         theta, _ = simulator.reverse(
             self._back,
             self._adjoint,
@@ -119,7 +127,7 @@ class Evolution:
             self._adjoint,
         )
         self._at -= 1
-        return torch.from_numpy(theta[:, 0])
+        return torch.from_numpy(theta[0])
 
 
 class _Begin(torch.autograd.Function):

@@ -93,13 +93,13 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
 
 @njit(cache=True)
 def drop(masks: Any, step: int, first: int, lanes: int, hidden: Any, slope: Any) -> None:
-    """Multiply ``hidden`` and ``slope`` by the dropout masks (B, T, H) of this step."""
+    """Multiply ``hidden`` and ``slope`` by the dropout masks (T, B, H) of this step."""
     width = masks.shape[2]
-    for lane in range(min(lanes, masks.shape[0] - first)):
+    for lane in range(min(lanes, masks.shape[1] - first)):
         for i in range(slope.size // lanes):
-            slope[i * lanes + lane] *= masks[first + lane, step, i % width]
+            slope[i * lanes + lane] *= masks[step, first + lane, i % width]
         for i in range(width):
-            hidden[i * lanes + lane] *= masks[first + lane, step, i]
+            hidden[i * lanes + lane] *= masks[step, first + lane, i]
 
 
 @njit(cache=True)

@@ -2,7 +2,8 @@
 
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
 (the derivative of the loss by the amplitudes). Memory is inputs, angles, readouts, controller
-activations and three states, whatever the number of steps.
+activations and three states, whatever the number of steps: what is larger is made for a window of
+steps at a time.
 """
 
 from __future__ import annotations
@@ -13,13 +14,34 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from qrnn_qiskit.simulator.engine import Array, Simulator
+from qrnn_qiskit.simulator.engine import Array, Simulator, Trace
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
 _KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
-_NO_MASKS = (0, 0, 0)
+_WINDOW = 128  # steps that share temporary memory
+
+
+class ControllerWeights(NamedTuple):
+    """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
+
+    Attributes:
+        activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
+        dropout: Probability of dropping a hidden unit.
+        first: (W, E + K), or (W, E) for no feedback.
+        first_bias: (W,).
+        output: (P, H), or None for "linear".
+        output_bias: (P,), or None for "linear".
+    """
+
+    activation: str
+    dropout: float
+    first: Tensor
+    first_bias: Tensor
+    output: Tensor | None
+    output_bias: Tensor | None
 
 
 class Recurrence(NamedTuple):
@@ -27,49 +49,36 @@ class Recurrence(NamedTuple):
 
     Attributes:
         output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
+        readouts: (B, K) readouts at each sequence's end.
         vector: (B, 2^n) complex, the state at each sequence's end.
         theta: (B, T, P) angles in radians, without gradient.
     """
 
     output: Tensor
+    readouts: Tensor
     vector: Tensor
     theta: Tensor
 
 
 def run_recurrence(
     simulator: Simulator,
-    activation: str,
+    weights: ControllerWeights,
+    x: Tensor,
+    readouts: Tensor,
     vector: Tensor | None,
-    drive: Tensor,
-    feedback: Tensor,
-    output: Tensor | None,
-    bias: Tensor | None,
-    masks: Tensor | None,
     ends: list[int] | None,
 ) -> Recurrence:
-    """Run theta_t = output act(drive_t + feedback z_(t-1)) + bias and the circuit for T steps.
+    """Run controller and circuit over all steps.
 
     Args:
         simulator: The compiled step.
-        activation: "linear" (theta_t = drive_t + feedback z_(t-1)), "relu", "gelu" or "glu".
+        weights: The controller.
+        x: (B, T, E) inputs.
+        readouts: (B, K) readouts of the first state, the feedback of the first step.
         vector: (B, 2^n) complex first states, or None for |0...0>.
-        drive: (B, T, W) first layer without feedback, but for the first step with it.
-        feedback: (W, K), or (W, 0) for no feedback.
-        output: (P, H), or None for "linear".
-        bias: (P,), or None for "linear".
-        masks: (B, T, H) dropout factors, or None.
         ends: The last valid step of each sequence, counted from 1, or None for T.
     """
-    return Recurrence(
-        *_Recurrence.apply(
-            simulator, _KINDS[activation], ends, masks, vector, drive, feedback, output, bias
-        )
-    )
-
-
-def _as_array(tensor: Tensor) -> Array:
-    array: Array = np.ascontiguousarray(tensor.detach().numpy())
-    return array
+    return Recurrence(*_Recurrence.apply(simulator, ends, vector, x, readouts, *weights))
 
 
 def _copy_aligned(states: Tensor, simulator: Simulator) -> Array:
@@ -78,86 +87,159 @@ def _copy_aligned(states: Tensor, simulator: Simulator) -> Array:
     return copy
 
 
+def _last_indices(ends: list[int] | None, num_steps: int, batch_size: int) -> Array:
+    """Index of each sequence's last valid step."""
+    return np.asarray([num_steps] * batch_size if ends is None else ends) - 1
+
+
+def _windows(num_steps: int) -> list[tuple[int, int]]:
+    return [(start, min(start + _WINDOW, num_steps)) for start in range(0, num_steps, _WINDOW)]
+
+
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         simulator: Simulator,
-        kind: int,
         ends: list[int] | None,
-        masks: Tensor | None,
         vector: Tensor | None,
-        drive: Tensor,
-        feedback: Tensor,
+        x: Tensor,
+        readouts: Tensor,
+        activation: str,
+        dropout: float,
+        first: Tensor,
+        first_bias: Tensor,
         output: Tensor | None,
-        bias: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        batch = len(drive)
+        output_bias: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        batch, steps, width = x.shape
+        from_input, feedback = first[:, :width], first[:, width:]
         network = simulator.make_network(
-            kind,
-            _as_array(feedback),
-            None if output is None else _as_array(output),
-            None if bias is None else _as_array(bias),
+            _KINDS[activation],
+            feedback.detach().numpy(),
+            None if output is None else output.detach().numpy(),
+            None if output_bias is None else output_bias.detach().numpy(),
         )
         states = simulator.pack(vector, batch)
-        dropped = np.zeros(_NO_MASKS, simulator.real) if masks is None else _as_array(masks)
-        last_steps = np.asarray(ends or [], np.int64)
         residual = simulator.start_residual(states)
-        trace = simulator.run(states, residual, network, _as_array(drive), dropped, last_steps)
-        values = torch.from_numpy(trace.values)
-        theta = torch.from_numpy(trace.theta)
+        last_steps = np.asarray(ends or [], np.int64)
+        last = allocate_aligned(states.shape, simulator.real) if ends else states
+        trace = simulator.allocate_trace(steps, batch, network)
+        masks = torch.zeros(0, 0, 0, dtype=x.dtype)
+        for start, stop in _windows(steps):
+            drive = functional.linear(x[:, start:stop].transpose(0, 1), from_input, first_bias)
+            if feedback.shape[1] and start == 0:
+                drive[0] += functional.linear(readouts, feedback)
+            elif feedback.shape[1]:
+                drive[0] += torch.from_numpy(trace.values[start - 1] @ network.feedback_t)
+            if dropout and network.kind != LINEAR:
+                ones = x.new_ones(stop - start, batch, network.output.shape[1])
+                masks = functional.dropout(ones, dropout)
+            simulator.run(
+                states,
+                residual,
+                network,
+                drive.contiguous().numpy(),
+                masks.numpy(),
+                last_steps - start,
+                last,
+                trace.window(start, stop),
+            )
         ctx.simulator, ctx.network, ctx.ends = simulator, network, last_steps
+        ctx.last_indices = _last_indices(ends, steps, batch)
         ctx.from_zero = vector is None
-        ctx.save_for_backward(
-            torch.from_numpy(states),
-            theta,
-            torch.from_numpy(trace.hidden),
-            torch.from_numpy(trace.slope),
-            values,
-        )
+        saved = (torch.from_numpy(array) for array in (states, *trace))
+        ctx.save_for_backward(x, readouts, first, *saved)
         ctx.set_materialize_grads(False)
+        theta = torch.from_numpy(trace.theta).transpose(0, 1)
         ctx.mark_non_differentiable(theta)
-        readouts = torch.from_numpy(simulator.combine(trace.values))
-        return readouts, simulator.unpack(trace.last, batch), theta
+        values = simulator.combine(trace.values)
+        final = torch.from_numpy(values[_last_indices(ends, steps, batch), np.arange(batch)])
+        by_sequence = torch.from_numpy(values).transpose(0, 1)
+        return by_sequence, final, simulator.unpack(last, batch), theta
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, output_gradient: Tensor | None, vector_gradient: Tensor | None, _theta: None
+        ctx: Any,
+        output_gradient: Tensor | None,
+        final_gradient: Tensor | None,
+        vector_gradient: Tensor | None,
+        _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        states, theta, hidden, slope, values = ctx.saved_tensors
+        x, readouts, first, states, *arrays = ctx.saved_tensors
         simulator, network = ctx.simulator, ctx.network
-        batch, steps = theta.shape[:2]
-        if output_gradient is None:
-            output_gradient = theta.new_zeros(batch, steps, simulator.num_readouts)
+        trace = Trace(*(array.numpy() for array in arrays))
+        batch, steps, width = x.shape
+        from_input, feedback = first[:, :width], first[:, width:]
         back = _copy_aligned(states, simulator)
-        adjoint = allocate_aligned(back.shape, simulator.real)
-        last = adjoint
+        residual = simulator.start_residual(back)
+        adjoint = last = allocate_aligned(back.shape, simulator.real)
+        ends = ctx.ends if vector_gradient is not None else ctx.ends[:0]
         if vector_gradient is not None:
             last = simulator.pack(vector_gradient, batch)
-            if not ctx.ends.size:
-                adjoint = last
-        ends = ctx.ends if vector_gradient is not None else ctx.ends[:0]
-        theta_gradient, drive_gradient = simulator.reverse(
-            back,
-            adjoint,
-            simulator.start_residual(back),
-            network,
-            theta.numpy(),
-            slope.numpy(),
-            output_gradient.numpy(),
-            ends,
-            last,
+            adjoint = adjoint if ends.size else last
+
+        by_x = torch.zeros_like(x) if ctx.needs_input_grad[3] else None
+        by_input, by_feedback = torch.zeros_like(from_input), torch.zeros_like(feedback)
+        by_first_bias = x.new_zeros(len(first))
+        by_output = x.new_zeros(*network.output.shape)
+        by_output_bias = x.new_zeros(*network.bias.shape)
+        fed: Array | None = None
+        layer = x.new_zeros(0)
+        for start, stop in reversed(_windows(steps)):
+            pulls = np.zeros((stop - start, batch, simulator.num_readouts), simulator.real)
+            if output_gradient is not None:
+                pulls[:] = output_gradient[:, start:stop].transpose(0, 1).numpy()
+            if final_gradient is not None:
+                rows = np.flatnonzero((start <= ctx.last_indices) & (ctx.last_indices < stop))
+                pulls[ctx.last_indices[rows] - start, rows] += final_gradient.numpy()[rows]
+            weights = simulator.distribute(pulls)
+            if fed is not None:
+                weights[-1] += fed
+            window = trace.window(start, stop)
+            by_theta, by_layer = simulator.reverse(
+                back,
+                adjoint,
+                residual,
+                network,
+                window.theta,
+                window.slope,
+                weights,
+                ends - start,
+                last,
+            )
+            layer, flat = torch.from_numpy(by_layer), torch.from_numpy(by_layer).flatten(0, 1)
+            by_input += flat.T @ x[:, start:stop].transpose(0, 1).flatten(0, 1)
+            by_first_bias += flat.sum(0)
+            if by_x is not None:
+                by_x[:, start:stop] = (layer @ from_input).transpose(0, 1)
+            if feedback.shape[1]:
+                since = max(start, 1)
+                heard = torch.from_numpy(trace.values[since - 1 : stop - 1]).flatten(0, 1)
+                by_strings = layer[since - start :].flatten(0, 1).T @ heard
+                by_feedback += torch.from_numpy(simulator.combine(by_strings.numpy()))
+                fed = by_layer[0] @ network.feedback
+            if network.kind != LINEAR:
+                angles = torch.from_numpy(by_theta).flatten(0, 1)
+                by_output += angles.T @ torch.from_numpy(window.hidden).flatten(0, 1)
+                by_output_bias += angles.sum(0)
+        by_readouts = None
+        if feedback.shape[1]:
+            by_feedback += layer[0].T @ readouts
+            by_readouts = layer[0] @ feedback
+        by_vector = None if ctx.from_zero else simulator.unpack(adjoint, batch)
+        by_first = torch.cat((by_input, by_feedback), 1)
+        of_output = (None, None) if network.kind == LINEAR else (by_output, by_output_bias)
+        return (
+            None,
+            None,
+            by_vector,
+            by_x,
+            by_readouts,
+            None,
+            None,
+            by_first,
+            by_first_bias,
+            *(of_output),
         )
-        angles = torch.from_numpy(theta_gradient)
-        drive = torch.from_numpy(drive_gradient)
-        vector = None if ctx.from_zero else simulator.unpack(adjoint, batch)
-        feedback = drive.new_zeros(drive.shape[2], 0)
-        if network.feedback.shape[1]:
-            by_strings = drive[:, 1:].flatten(0, 1).T @ values[:, :-1].flatten(0, 1)
-            feedback = torch.from_numpy(simulator.combine(by_strings.numpy()))
-        output = bias = None
-        if network.kind != LINEAR:
-            flat = angles.flatten(0, 1)
-            output, bias = flat.T @ hidden.flatten(0, 1), flat.sum(0)
-        return None, None, None, None, vector, drive, feedback, output, bias

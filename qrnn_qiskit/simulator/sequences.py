@@ -1,6 +1,6 @@
 """Whole sequences in one compiled call: controller, circuit and readouts, forward and backward.
 
-Arrays of a batch are (B, T, width); inside a block they are lane vectors. One thread takes one
+Arrays of a batch are (T, B, width); inside a block they are lane vectors. One thread takes one
 block through all steps, so threads meet once a sequence and not once a step.
 """
 
@@ -21,18 +21,18 @@ from qrnn_qiskit.simulator.steps import evolve, unevolve
 
 @njit(cache=True)
 def _gather(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
-    """Copy one step of a block from (B, T, width) to lane vectors."""
-    for lane in range(min(lanes, batch.shape[0] - first)):
+    """Copy one step of a block from (T, B, width) to lane vectors."""
+    for lane in range(min(lanes, batch.shape[1] - first)):
         for i in range(batch.shape[2]):
-            block[i * lanes + lane] = batch[first + lane, step, i]
+            block[i * lanes + lane] = batch[step, first + lane, i]
 
 
 @njit(cache=True)
 def _scatter(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
-    """Copy one step of a block from lane vectors to (B, T, width)."""
-    for lane in range(min(lanes, batch.shape[0] - first)):
+    """Copy one step of a block from lane vectors to (T, B, width)."""
+    for lane in range(min(lanes, batch.shape[1] - first)):
         for i in range(batch.shape[2]):
-            batch[first + lane, step, i] = block[i * lanes + lane]
+            batch[step, first + lane, i] = block[i * lanes + lane]
 
 
 @njit(cache=True)
@@ -70,14 +70,14 @@ def run_sequences(
         network: Weights of the controller.
         psi: (blocks, 2^n * 2 * lanes) states, moved on in place.
         residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`.
-        drive: (B, T, W) first layer without feedback; the first step's feedback is in it.
-        masks: (B, T, H) dropout factors, or (0, 0, 0).
+        drive: (T, B, W) first layer without feedback, for the first of these steps with it.
+        masks: (T, B, H) dropout factors, or (0, 0, 0).
         ends: (B,) last valid step of each sequence, counted from 1, or (0,) where all end together.
         last: States after each sequence's last valid step, written; unused where ``ends`` is empty.
-        theta: (B, T, P) angles in radians, written.
-        hidden: (B, T, H) hidden layer, written; (0, 0, 0) for a linear controller.
-        slope: (B, T, W) derivative of the hidden layer by the first, written; likewise.
-        values: (B, T, S) values of the Pauli strings, written.
+        theta: (T, B, P) angles in radians, written.
+        hidden: (T, B, H) hidden layer, written; (0, 0, 0) for a linear controller.
+        slope: (T, B, W) derivative of the hidden layer by the first, written; likewise.
+        values: (T, B, S) values of the Pauli strings, written.
     """
     n = program.num_qubits
     lanes = psi.shape[1] >> (n + 1)
@@ -90,7 +90,7 @@ def run_sequences(
         units = np.zeros(hidden.shape[2] * lanes, psi.dtype)
         steep = np.zeros(slope.shape[2] * lanes, psi.dtype)
         angles = np.zeros(theta.shape[2] * lanes, psi.dtype)
-        for step in range(drive.shape[1]):
+        for step in range(drive.shape[0]):
             _gather(drive, step, first, lanes, layer)
             if step > 0:
                 add_product(network.feedback, read, layer)
@@ -142,11 +142,11 @@ def reverse_sequences(
         residual: As in :func:`run_sequences`, of the way back.
         ends: As in :func:`run_sequences`.
         last: Derivative of the loss by the states at ``ends``; unused where that is empty.
-        theta: (B, T, P) as :func:`run_sequences` wrote it.
+        theta: (T, B, P) as :func:`run_sequences` wrote it.
         slope: Likewise.
-        weights: (B, T, S) derivative of the loss by the values of the Pauli strings.
-        theta_gradient: (B, T, P) derivative by the angles, written.
-        drive_gradient: (B, T, W) derivative by the first layer, written.
+        weights: (T, B, S) derivative of the loss by the values of the Pauli strings.
+        theta_gradient: (T, B, P) derivative by the angles, written.
+        drive_gradient: (T, B, W) derivative by the first layer, written.
     """
     n = program.num_qubits
     lanes = psi.shape[1] >> (n + 1)
@@ -161,7 +161,7 @@ def reverse_sequences(
         units = np.zeros(network.output.shape[1] * lanes, psi.dtype)
         steep = np.zeros(slope.shape[2] * lanes, psi.dtype)
         layer = np.zeros(drive_gradient.shape[2] * lanes, psi.dtype)
-        for step in range(theta.shape[1] - 1, -1, -1):
+        for step in range(theta.shape[0] - 1, -1, -1):
             if ends.size:
                 _copy_ended(ends, step, first, lanes, last[block], lam[block], True)
             _gather(weights, step, first, lanes, pull)
@@ -189,7 +189,7 @@ def reverse_sequences(
 
 @njit(cache=True)
 def read_states(paulis: Any, num_qubits: int, psi: Any, values: Any) -> None:
-    """Read the Pauli strings of ``psi`` without a step into ``values`` (B, 1, S)."""
+    """Read the Pauli strings of ``psi`` without a step into ``values`` (1, B, S)."""
     lanes = psi.shape[1] >> (num_qubits + 1)
     for block in range(psi.shape[0]):
         read = np.zeros(values.shape[2] * lanes, psi.dtype)
