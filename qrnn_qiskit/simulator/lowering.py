@@ -139,12 +139,16 @@ def _read_angle(value: object, where: str) -> Angle:
             "gate a parameter of its own, or split it into one gate per parameter."
         )
     (parameter,) = parameters
-    slope = value.gradient(parameter)
+    refusal = UnsupportedCircuitError(
+        f"{where} has the angle {value}, which is not affine in {parameter.name}; the "
+        "simulator takes angles a * parameter + b. Compute the angle in the controller instead."
+    )
+    try:
+        slope = value.gradient(parameter)
+    except RuntimeError as error:  # Qiskit knows no derivative of sign(parameter)
+        raise refusal from error
     if isinstance(slope, ParameterExpression) and slope.parameters:
-        raise UnsupportedCircuitError(
-            f"{where} has the angle {value}, which is not affine in {parameter.name}; the "
-            "simulator takes angles a * parameter + b. Compute the angle in the controller instead."
-        )
+        raise refusal
     offset = float(value.bind({parameter: 0.0}))
     return Angle(((parameter.name, float(slope)),), offset)
 
@@ -193,6 +197,15 @@ def _lower_crz(theta: Angle, control: int, target: int) -> Iterator[Primitive]:
     yield Phase(_bit(control, target), theta * -0.5)
 
 
+def _lower_cu(angles: Sequence[Angle], control: int, target: int) -> Iterator[Primitive]:
+    """exp(i gamma) U(theta, phi, lambda) where the control is 1, factor by factor of U."""
+    theta, phi, lam, gamma = angles
+    yield from _lower_crz(lam, control, target)
+    yield ControlledRotation(control, target, theta)
+    yield from _lower_crz(phi, control, target)
+    yield from _lower_phase_gate((phi + lam) * 0.5 + gamma, control)
+
+
 _HALF_PI = Angle(offset=math.pi / 2)
 _MINUS_HALF_PI = Angle(offset=-math.pi / 2)
 _PI = Angle(offset=math.pi)
@@ -226,6 +239,8 @@ _LOWERINGS: dict[str, Lowering] = {
     "crx": lambda angles, qubits: _lower_crx(angles[0], *qubits),
     "cry": lambda angles, qubits: iter([ControlledRotation(qubits[0], qubits[1], angles[0])]),
     "crz": lambda angles, qubits: _lower_crz(angles[0], *qubits),
+    "cu": lambda angles, qubits: _lower_cu(angles, *qubits),
+    "cu3": lambda angles, qubits: _lower_cu([*angles, _ZERO], *qubits),
 }
 
 
