@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import is_
+
 import torch
 from torch import Tensor, nn
 
@@ -45,7 +47,6 @@ class Controller(nn.Module):
         self.input_size = input_size
         self.feedback_size = feedback_size
         self.activation = activation
-        self.dropout = dropout
         width = input_size + feedback_size
         self.layers: nn.Sequential
         if activation == "linear":
@@ -57,6 +58,7 @@ class Controller(nn.Module):
             last = nn.Linear(hidden_size, num_angles, dtype=dtype, device=device)
             nonlinear = {"relu": nn.ReLU, "gelu": nn.GELU, "glu": nn.GLU}[activation]()
             self.layers = nn.Sequential(first, nonlinear, nn.Dropout(dropout), last)
+        self._built = tuple(self.layers)
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
@@ -66,15 +68,35 @@ class Controller(nn.Module):
         angles: Tensor = self.layers(inputs)
         return angles
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the layers are those of the constructor, without hooks on any of them.
+
+        Then :meth:`weights` tells all that :meth:`forward` does.
+        """
+        same = len(self.layers) == len(self._built) and all(map(is_, self.layers, self._built))
+        return same and not any(
+            module._forward_pre_hooks
+            or module._forward_hooks
+            or module._backward_pre_hooks
+            or module._backward_hooks
+            for module in self.modules()
+        )
+
     def weights(self) -> ControllerWeights:
         """The layers, as the compiled recurrence takes them; dropout is 0 outside of training."""
         first, last = self.layers[0], self.layers[-1]
         assert isinstance(first, nn.Linear)
         assert isinstance(last, nn.Linear)
         is_linear = self.activation == "linear"
+        dropout = 0.0
+        if not is_linear:
+            dropping = self.layers[2]
+            assert isinstance(dropping, nn.Dropout)
+            dropout = dropping.p if dropping.training else 0.0
         return ControllerWeights(
             activation=self.activation,
-            dropout=self.dropout if self.training else 0.0,
+            dropout=dropout,
             first=first.weight,
             first_bias=first.bias,
             output=None if is_linear else last.weight,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor
@@ -39,8 +40,8 @@ class HiddenState:
 
     def __getitem__(self, index: Any) -> HiddenState:
         """Select sequences of the batch; an integer keeps the batch axis with one sequence."""
-        if isinstance(index, int):
-            size = len(self)
+        if isinstance(index, Integral):
+            index, size = int(index), len(self)
             if not -size <= index < size:
                 raise IndexError(f"sequence {index} of a state of {size} sequences")
             index = slice(index % size, index % size + 1)

@@ -19,11 +19,15 @@ def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    needed = _STATES * num_blocks * _BLOCK_BYTES << num_qubits
+    amplitude = _STATES * num_blocks * _BLOCK_BYTES
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
+    # Far beyond what fits, the number of bytes would itself not fit into memory.
+    is_huge = num_qubits > 100
+    if is_huge or amplitude << num_qubits > present:
+        exponent = num_qubits + amplitude.bit_length() - 1
+        needed = f"2^{exponent} bytes" if is_huge else _format_bytes(amplitude << num_qubits)
         raise ValueError(
-            f"num_qubits={num_qubits} needs {_format_bytes(needed)} of memory for the states of "
+            f"num_qubits={num_qubits} needs {needed} of memory for the states of "
             f"{num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, forward, "
             f"backward and adjoint), and this machine has {_format_bytes(present)}. Take fewer "
             "qubits or a smaller batch."

@@ -111,7 +111,7 @@ class QRNN(nn.Module):
         self.input_size = require_count("input_size", input_size)
         self.num_qubits = require_count("num_qubits", num_qubits)
         self.num_layers = require_count("num_layers", num_layers)
-        check_memory(num_qubits)
+        check_memory(self.num_qubits)
         activation = require_name("activation", activation, ACTIVATIONS)
         if controller_hidden is None:
             activation = "linear"
@@ -251,10 +251,7 @@ class QRNN(nn.Module):
 
     def _has_standard_controller(self) -> bool:
         """Whether the compiled recurrence may stand in for calling ``self.controller``."""
-        controller = self.controller
-        return type(controller) is Controller and not (
-            controller._forward_hooks or controller._forward_pre_hooks
-        )
+        return type(self.controller) is Controller and self.controller.is_untouched
 
     def _run_fused(
         self, simulator: Simulator, x: Tensor, state: HiddenState | None, ends: list[int] | None
@@ -278,7 +275,7 @@ class QRNN(nn.Module):
             if self.readout_mode == "expectation":
                 inputs = torch.cat((inputs, readouts), 1)
             angles.append(self.controller(inputs))
-            _check_angles(angles[-1], batch_size, self.ansatz.num_parameters)
+            _check_angles(angles[-1], batch_size, self.ansatz.num_parameters, self.dtype)
             token, readouts = advance(evolution, token, angles[-1])
             outputs.append(readouts)
             rows = np.flatnonzero(last == t + 1)
@@ -301,14 +298,19 @@ class QRNN(nn.Module):
         return self._simulator
 
 
-def _check_angles(theta: Tensor, batch_size: int, num_angles: int) -> None:
+def _check_angles(theta: Tensor, batch_size: int, num_angles: int, dtype: torch.dtype) -> None:
     if theta.shape != (batch_size, num_angles):
         raise ValueError(
             f"the controller must return {num_angles} angles for each sequence, shape "
             f"({batch_size}, {num_angles}), and returned {tuple(theta.shape)}"
         )
+    if theta.dtype != dtype:
+        raise TypeError(
+            f"the controller must return angles of the model's dtype {dtype}, and returned "
+            f"{theta.dtype}"
+        )
 
 
 def _check_dtype(dtype: torch.dtype) -> None:
     if dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype} arrived")
+        raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")
