@@ -12,7 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
+from circuits import build_readout
+from circuits.validation import require_count
+from qrnn_qiskit.inputs import check_memory
 from qrnn_qiskit.simulator import Simulator, begin
+from qrnn_qiskit.simulator.lanes import lanes_per_vector
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,15 @@ class SimulatorExecutor:
     def estimate(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> Estimates:
-        """Exact values (B, K) of ``observables``; see :class:`Executor`."""
-        simulator, angles = self._prepare(circuit, values, observables)
+        """Exact values (B, K) of ``observables``; see :class:`Executor`.
+
+        Raises:
+            ValueError: An observable on other qubits or not Hermitian, values of another shape or
+                not finite, a state that does not fit into memory, or
+                :class:`~qrnn_qiskit.simulator.UnsupportedCircuitError`.
+        """
+        operators = build_readout(list(observables), num_qubits=circuit.num_qubits).observables
+        simulator, angles = self._prepare(circuit, values, operators)
         with torch.no_grad():
             evolution, _ = begin(simulator, None, len(angles))
             return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
@@ -81,10 +92,10 @@ class SimulatorExecutor:
         """Measure all qubits ``shots`` times; see :class:`Executor`.
 
         Raises:
-            ValueError: ``shots`` is below 1.
+            TypeError: ``shots`` is no integer.
+            ValueError: ``shots`` is below 1; else as in :meth:`estimate`.
         """
-        if shots < 1:
-            raise ValueError(f"shots must be at least 1, and {shots} arrived")
+        shots = require_count("shots", shots)
         simulator, angles = self._prepare(circuit, values, [])
         with torch.no_grad():
             evolution, _ = begin(simulator, None, len(angles))
@@ -101,12 +112,14 @@ class SimulatorExecutor:
     ) -> tuple[Simulator, NDArray[np.float64]]:
         names = [parameter.name for parameter in circuit.parameters]
         angles = np.ascontiguousarray(values, np.float64)
-        if angles.ndim != 2 or angles.shape[1] != len(names):
+        if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
             raise ValueError(
-                f"values must have shape (batch, {len(names)}), one column for each parameter of "
-                f"the circuit in the order of circuit.parameters, and {angles.shape} arrived"
+                f"values must have shape (batch, {len(names)}), at least one row and one column "
+                "for each parameter of the circuit in the order of circuit.parameters, and "
+                f"{angles.shape} arrived"
             )
         if not np.isfinite(angles).all():
             row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
             raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+        check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)))
         return Simulator(circuit, names, observables, torch.float64), angles
