@@ -34,13 +34,16 @@ slow: $(INSTALLED) ## the tests that train for minutes
 	$(RUN) pytest -m slow
 
 bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
-	$(RUN) pip install "pennylane>=0.45"
+	$(RUN) pip install --quiet --require-hashes -r requirements-bench.lock
 	$(BIN)/python benchmarks/speed.py
 
 # Hashes only: a lock without URLs installs from whatever index pip is set up for.
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml
+
 lock: ## resolve the dependencies again (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra bench -c requirements.lock -o requirements-bench.lock
 
 clean: ## remove the environment and the caches, never a run
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
