@@ -275,7 +275,7 @@ class QRNN(nn.Module):
             if self.readout_mode == "expectation":
                 inputs = torch.cat((inputs, readouts), 1)
             angles.append(self.controller(inputs))
-            _check_angles(angles[-1], batch_size, self.ansatz.num_parameters, self.dtype)
+            _check_angles(angles[-1], batch_size, self.ansatz.num_parameters, simulator.dtype)
             token, readouts = advance(evolution, token, angles[-1])
             outputs.append(readouts)
             rows = np.flatnonzero(last == t + 1)
