@@ -44,7 +44,7 @@ class CopyingMemorySettings(DataSettings):
 
     delay: int = Field(default=100, ge=1, description="steps between the symbols and their copy")
     curriculum: int = Field(
-        default=60, ge=0, description="epochs in which the training delay grows; 0: always full"
+        default=120, ge=0, description="epochs in which the training delay grows; 0: always full"
     )
     train_size: int = Field(default=3200, ge=1, description="new training sequences per epoch")
     validation_size: int = Field(default=500, ge=1, description="validation sequences")
@@ -77,7 +77,7 @@ class CopyingMemory(Task):
         "model.num_qubits": 8,
         "model.num_layers": 3,
         "model.controller_hidden": 64,
-        "train.epochs": 100,
+        "train.epochs": 300,
         "train.batch_size": 32,
         "train.learning_rate": 0.003,
         "train.schedule": "cosine",
@@ -102,14 +102,14 @@ class CopyingMemory(Task):
         return self._generate(self.settings.train_size, delay, TRAINING, epoch)
 
     def delay_at(self, epoch: int) -> int:
-        """The training delay of an epoch: 1 at first, growing by the same factor every epoch.
+        """The training delay of an epoch: 1 for a third of the curriculum, then it grows.
 
-        It is full from epoch ``curriculum`` on. Most of the time goes into holding ten symbols at
-        all, which short sequences teach cheaply.
+        Holding ten symbols at all is the hard part, and short sequences teach it cheaply. From
+        there the delay grows by the same factor every epoch; it is full from epoch ``curriculum``.
         """
         curriculum = self.settings.curriculum
         progress = min(1.0, epoch / curriculum) if curriculum else 1.0
-        return round(self.settings.delay**progress)
+        return round(self.settings.delay ** max(0.0, 1.5 * progress - 0.5))
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
         """A head on each step: 8 symbols and the blank."""

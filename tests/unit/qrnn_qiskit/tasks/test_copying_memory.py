@@ -55,9 +55,9 @@ def test_no_split_shares_a_sequence_with_another() -> None:
 
 
 def test_curriculum_grows_to_the_full_delay_while_validation_keeps_it() -> None:
-    task = make_task(delay=100, curriculum=4)
-    assert [task.delay_at(epoch) for epoch in range(7)] == [1, 3, 10, 32, 100, 100, 100]
-    assert task.generate_epoch(1).inputs.shape == (30, 23)
+    task = make_task(delay=100, curriculum=6)
+    assert [task.delay_at(epoch) for epoch in range(8)] == [1, 1, 1, 3, 10, 32, 100, 100]
+    assert task.generate_epoch(3).inputs.shape == (30, 23)
     assert task.load().validation.inputs.shape == (20, 120)
     assert make_task(delay=100, curriculum=0).delay_at(0) == 100
     assert make_task(delay=3, curriculum=20).delay_at(0) == 1
