@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -35,8 +36,18 @@ class HiddenState:
         return self._map(lambda tensor: tensor.detach())
 
     def to(self, *args: Any, **kwargs: Any) -> HiddenState:
-        """Move all tensors to a device, as :meth:`torch.Tensor.to`."""
-        return self._map(lambda tensor: tensor.to(*args, **kwargs))
+        """Move all tensors to a device or a dtype, as :meth:`torch.Tensor.to`.
+
+        A real dtype stands for the complex one of its precision where a tensor is complex.
+        """
+
+        def move(tensor: Tensor) -> Tensor:
+            if not tensor.is_complex():
+                return tensor.to(*args, **kwargs)
+            complex_args = [_complex(value) for value in args]
+            return tensor.to(*complex_args, **{key: _complex(kwargs[key]) for key in kwargs})
+
+        return self._map(move)
 
     def __getitem__(self, index: Any) -> HiddenState:
         """Select sequences of the batch; an integer keeps the batch axis with one sequence."""
@@ -56,3 +67,8 @@ class HiddenState:
             name: None if value is None else function(value) for name, value in values.items()
         }
         return HiddenState(**mapped)
+
+
+def _complex(value: Any) -> Any:
+    """The complex dtype of a real one; anything else that ``to`` takes as it is."""
+    return value.to_complex() if isinstance(value, torch.dtype) else value

@@ -113,7 +113,8 @@ def check_state(
 
     Raises:
         TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, no state vector, or a vector that is not normalized.
+        ValueError: Other shapes, no state vector, readouts that are not finite, or a vector that
+            is not normalized.
     """
     if not isinstance(state, HiddenState):
         raise TypeError(
@@ -134,6 +135,13 @@ def check_state(
             raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
         if tensor.dtype != wanted:
             raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
+    broken = (~torch.isfinite(state.readouts)).nonzero()
+    if len(broken):
+        sequence, readout = (int(index) for index in broken[0])
+        raise ValueError(
+            f"state.readouts must be finite, and readout {readout} of sequence {sequence} is "
+            f"{float(state.readouts[sequence, readout].detach())}"
+        )
     norms = state.vector.detach().abs().square().sum(1)
     wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
     if len(wrong):

@@ -12,14 +12,15 @@ from numba import njit
 _HALF_PI_HIGH = 1.5707963267341256
 _HALF_PI_MIDDLE = 6.077100506303966e-11
 _HALF_PI_LOW = 2.0222662487959506e-21
+_FAR = 1.5e6  # radians, where k comes to 2^20
 
 
 @njit(cache=True, inline="always")
 def _turn(angle: float) -> tuple[float, float]:
     """Cosine and sine of ``angle`` in float64, without branches so that LLVM can vectorize it.
 
-    Reduction by multiples of pi/2, then the Taylor polynomials on [-pi/4, pi/4] cut where the next
-    term is below 2^-54.
+    The angle must lie within ``_FAR`` of 0. Reduction by multiples of pi/2, then the Taylor
+    polynomials on [-pi/4, pi/4] cut where the next term is below 2^-54.
     """
     k = math.floor(angle * (2.0 / math.pi) + 0.5)
     r = ((angle - k * _HALF_PI_HIGH) - k * _HALF_PI_MIDDLE) - k * _HALF_PI_LOW
@@ -94,8 +95,15 @@ def gather_turns(
                 half[lane] += factor * theta[step, first + lane, parameter]
         cosines, sines = turns[2 * j * lanes :], turns[(2 * j + 1) * lanes :]
         carried = residual[j * lanes :]
+        far = 0
         for lane in range(lanes):
-            c, s = _turn(half[lane] + carried[lane])
+            half[lane] += carried[lane]
+            far += abs(half[lane]) > _FAR
+        if far:
+            for lane in range(lanes):
+                half[lane] = math.atan2(math.sin(half[lane]), math.cos(half[lane]))
+        for lane in range(lanes):
+            c, s = _turn(half[lane])
             cosines[lane] = c
             sines[lane] = s
             carried[lane] = s * np.float64(cosines[lane]) - c * np.float64(sines[lane])

@@ -65,7 +65,7 @@ class Simulator:
         )
         values = np.zeros((1, 1, self.num_strings), self.real)
         read_states(self._paulis, self.num_qubits, self.pack(None, 1), values)
-        self._zero_readouts = torch.from_numpy(self.combine(values[0]))
+        self._zero_readouts = self.combine(values[0])
 
     @property
     def num_readouts(self) -> int:
@@ -110,7 +110,8 @@ class Simulator:
 
     def read_zero(self, batch_size: int) -> Tensor:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""
-        return self._zero_readouts.expand(batch_size, -1)
+        # A tensor kept from a call in inference mode could never be used in training.
+        return torch.from_numpy(self._zero_readouts).expand(batch_size, -1)
 
     def make_network(
         self, kind: int, feedback: Array, output: Array | None, bias: Array | None

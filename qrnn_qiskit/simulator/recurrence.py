@@ -148,14 +148,18 @@ class _Recurrence(torch.autograd.Function):
         ctx.simulator, ctx.network, ctx.ends = simulator, network, last_steps
         ctx.last_indices = _last_indices(ends, steps, batch)
         ctx.from_zero = vector is None
-        saved = (torch.from_numpy(array) for array in (states, *trace))
-        ctx.save_for_backward(x, readouts, first, *saved)
         ctx.set_materialize_grads(False)
         theta = torch.from_numpy(trace.theta).transpose(0, 1)
         ctx.mark_non_differentiable(theta)
         values = simulator.combine(trace.values)
-        final = torch.from_numpy(values[_last_indices(ends, steps, batch), np.arange(batch)])
-        by_sequence = torch.from_numpy(values).transpose(0, 1)
+        final = torch.from_numpy(values[ctx.last_indices, np.arange(batch)])
+        # The output may share its memory with what backward reads. Saved as itself, torch sees
+        # when a caller has changed it; as NumPy's transpose it is no view that torch protects.
+        by_sequence = torch.from_numpy(values.swapaxes(0, 1))
+        strings = by_sequence if values is trace.values else torch.from_numpy(trace.values)
+        ctx.shares_output = strings is by_sequence
+        saved = (torch.from_numpy(array) for array in (states, *trace[:-1]))
+        ctx.save_for_backward(x, readouts, first, *saved, strings)
         return by_sequence, final, simulator.unpack(last, batch), theta
 
     @staticmethod
@@ -169,7 +173,9 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         x, readouts, first, states, *arrays = ctx.saved_tensors
         simulator, network = ctx.simulator, ctx.network
-        trace = Trace(*(array.numpy() for array in arrays))
+        trace = Trace(*(array.detach().numpy() for array in arrays))
+        if ctx.shares_output:
+            trace = trace._replace(values=trace.values.swapaxes(0, 1))
         batch, steps, width = x.shape
         from_input, feedback = first[:, :width], first[:, width:]
         back = _copy_aligned(states, simulator)
