@@ -133,8 +133,9 @@ def draw_confusion(
             color="white" if shares[row, column] > 0.5 else "black",
         )
     upright = max(map(len, classes)) <= 3
-    axes.set_xticks(range(len(classes)), classes, rotation=0 if upright else 90)
-    axes.set_yticks(range(len(classes)), classes)
+    # Names of the user's own may hold dollar signs, which are no formulas.
+    axes.set_xticks(range(len(classes)), classes, rotation=0 if upright else 90, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.tick_params(labelsize=_FONT - 1)
     axes.set_xlabel("predicted class", fontsize=_FONT)
     axes.set_ylabel("actual class", fontsize=_FONT)
@@ -175,7 +176,7 @@ def draw_readouts(
             interpolation="nearest",
             extent=(0.5, steps + 0.5, len(labels) - 0.5, -0.5),
         )
-        axes.set_title(title, fontsize=_FONT)
+        axes.set_title(title, fontsize=_FONT, parse_math=False)
         axes.set_xlabel("time (steps)", fontsize=_FONT)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yticks(range(len(labels)), labels)

@@ -20,6 +20,8 @@ from qrnn_qiskit.training.schema import Config, format_toml
 __all__ = ["RunFolder", "RunFolderError", "create_run", "name_run"]
 
 _CONFIG = "config.toml"
+_PROVENANCE = "provenance.json"
+_ANSATZ = "ansatz.qasm"
 
 
 class RunFolderError(ValueError):
@@ -54,8 +56,8 @@ class RunFolder:
     @property
     def ansatz_file(self) -> Path | None:
         """The run's own copy of its OpenQASM 3 ansatz; None where the ansatz is a family."""
-        copy = self.path / "ansatz.qasm"
-        return copy if copy.exists() else None
+        copy = self.path / _ANSATZ
+        return copy if self.config.model.ansatz not in ANSATZ_FAMILIES and copy.exists() else None
 
     @property
     def metrics_file(self) -> Path:
@@ -97,10 +99,13 @@ class RunFolder:
             file.truncate(size)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The objects of metrics.jsonl in the order of the epochs; empty before the first."""
+        """The objects of metrics.jsonl in the order of the epochs; empty before the first.
+
+        A last line without its end is what a kill left of it; ``truncate_metrics`` cuts it off.
+        """
         if not self.metrics_file.exists():
             return []
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        *lines, _ = self.metrics_file.read_bytes().split(b"\n")
         return [json.loads(line) for line in lines]
 
 
@@ -108,25 +113,37 @@ def create_run(out: str | os.PathLike[str], config: Config) -> RunFolder:
     """Make the folder of a new run, after its data and its model have been checked.
 
     Raises:
-        RunFolderError: ``out`` holds a run already, or is a file.
+        RunFolderError: ``out`` holds a run already, or another file that the run would write,
+            or is a file.
         ValueError, TypeError: what the task says about its data or the model about its
             arguments. Nothing is written then.
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; a folder is required")
-    if (folder / _CONFIG).exists() or (folder / "checkpoint.pt").exists():
-        raise RunFolderError(
-            f"{folder} already holds a run; give another folder, or go on with it by "
-            f"'qrnn resume {folder}'"
-        )
     run = RunFolder(folder, config)
+    holds_run = (
+        f"{folder} already holds a run; give another folder, or go on with it by "
+        f"'qrnn resume {folder}'"
+    )
+    if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
+        raise RunFolderError(holds_run)
+    for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
+        if path.exists():
+            raise RunFolderError(
+                f"{folder} holds a file {path.name}, which the run would overwrite; "
+                "give another folder, or move that file away"
+            )
     provenance = describe_provenance(config, run.experiment.task.fingerprint())
     folder.mkdir(parents=True, exist_ok=True)
+    try:  # of two programs that were started in the same second, one gets the folder
+        with (folder / _PROVENANCE).open("x", encoding="utf-8") as file:
+            file.write(json.dumps(provenance, indent=2) + "\n")
+    except FileExistsError as error:
+        raise RunFolderError(holds_run) from error
     ansatz = config.model.ansatz
     if ansatz not in ANSATZ_FAMILIES:
-        shutil.copyfile(ansatz, folder / "ansatz.qasm")
-    (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n")
+        shutil.copyfile(ansatz, folder / _ANSATZ)
     (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
     return run
 

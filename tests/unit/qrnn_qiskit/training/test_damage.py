@@ -1,0 +1,77 @@
+"""What a kill, a flipped bit or a second program can do to a run folder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from circuits.ansatz import build_ansatz
+from circuits.export import write_qasm3
+from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
+from qrnn_qiskit.training.config import Config
+from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run
+from qrnn_qiskit.training.trainer import resume, train
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_with_flipped_bits_is_refused_or_whole(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(epochs=1)
+    train(run)
+    content = run.checkpoint_file.read_bytes()
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(150):  # most damage the directory at the end, where errors are of many kinds
+        damaged = bytearray(content)
+        start = draw.choice((0, content.rindex(b"data.pkl") - 2000))
+        damaged[draw.randrange(start, len(content))] ^= 1 << draw.randrange(8)
+        run.checkpoint_file.write_bytes(damaged)
+        try:
+            read_checkpoint(run.checkpoint_file, run.config)
+        except CheckpointError:
+            refused += 1
+    assert refused > 100
+
+
+def test_a_line_cut_short_in_the_metrics_is_cut_off(create: Callable[..., RunFolder]) -> None:
+    run = create(epochs=1)
+    train(run)
+    whole = run.metrics_file.read_bytes()
+    run.metrics_file.write_bytes(whole + b'{"epoch": 2, "st')
+    assert [row["epoch"] for row in run.read_metrics()] == [1]
+    resume(RunFolder.open(run.path))
+    assert run.metrics_file.read_bytes() == whole
+
+
+def test_a_run_never_takes_a_circuit_that_lies_in_its_folder(
+    tmp_path: Path, configure: Callable[..., Config]
+) -> None:
+    write_qasm3(build_ansatz("ring", num_qubits=4).circuit, tmp_path / "ansatz.qasm")
+    before = (tmp_path / "ansatz.qasm").read_bytes()
+    with pytest.raises(RunFolderError, match=r"ansatz\.qasm, which the run would overwrite"):
+        create_run(tmp_path, configure())
+    assert [path.name for path in tmp_path.iterdir()] == ["ansatz.qasm"]
+    assert (tmp_path / "ansatz.qasm").read_bytes() == before
+
+
+def test_two_programs_never_share_a_folder(
+    tmp_path: Path, configure: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qrnn_qiskit.training import run_folder
+
+    first = configure(seed=1)
+    describe = run_folder.describe_provenance
+
+    def be_overtaken(*arguments: object) -> object:
+        monkeypatch.setattr(run_folder, "describe_provenance", describe)
+        create_run(tmp_path / "run", first)
+        return describe(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run_folder, "describe_provenance", be_overtaken)
+    with pytest.raises(RunFolderError, match="already holds a run"):
+        create_run(tmp_path / "run", configure(seed=2))
+    assert RunFolder.open(tmp_path / "run").config == first
