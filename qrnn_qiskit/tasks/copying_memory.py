@@ -109,7 +109,7 @@ class CopyingMemory(Task):
         """
         curriculum = self.settings.curriculum
         progress = min(1.0, epoch / curriculum) if curriculum else 1.0
-        return round(self.settings.delay ** max(0.0, 1.5 * progress - 0.5))
+        return round(math.pow(self.settings.delay, max(0.0, 1.5 * progress - 0.5)))
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
         """A head on each step: 8 symbols and the blank."""

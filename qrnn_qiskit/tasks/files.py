@@ -165,7 +165,7 @@ def read_array(path: Path) -> NDArray[Any]:
     content = read_bytes(path)
     try:
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError, OverflowError) as error:  # sizes are only claims
         raise DataError(f"{path} is not a .npy file of plain numbers: {error}") from error
     return array
 
