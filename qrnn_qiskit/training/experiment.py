@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from circuits.validation import require_count
+from qrnn_qiskit.inputs import check_memory
+from qrnn_qiskit.simulator.lanes import lanes_per_vector
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Splits, Task, TaskModel
 from qrnn_qiskit.training.randomness import seed_everything
@@ -28,10 +32,18 @@ class Experiment:
 def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
     """Load the data and build the seeded, untrained model. Writes nothing.
 
-    Raises what the task says about the data (DataError) and the model about its arguments.
+    Raises what the task says about the data (DataError) and the model about its arguments, and
+    ValueError where the states of a batch of training or evaluation would not fit into memory.
     """
     task = get_task(config.task)(config.data)
     splits = load_splits(task)
+    batches = (
+        min(config.train.batch_size, len(splits.train)),
+        min(config.train.evaluation_batch_size, max(len(splits.validation), len(splits.test))),
+    )
+    require_count("num_qubits", config.model.num_qubits)
+    lanes = lanes_per_vector(np.dtype(config.model.dtype))
+    check_memory(config.model.num_qubits, -(-max(batches) // lanes))
     seed_everything(config.seed)
     return Experiment(config, task, splits, build_model(config, task, ansatz_file))
 
