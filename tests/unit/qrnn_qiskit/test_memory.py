@@ -1,0 +1,54 @@
+"""Peak memory grows with the number of steps by what is linear in it, never by states."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+
+from qrnn_qiskit import QRNN
+
+QUBITS, BATCH, WIDTH, HIDDEN = 10, 16, 8, 32
+SHORT, LONG = 64, 1024
+
+PROBE = f'''
+import resource, sys
+import torch
+from qrnn_qiskit import QRNN
+
+
+def read_peak():
+    """Bytes. Linux counts the peak of the process that started this one into ru_maxrss."""
+    if sys.platform == "linux":
+        with open("/proc/self/status") as status:
+            (line,) = [line for line in status if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+torch.set_num_threads(1)
+model = QRNN({WIDTH}, {QUBITS}, 2, controller_hidden={HIDDEN})
+peaks = []
+for steps in ({SHORT}, {SHORT}, {LONG}):
+    _, state = model(torch.randn({BATCH}, steps, {WIDTH}))
+    state.readouts.square().sum().backward()
+    peaks.append(read_peak())
+print(model.ansatz.num_parameters, model.num_readouts, peaks[2] - peaks[1])
+'''
+
+
+def test_growth_is_inputs_angles_readouts_and_activations() -> None:
+    # Compiled once and cached: a compiler at work in the probe would be its peak.
+    QRNN(WIDTH, 1)(torch.zeros(1, 1, WIDTH))[1].readouts.sum().backward()
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, timeout=300
+    )
+    angles, readouts, growth = (int(number) for number in result.stdout.split())
+    activations = (WIDTH + readouts) + 2 * HIDDEN  # [x ; z], first layer before and after GELU
+    per_step = 4 * BATCH * (WIDTH + angles + readouts + activations)
+    allowed = (LONG - SHORT) * per_step
+    state_bytes = BATCH * 2**QUBITS * 8
+    assert (LONG - SHORT) * state_bytes > 10 * allowed, "one state a step would go unnoticed"
+    assert growth <= allowed
+    # The meter works: inputs alone are in memory at the peak.
+    assert growth >= (LONG - SHORT) * 4 * BATCH * WIDTH
