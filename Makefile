@@ -47,6 +47,7 @@ lock: ## resolve the dependencies again (needs uv)
 
 clean: ## remove the environment and the caches, never a run
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find circuits qrnn_qiskit runtime_jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 with the venv module was found" \

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -41,6 +43,25 @@ def _format_bytes(size: int) -> str:
             break
         value /= 1024
     return f"{value:.3g} {unit}"
+
+
+def check_number(
+    name: str, value: object, *, minimum: float = -math.inf, below: float = math.inf
+) -> None:
+    """Refuse anything but a finite number of at least ``minimum`` and below ``below``.
+
+    Raises:
+        TypeError: No number.
+        ValueError: NaN, infinite or out of range.
+    """
+    limits = [f"at least {minimum:g}"] if minimum > -math.inf else []
+    limits += [f"below {below:g}"] if below < math.inf else []
+    required = f"{name} must be a finite number {' and '.join(limits)}".rstrip()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{required}, and {value!r} ({type(value).__name__}) arrived")
+    number = float(value)
+    if not (math.isfinite(number) and minimum <= number < below):
+        raise ValueError(f"{required}, and {number} arrived")
 
 
 def check_inputs(x: Tensor, input_size: int, dtype: torch.dtype) -> None:

@@ -17,7 +17,7 @@ from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_state
+from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number, check_state
 from qrnn_qiskit.simulator import (
     Recurrence,
     Simulator,
@@ -117,8 +117,9 @@ class QRNN(nn.Module):
             activation = "linear"
         else:
             require_count("controller_hidden", controller_hidden)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must be at least 0 and below 1, and {dropout} arrived")
+        check_number("dropout", dropout, minimum=0.0, below=1.0)
+        check_number("feedback_gain", feedback_gain)
+        check_number("angle_gain", angle_gain)
         dtype = torch.get_default_dtype() if dtype is None else dtype
         _check_dtype(dtype)
         if device is not None and torch.device(device).type != "cpu":
@@ -240,7 +241,8 @@ class QRNN(nn.Module):
             check_state(state, len(x), self.num_readouts, self.num_qubits, self.dtype)
         steps = max(ends) if ends else x.shape[1]
         run = self._run_fused if self._has_standard_controller() else self._run_stepwise
-        output, readouts, vector, angles = run(simulator, x[:, :steps], state, ends)
+        with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
+            output, readouts, vector, angles = run(simulator, x[:, :steps], state, ends)
         if ends is None:
             return output, HiddenState(readouts, vector=vector), angles
         last = torch.tensor(ends)

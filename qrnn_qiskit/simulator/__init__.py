@@ -1,9 +1,12 @@
 """Compiled exact simulation of parametrized circuits over a batch, with the reversible adjoint."""
 
-from qrnn_qiskit.simulator.engine import Simulator
-from qrnn_qiskit.simulator.evolution import Evolution, advance, begin, read_vector
-from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
-from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, run_recurrence
+from qrnn_qiskit.simulator.compilation import kernel_cache
+
+with kernel_cache():
+    from qrnn_qiskit.simulator.engine import Simulator
+    from qrnn_qiskit.simulator.evolution import Evolution, advance, begin, read_vector
+    from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
+    from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, run_recurrence
 
 __all__ = [
     "ControllerWeights",
