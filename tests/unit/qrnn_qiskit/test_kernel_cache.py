@@ -30,7 +30,7 @@ def test_folder_is_inside_the_package_and_the_setting_comes_back(package: Path) 
     folder = find_folder()
     assert folder.parent == package / "__pycache__"
     assert folder.is_dir()
-    assert numba.config.CACHE_DIR == before
+    assert before == numba.config.CACHE_DIR
 
 
 def test_a_change_of_any_source_changes_the_folder(package: Path) -> None:
