@@ -107,6 +107,26 @@ class Executor(Protocol):
         ...
 
 
+def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float64]:
+    """``values`` as a contiguous float64 array (B, P) that binds the parameters of ``circuit``.
+
+    Raises:
+        ValueError: Another shape (a parameter without a value), no row, or a number not finite.
+    """
+    names = [parameter.name for parameter in circuit.parameters]
+    angles = np.ascontiguousarray(values, np.float64)
+    if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
+        raise ValueError(
+            f"values must have shape (batch, {len(names)}), at least one row and one column "
+            "for each parameter of the circuit in the order of circuit.parameters, and "
+            f"{angles.shape} arrived"
+        )
+    if not np.isfinite(angles).all():
+        row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
+        raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+    return angles
+
+
 class SimulatorExecutor:
     """The compiled exact simulator, in float64, for circuits without measurements.
 
@@ -186,15 +206,6 @@ class SimulatorExecutor:
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> tuple[Simulator, NDArray[np.float64]]:
         names = [parameter.name for parameter in circuit.parameters]
-        angles = np.ascontiguousarray(values, np.float64)
-        if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
-            raise ValueError(
-                f"values must have shape (batch, {len(names)}), at least one row and one column "
-                "for each parameter of the circuit in the order of circuit.parameters, and "
-                f"{angles.shape} arrived"
-            )
-        if not np.isfinite(angles).all():
-            row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
-            raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+        angles = check_values(circuit, values)
         check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)))
         return Simulator(circuit, names, observables, torch.float64), angles
