@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +22,9 @@ class HiddenState:
             is simulated exactly.
         standard_errors: (batch, K) of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
+        angles: (batch, steps, P) radians, all angles since |0...0> where a device replays
+            sequences; those of a sequence with fewer steps are the last ones, after zeros.
+        num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
     """
 
     readouts: Tensor
@@ -29,14 +32,18 @@ class HiddenState:
     density: Tensor | None = None
     standard_errors: Tensor | None = None
     output_standard_errors: Tensor | None = None
+    angles: Tensor | None = None
+    num_steps: Tensor | None = None
 
     def detach(self) -> HiddenState:
         """Cut the gradient, as truncated backpropagation through time does between two chunks."""
         return self._map(lambda tensor: tensor.detach())
 
     def to(self, *args: Any, **kwargs: Any) -> HiddenState:
-        """Move all tensors to a device, as :meth:`torch.Tensor.to`."""
-        return self._map(lambda tensor: tensor.to(*args, **kwargs))
+        """Move all tensors to a device, as :meth:`torch.Tensor.to`; counts stay integers."""
+        moved = self._map(lambda tensor: tensor.to(*args, **kwargs))
+        steps = None if moved.num_steps is None else moved.num_steps.long()
+        return replace(moved, num_steps=steps)
 
     def __getitem__(self, index: Any) -> HiddenState:
         """Select sequences of the batch; an integer keeps the batch axis with one sequence."""
