@@ -77,5 +77,5 @@ def _read(text: str, key: str, value: str) -> Any:
         return _KEYS[key](value)
     except ValueError as error:
         raise ValueError(
-            f"gradient {text!r}: {key} must be a {_KEYS[key].__name__}, and {value!r} arrived"
+            f"gradient {text!r}: {key} must be of type {_KEYS[key].__name__}, and {value!r} arrived"
         ) from error
