@@ -9,10 +9,21 @@ from typing import Any
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.executors import Executor
 
-__all__ = ["GRADIENT_METHODS", "GradientMethod", "choose_gradient", "parse_gradient"]
+__all__ = [
+    "GRADIENT_METHODS",
+    "GradientError",
+    "GradientMethod",
+    "choose_gradient",
+    "parse_gradient",
+    "require_gradient",
+]
 
 GRADIENT_METHODS = ("parameter-shift", "spsa")
 _KEYS: dict[str, type] = {"draws": int, "perturbation": float}
+
+
+class GradientError(ValueError):
+    """A gradient on a sampled executor on which nobody has chosen a method."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,18 @@ def choose_gradient(executor: Executor) -> GradientMethod | None:
     if executor.gradient is not None:
         return parse_gradient(executor.gradient)
     return GradientMethod("parameter-shift") if executor.shots is None else None
+
+
+def require_gradient(executor: Executor) -> GradientMethod:
+    """The method that an executor asks for; GradientError where it samples and has none."""
+    method = choose_gradient(executor)
+    if method is None:
+        raise GradientError(
+            f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
+            f"none was chosen. Open it with gradient='spsa' or gradient='parameter-shift' (on the "
+            "command line --gradient), or run it under torch.no_grad()."
+        )
+    return method
 
 
 def _read(text: str, key: str, value: str) -> Any:

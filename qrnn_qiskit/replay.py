@@ -19,16 +19,12 @@ from torch import Tensor, nn
 from circuits import Ansatz, unroll
 from qrnn_qiskit.circuit_function import CircuitFunction
 from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.gradients import GradientMethod, choose_gradient
+from qrnn_qiskit.gradients import GradientMethod, choose_gradient, require_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_history
 from qrnn_qiskit.replay_gradients import draw_signs, follow_shifts, follow_spsa
 
-__all__ = ["GradientError", "Replay", "Rounds", "replay"]
-
-
-class GradientError(RuntimeError):
-    """Backward on a sampled executor on which nobody has chosen a method of the gradient."""
+__all__ = ["Replay", "Rounds", "replay"]
 
 
 class Replay:
@@ -142,12 +138,7 @@ class Rounds:
         return parts
 
     def _differentiate(self) -> list[list[NDArray[np.float64]]]:
-        if choose_gradient(self.executor) is None:
-            raise GradientError(
-                f"backward on {self.executor.name!r}, which samples, needs a method of the "
-                f"gradient, and none was chosen. Open it with gradient='spsa' or "
-                "gradient='parameter-shift', or run it under torch.no_grad()."
-            )
+        require_gradient(self.executor)
         parts = [part for parts in self._parts for part in parts]
         estimates = iter(self.executor.run([p.prefix.shift_pub(p.values) for p in parts]))
         return [[p.prefix.differentiate(next(estimates)) for p in parts] for parts in self._parts]

@@ -32,10 +32,11 @@ class Evaluation:
     Attributes:
         metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
             is None for a single sequence.
-        shots: executions per circuit, None where values are exact.
+        shots: of each circuit and basis, None where values are exact.
         seed: the training seed of the run.
         seconds: wall-clock time of the predictions.
-        jobs, qpu_seconds: what a service ran and charged; 0 on this machine.
+        jobs: what the executor was sent; 0 on the compiled simulator, which needs none.
+        qpu_seconds: what a service charged; 0 on this machine.
     """
 
     task: str
@@ -80,7 +81,8 @@ def evaluate(
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
-    start = time.monotonic()
+    device = trained.qrnn.executor
+    jobs, start = device.counts.jobs, time.monotonic()
     with record_readouts(trained.model) as record:
         prediction = predict_sequences(
             trained.model, chosen, trained.config.train.evaluation_batch_size
@@ -92,11 +94,13 @@ def evaluate(
     }
     evaluation = Evaluation(
         task=trained.config.task,
-        device=trained.qrnn.executor.name,
+        device=device.name,
         sequences=len(chosen),
+        shots=device.shots,
         seed=trained.config.seed,
         metrics=metrics,
         seconds=seconds,
+        jobs=device.counts.jobs - jobs,
     )
     _write(run, trained, evaluation, weights, chosen, {"prediction": prediction} | record.join())
     return evaluation

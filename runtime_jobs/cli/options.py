@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors import Executor
     from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Device", "RunPath", "open_local_device", "open_trained_run", "parse_count"]
+__all__ = ["Device", "Gradient", "RunPath", "open_local_device", "open_trained_run", "parse_count"]
 
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
 Device = Annotated[
     str,
     typer.Option(
-        "--on", metavar="DEVICE", help="Where the circuits run; this version has the simulator."
+        "--on", metavar="DEVICE", help="Where the circuits run: simulator, aer?shots=4096, ..."
+    ),
+]
+Gradient = Annotated[
+    str | None,
+    typer.Option(
+        "--gradient",
+        metavar="METHOD",
+        help="Of a sampled device: parameter-shift, or spsa?draws=K&perturbation=RADIANS.",
     ),
 ]
 
@@ -33,7 +41,9 @@ def parse_count(text: str) -> int:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
 
 
-def open_local_device(name: str, *, shots: int | None = None) -> Executor:
+def open_local_device(
+    name: str, *, shots: int | None = None, gradient: str | None = None
+) -> Executor:
     """The executor of a device on this machine; DeviceError for IBM Quantum, which takes jobs."""
     device = parse_device_name(name)
     if device.name == "ibm":
@@ -42,7 +52,7 @@ def open_local_device(name: str, *, shots: int | None = None) -> Executor:
             f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S', which a later "
             "version of qrnn-qiskit brings. Here take --on simulator"
         )
-    return open_device(name, shots=shots)
+    return open_device(name, shots=shots, gradient=gradient)
 
 
 def open_trained_run(path: Path) -> RunFolder:

@@ -1,40 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from circuits import ANSATZ_FAMILIES
 from qrnn_qiskit import QRNN, HiddenState, SimulatorExecutor
-from qrnn_qiskit.executors import Estimates, Pub
-from qrnn_qiskit.replay import GradientError
-
-
-class SampledExecutor(SimulatorExecutor):
-    """Exact values plus normal noise of known size: what a device with many shots gives."""
-
-    name = "sampled"
-    shots = 1000
-
-    def __init__(self, error: float = 0.01, gradient: str | None = None) -> None:
-        super().__init__(gradient=gradient)
-        self.error = error
-        self.random = np.random.default_rng(5)
-        self.exact: list[NDArray[np.float64]] = []
-
-    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
-        exact = [estimate.values for estimate in super().run(pubs)]
-        self.exact.extend(exact)
-        return [
-            Estimates(
-                values + self.random.normal(0, self.error, values.shape),
-                np.full(values.shape, self.error),
-            )
-            for values in exact
-        ]
+from qrnn_qiskit.gradients import GradientError
 
 
 def make_model(**arguments: object) -> QRNN:
@@ -164,9 +139,11 @@ def test_the_gradient_flows_through_a_carried_state() -> None:
         torch.testing.assert_close(shifted, adjoint, atol=1e-10, rtol=0)
 
 
-def test_sampled_readouts_have_standard_errors_and_their_angles() -> None:
+def test_sampled_readouts_have_standard_errors_and_their_angles(
+    make_sampled: Callable[..., Any],
+) -> None:
     model, x = make_model(), make_inputs(30, 4)
-    executor = model.executor = SampledExecutor(0.02)
+    executor = model.executor = make_sampled(0.02)
     lengths = torch.tensor([3] * 15 + [2] * 15)
     with torch.no_grad():
         output, state = model(x, lengths=lengths)
@@ -189,13 +166,13 @@ def test_sampled_readouts_have_standard_errors_and_their_angles() -> None:
     assert 0.7 < residuals.std() < 1.3
 
 
-def test_backward_on_a_sampled_executor_needs_a_choice() -> None:
+def test_backward_on_a_sampled_executor_needs_a_choice(make_sampled: Callable[..., Any]) -> None:
     model, x = make_model(), make_inputs(2, 2)
-    model.executor = SampledExecutor()
+    model.executor = make_sampled()
     output, _ = model(x)
-    with pytest.raises(GradientError, match=r"'sampled', which samples, needs a method"):
+    with pytest.raises(GradientError, match=r"'sampled' samples, so training on it needs a method"):
         output.sum().backward()
-    model.executor = SampledExecutor(1e-9, gradient="parameter-shift")
+    model.executor = make_sampled(1e-9, gradient="parameter-shift")
     model(x)[0].sum().backward()
 
 
