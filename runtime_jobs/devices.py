@@ -82,12 +82,47 @@ def _open_simulator(
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
 
-    if device.target is not None or device.noise is not None or device.mitigation is not None:
-        raise DeviceError(f"device '{device}' is not in this version of qrnn-qiskit")
+    stages = None
+    if device.target is not None:
+        from runtime_jobs.aer.devices import DeviceStages
+        from runtime_jobs.local_devices import open_target
+
+        scale = _read_scale(device)
+        stages = DeviceStages(device.target, open_target(device.target), scale)
+    elif device.noise is not None:
+        from runtime_jobs.aer.noise import build_rates_model, parse_rates
+
+        if noise_model is not None:
+            raise DeviceError(
+                f"device '{device}' has rates of errors, and noise_model was given beside them; "
+                "give one of the two"
+            )
+        try:
+            noise_model = build_rates_model(**parse_rates(device.noise))
+        except ValueError as error:
+            raise DeviceError(f"device '{device}': {error}") from error
+    if stages is not None and noise_model is not None:
+        raise DeviceError(
+            f"device '{device}' brings the noise of {device.target}, and noise_model was given "
+            "beside it; give noise_model to 'aer'"
+        )
     return AerExecutor(
         shots=device.shots,
         seed=device.seed,
         gradient=gradient,
         noise_model=noise_model,
         name=str(device),
+        stages=stages,
     )
+
+
+def _read_scale(device: DeviceName) -> float:
+    """The factor on the noise of a target, 1 unless given."""
+    required = "a number of at least 0 is required, by which the noise of the device is multiplied"
+    try:
+        scale = float(device.noise or 1.0)
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}") from error
+    if not 0.0 <= scale < float("inf"):
+        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}")
+    return scale

@@ -46,7 +46,7 @@ def simulate_states(
     for start in range(0, len(values), chunk):
         angles = plain.evaluate(values[start : start + chunk])
         binds = [{p: angles[:, k].tolist() for k, p in enumerate(plain.angles)}]
-        data = run_aer(simulator, circuit, parameter_binds=binds if plain.angles else None)
+        data = run_aer(simulator, [circuit], parameter_binds=binds if plain.angles else None)
         if len(data) != (len(angles) if plain.angles else 1):
             cause = f"{len(data)} results for {len(angles)} sets of values"
             raise ExecutionError(_describe_failure(circuit, cause))
@@ -56,20 +56,20 @@ def simulate_states(
 
 
 def run_aer(
-    simulator: AerSimulator, circuit: QuantumCircuit, **options: Any
+    simulator: AerSimulator, circuits: list[QuantumCircuit], **options: Any
 ) -> list[dict[str, Any]]:
     """The data of every experiment of one call.
 
     Raises:
-        ExecutionError: with what Aer said and the circuit's name.
+        ExecutionError: with what Aer said and the name of the first circuit.
     """
     try:
-        result = simulator.run(circuit, shots=1, **options).result()
+        result = simulator.run(circuits, shots=1, **options).result()
     except (QiskitError, RuntimeError, MemoryError) as error:
-        raise ExecutionError(_describe_failure(circuit, str(error))) from error
+        raise ExecutionError(_describe_failure(circuits[0], str(error))) from error
     if not result.success:
         causes = [str(result.status), *(str(item.status) for item in result.results)]
-        raise ExecutionError(_describe_failure(circuit, "; ".join(dict.fromkeys(causes))))
+        raise ExecutionError(_describe_failure(circuits[0], "; ".join(dict.fromkeys(causes))))
     return [result.data(k) for k in range(len(result.results))]
 
 

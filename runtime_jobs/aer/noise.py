@@ -21,12 +21,12 @@ Effects = dict[str, list[NDArray[np.complex128]]]
 
 RATES = ("gate1", "gate2", "readout")
 _BASIS_GATES = ["cz", "id", "rz", "sx", "x"]
-_PROBES = {  # density matrices that span all others
-    "0": np.array([[1, 0], [0, 0]], complex),
-    "1": np.array([[0, 0], [0, 1]], complex),
-    "+": np.array([[1, 1], [1, 1]], complex) / 2,
-    "i": np.array([[1, -1j], [1j, 1]]) / 2,
-}
+_PROBES = [  # density matrices that span all others: 0, 1, + and right
+    np.array([[1, 0], [0, 0]], complex),
+    np.array([[0, 0], [0, 1]], complex),
+    np.array([[1, 1], [1, 1]], complex) / 2,
+    np.array([[1, -1j], [1j, 1]]) / 2,
+]
 
 
 def parse_rates(text: str) -> dict[str, float]:
@@ -114,51 +114,45 @@ def find_effects(stage: Stage, num_qubits: int) -> Effects:
         changes["X"].h(qubit)
         changes["Y"].sdg(qubit)
         changes["Y"].h(qubit)
+    circuits = [
+        _probe(stage.pass_manager.run(change), probe)
+        for change in changes.values()
+        for probe in _PROBES
+    ]
     simulator = AerSimulator(method="density_matrix", noise_model=stage.noise)
-    effects: Effects = {}
-    for letter, change in changes.items():
-        ready = stage.pass_manager.run(change)
-        ones = {
-            name: _read_ones(simulator, ready, probe, num_qubits) for name, probe in _PROBES.items()
-        }
-        effects[letter] = [
-            _reconstruct({name: values[qubit] for name, values in ones.items()})
-            for qubit in range(num_qubits)
-        ]
+    states = [np.asarray(data["density_matrix"]) for data in run_aer(simulator, circuits)]
+    bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
+    ones = np.array([np.diag(state).real @ bits for state in states])  # probability of a 1
+    ones = ones.reshape(len(changes), len(_PROBES), num_qubits)
     assignments = _find_assignments(stage.noise, num_qubits)
     return {
-        letter: [np.einsum("ma,aij->mij", a, e) for a, e in zip(assignments, found, strict=True)]
-        for letter, found in effects.items()
+        letter: [
+            np.einsum("ma,aij->mij", assignments[qubit], _reconstruct(ones[k, :, qubit]))
+            for qubit in range(num_qubits)
+        ]
+        for k, letter in enumerate(changes)
     }
 
 
-def _read_ones(
-    simulator: AerSimulator,
-    change: QuantumCircuit,
-    probe: NDArray[np.complex128],
-    num_qubits: int,
-) -> NDArray[np.float64]:
-    """Probability of a 1 on each qubit when all start in ``probe``."""
-    circuit = QuantumCircuit(num_qubits, name="change of basis")
+def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:
+    """All qubits start in ``probe`` and change their basis."""
+    circuit = QuantumCircuit(change.num_qubits, name="change of basis")
     start = DensityMatrix(probe)
-    for _ in range(num_qubits - 1):
+    for _ in range(change.num_qubits - 1):
         start = start.tensor(DensityMatrix(probe))
     circuit.set_density_matrix(start)
     circuit.compose(change, inplace=True)
     circuit.save_density_matrix()
-    state = np.asarray(run_aer(simulator, circuit)[0]["density_matrix"])
-    bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
-    ones: NDArray[np.float64] = np.diag(state).real @ bits
-    return ones
+    return circuit
 
 
-def _reconstruct(ones: dict[str, float]) -> NDArray[np.complex128]:
-    middle = (ones["0"] + ones["1"]) / 2
-    real, imaginary = ones["+"] - middle, middle - ones["i"]
-    one = np.array(
-        [[ones["0"], real + 1j * imaginary], [real - 1j * imaginary, ones["1"]]], complex
-    )
-    return np.array([np.eye(2) - one, one])
+def _reconstruct(ones: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Operators of the outcomes 0 and 1 from the probability of a 1 for each of the probes."""
+    zero, one, plus, right = ones
+    middle = (zero + one) / 2
+    off = (plus - middle) + 1j * (middle - right)
+    effect = np.array([[zero, off], [off.conjugate(), one]])
+    return np.array([np.eye(2) - effect, effect])
 
 
 def _find_assignments(noise: NoiseModel | None, num_qubits: int) -> list[NDArray[np.float64]]:

@@ -228,10 +228,10 @@ def test_sampled_noise_agrees_with_the_trajectories_of_aer() -> None:
     circuit.sx(1)
     circuit.cz(0, 1)
     circuit.sx(1)
-    (counts,) = AerExecutor(noise_model=model, seed=1).sample(circuit, np.empty((1, 0)), 40_000)
+    (counts,) = AerExecutor(noise_model=model, seed=1).sample(circuit, np.empty((1, 0)), 10_000)
     circuit.measure_all()
     simulator = AerSimulator(method="statevector", noise_model=model, seed_simulator=1)
-    reference = simulator.run(circuit, shots=40_000).result().get_counts()
+    reference = simulator.run(circuit, shots=10_000).result().get_counts()
     for bits, count in reference.items():
         assert abs(counts[bits] - count) < 4 * np.sqrt(2 * count)
 
