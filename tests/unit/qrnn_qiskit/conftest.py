@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from qrnn_qiskit.executors import Estimates, Pub, SimulatorExecutor
 from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks import DataSettings, Sequences, Splits, TaskModel, registry
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.files import DataFile
@@ -46,10 +47,7 @@ class ToyRecurrence(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         output = self.dropout(self.gru(x)[0])
-        state = SimpleNamespace(
-            readouts=output[:, -1], standard_errors=None, output_standard_errors=None
-        )
-        return output, state
+        return output, HiddenState(output[:, -1])
 
 
 class SampledExecutor(SimulatorExecutor):

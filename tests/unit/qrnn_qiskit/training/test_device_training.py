@@ -12,13 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from qrnn_qiskit import QRNN
+from qrnn_qiskit.deviations import measure_deviations
 from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.gradients import GradientError
+from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.loading import load
+from qrnn_qiskit.tasks import TaskModel
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.config import Config, ConfigError, resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.fine_tuning import start_from
+from qrnn_qiskit.training.inference import record_readouts
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
 
@@ -129,3 +134,50 @@ def test_provenance_of_a_simulated_run(trained: RunFolder) -> None:
     content = json.loads((trained.path / "provenance.json").read_text())
     assert (content["device"], content["gradient"]) == ("simulator", None)
     assert content["fine_tuned_from"] is None
+
+
+def test_errors_of_readouts_and_drift_are_told_apart(
+    trained: RunFolder, make_sampled: Callable[..., Any]
+) -> None:
+    executor = make_sampled(0.02)
+    evaluation = evaluate(trained, executor=executor)
+    assert "deviations" not in evaluation.to_dict()
+    found = evaluation.deviations
+    assert found is not None
+    assert found.readouts == 5 * len(found.drift) * 6
+    assert found.spread == pytest.approx(1, abs=0.1)
+    assert all(error == pytest.approx(0.02) for error in found.standard_errors or [])
+    assert found.residuals == pytest.approx([0.02] * len(found.drift), rel=0.5)
+    assert found.drift[0] < 1e-6  # no feedback yet
+    assert max(found.drift[1:]) > 1e-4
+    path = max(trained.evaluations.glob("*-sampled.json"))
+    assert json.loads(path.read_text())["deviations"]["drift"] == found.drift
+    with np.load(path.with_suffix(".npz")) as file:
+        for step, exact in enumerate(executor.exact):
+            np.testing.assert_allclose(file["exact_output"][:, step], exact, atol=1e-6)
+        with np.load(next(trained.evaluations.glob("*-simulator.npz"))) as simulated:
+            np.testing.assert_array_equal(file["noiseless_output"], simulated["output"])
+
+
+def test_deviations_leave_out_what_lies_past_the_end() -> None:
+    shape = (2, 3, 4)
+    output, exact, noiseless = torch.full(shape, 3.0), torch.full(shape, 1.0), torch.zeros(shape)
+    output[1, 1:] = 99.0
+    lengths = torch.tensor([2, 1])
+    found = measure_deviations(output, exact, noiseless, torch.full(shape, 2.0), lengths)
+    assert found.residuals == [2.0, 2.0, 0.0]
+    assert found.drift == [1.0, 1.0, 0.0]
+    assert found.readouts == 12
+    assert found.spread == 0.0
+    assert measure_deviations(output, exact, noiseless, None, lengths).standard_errors is None
+
+
+def test_angles_of_unequal_sequences_are_aligned() -> None:
+    model = QRNN(2, num_qubits=2, dtype=torch.float64)
+    x, lengths = torch.randn(3, 4, 2).double(), torch.tensor([1, 4, 2])
+    expected = torch.where((torch.arange(4) < lengths[:, None])[..., None], model.angles(x), 0.0)
+    model.executor = SimulatorExecutor(gradient="parameter-shift")
+    task_model = TaskModel(model, LastStateHead(model, 2))
+    with record_readouts(task_model) as record:
+        task_model(x, lengths)
+    torch.testing.assert_close(record.join()["angles"], expected)
