@@ -81,6 +81,7 @@ def _open_simulator(
 
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
+    from runtime_jobs.aer.mitigation import parse_mitigation
 
     stages = None
     if device.target is not None:
@@ -106,11 +107,21 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
             f"device '{device}' brings the noise of {device.target}, and noise_model was given "
             "beside it; give noise_model to 'aer'"
         )
+    if device.mitigation is not None and stages is None and noise_model is None:
+        raise DeviceError(
+            f"device '{device}': mitigation is {device.mitigation!r}, but there is no noise to "
+            "mitigate; name a device, such as aer:kingston, or give rates of errors by noise="
+        )
+    try:
+        mitigation = parse_mitigation(device.mitigation)
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': {error}") from error
     return AerExecutor(
         shots=device.shots,
         seed=device.seed,
         gradient=gradient,
         noise_model=noise_model,
+        mitigation=mitigation,
         name=str(device),
         stages=stages,
     )

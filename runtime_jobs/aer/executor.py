@@ -22,6 +22,12 @@ from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.aer.bindings import PlainCircuit, make_plain
 from runtime_jobs.aer.engine import simulate_states
+from runtime_jobs.aer.mitigation import (
+    CALIBRATION_SHOTS,
+    Mitigation,
+    find_eigenvalues,
+    fold_pairs,
+)
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
 from runtime_jobs.aer.stages import Stage, StageFinder, make_stage
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
@@ -35,7 +41,7 @@ _MOST_STATE_BYTES = 2**32  # of one sequence
 class _Prepared:
     """A circuit made ready once, for any values."""
 
-    plain: PlainCircuit
+    plains: list[PlainCircuit]  # one for each factor of the extrapolation
     positions: list[int]  # of each qubit of the circuit, at its end
     stage: Stage
 
@@ -55,6 +61,7 @@ class AerExecutor:
         noise_model: a noise model of your own, for the qubits of the circuit counted from 0.
             Circuits are translated to its basis gates.
         name: of the device, for tables.
+        mitigation: what is done against noise in estimates; samples are left as they are.
         stages: finds what a circuit is made ready with; this is how a device with a layout comes
             in. Not together with ``noise_model``.
 
@@ -73,6 +80,7 @@ class AerExecutor:
         seed: int | None = None,
         gradient: str | None = None,
         noise_model: NoiseModel | None = None,
+        mitigation: Mitigation | None = None,
         name: str = "aer",
         stages: StageFinder | None = None,
     ) -> None:
@@ -96,7 +104,9 @@ class AerExecutor:
         else:
             self._find_stage = stages
         self._prepared: dict[bytes, _Prepared] = {}
+        self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
+        self._eigenvalues: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -134,8 +144,10 @@ class AerExecutor:
             for state in states
         ]
         drawn = [
-            draw_frequencies(self._random, self._read(prepared, chunk, Basis())[:, places], shots)
-            for chunk in simulate_states(prepared.plain, values, prepared.stage.noise)
+            draw_frequencies(
+                self._random, self._read(prepared.stage, chunk, Basis())[:, places], shots
+            )
+            for chunk in simulate_states(prepared.plains[0], values, prepared.stage.noise)
         ]
         self.counts.jobs += 1
         self._count(len(values), len(values) * shots)
@@ -152,34 +164,62 @@ class AerExecutor:
     def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
         bases = group_terms(pub.observables, prepared.positions)
-        tables = [basis.tabulate(num_qubits) for basis in bases]
+        eigenvalues = self._calibrate(prepared.stage, num_qubits)
+        tables = [basis.tabulate(num_qubits, eigenvalues) for basis in bases]
         values = np.zeros((batch, len(pub.observables)))
         variances = np.zeros_like(values)
-        start = 0
-        for states in simulate_states(prepared.plain, pub.values, prepared.stage.noise):
-            chunk = slice(start, start + len(states))
-            start = chunk.stop
-            for basis, (rows, table) in zip(bases, tables, strict=True):
-                probabilities = self._read(prepared, states, basis)
-                if self.shots is None:
-                    values[chunk, rows] += probabilities @ table.T
-                    continue
-                counts = draw_frequencies(self._random, probabilities, self.shots)
-                mean, variance = estimate_mean(counts, table)
-                values[chunk, rows] += mean
-                variances[chunk, rows] += variance
-        self._count(batch, batch * len(bases) * (self.shots or 0))
+        for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
+            start = 0
+            for states in simulate_states(plain, pub.values, prepared.stage.noise):
+                chunk = slice(start, start + len(states))
+                start = chunk.stop
+                for basis, (rows, table) in zip(bases, tables, strict=True):
+                    probabilities = self._read(prepared.stage, states, basis)
+                    if self.shots is None:
+                        values[chunk, rows] += weight * (probabilities @ table.T)
+                        continue
+                    counts = draw_frequencies(self._random, probabilities, self.shots)
+                    mean, variance = estimate_mean(counts, table)
+                    values[chunk, rows] += weight * mean
+                    variances[chunk, rows] += weight**2 * variance
+        circuits = batch * len(bases) * len(prepared.plains)
+        self._count(batch, circuits * (self.shots or 0))
         return Estimates(values, None if self.shots is None else np.sqrt(variances))
 
+    def _calibrate(self, stage: Stage, num_qubits: int) -> list[NDArray[np.float64]] | None:
+        """What the bits of each qubit are worth, measured once; None without such mitigation."""
+        if not self._mitigation.readout:
+            return None
+        key = (id(stage), num_qubits)
+        if key not in self._eigenvalues:
+            zeros, ones = (self._read_all(bit, stage, num_qubits) for bit in (0, 1))
+            self._eigenvalues[key] = find_eigenvalues(zeros, ones, num_qubits)
+        return self._eigenvalues[key]
+
+    def _read_all(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
+        """Frequencies (2^n,) of what is read when all qubits are prepared in ``bit``."""
+        circuit = QuantumCircuit(num_qubits, name=f"readout of {str(bit) * num_qubits}")
+        if bit:
+            circuit.x(range(num_qubits))
+        plain = make_plain(stage.pass_manager.run(circuit), [])
+        (states,) = simulate_states(plain, np.empty((1, 0)), stage.noise)
+        (probabilities,) = self._read(stage, states, Basis())
+        if self.shots is None:
+            return probabilities
+        (counts,) = draw_frequencies(self._random, probabilities[None], CALIBRATION_SHOTS)
+        self._count(1, CALIBRATION_SHOTS)
+        return counts / CALIBRATION_SHOTS
+
     def _read(
-        self, prepared: _Prepared, states: NDArray[np.complex128], basis: Basis
+        self, stage: Stage, states: NDArray[np.complex128], basis: Basis
     ) -> NDArray[np.float64]:
-        if prepared.stage.noise is None:
+        """Probabilities (B, 2^n) of the bit strings of all qubits in a basis."""
+        if stage.noise is None:
             return read_vectors(states, basis)
-        num_qubits = prepared.plain.circuit.num_qubits
-        key = (id(prepared.stage), num_qubits)
+        num_qubits = states.shape[-1].bit_length() - 1
+        key = (id(stage), num_qubits)
         if key not in self._effects:
-            self._effects[key] = find_effects(prepared.stage, num_qubits)
+            self._effects[key] = find_effects(stage, num_qubits)
         effects = self._effects[key]
         letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
         return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
@@ -212,7 +252,9 @@ class AerExecutor:
         positions = list(range(circuit.num_qubits))
         if ready.layout is not None:
             positions = ready.layout.final_index_layout()
-        return _Prepared(make_plain(ready, list(circuit.parameters)), positions, stage)
+        folded = [fold_pairs(ready, factor) for factor in self._mitigation.factors]
+        parameters = list(circuit.parameters)
+        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage)
 
 
 def _check_pub(pub: Pub) -> Pub:
