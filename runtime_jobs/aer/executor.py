@@ -203,12 +203,13 @@ class AerExecutor:
             circuit.x(range(num_qubits))
         plain = make_plain(stage.pass_manager.run(circuit), [])
         (states,) = simulate_states(plain, np.empty((1, 0)), stage.noise)
-        (probabilities,) = self._read(stage, states, Basis())
+        probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
         if self.shots is None:
             return probabilities
-        (counts,) = draw_frequencies(self._random, probabilities[None], CALIBRATION_SHOTS)
+        counts = draw_frequencies(self._random, probabilities[None], CALIBRATION_SHOTS)
         self._count(1, CALIBRATION_SHOTS)
-        return counts / CALIBRATION_SHOTS
+        frequencies: NDArray[np.float64] = counts[0] / CALIBRATION_SHOTS
+        return frequencies
 
     def _read(
         self, stage: Stage, states: NDArray[np.complex128], basis: Basis

@@ -13,6 +13,7 @@ from runtime_jobs.cli.options import (
     open_local_device,
     open_trained_run,
     parse_count,
+    tell_layout,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ EXAMPLES = """\b
 Examples:
   qrnn evaluate runs/a
   qrnn evaluate runs/a --sequences 50 --json
-  qrnn evaluate runs/a --on aer?shots=4096
+  qrnn evaluate runs/a --on 'aer?shots=4096'
+  qrnn evaluate runs/a --on 'aer:kingston?mitigation=readout' --shots 4096 --sequences 200
 """
 
 
@@ -58,6 +60,7 @@ def evaluate(
 
     with Console(stderr=True).status(f"evaluating {folder}"):
         evaluation = measure(run, sequences=sequences, executor=executor)
+    tell_layout(executor)
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return

@@ -14,13 +14,24 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors import Executor
     from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Device", "Gradient", "RunPath", "open_local_device", "open_trained_run", "parse_count"]
+__all__ = [
+    "Device",
+    "Gradient",
+    "RunPath",
+    "open_local_device",
+    "open_trained_run",
+    "parse_count",
+    "tell_layout",
+]
 
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
 Device = Annotated[
     str,
     typer.Option(
-        "--on", metavar="DEVICE", help="Where the circuits run: simulator, aer?shots=4096, ..."
+        "--on",
+        metavar="DEVICE",
+        help="Where the circuits run: simulator, aer?shots=4096, aer:kingston?shots=4096; see "
+        "'qrnn devices'.",
     ),
 ]
 Gradient = Annotated[
@@ -53,6 +64,13 @@ def open_local_device(
             "version of qrnn-qiskit brings. Here take --on simulator"
         )
     return open_device(name, shots=shots, gradient=gradient)
+
+
+def tell_layout(executor: Executor) -> None:
+    """Say on standard error which physical qubits were used, where there was a choice."""
+    describe = getattr(executor, "describe", list)
+    for line in describe():
+        typer.echo(f"layout: {line}", err=True)
 
 
 def open_trained_run(path: Path) -> RunFolder:
