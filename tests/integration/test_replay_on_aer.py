@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -78,19 +79,13 @@ def test_sampled_readouts_lie_within_their_errors() -> None:
 def test_the_command_line_trains_tunes_and_evaluates_on_a_device(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny = [
-        "num_qubits=2",
-        "controller_hidden=4",
-        "epochs=1",
-        "delay=1",
-        "train_size=8",
-        "validation_size=4",
-        "test_size=5",
-    ]
+    data = tmp_path / "waves.csv"
+    data.write_text("y\n" + "".join(f"{math.sin(row)}\n" for row in range(40)))
+    tiny = [f"file={data}", "target=y", "window=3", "num_qubits=2", "num_layers=1", "epochs=1"]
     settings = [word for setting in tiny for word in ("--set", setting)]
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
-    assert run(["train", "copying-memory", *settings, "--out", first]) == 0
-    arguments = ["train", "copying-memory", "--from", first, "--out", second]
+    assert run(["train", "series", *settings, "--out", first]) == 0
+    arguments = ["train", "series", "--from", first, "--out", second]
     assert run([*arguments, "--on", "aer?shots=100"]) == 2
     assert "needs a method of the gradient" in " ".join(capsys.readouterr().err.split())
     assert not Path(second).exists()
@@ -101,7 +96,7 @@ def test_the_command_line_trains_tunes_and_evaluates_on_a_device(
     capsys.readouterr()
     assert run(["evaluate", second, "--on", "aer", "--shots", "200", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["shots"], found["sequences"]) == (200, 5)
-    assert found["jobs"] == 21
+    assert (found["shots"], found["sequences"]) == (200, 6)
+    assert found["jobs"] == 3
     assert run(["evaluate", second, "--on", "aer"]) == 0
     assert "drift from the noiseless trajectory" in capsys.readouterr().out
