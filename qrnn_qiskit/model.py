@@ -205,12 +205,14 @@ class QRNN(nn.Module):
 
         Args:
             x: (batch, time, input_size) of the model's dtype.
-            state: State to carry on from, as a former call returned it; |0...0> unless given.
+            state: State to carry on from, as a former call returned it; |0...0> unless given. A
+                device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all unless given.
 
         Returns:
             The readouts of every step, (batch, time, readout_size), 0 past a sequence's length, and
-            the state after each sequence's last valid step.
+            the state after each sequence's last valid step, on a sampled device with standard
+            errors.
 
         Raises:
             TypeError, ValueError: See :mod:`qrnn_qiskit.inputs`; nothing has been run then.
@@ -219,7 +221,10 @@ class QRNN(nn.Module):
         return output, state
 
     def angles(self, x: Tensor, state: HiddenState | None = None) -> Tensor:
-        """Return the angles (batch, time, P) in radians that ``x`` leads to, without gradient."""
+        """Return the angles (batch, time, P) in radians that ``x`` leads to, without gradient.
+
+        On a device its readouts are fed back, so that this runs the sequences there.
+        """
         with torch.no_grad():
             return self._recur(x, state, None)[2]
 
