@@ -19,6 +19,7 @@ from circuits.export import (
 )
 from circuits.readout import Readout, build_readout
 from circuits.recurrence import prefix_circuits, step_parameters, unroll
+from circuits.shifts import ShiftedCircuit, ShiftError, shift_parameters
 
 __all__ = [
     "ANSATZ_FAMILIES",
@@ -27,6 +28,8 @@ __all__ = [
     "ROTATIONS",
     "Ansatz",
     "Readout",
+    "ShiftError",
+    "ShiftedCircuit",
     "build_ansatz",
     "build_readout",
     "draw_figure",
@@ -36,6 +39,7 @@ __all__ = [
     "prefix_circuits",
     "read_qasm3",
     "read_qpy",
+    "shift_parameters",
     "step_parameters",
     "unroll",
     "write_qasm3",

@@ -34,7 +34,7 @@ def step_parameters(ansatz: Ansatz, num_steps: int) -> tuple[tuple[Parameter, ..
     angle_width = len(str(ansatz.num_parameters - 1))
     return tuple(
         tuple(
-            _name_parameter(f"theta[{t:0{step_width}}][{p:0{angle_width}}]")
+            name_parameter(f"theta[{t:0{step_width}}][{p:0{angle_width}}]")
             for p in range(ansatz.num_parameters)
         )
         for t in range(num_steps)
@@ -81,7 +81,7 @@ def _bind_step(ansatz: Ansatz, angles: tuple[Parameter, ...]) -> QuantumCircuit:
     return ansatz.circuit.assign_parameters(dict(zip(ansatz.parameters, angles, strict=True)))
 
 
-def _name_parameter(name: str) -> Parameter:
+def name_parameter(name: str) -> Parameter:
     # Qiskit tells parameters of one name apart by a random number; one made from the name lets
     # circuits that were built at different times or places be compared, composed and bound alike.
     return Parameter(name, uuid=uuid.uuid5(_NAMESPACE, name))

@@ -13,9 +13,18 @@ if getattr(_circuits, "PROJECT", None) != "qrnn-qiskit":
         "distribution it belongs to (pip uninstall circuits), then reinstall qrnn-qiskit."
     )
 
-from qrnn_qiskit.executors import Estimates, Executor, SimulatorExecutor
+from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.loading import load
 from qrnn_qiskit.model import QRNN
 
-__all__ = ["QRNN", "Estimates", "Executor", "HiddenState", "SimulatorExecutor", "load"]
+__all__ = [
+    "QRNN",
+    "Counts",
+    "Estimates",
+    "Executor",
+    "HiddenState",
+    "Pub",
+    "SimulatorExecutor",
+    "load",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,29 +19,78 @@ from qrnn_qiskit.simulator import Simulator, begin
 from qrnn_qiskit.simulator.lanes import lanes_per_vector
 
 
+class Pub(NamedTuple):
+    """One circuit with a batch of parameter values and the observables to estimate.
+
+    Attributes:
+        circuit: Circuit on n qubits, without measurements.
+        values: (B, P) float64, angles in radians in the order of ``circuit.parameters``.
+        observables: K Hermitian observables on the n qubits of the circuit, qubit 0 last in a
+            label; how they are laid out on a device is the executor's business.
+    """
+
+    circuit: QuantumCircuit
+    values: NDArray[np.float64]
+    observables: Sequence[SparsePauliOp]
+
+
 @dataclass(frozen=True)
 class Estimates:
     """Expectation values of a batch.
 
     Attributes:
         values: (B, K) float64.
-        standard_errors: (B, K) float64, or None where the values are exact.
+        standard_errors: (B, K) float64, above 0, or None where the values are exact.
     """
 
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
 
 
+@dataclass
+class Counts:
+    """What an executor has been asked for and has run since it was made; exact, not estimated.
+
+    Attributes:
+        jobs: Calls of ``run``, ``estimate`` or ``sample``.
+        pubs: Circuits in those jobs, each with its batch.
+        bindings: Sets of parameter values, summed over the PUBs.
+        executions: Shots of all measured circuits, each basis counting; 0 where nothing is sampled.
+        transpilations: Circuits made ready for the device, once for each structure.
+    """
+
+    jobs: int = 0
+    pubs: int = 0
+    bindings: int = 0
+    executions: int = 0
+    transpilations: int = 0
+
+
 @runtime_checkable
 class Executor(Protocol):
-    """What a device must offer so that the model can run on it."""
+    """What a device must offer so that the model can run on it.
+
+    Attributes:
+        name: Name of the device, as in the tables.
+        shots: Shots for each basis of each binding; None where estimates are exact.
+        gradient: How backward gets its gradients, see :mod:`qrnn_qiskit.gradients`; None where
+            nobody has chosen.
+        counts: What has been run so far.
+    """
 
     name: str
+    shots: int | None
+    gradient: str | None
+    counts: Counts
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        """Run one job of all ``pubs`` and return the estimates of each."""
+        ...
 
     def estimate(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> Estimates:
-        """Estimate K observables for B sets of parameter values (B, P).
+        """Estimate K observables for B sets of parameter values (B, P): a job of one PUB.
 
         The order of the values is that of ``circuit.parameters``; angles are in radians.
         """
@@ -58,17 +107,52 @@ class Executor(Protocol):
         ...
 
 
+def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float64]:
+    """``values`` as a contiguous float64 array (B, P) that binds the parameters of ``circuit``.
+
+    Raises:
+        ValueError: Another shape (a parameter without a value), no row, or a number not finite.
+    """
+    names = [parameter.name for parameter in circuit.parameters]
+    angles = np.ascontiguousarray(values, np.float64)
+    if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
+        raise ValueError(
+            f"values must have shape (batch, {len(names)}), at least one row and one column "
+            "for each parameter of the circuit in the order of circuit.parameters, and "
+            f"{angles.shape} arrived"
+        )
+    if not np.isfinite(angles).all():
+        row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
+        raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+    return angles
+
+
 class SimulatorExecutor:
     """The compiled exact simulator, in float64, for circuits without measurements.
 
     Args:
         seed: Seed of :meth:`sample`; estimates are exact.
+        gradient: How a replay on it gets its gradients, see :mod:`qrnn_qiskit.gradients`; a model
+            that simply runs on it takes the adjoint gradient of the compiled simulator.
     """
 
     name = "simulator"
+    shots: int | None = None
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, gradient: str | None = None) -> None:
+        self.gradient = gradient
+        self.counts = Counts()
         self._random = np.random.default_rng(seed)
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        """Exact values of every PUB, one job; see :class:`Executor`.
+
+        Raises:
+            ValueError: As in :meth:`estimate`; nothing has been counted then.
+        """
+        estimates = [self._evaluate(pub) for pub in pubs]
+        self._count([len(estimate.values) for estimate in estimates])
+        return estimates
 
     def estimate(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
@@ -80,11 +164,7 @@ class SimulatorExecutor:
                 not finite, a state that does not fit into memory, or
                 :class:`~qrnn_qiskit.simulator.UnsupportedCircuitError`.
         """
-        operators = build_readout(list(observables), num_qubits=circuit.num_qubits).observables
-        simulator, angles = self._prepare(circuit, values, operators)
-        with torch.no_grad():
-            evolution, _ = begin(simulator, None, len(angles))
-            return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
+        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
@@ -101,7 +181,22 @@ class SimulatorExecutor:
             evolution, _ = begin(simulator, None, len(angles))
             evolution.run(torch.from_numpy(angles))
             probabilities = evolution.vector().abs().square().numpy()
+        self._count([len(angles)], len(angles) * shots)
         return [self._draw(row / row.sum(), shots, circuit.num_qubits) for row in probabilities]
+
+    def _evaluate(self, pub: Pub) -> Estimates:
+        num_qubits = pub.circuit.num_qubits
+        operators = build_readout(list(pub.observables), num_qubits=num_qubits).observables
+        simulator, angles = self._prepare(pub.circuit, pub.values, operators)
+        with torch.no_grad():
+            evolution, _ = begin(simulator, None, len(angles))
+            return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
+
+    def _count(self, bindings: Sequence[int], executions: int = 0) -> None:
+        self.counts.jobs += 1
+        self.counts.pubs += len(bindings)
+        self.counts.bindings += sum(bindings)
+        self.counts.executions += executions
 
     def _draw(self, probabilities: NDArray[Any], shots: int, num_qubits: int) -> dict[str, int]:
         counts = self._random.multinomial(shots, probabilities)
@@ -111,15 +206,6 @@ class SimulatorExecutor:
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> tuple[Simulator, NDArray[np.float64]]:
         names = [parameter.name for parameter in circuit.parameters]
-        angles = np.ascontiguousarray(values, np.float64)
-        if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
-            raise ValueError(
-                f"values must have shape (batch, {len(names)}), at least one row and one column "
-                "for each parameter of the circuit in the order of circuit.parameters, and "
-                f"{angles.shape} arrived"
-            )
-        if not np.isfinite(angles).all():
-            row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
-            raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+        angles = check_values(circuit, values)
         check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)))
         return Simulator(circuit, names, observables, torch.float64), angles

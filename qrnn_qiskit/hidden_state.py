@@ -23,6 +23,9 @@ class HiddenState:
             is simulated exactly.
         standard_errors: (batch, K) of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
+        angles: (batch, steps, P) radians, all angles since |0...0> where a device replays
+            sequences; those of a sequence with fewer steps are the last ones, after zeros.
+        num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
     """
 
     readouts: Tensor
@@ -30,6 +33,8 @@ class HiddenState:
     density: Tensor | None = None
     standard_errors: Tensor | None = None
     output_standard_errors: Tensor | None = None
+    angles: Tensor | None = None
+    num_steps: Tensor | None = None
 
     def detach(self) -> HiddenState:
         """Cut the gradient, as truncated backpropagation through time does between two chunks."""
@@ -38,14 +43,16 @@ class HiddenState:
     def to(self, *args: Any, **kwargs: Any) -> HiddenState:
         """Move all tensors to a device or a dtype, as :meth:`torch.Tensor.to`.
 
-        A real dtype stands for the complex one of its precision where a tensor is complex.
+        A real dtype stands for the complex one of its precision where a tensor is complex; counts
+        stay integers.
         """
 
         def move(tensor: Tensor) -> Tensor:
-            if not tensor.is_complex():
-                return tensor.to(*args, **kwargs)
-            complex_args = [_complex(value) for value in args]
-            return tensor.to(*complex_args, **{key: _complex(kwargs[key]) for key in kwargs})
+            if tensor.is_complex():
+                complex_args = [_complex(value) for value in args]
+                return tensor.to(*complex_args, **{key: _complex(kwargs[key]) for key in kwargs})
+            moved = tensor.to(*args, **kwargs)
+            return moved if tensor.is_floating_point() else moved.to(tensor.dtype)
 
         return self._map(move)
 

@@ -127,6 +127,61 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     return numbers
 
 
+def check_angles(theta: Tensor, batch_size: int, num_angles: int, dtype: torch.dtype) -> None:
+    """Refuse what a controller returned if it is not (batch_size, num_angles) of ``dtype``.
+
+    Raises:
+        TypeError: Another dtype.
+        ValueError: Another shape.
+    """
+    if theta.shape != (batch_size, num_angles):
+        raise ValueError(
+            f"the controller must return {num_angles} angles for each sequence, shape "
+            f"({batch_size}, {num_angles}), and returned {tuple(theta.shape)}"
+        )
+    if theta.dtype != dtype:
+        raise TypeError(
+            f"the controller must return angles of the model's dtype {dtype}, and returned "
+            f"{theta.dtype}"
+        )
+
+
+def check_history(
+    state: HiddenState, batch_size: int, num_readouts: int, num_angles: int, dtype: torch.dtype
+) -> None:
+    """Refuse a carried state whose angle history does not belong to this model and batch.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, or no angle history.
+    """
+    if not isinstance(state, HiddenState):
+        raise TypeError(
+            "state must be a HiddenState, as a former call of the model returned it, and a "
+            f"{type(state).__name__} arrived"
+        )
+    if state.angles is None or state.num_steps is None:
+        raise ValueError(
+            "state.angles is None, and a device carries a sequence on by replaying all of its "
+            "angles; pass a state that this model returned on a device"
+        )
+    steps = state.angles.shape[1] if state.angles.dim() == 3 else 0
+    for name, tensor, shape, wanted in (
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("angles", state.angles, (batch_size, steps, num_angles), dtype),
+        ("num_steps", state.num_steps, (batch_size,), torch.int64),
+    ):
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
+        if tensor.dtype != wanted:
+            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
+    if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
+        raise ValueError(
+            f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
+            f"{state.num_steps.tolist()} arrived"
+        )
+
+
 def check_state(
     state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
 ) -> None:
@@ -145,7 +200,8 @@ def check_state(
     if state.vector is None:
         raise ValueError(
             "state.vector is None, and the simulator carries a sequence on from the state vector; "
-            "pass a state that this readout mode returned in simulation"
+            "pass a state that this readout mode returned in simulation (a device carries on from "
+            "the angles and has no vector)"
         )
     complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
     for name, tensor, shape, wanted in (

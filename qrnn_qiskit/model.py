@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Sequence
@@ -16,8 +17,17 @@ from circuits import build_ansatz, build_readout, prefix_circuits, unroll
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number, check_state
+from qrnn_qiskit.inputs import (
+    check_angles,
+    check_inputs,
+    check_lengths,
+    check_memory,
+    check_number,
+    check_state,
+)
+from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,
     Simulator,
@@ -145,6 +155,7 @@ class QRNN(nn.Module):
             device=device,
         )
         self._executor: Executor = SimulatorExecutor()
+        self._replay = Replay(self.ansatz, self.readout.observables)
         self._dtype = dtype
         self._simulator: Simulator | None = None
         self._compile()
@@ -166,16 +177,22 @@ class QRNN(nn.Module):
 
     @property
     def executor(self) -> Executor:
-        """What runs the circuits: the compiled simulator unless set."""
+        """What runs the circuits: the compiled simulator unless set.
+
+        On any other executor, and on a SimulatorExecutor with a ``gradient``, the sequences are
+        replayed: see :mod:`qrnn_qiskit.replay`.
+        """
         return self._executor
 
     @executor.setter
     def executor(self, executor: Executor) -> None:
-        if not isinstance(executor, SimulatorExecutor):
+        if not isinstance(executor, Executor):
             raise TypeError(
-                f"this version runs on the simulator; {type(executor).__name__} arrived. Take "
-                "qrnn_qiskit.executors.SimulatorExecutor()."
+                f"executor must have what qrnn_qiskit.executors.Executor asks for, and a "
+                f"{type(executor).__name__} arrived. Take what runtime_jobs.open_device(name) "
+                "opens, or qrnn_qiskit.executors.SimulatorExecutor()."
             )
+        choose_gradient(executor)
         self._executor = executor
 
     def extra_repr(self) -> str:
@@ -196,12 +213,14 @@ class QRNN(nn.Module):
 
         Args:
             x: (batch, time, input_size) of the model's dtype.
-            state: State to carry on from, as a former call returned it; |0...0> unless given.
+            state: State to carry on from, as a former call returned it; |0...0> unless given. A
+                device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all unless given.
 
         Returns:
             The readouts of every step, (batch, time, readout_size), 0 past a sequence's length, and
-            the state after each sequence's last valid step.
+            the state after each sequence's last valid step, on a sampled device with standard
+            errors.
 
         Raises:
             TypeError, ValueError: See :mod:`qrnn_qiskit.inputs`; nothing has been run then.
@@ -210,7 +229,10 @@ class QRNN(nn.Module):
         return output, state
 
     def angles(self, x: Tensor, state: HiddenState | None = None) -> Tensor:
-        """Return the angles (batch, time, P) in radians that ``x`` leads to, without gradient."""
+        """Return the angles (batch, time, P) in radians that ``x`` leads to, without gradient.
+
+        On a device its readouts are fed back, so that this runs the sequences there.
+        """
         with torch.no_grad():
             return self._recur(x, state, None)[2]
 
@@ -235,6 +257,8 @@ class QRNN(nn.Module):
         """Return output, last state and the angles (batch, time, P)."""
         check_inputs(x, self.input_size, self.dtype)
         ends = check_lengths(lengths, x)
+        if not self._runs_compiled():
+            return self._run_replay(x, state, ends)
         simulator = self._compile()
         check_memory(self.num_qubits, -(-len(x) // lanes_per_vector(simulator.real)))
         if state is not None:
@@ -243,13 +267,27 @@ class QRNN(nn.Module):
         run = self._run_fused if self._has_standard_controller() else self._run_stepwise
         with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
             output, readouts, vector, angles = run(simulator, x[:, :steps], state, ends)
-        if ends is None:
-            return output, HiddenState(readouts, vector=vector), angles
-        last = torch.tensor(ends)
-        valid = torch.arange(steps) < last[:, None]
-        output = output.masked_fill(~valid[:, :, None], 0.0)
-        padding = output.new_zeros(len(x), x.shape[1] - steps, output.shape[2])
-        return torch.cat((output, padding), 1), HiddenState(readouts, vector=vector), angles
+        if ends is not None:
+            valid = torch.arange(steps) < torch.tensor(ends)[:, None]
+            output = output.masked_fill(~valid[:, :, None], 0.0)
+        return _pad(output, x), HiddenState(readouts, vector=vector), angles
+
+    def _runs_compiled(self) -> bool:
+        """Whether the compiled simulator runs the whole recurrence, with its adjoint gradient."""
+        return type(self._executor) is SimulatorExecutor and self._executor.gradient is None
+
+    def _run_replay(
+        self, x: Tensor, state: HiddenState | None, ends: list[int] | None
+    ) -> tuple[Tensor, HiddenState, Tensor]:
+        steps = max(ends) if ends else x.shape[1]
+        has_feedback = self.readout_mode == "expectation"
+        output, state, angles = replay(
+            self._replay, self._executor, self.controller, x[:, :steps], state, ends, has_feedback
+        )
+        if state.output_standard_errors is not None:
+            errors = _pad(state.output_standard_errors, x)
+            state = dataclasses.replace(state, output_standard_errors=errors)
+        return _pad(output, x), state, angles
 
     def _has_standard_controller(self) -> bool:
         """Whether the compiled recurrence may stand in for calling ``self.controller``."""
@@ -277,7 +315,7 @@ class QRNN(nn.Module):
             if self.readout_mode == "expectation":
                 inputs = torch.cat((inputs, readouts), 1)
             angles.append(self.controller(inputs))
-            _check_angles(angles[-1], batch_size, self.ansatz.num_parameters, simulator.dtype)
+            check_angles(angles[-1], batch_size, self.ansatz.num_parameters, simulator.dtype)
             token, readouts = advance(evolution, token, angles[-1])
             outputs.append(readouts)
             rows = np.flatnonzero(last == t + 1)
@@ -300,17 +338,10 @@ class QRNN(nn.Module):
         return self._simulator
 
 
-def _check_angles(theta: Tensor, batch_size: int, num_angles: int, dtype: torch.dtype) -> None:
-    if theta.shape != (batch_size, num_angles):
-        raise ValueError(
-            f"the controller must return {num_angles} angles for each sequence, shape "
-            f"({batch_size}, {num_angles}), and returned {tuple(theta.shape)}"
-        )
-    if theta.dtype != dtype:
-        raise TypeError(
-            f"the controller must return angles of the model's dtype {dtype}, and returned "
-            f"{theta.dtype}"
-        )
+def _pad(output: Tensor, x: Tensor) -> Tensor:
+    """Zeros after the last step that any sequence has, up to the steps of ``x``."""
+    padding = output.new_zeros(len(x), x.shape[1] - output.shape[1], output.shape[2])
+    return torch.cat((output, padding), 1) if padding.numel() else output
 
 
 def _check_dtype(dtype: torch.dtype) -> None:

@@ -1,88 +1,24 @@
-"""Devices by name: what a name means, and the executor behind it.
-
-A name is ``name[:target][?key=value[&...]]`` with the keys shots, seed, noise and mitigation:
-``simulator``, ``aer?shots=4096&seed=1``, ``aer:kingston``, ``ibm:kingston``.
-"""
+"""Devices by name: the executor behind a name."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime_jobs.device_names import (
+    DEVICES,
+    DeviceError,
+    DeviceName,
+    merge_options,
+    parse_device_name,
+)
+
 if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel
+
     from qrnn_qiskit.executors import Executor
 
-__all__ = ["DeviceError", "DeviceName", "open_device", "parse_device_name"]
-
-DEVICES = ("simulator", "aer", "ibm")
-AVAILABLE = ("simulator",)
-_GRAMMAR = "name[:target][?key=value[&...]]"
-
-
-class DeviceError(ValueError):
-    """A device that cannot be opened: says what arrived and what is required."""
-
-
-@dataclass(frozen=True)
-class DeviceName:
-    """The parts of a device name.
-
-    Attributes:
-        name: one of ``simulator``, ``aer``, ``ibm``.
-        target: the QPU, without the prefix ``ibm_``; None where none was named.
-        shots: executions of each circuit, at least 1; None is exact or left to the caller.
-        seed: of the sampling, at least 0.
-        noise: name of a noise model.
-        mitigation: name or level of the error mitigation.
-    """
-
-    name: str
-    target: str | None = None
-    shots: int | None = None
-    seed: int | None = None
-    noise: str | None = None
-    mitigation: str | None = None
-
-    def __str__(self) -> str:
-        """The name in full, which :func:`parse_device_name` reads back to an equal one."""
-        target = "" if self.target is None else f":{self.target}"
-        options = "&".join(f"{key}={value}" for key, value in self.options().items())
-        return self.name + target + (f"?{options}" if options else "")
-
-    def options(self) -> dict[str, str | int]:
-        """The keys that were given, with their values."""
-        return {key: value for key in _KEYS if (value := getattr(self, key)) is not None}
-
-
-_KEYS = tuple(field.name for field in fields(DeviceName))[2:]
-_LEAST = {"shots": 1, "seed": 0}
-
-
-def parse_device_name(text: str) -> DeviceName:
-    """The parts of a device name. ``ibm:ibm_kingston`` is the same as ``ibm:kingston``.
-
-    Raises:
-        DeviceError: the text does not follow the grammar, or names an unknown device or key.
-    """
-    match = re.fullmatch(r"([^:?]*)(?::([^?]*))?(?:\?(.*))?", text)
-    if match is None or not match[1]:
-        raise DeviceError(f"device {text!r} is no device name; {_GRAMMAR} is required")
-    name, target, query = match.groups()
-    if name not in DEVICES:
-        nearest = get_close_matches(name, DEVICES, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise DeviceError(f"unknown device {name!r} in {text!r}; {hint}known: {', '.join(DEVICES)}")
-    if target is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
-        raise DeviceError(
-            f"device {text!r}: target {target!r} is no name of a QPU; {_GRAMMAR} is required"
-        )
-    if name == "ibm" and target is not None:
-        target = target.removeprefix("ibm_")
-    options = {} if query is None else _parse_options(query, text)
-    return replace(DeviceName(name, target), **options)  # type: ignore[arg-type]
+__all__ = ["DEVICES", "DeviceError", "DeviceName", "open_device", "parse_device_name"]
 
 
 def open_device(
@@ -91,85 +27,113 @@ def open_device(
     shots: int | None = None,
     seed: int | None = None,
     gradient: str | None = None,
+    noise_model: NoiseModel | None = None,
     max_qpu_seconds: float | None = None,
     ledger: Path | None = None,
 ) -> Executor:
-    """Open a device by name. This version has the ``simulator``.
+    """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston?shots=4096``.
 
     Args:
         name: a device name, see :func:`parse_device_name`. A key in it and the argument of the
             same name must not differ.
-        shots: executions of each circuit; the simulator is exact and takes none.
+        shots: executions of each circuit. Without shots ``aer`` gives exact values, with the noise
+            of its target where it has one.
         seed: of the sampling.
         gradient: method of the gradient on a device; the simulator has its own, the adjoint.
-        max_qpu_seconds: what may be spent, in seconds of QPU time; the simulator spends none.
-        ledger: where jobs are recorded; the simulator has none.
+        noise_model: a noise model of your own for ``aer``, for the qubits of the circuit counted
+            from 0.
+        max_qpu_seconds: what may be spent, in seconds of QPU time; local devices spend none.
+        ledger: where jobs are recorded; local devices have none.
 
     Raises:
         DeviceError: a name that cannot be read, a device that this version does not have, or an
             option that the device does not take.
     """
-    device = _merge(parse_device_name(name), shots, seed)
-    if device.name not in AVAILABLE:
-        raise DeviceError(
-            f"device {name!r} is not in this version of qrnn-qiskit, which runs on: "
-            f"{', '.join(AVAILABLE)}"
-        )
-    given = device.options() | {"target": device.target, "gradient": gradient}
-    for key in ("target", "shots", "noise", "mitigation", "gradient"):
+    device = merge_options(parse_device_name(name), shots, seed)
+    if device.name == "aer":
+        return _open_aer(device, gradient, noise_model)
+    if device.name == "simulator":
+        return _open_simulator(device, gradient, noise_model)
+    raise DeviceError(
+        f"device {name!r} is not in this version of qrnn-qiskit, which runs on: simulator, aer and "
+        "aer:NAME"
+    )
+
+
+def _open_simulator(
+    device: DeviceName, gradient: str | None, noise_model: NoiseModel | None
+) -> Executor:
+    given = device.options() | {
+        "target": device.target,
+        "gradient": gradient,
+        "noise_model": noise_model,
+    }
+    for key in ("target", "shots", "noise", "mitigation", "gradient", "noise_model"):
         if given.get(key) is not None:
             raise DeviceError(
-                f"device {name!r}: {key} is {given[key]!r}, but the simulator is exact, noiseless "
-                f"and differentiates by itself; leave {key} out"
+                f"device '{device}': {key} is {given[key]!r}, but the simulator is exact, "
+                f"noiseless and differentiates by itself; leave {key} out"
             )
     from qrnn_qiskit.executors import SimulatorExecutor
 
     return SimulatorExecutor(device.seed)
 
 
-def _parse_options(query: str, text: str) -> dict[str, str | int]:
-    options: dict[str, str | int] = {}
-    for part in query.split("&"):
-        key, equals, value = part.partition("=")
-        if not (key and equals and value):
-            raise DeviceError(f"device {text!r}: {part!r} arrived; key=value is required")
-        if key not in _KEYS:
-            raise DeviceError(f"device {text!r}: unknown key {key!r}; known: {', '.join(_KEYS)}")
-        if key in options:
-            raise DeviceError(f"device {text!r}: key {key!r} is given twice")
-        options[key] = _parse_count(key, value, text) if key in _LEAST else value
-    return options
+def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
+    from runtime_jobs.aer import AerExecutor
+    from runtime_jobs.aer.mitigation import parse_mitigation
 
+    stages = None
+    if device.target is not None:
+        from runtime_jobs.aer.devices import DeviceStages
+        from runtime_jobs.local_devices import open_target
 
-def _parse_count(key: str, value: str, text: str) -> int:
-    try:
-        count = int(value)
-    except ValueError as error:
-        raise DeviceError(
-            f"device {text!r}: {key} is {value!r}; a whole number is required"
-        ) from error
-    return _check_count(key, count, text)
+        scale = _read_scale(device)
+        stages = DeviceStages(device.target, open_target(device.target), scale)
+    elif device.noise is not None:
+        from runtime_jobs.aer.noise import build_rates_model, parse_rates
 
-
-def _check_count(key: str, count: int, text: str) -> int:
-    if count < _LEAST[key]:
-        raise DeviceError(f"device {text!r}: {key} is {count}; at least {_LEAST[key]} is required")
-    return count
-
-
-def _merge(device: DeviceName, shots: int | None, seed: int | None) -> DeviceName:
-    for key, value in (("shots", shots), ("seed", seed)):
-        named = getattr(device, key)
-        if value is None:
-            continue
-        if named not in (None, value):
+        if noise_model is not None:
             raise DeviceError(
-                f"device '{device}' says {key}={named}, and {key}={value} was given beside it; "
+                f"device '{device}' has rates of errors, and noise_model was given beside them; "
                 "give one of the two"
             )
-        _check_count(key, value, str(device))
-    return replace(
-        device,
-        shots=device.shots if shots is None else shots,
-        seed=device.seed if seed is None else seed,
+        try:
+            noise_model = build_rates_model(**parse_rates(device.noise))
+        except ValueError as error:
+            raise DeviceError(f"device '{device}': {error}") from error
+    if stages is not None and noise_model is not None:
+        raise DeviceError(
+            f"device '{device}' brings the noise of {device.target}, and noise_model was given "
+            "beside it; give noise_model to 'aer'"
+        )
+    if device.mitigation is not None and stages is None and noise_model is None:
+        raise DeviceError(
+            f"device '{device}': mitigation is {device.mitigation!r}, but there is no noise to "
+            "mitigate; name a device, such as aer:kingston, or give rates of errors by noise="
+        )
+    try:
+        mitigation = parse_mitigation(device.mitigation)
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': {error}") from error
+    return AerExecutor(
+        shots=device.shots,
+        seed=device.seed,
+        gradient=gradient,
+        noise_model=noise_model,
+        mitigation=mitigation,
+        name=str(device),
+        stages=stages,
     )
+
+
+def _read_scale(device: DeviceName) -> float:
+    """The factor on the noise of a target, 1 unless given."""
+    required = "a number of at least 0 is required, by which the noise of the device is multiplied"
+    try:
+        scale = float(device.noise or 1.0)
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}") from error
+    if not 0.0 <= scale < float("inf"):
+        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}")
+    return scale

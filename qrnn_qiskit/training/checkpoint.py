@@ -18,6 +18,7 @@ from qrnn_qiskit.training.schema import Config, flatten
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "load_safely",
     "read_checkpoint",
     "write_atomically",
     "write_checkpoint",
@@ -79,7 +80,7 @@ def read_checkpoint(path: Path, config: Config) -> Checkpoint:
         CheckpointError: no file, a truncated or damaged file, pickled code (which is not run), a
             checkpoint of another version, or one that was written with another configuration.
     """
-    content = _load(path)
+    content = load_safely(path)
     names = {field.name for field in fields(Checkpoint)}
     if not isinstance(content, dict) or set(content) != names | {"format"}:
         raise CheckpointError(f"{path} is a torch file, but not a checkpoint of a training run")
@@ -90,7 +91,8 @@ def read_checkpoint(path: Path, config: Config) -> Checkpoint:
     return checkpoint
 
 
-def _load(path: Path) -> Any:
+def load_safely(path: Path) -> Any:
+    """What torch saved in a file, to the CPU; CheckpointError where it is damaged or holds code."""
     again = "Restore it from a copy, or train again in a new folder."
     pickled = (
         f"{path} holds pickled code or objects; only tensors and plain values are loaded, and "

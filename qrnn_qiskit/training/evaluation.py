@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.deviations import Deviations, measure_deviations, read_exactly
+from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.tasks.base import Sequences
@@ -32,10 +34,13 @@ class Evaluation:
     Attributes:
         metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
             is None for a single sequence.
-        shots: executions per circuit, None where values are exact.
+        shots: of each circuit and basis, None where values are exact.
         seed: the training seed of the run.
         seconds: wall-clock time of the predictions.
-        jobs, qpu_seconds: what a service ran and charged; 0 on this machine.
+        jobs: what the executor was sent; 0 on the compiled simulator, which needs none.
+        qpu_seconds: what a service charged; 0 on this machine.
+        deviations: of a replaying device from exact values; in the files, not in this object of
+            the command line.
     """
 
     task: str
@@ -47,10 +52,11 @@ class Evaluation:
     seconds: float
     jobs: int = 0
     qpu_seconds: float = 0.0
+    deviations: Deviations | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
+        """The fields of the command line as plain JSON values, deviations left out."""
+        return {name: value for name, value in asdict(self).items() if name != "deviations"}
 
 
 def evaluate(
@@ -64,7 +70,8 @@ def evaluate(
 
     Written there under the next free number: .json (the result and its provenance), .csv (the
     task's table of predictions), .npz (prediction, readouts and output of each sequence, with
-    standard errors where they were sampled).
+    standard errors where they were sampled; of a replaying device also its angles, the exact
+    readouts at these angles, and the readouts of the noiseless trajectory).
 
     Args:
         run: a run with at least one finished epoch.
@@ -80,7 +87,8 @@ def evaluate(
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
-    start = time.monotonic()
+    device = trained.qrnn.executor
+    jobs, start = device.counts.jobs, time.monotonic()
     with record_readouts(trained.model) as record:
         prediction = predict_sequences(
             trained.model, chosen, trained.config.train.evaluation_batch_size
@@ -90,16 +98,42 @@ def evaluate(
         name: dict(estimate_mean(values)._asdict())
         for name, values in trained.task.measure(prediction, chosen).items()
     }
+    arrays = {"prediction": prediction} | record.join()
+    deviations = None
+    if "angles" in arrays:
+        arrays |= _read_exactly(trained, chosen, arrays["angles"])
+        deviations = measure_deviations(
+            arrays["output"],
+            arrays["exact_output"],
+            arrays["noiseless_output"],
+            arrays.get("output_standard_errors"),
+            chosen.lengths,
+        )
     evaluation = Evaluation(
         task=trained.config.task,
-        device=trained.qrnn.executor.name,
+        device=device.name,
         sequences=len(chosen),
+        shots=device.shots,
         seed=trained.config.seed,
         metrics=metrics,
         seconds=seconds,
+        jobs=device.counts.jobs - jobs,
+        deviations=deviations,
     )
-    _write(run, trained, evaluation, weights, chosen, {"prediction": prediction} | record.join())
+    _write(run, trained, evaluation, weights, chosen, arrays)
     return evaluation
+
+
+def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:
+    """The exact readouts at the angles that a device ran, and those of the noiseless trajectory."""
+    batch_size = trained.config.train.evaluation_batch_size
+    exact = [read_exactly(trained.qrnn, part) for part in torch.split(angles, batch_size)]
+    device = trained.qrnn.executor
+    trained.qrnn.executor = SimulatorExecutor()
+    with record_readouts(trained.model) as record:
+        predict_sequences(trained.model, chosen, batch_size)
+    trained.qrnn.executor = device
+    return {"exact_output": torch.cat(exact), "noiseless_output": record.join()["output"]}
 
 
 def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequences:
@@ -142,8 +176,10 @@ def _write(
         allow_pickle=False,
         **{name: tensor.numpy() for name, tensor in arrays.items()},
     )
+    deviations = evaluation.deviations
     content = evaluation.to_dict() | {
         "weights": weights,
+        "deviations": None if deviations is None else deviations.to_dict(),
         "provenance": describe_provenance(trained.config, trained.data_sha256),
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

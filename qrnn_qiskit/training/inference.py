@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 
 __all__ = ["ReadoutRecord", "predict_sequences", "record_readouts"]
@@ -31,7 +32,8 @@ class ReadoutRecord:
     """What the recurrent model gave, a list of batches for each name.
 
     ``readouts`` (B, K) of the last state and ``output`` (B, T, readout_size); with
-    ``standard_errors`` and ``output_standard_errors`` in the same shapes where they were sampled.
+    ``standard_errors`` and ``output_standard_errors`` in the same shapes where they were sampled,
+    and ``angles`` (B, T, P) in radians where a device replayed them.
     """
 
     batches: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
             "output": output,
             "standard_errors": state.standard_errors,
             "output_standard_errors": state.output_standard_errors,
+            "angles": _align_angles(state, output.shape[1]),
         }
         for name, tensor in found.items():
             if tensor is not None:
@@ -63,3 +66,14 @@ def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
         yield record
     finally:
         hook.remove()
+
+
+def _align_angles(state: HiddenState, steps: int) -> Tensor | None:
+    """The angle history (B, T, P) of sequences from |0...0>, step 0 first and 0 past the end."""
+    if state.angles is None or state.num_steps is None:
+        return None
+    width, ends = state.angles.shape[1], state.num_steps[:, None]
+    step = torch.arange(steps)
+    column = (step + width - ends).clamp(max=width - 1)
+    rows = torch.arange(len(state.angles))[:, None]
+    return state.angles[rows, column] * (step < ends)[:, :, None]

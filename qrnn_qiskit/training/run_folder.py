@@ -11,9 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from circuits.ansatz import ANSATZ_FAMILIES
+from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
+from qrnn_qiskit.training.fine_tuning import Start
 from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
 
@@ -33,7 +37,8 @@ class RunFolder:
     """A folder that holds one run.
 
     config.toml (resolved), provenance.json, metrics.jsonl (an object for each epoch),
-    checkpoint.pt, ansatz.qasm (where the ansatz is a file), ``pictures`` and ``evaluations``.
+    checkpoint.pt, ansatz.qasm (where the ansatz is a file), start.pt (the weights that a
+    fine-tuning began with), ``pictures`` and ``evaluations``.
     """
 
     path: Path
@@ -50,8 +55,22 @@ class RunFolder:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """Task, data and untrained model, made on the first use."""
-        return prepare(self.config, self.ansatz_file)
+        """Task, data and the model as training begins with it, made on the first use."""
+        experiment = prepare(self.config, self.ansatz_file)
+        if self.start_file.exists():
+            experiment.model.load_state_dict(load_safely(self.start_file))
+        return experiment
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What create_run knew of where the run comes from."""
+        content: dict[str, Any] = json.loads((self.path / "provenance.json").read_text())
+        return content
+
+    @property
+    def start_file(self) -> Path:
+        """start.pt, the weights that a fine-tuning began with; absent where they were random."""
+        return self.path / "start.pt"
 
     @property
     def ansatz_file(self) -> Path | None:
@@ -109,8 +128,22 @@ class RunFolder:
         return [json.loads(line) for line in lines]
 
 
-def create_run(out: str | os.PathLike[str], config: Config) -> RunFolder:
+def create_run(
+    out: str | os.PathLike[str],
+    config: Config,
+    *,
+    start: Start | None = None,
+    device: str = "simulator",
+    gradient: str | None = None,
+) -> RunFolder:
     """Make the folder of a new run, after its data and its model have been checked.
+
+    Args:
+        out: the folder.
+        config: the configuration; that of ``start`` where the run fine-tunes another one.
+        start: weights to begin with; random ones unless given.
+        device, gradient: where the run trains and how it differentiates, for its provenance and
+            for resuming it there.
 
     Raises:
         RunFolderError: ``out`` holds a run already, or another file that the run would write,
@@ -134,7 +167,19 @@ def create_run(out: str | os.PathLike[str], config: Config) -> RunFolder:
                 f"{folder} holds a file {path.name}, which the run would overwrite; "
                 "give another folder, or move that file away"
             )
-    provenance = describe_provenance(config, run.experiment.task.fingerprint())
+    data_sha256 = run.experiment.task.fingerprint()
+    if start is not None:
+        if start.data_sha256 != data_sha256:
+            raise CheckpointError(
+                f"the data of the task {config.task!r} has changed since {start.origin['run']} was "
+                "trained, and fine-tuning keeps its data; put it back, or train from the beginning"
+            )
+        run.experiment.model.load_state_dict(start.weights)
+    provenance = describe_provenance(config, data_sha256) | {
+        "device": device,
+        "gradient": gradient,
+        "fine_tuned_from": None if start is None else start.origin,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     try:  # of two programs that were started in the same second, one gets the folder
         with (folder / _PROVENANCE).open("x", encoding="utf-8") as file:
@@ -144,6 +189,9 @@ def create_run(out: str | os.PathLike[str], config: Config) -> RunFolder:
     ansatz = config.model.ansatz
     if ansatz not in ANSATZ_FAMILIES:
         shutil.copyfile(ansatz, folder / _ANSATZ)
+    if start is not None:
+        weights = start.weights
+        write_atomically(run.start_file, lambda file: torch.save(weights, file))
     (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
     return run
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.gradients import require_gradient
 from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import (
@@ -61,6 +62,7 @@ class Position:
     sequences: int = 0
     norm_sum: float = 0.0
     norm_max: float = 0.0
+    square_sum: float = 0.0
     seconds: float = 0.0
     best_epoch: int = 0
     best_score: tuple[float, float] | None = None
@@ -69,7 +71,8 @@ class Position:
     def begin_epoch(self) -> None:
         self.epoch += 1
         self.batch = self.sequences = 0
-        self.loss_sum = self.norm_sum = self.norm_max = self.seconds = 0.0
+        self.loss_sum = self.square_sum = 0.0
+        self.norm_sum = self.norm_max = self.seconds = 0.0
 
 
 def train(
@@ -79,12 +82,14 @@ def train(
 
     Args:
         run: a folder that ``create_run`` made.
-        executor: where the circuits run; the simulator unless given.
+        executor: where the circuits run; the simulator unless given. One that samples needs a
+            ``gradient``.
         progress: the progress bar; None shows one where standard error is a terminal.
 
     Raises:
         TrainingInterrupted: SIGINT came; the checkpoint is written, ``resume`` goes on.
         TrainingDiverged: loss or gradients are NaN or infinite; says what to lower.
+        GradientError: nobody has chosen a gradient for an executor that samples.
         RunFolderError: the run has begun already.
     """
     if run.checkpoint_file.exists():
@@ -129,6 +134,7 @@ class Trainer:
         self.splits = run.experiment.splits
         self.model = run.experiment.model
         if executor is not None:
+            require_gradient(executor)
             self.model.qrnn.executor = executor
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -192,7 +198,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.config, self.position.step, progress)
         self.optimizer.zero_grad()
-        loss = self.task.loss(self.model(batch.inputs, batch.lengths), batch)
+        prediction = self.model(batch.inputs, batch.lengths)
+        loss = self.task.loss(prediction, batch)
+        if self.is_sampled():
+            self.position.square_sum += self.square_losses(prediction.detach(), batch)
         self.require_finite("the loss", loss.item())
         loss.backward()  # type: ignore[no-untyped-call]
         limit = math.inf if self.config.clip_norm is None else self.config.clip_norm
@@ -200,6 +209,29 @@ class Trainer:
         self.require_finite("the gradient norm", norm)
         self.optimizer.step()
         return loss.item(), norm
+
+    def is_sampled(self) -> bool:
+        """Whether the circuits are sampled, and the loss has an error of its own."""
+        return self.model.qrnn.executor.shots is not None
+
+    def square_losses(self, prediction: Tensor, batch: Sequences) -> float:
+        """Sum of the squared losses of each sequence by itself."""
+        rows = [slice(row, row + 1) for row in range(len(batch))]
+        return sum(self.task.loss(prediction[row], batch.select(row)).item() ** 2 for row in rows)
+
+    def estimate_loss(self) -> dict[str, float]:
+        """Mean training loss of the epoch, with its standard error where circuits are sampled.
+
+        The error is that of the mean over sequences, each with shots of its own: it holds both
+        the shots and the spread of the data.
+        """
+        position = self.position
+        mean = position.loss_sum / position.sequences
+        if not self.is_sampled() or position.sequences < 2:
+            return {"train_loss": mean}
+        variance = max(0.0, position.square_sum / position.sequences - mean**2)
+        error = math.sqrt(variance / (position.sequences - 1))
+        return {"train_loss": mean, "train_loss_standard_error": error}
 
     def finish_epoch(self) -> None:
         """Validate, keep the best weights, write the epoch's metrics and a checkpoint."""
@@ -218,7 +250,7 @@ class Trainer:
             "epoch": position.epoch + 1,
             "step": position.step,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train_loss": position.loss_sum / position.sequences,
+            **self.estimate_loss(),
             "gradient_norm_mean": position.norm_sum / position.batch,
             "gradient_norm_max": position.norm_max,
             **{f"validation_{name}": value for name, value in metrics.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,11 @@ from runtime_jobs.cli.options import (
     open_local_device,
     open_trained_run,
     parse_count,
+    tell_layout,
 )
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.deviations import Deviations
 
 __all__ = ["EXAMPLES", "evaluate"]
 
@@ -21,6 +25,8 @@ EXAMPLES = """\b
 Examples:
   qrnn evaluate runs/a
   qrnn evaluate runs/a --sequences 50 --json
+  qrnn evaluate runs/a --on 'aer?shots=4096'
+  qrnn evaluate runs/a --on 'aer:kingston?mitigation=readout' --shots 4096 --sequences 200
 """
 
 
@@ -54,6 +60,7 @@ def evaluate(
 
     with Console(stderr=True).status(f"evaluating {folder}"):
         evaluation = measure(run, sequences=sequences, executor=executor)
+    tell_layout(executor)
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return
@@ -61,4 +68,18 @@ def evaluate(
     for name, estimate in evaluation.metrics.items():
         table.add_row(name, format_estimate(estimate))
     Console().print(table)
+    if evaluation.deviations is not None:
+        typer.echo(_describe(evaluation.deviations))
     typer.echo(f"on {evaluation.device} in {evaluation.seconds:.1f} s; details: {run.evaluations}")
+
+
+def _describe(deviations: Deviations) -> str:
+    """Root mean squares of the readouts' errors and of the drift, in lines."""
+    drift = " ".join(f"{value:.1e}" for value in deviations.drift)
+    size = sum(value**2 for value in deviations.residuals) / len(deviations.residuals)
+    spread = "" if deviations.spread is None else f", {deviations.spread:.3f} standard errors"
+    return (
+        f"readouts: {size**0.5:.1e} from the exact values at the angles of this run{spread} "
+        f"({deviations.readouts} readouts)\n"
+        f"drift from the noiseless trajectory by step: {drift}"
+    )

@@ -78,7 +78,7 @@ def _explain(error: Exception) -> tuple[ExitCode, str | None]:
     if _is_ours(error):
         if isinstance(error, ValueError | TypeError):
             return ExitCode.BAD_INPUT, str(error)
-        if isinstance(error, ArithmeticError):
+        if isinstance(error, ArithmeticError | RuntimeError):
             return ExitCode.FAILED, str(error)
     return ExitCode.FAILED, None
 

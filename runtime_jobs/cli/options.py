@@ -14,13 +14,32 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors import Executor
     from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Device", "RunPath", "open_local_device", "open_trained_run", "parse_count"]
+__all__ = [
+    "Device",
+    "Gradient",
+    "RunPath",
+    "open_local_device",
+    "open_trained_run",
+    "parse_count",
+    "tell_layout",
+]
 
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
 Device = Annotated[
     str,
     typer.Option(
-        "--on", metavar="DEVICE", help="Where the circuits run; this version has the simulator."
+        "--on",
+        metavar="DEVICE",
+        help="Where the circuits run: simulator, aer?shots=4096, aer:kingston?shots=4096; see "
+        "'qrnn devices'.",
+    ),
+]
+Gradient = Annotated[
+    str | None,
+    typer.Option(
+        "--gradient",
+        metavar="METHOD",
+        help="Of a sampled device: parameter-shift, or spsa?draws=K&perturbation=RADIANS.",
     ),
 ]
 
@@ -33,7 +52,9 @@ def parse_count(text: str) -> int:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
 
 
-def open_local_device(name: str, *, shots: int | None = None) -> Executor:
+def open_local_device(
+    name: str, *, shots: int | None = None, gradient: str | None = None
+) -> Executor:
     """The executor of a device on this machine; DeviceError for IBM Quantum, which takes jobs."""
     device = parse_device_name(name)
     if device.name == "ibm":
@@ -42,7 +63,14 @@ def open_local_device(name: str, *, shots: int | None = None) -> Executor:
             f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S', which a later "
             "version of qrnn-qiskit brings. Here take --on simulator"
         )
-    return open_device(name, shots=shots)
+    return open_device(name, shots=shots, gradient=gradient)
+
+
+def tell_layout(executor: Executor) -> None:
+    """Say on standard error which physical qubits were used, where there was a choice."""
+    describe = getattr(executor, "describe", list)
+    for line in describe():
+        typer.echo(f"layout: {line}", err=True)
 
 
 def open_trained_run(path: Path) -> RunFolder:

@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Device, RunPath, open_local_device, open_trained_run
+from runtime_jobs.cli.options import (
+    Device,
+    RunPath,
+    open_local_device,
+    open_trained_run,
+    tell_layout,
+)
 
 __all__ = ["EXAMPLES", "predict"]
 
@@ -39,5 +45,6 @@ def predict(
     inputs = trained.task.read(file)
     with Console(stderr=True).status(f"predicting {file}"):
         prediction = trained.predict(inputs)
+    tell_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
     csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runtime_jobs.cli.options import RunPath
+from runtime_jobs.cli.options import RunPath, open_local_device
 
 __all__ = ["EXAMPLES", "resume"]
 
@@ -14,7 +14,8 @@ EXAMPLES = "\b\nExample:\n  qrnn resume runs/a"
 def resume(folder: RunPath) -> None:
     """Go on with an interrupted run.
 
-    It ends as if it had never stopped, to the last bit.
+    On the simulator it ends as if it had never stopped, to the last bit. A run that trains on a
+    device goes on there.
     """
     from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import resume as go_on
@@ -23,4 +24,6 @@ def resume(folder: RunPath) -> None:
     run = RunFolder.open(folder)
     done = len(run.read_metrics())
     typer.echo(f"resuming {folder} ({done} of {run.config.train.epochs} epochs done)", err=True)
-    finish_run(run, go_on, None)
+    device = run.provenance.get("device", "simulator")
+    executor = open_local_device(device, gradient=run.provenance.get("gradient"))
+    finish_run(run, go_on, executor)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Device, open_local_device
+from runtime_jobs.cli.options import Device, Gradient, open_local_device, open_trained_run
 
 __all__ = ["EXAMPLES", "train"]
 
@@ -18,6 +18,7 @@ Examples:
   qrnn train copying-memory --set data.delay=30
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train text --set data.file=reviews.csv --config small.toml
+  qrnn train digits --from runs/a --on aer:kingston?shots=4096 --gradient spsa --set epochs=3
 'qrnn tasks TASK' lists every key. Stopped with Ctrl-C, a run goes on with 'qrnn resume DIR'.
 """
 
@@ -40,21 +41,36 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the run, a new one below runs/ by default."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="DIR",
+            help="Fine-tune: begin with the best weights of this run, its model and its data.",
+        ),
+    ] = None,
     on: Device = "simulator",
+    gradient: Gradient = None,
 ) -> None:
     """Train a task. Ends with a table of test metrics and with pictures.
 
     Metrics are measured with the weights that were best by validation.
     """
     overrides = dict(_split_setting(setting) for setting in settings or [])
-    executor = open_local_device(on)
+    if start is not None and config is not None:
+        raise typer.BadParameter("--from takes the configuration of that run; leave --config out")
+    executor = open_local_device(on, gradient=gradient)
+    from qrnn_qiskit.gradients import require_gradient
     from qrnn_qiskit.training.config import resolve_config
+    from qrnn_qiskit.training.fine_tuning import start_from
     from qrnn_qiskit.training.run_folder import create_run, name_run
     from qrnn_qiskit.training.trainer import train as fit
     from runtime_jobs.cli.training import finish_run
 
-    resolved = resolve_config(task, overrides, config)
-    run = create_run(out or name_run(task), resolved)
+    require_gradient(executor)
+    before = None if start is None else start_from(open_trained_run(start), task, overrides)
+    resolved = resolve_config(task, overrides, config) if before is None else before.config
+    run = create_run(out or name_run(task), resolved, start=before, device=on, gradient=gradient)
     typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
     finish_run(run, fit, executor)
 

@@ -12,6 +12,7 @@ from qrnn_qiskit.pictures import draw_run
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from runtime_jobs.cli.failures import RunInterrupted
+from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.tables import format_estimate, make_table
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def finish_run(run: RunFolder, fit: Fit, executor: Executor | None) -> None:
     except TrainingInterrupted as error:
         raise RunInterrupted(str(error)) from error
     evaluation = evaluate(run, executor=executor)
+    if executor is not None:
+        tell_layout(executor)
     pictures = draw_run(run.path)
     seconds = sum(row["seconds"] for row in run.read_metrics())
     Console().print(_tabulate(result, evaluation))

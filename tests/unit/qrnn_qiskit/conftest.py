@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from qrnn_qiskit.executors import SimulatorExecutor
+from qrnn_qiskit.executors import Estimates, Pub, SimulatorExecutor
 from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks import DataSettings, Sequences, Splits, TaskModel, registry
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.files import DataFile
@@ -45,10 +47,37 @@ class ToyRecurrence(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         output = self.dropout(self.gru(x)[0])
-        state = SimpleNamespace(
-            readouts=output[:, -1], standard_errors=None, output_standard_errors=None
-        )
-        return output, state
+        return output, HiddenState(output[:, -1])
+
+
+class SampledExecutor(SimulatorExecutor):
+    """Exact values plus normal noise of known size: what a device with many shots gives."""
+
+    name = "sampled"
+    shots = 1000
+
+    def __init__(self, error: float = 0.01, gradient: str | None = None) -> None:
+        super().__init__(gradient=gradient)
+        self.error = error
+        self.random = np.random.default_rng(5)
+        self.exact: list[NDArray[np.float64]] = []
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        exact = [estimate.values for estimate in super().run(pubs)]
+        self.exact.extend(exact)
+        return [
+            Estimates(
+                values + self.random.normal(0, self.error, values.shape),
+                np.full(values.shape, self.error),
+            )
+            for values in exact
+        ]
+
+
+@pytest.fixture
+def make_sampled() -> type[SampledExecutor]:
+    """Make an executor with noise and standard errors: make_sampled(0.01, gradient="spsa")."""
+    return SampledExecutor
 
 
 class Toy(ClassificationTask):

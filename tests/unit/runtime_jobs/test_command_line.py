@@ -11,7 +11,7 @@ import pytest
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
-COMMANDS = ["tasks", "train", "evaluate", "predict", "resume", "show"]
+COMMANDS = ["tasks", "devices", "train", "evaluate", "predict", "resume", "show"]
 HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit", "circuits"}
 
 
@@ -76,6 +76,29 @@ def test_the_settings_of_a_task_are_listed(capsys: pytest.CaptureFixture[str]) -
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert "(required)" in rows["data.file"]
     assert {"seed", "model.num_qubits", "data.target", "train.epochs"} <= set(rows)
+
+
+def test_devices_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices"]) == ExitCode.DONE
+    rows = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {"simulator", "aer", "aer:kingston", "aer:fez"} <= rows
+    assert "aer:miami" not in rows
+
+
+def test_the_qubits_of_a_device_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices", "manila", "--qubits", "3"]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert "manila of 5 qubits, qubits " in shown
+    assert len([line for line in shown.splitlines() if line.strip()[:1].isdigit()]) == 3
+
+
+@pytest.mark.parametrize("arguments", [["nowhere"], ["manila", "--qubits", "6"]])
+def test_a_device_that_does_not_serve_is_bad_input(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["devices", *arguments]) == ExitCode.BAD_INPUT
+    message = capsys.readouterr().err
+    assert "known with dynamic circuits" in message or "has 5 qubits" in message
 
 
 def test_an_unknown_task_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,113 @@
+"""A replayed training step against EstimatorQNN with ParamShiftEstimatorGradient, in one run.
+
+    python benchmarks/gradients.py
+
+Forward and backward of 8 sequences of 3 steps, 4 qubits, 16 angles a step, X, Y and Z of every
+qubit, exact. Both have the same controller and chain the same partial derivatives through it;
+their gradients are compared before anything is told. The peer has a network for every prefix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from qiskit.primitives import StatevectorEstimator
+from qiskit_machine_learning.connectors import TorchConnector
+from qiskit_machine_learning.gradients import ParamShiftEstimatorGradient
+from qiskit_machine_learning.neural_networks import EstimatorQNN
+from torch import Tensor, nn
+
+from circuits import prefix_circuits
+from qrnn_qiskit import QRNN, SimulatorExecutor
+from qrnn_qiskit.executors import Executor
+
+INPUT_SIZE, STEPS = 8, 3
+
+
+class EstimatorQRNN(nn.Module):
+    """The recurrence on EstimatorQNN, with the controller of ``model``."""
+
+    def __init__(self, model: QRNN) -> None:
+        super().__init__()
+        self.controller = model.controller
+        self.num_qubits = model.num_qubits
+        estimator = StatevectorEstimator()
+        self.prefixes = nn.ModuleList(
+            TorchConnector(
+                EstimatorQNN(
+                    circuit=circuit,
+                    observables=model.readout.observables,
+                    input_params=list(circuit.parameters),
+                    estimator=estimator,
+                    gradient=ParamShiftEstimatorGradient(estimator),
+                    input_gradients=True,
+                    default_precision=0.0,
+                )
+            )
+            for circuit in prefix_circuits(model.ansatz, STEPS)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the readouts (batch, time, 3 n) of inputs (batch, time, input_size)."""
+        ground = torch.tensor([0.0] * (2 * self.num_qubits) + [1.0] * self.num_qubits)
+        readouts = ground.expand(len(x), -1)
+        angles, outputs = [], []
+        for inputs, prefix in zip(x.unbind(1), self.prefixes, strict=True):
+            angles.append(self.controller(torch.cat((inputs, readouts), 1)))
+            readouts = prefix(torch.cat(angles, 1))
+            outputs.append(readouts)
+        return torch.stack(outputs, 1)
+
+
+def train_once(forward: Callable[[Tensor], Tensor], model: QRNN, x: Tensor) -> tuple[float, Tensor]:
+    """Seconds of forward and backward, and the gradient of all weights."""
+    model.zero_grad()
+    start = time.perf_counter()
+    forward(x).square().mean().backward()
+    seconds = time.perf_counter() - start
+    return seconds, torch.cat([weight.grad.flatten() for weight in model.parameters()])
+
+
+def open_executors(names: Sequence[str]) -> dict[str, Executor]:
+    """The executors to measure."""
+    from runtime_jobs.devices import open_device
+
+    replaying = SimulatorExecutor(gradient="parameter-shift")
+    return {"simulator, replayed": replaying} | {name: open_device(name) for name in names}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--on", nargs="*", default=["aer"], help="exact devices")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=8, help="sequences")
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    model = QRNN(INPUT_SIZE, num_qubits=4, num_layers=2)
+    x = torch.randn(arguments.batch, STEPS, INPUT_SIZE)
+    print(
+        f"{platform.machine()}, {model.ansatz.num_parameters} angles a step, torch threads "
+        f"{torch.get_num_threads()}"
+    )
+    peer, expected = train_once(EstimatorQRNN(model), model, x)
+    print(f"EstimatorQNN: {peer:.3f} s")
+    for name, executor in open_executors(arguments.on).items():
+        model.executor = executor
+        results = [train_once(lambda x: model(x)[0], model, x) for _ in range(arguments.rounds)]
+        seconds = min(result[0] for result in results)
+        difference = float((results[0][1] - expected).abs().max())
+        print(
+            f"{name}: {seconds:.3f} s, {peer / seconds:.0f} times faster, largest difference of "
+            f"gradients {difference:.1e} (largest gradient {float(expected.abs().max()):.1e})"
+        )
+        if difference > 1e-5:
+            raise SystemExit(f"the gradients on {name} are not those of EstimatorQNN")
+
+
+if __name__ == "__main__":
+    main()

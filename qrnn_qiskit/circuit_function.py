@@ -1,0 +1,48 @@
+"""Expectation values of one circuit as a function of its angles, with its parameter-shift runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from circuits.shifts import ShiftedCircuit, shift_parameters
+from qrnn_qiskit.executors import Estimates, Pub
+
+__all__ = ["CircuitFunction"]
+
+
+class CircuitFunction:
+    """K observables of a circuit with P parameters, as PUBs for an executor.
+
+    It runs nothing itself, so that the PUBs of several functions can share a job.
+
+    Args:
+        circuit: Unitary circuit; values are in the order of its ``parameters``, in radians.
+        observables: K observables on its qubits.
+    """
+
+    def __init__(self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> None:
+        self.circuit = circuit
+        self.observables = list(observables)
+
+    @cached_property
+    def shifted(self) -> ShiftedCircuit:
+        """The circuit with its shifts, found on the first use; ShiftError where there are none."""
+        return shift_parameters(self.circuit)
+
+    def value_pub(self, values: NDArray[np.float64]) -> Pub:
+        """The PUB of the observables at ``values`` (B, P); estimates are (B, K)."""
+        return Pub(self.circuit, values, self.observables)
+
+    def shift_pub(self, values: NDArray[np.float64]) -> Pub:
+        """The PUB of all shifts at ``values`` (B, P)."""
+        return Pub(self.shifted.circuit, self.shifted.bind(values), self.observables)
+
+    def differentiate(self, estimates: Estimates) -> NDArray[np.float64]:
+        """The derivatives (B, K, P) from the estimates of :meth:`shift_pub`."""
+        return self.shifted.differentiate(estimates.values)

@@ -1,0 +1,104 @@
+"""How backward gets its gradients where circuits run on an executor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from circuits.validation import require_count, require_name
+from qrnn_qiskit.executors import Executor
+
+__all__ = [
+    "GRADIENT_METHODS",
+    "GradientError",
+    "GradientMethod",
+    "choose_gradient",
+    "parse_gradient",
+    "require_gradient",
+]
+
+GRADIENT_METHODS = ("parameter-shift", "spsa")
+_KEYS: dict[str, type] = {"draws": int, "perturbation": float}
+
+
+class GradientError(ValueError):
+    """A gradient on a sampled executor on which nobody has chosen a method."""
+
+
+@dataclass(frozen=True)
+class GradientMethod:
+    """A method of the gradient, written ``name[?key=value[&key=value]]``.
+
+    Attributes:
+        name: "parameter-shift" (exact in expectation; two to four runs for every angle of every
+            step of every prefix) or "spsa" (Spall 1992; two runs of every prefix for each draw).
+        draws: Random directions k of SPSA for each sequence; the gradient is their mean.
+        perturbation: c of SPSA in radians. The bias grows as c^2, the variance by shots as 1/c^2.
+    """
+
+    name: str
+    draws: int = 1
+    perturbation: float = 0.2
+
+    def __str__(self) -> str:
+        """The method in full, which :func:`parse_gradient` reads back to an equal one."""
+        keys = f"?draws={self.draws}&perturbation={self.perturbation:g}"
+        return self.name + (keys if self.name == "spsa" else "")
+
+
+def parse_gradient(text: str) -> GradientMethod:
+    """Read ``parameter-shift``, ``spsa`` or ``spsa?draws=4&perturbation=0.1``.
+
+    Raises:
+        TypeError: No string.
+        ValueError: An unknown method or key, or a value out of range.
+    """
+    name, _, query = text.partition("?") if isinstance(text, str) else (text, "", "")
+    method = GradientMethod(require_name("gradient", name, GRADIENT_METHODS))
+    for part in query.split("&") if query else ():
+        key, _, value = part.partition("=")
+        if name != "spsa" or key not in _KEYS:
+            raise ValueError(
+                f"gradient {text!r}: {part!r} arrived; spsa takes draws=COUNT and "
+                "perturbation=RADIANS, parameter-shift takes no key"
+            )
+        method = replace(method, **{key: _read(text, key, value)})
+    require_count("draws", method.draws)
+    if not (math.isfinite(method.perturbation) and method.perturbation > 0):
+        raise ValueError(
+            f"gradient {text!r}: perturbation must be a finite angle above 0 in radians, and "
+            f"{method.perturbation} arrived"
+        )
+    return method
+
+
+def choose_gradient(executor: Executor) -> GradientMethod | None:
+    """The method that an executor asks for; parameter shift where an exact one says nothing.
+
+    None: a sampled executor on which nobody has chosen.
+    """
+    if executor.gradient is not None:
+        return parse_gradient(executor.gradient)
+    return GradientMethod("parameter-shift") if executor.shots is None else None
+
+
+def require_gradient(executor: Executor) -> GradientMethod:
+    """The method that an executor asks for; GradientError where it samples and has none."""
+    method = choose_gradient(executor)
+    if method is None:
+        raise GradientError(
+            f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
+            f"none was chosen. Open it with gradient='spsa' or gradient='parameter-shift' (on the "
+            "command line --gradient), or run it under torch.no_grad()."
+        )
+    return method
+
+
+def _read(text: str, key: str, value: str) -> Any:
+    try:
+        return _KEYS[key](value)
+    except ValueError as error:
+        raise ValueError(
+            f"gradient {text!r}: {key} must be of type {_KEYS[key].__name__}, and {value!r} arrived"
+        ) from error

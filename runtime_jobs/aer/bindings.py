@@ -1,0 +1,82 @@
+"""Circuits whose gates each take a parameter of their own, which Aer binds fastest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
+
+__all__ = ["PlainCircuit", "make_plain"]
+
+
+@dataclass(frozen=True)
+class PlainCircuit:
+    """A circuit without expressions, and how its Q angles follow from P parameter values.
+
+    Aer evaluates an expression once for each gate and binding in Python; a bare parameter costs
+    nothing. So every expression becomes a parameter, and its values are computed for all bindings
+    at once.
+
+    Attributes:
+        circuit: the circuit with bare parameters, without a global phase.
+        angles: its Q parameters.
+        slopes: (P, Q) and ``offsets`` (Q,), radians: angles = values @ slopes + offsets.
+        curved: the expressions that are not affine, by position; they are evaluated one by one.
+        parameters: the P parameters of the original circuit, in its order.
+    """
+
+    circuit: QuantumCircuit
+    angles: list[Parameter]
+    slopes: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    curved: dict[int, ParameterExpression]
+    parameters: list[Parameter]
+
+    def evaluate(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The angles (B, Q) for parameter values (B, P), both in radians."""
+        angles: NDArray[np.float64] = values @ self.slopes + self.offsets
+        for column, expression in self.curved.items():
+            used = [k for k, p in enumerate(self.parameters) if p in expression.parameters]
+            for row in range(len(values)):
+                bound = {self.parameters[k]: float(values[row, k]) for k in used}
+                angles[row, column] = float(expression.bind(bound))
+        return angles
+
+
+def make_plain(circuit: QuantumCircuit, parameters: list[Parameter]) -> PlainCircuit:
+    """Give every parametrized angle of ``circuit`` a parameter of its own.
+
+    Args:
+        circuit: without control flow; its parameters are among ``parameters``.
+        parameters: the P parameters in the order of the values.
+    """
+    plain = circuit.copy()
+    plain.global_phase = 0.0
+    expressions: list[ParameterExpression] = []
+    angles: list[Parameter] = []
+    for index, instruction in enumerate(circuit.data):
+        if not instruction.operation.is_parameterized():
+            continue
+        operation = instruction.operation.to_mutable()
+        for position, expression in enumerate(operation.params):
+            if isinstance(expression, ParameterExpression) and expression.parameters:
+                angle = Parameter(f"angle[{len(angles)}]")
+                operation.params[position] = angle
+                angles.append(angle)
+                expressions.append(expression)
+        plain.data[index] = instruction.replace(operation=operation)
+    columns = {parameter: k for k, parameter in enumerate(parameters)}
+    slopes = np.zeros((len(parameters), len(angles)))
+    offsets = np.zeros(len(angles))
+    curved = {}
+    for column, expression in enumerate(expressions):
+        gradients = {p: expression.gradient(p) for p in expression.parameters}
+        if any(isinstance(g, ParameterExpression) and g.parameters for g in gradients.values()):
+            curved[column] = expression
+            continue
+        offsets[column] = float(expression.bind(dict.fromkeys(expression.parameters, 0.0)))
+        for parameter, gradient in gradients.items():
+            slopes[columns[parameter], column] = float(gradient)
+    return PlainCircuit(plain, angles, slopes, offsets, curved, parameters)

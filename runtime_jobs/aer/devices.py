@@ -1,0 +1,66 @@
+"""The noisy model of a device: a layout, the target cut down to it, and its noise."""
+
+from __future__ import annotations
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit_aer.noise import NoiseModel
+from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_readout_errors
+
+from runtime_jobs.aer.stages import Stage, make_stage
+from runtime_jobs.layout import Pairs, choose_layout, find_interactions
+from runtime_jobs.targets import cut_target, describe_qubits
+
+__all__ = ["DeviceStages", "build_device_model"]
+
+
+class DeviceStages:
+    """Finds the stage of a circuit on a device; circuits that need the same couplers share one.
+
+    Args:
+        name: of the device, for messages.
+        target: the whole device.
+        noise_scale: s, at least 0: errors are multiplied by s, T1 and T2 divided by it. 0 is the
+            circuit of the device without noise.
+    """
+
+    def __init__(self, name: str, target: Target, noise_scale: float = 1.0) -> None:
+        self._name = name
+        self._target = target
+        self._noise_scale = noise_scale
+        self._translate = make_stage().pass_manager
+        self._stages: dict[tuple[int, Pairs], Stage] = {}
+
+    def __call__(self, circuit: QuantumCircuit) -> Stage:
+        """The stage of ``circuit``; DeviceError where the device lacks qubits."""
+        interactions = find_interactions(self._translate.run(circuit))
+        key = (circuit.num_qubits, interactions)
+        if key not in self._stages:
+            self._stages[key] = self._make_stage(*key)
+        return self._stages[key]
+
+    def _make_stage(self, num_qubits: int, interactions: Pairs) -> Stage:
+        qubits = choose_layout(self._target, num_qubits, sorted(interactions), self._name)
+        cut = cut_target(self._target, qubits, self._noise_scale or 1.0)
+        return Stage(
+            generate_preset_pass_manager(
+                optimization_level=2,
+                target=cut,
+                initial_layout=list(range(num_qubits)),
+                approximation_degree=1.0,
+                seed_transpiler=0,
+            ),
+            build_device_model(cut) if self._noise_scale else None,
+            f"{self._name} {describe_qubits(self._target, qubits)}",
+            qubits,
+        )
+
+
+def build_device_model(target: Target) -> NoiseModel:
+    """Depolarizing and thermal noise of all gates and readout errors, from a target's numbers."""
+    model = NoiseModel(basis_gates=sorted(target.operation_names))
+    for name, qubits, error in basic_device_gate_errors(target=target):
+        model.add_quantum_error(error, name, qubits)
+    for qubits, error in basic_device_readout_errors(target=target):
+        model.add_readout_error(error, qubits)
+    return model

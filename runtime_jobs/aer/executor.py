@@ -1,0 +1,282 @@
+"""The executor on Qiskit Aer: exact, sampled, and with the noise of a device."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from qiskit import qpy
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler.exceptions import TranspilerError
+from qiskit_aer.noise import NoiseModel
+
+from circuits import build_readout
+from circuits.validation import require_count
+from qrnn_qiskit.executors import Counts, Estimates, Pub, check_values
+from qrnn_qiskit.gradients import parse_gradient
+from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
+from runtime_jobs.aer.bindings import PlainCircuit, make_plain
+from runtime_jobs.aer.engine import simulate_states
+from runtime_jobs.aer.mitigation import (
+    CALIBRATION_SHOTS,
+    Mitigation,
+    find_eigenvalues,
+    fold_pairs,
+)
+from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
+from runtime_jobs.aer.stages import Stage, StageFinder, make_stage
+from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
+
+__all__ = ["AerExecutor"]
+
+_MOST_STATE_BYTES = 2**32  # of one sequence
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A circuit made ready once, for any values."""
+
+    plains: list[PlainCircuit]  # one for each factor of the extrapolation
+    positions: list[int]  # of each qubit of the circuit, at its end
+    stage: Stage
+
+
+class AerExecutor:
+    """Circuits without measurements on Aer.
+
+    The states of a whole batch come from one call; density matrices where there is noise, so a
+    sampled value costs the same for any number of shots. Observables that commute qubit by qubit
+    share their shots, which are drawn from the exact distribution of the bit strings, readout error
+    included.
+
+    Args:
+        shots: shots of each measurement basis of each set of values; None for exact values.
+        seed: of the shots.
+        gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
+        noise_model: a noise model of your own, for the qubits of the circuit counted from 0.
+            Circuits are translated to its basis gates.
+        name: of the device, for tables.
+        mitigation: what is done against noise in estimates; samples are left as they are.
+        stages: finds what a circuit is made ready with; this is how a device with a layout comes
+            in. Not together with ``noise_model``.
+
+    Attributes:
+        counts: what has been run so far, exact.
+
+    Raises:
+        TypeError: ``shots`` is no integer, ``noise_model`` is no NoiseModel.
+        ValueError: ``shots`` is below 1, or ``gradient`` is no method of the gradient.
+    """
+
+    def __init__(
+        self,
+        *,
+        shots: int | None = None,
+        seed: int | None = None,
+        gradient: str | None = None,
+        noise_model: NoiseModel | None = None,
+        mitigation: Mitigation | None = None,
+        name: str = "aer",
+        stages: StageFinder | None = None,
+    ) -> None:
+        if noise_model is not None and not isinstance(noise_model, NoiseModel):
+            raise TypeError(
+                f"noise_model must be a qiskit_aer.noise.NoiseModel, but "
+                f"{type(noise_model).__name__} arrived"
+            )
+        if noise_model is not None and stages is not None:
+            raise ValueError("a device brings its own noise; give noise_model or stages, not both")
+        self.name = name
+        self.shots = None if shots is None else require_count("shots", shots)
+        if gradient is not None:
+            parse_gradient(gradient)
+        self.gradient = gradient
+        self.counts = Counts()
+        self._random = np.random.default_rng(seed)
+        if stages is None:
+            stage = make_stage(noise_model)
+            self._find_stage: StageFinder = lambda circuit: stage
+        else:
+            self._find_stage = stages
+        self._prepared: dict[bytes, _Prepared] = {}
+        self._mitigation = mitigation or Mitigation()
+        self._effects: dict[tuple[int, int], Effects] = {}
+        self._eigenvalues: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
+
+        Raises:
+            TypeError, ValueError: observables that are not Hermitian or act on other qubits,
+                parameters without a value, values that are not finite, a circuit that measures, a
+                noise model for other qubits, or a device that lacks qubits or gates. Nothing has
+                run then.
+            ExecutionError: Aer failed.
+        """
+        checked = [_check_pub(pub) for pub in pubs]
+        ready = [self._prepare(pub.circuit) for pub in checked]
+        self.counts.jobs += 1
+        return [self._estimate(r, pub) for r, pub in zip(ready, checked, strict=True)]
+
+    def estimate(
+        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
+    ) -> Estimates:
+        """Estimate observables, a job of one PUB; see :meth:`run`."""
+        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
+
+    def sample(
+        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
+    ) -> list[dict[str, int]]:
+        """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
+        shots = require_count("shots", shots)
+        _check_unmeasured(circuit)
+        values = check_values(circuit, values)
+        prepared = self._prepare(circuit)
+        num_qubits = circuit.num_qubits
+        states = np.arange(2**num_qubits)
+        places = [
+            sum(((state >> q) & 1) << prepared.positions[q] for q in range(num_qubits))
+            for state in states
+        ]
+        drawn = [
+            draw_frequencies(
+                self._random, self._read(prepared.stage, chunk, Basis())[:, places], shots
+            )
+            for chunk in simulate_states(prepared.plains[0], values, prepared.stage.noise)
+        ]
+        self.counts.jobs += 1
+        self._count(len(values), len(values) * shots)
+        return [
+            {f"{state:0{num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
+            for row in np.concatenate(drawn)
+        ]
+
+    def describe(self) -> list[str]:
+        """The layouts in use so far, one line each."""
+        lines = [prepared.stage.description for prepared in self._prepared.values()]
+        return [line for line in dict.fromkeys(lines) if line]
+
+    def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
+        num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
+        bases = group_terms(pub.observables, prepared.positions)
+        eigenvalues = self._calibrate(prepared.stage, num_qubits)
+        tables = [basis.tabulate(num_qubits, eigenvalues) for basis in bases]
+        values = np.zeros((batch, len(pub.observables)))
+        variances = np.zeros_like(values)
+        for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
+            start = 0
+            for states in simulate_states(plain, pub.values, prepared.stage.noise):
+                chunk = slice(start, start + len(states))
+                start = chunk.stop
+                for basis, (rows, table) in zip(bases, tables, strict=True):
+                    probabilities = self._read(prepared.stage, states, basis)
+                    if self.shots is None:
+                        values[chunk, rows] += weight * (probabilities @ table.T)
+                        continue
+                    counts = draw_frequencies(self._random, probabilities, self.shots)
+                    mean, variance = estimate_mean(counts, table)
+                    values[chunk, rows] += weight * mean
+                    variances[chunk, rows] += weight**2 * variance
+        circuits = batch * len(bases) * len(prepared.plains)
+        self._count(batch, circuits * (self.shots or 0))
+        return Estimates(values, None if self.shots is None else np.sqrt(variances))
+
+    def _calibrate(self, stage: Stage, num_qubits: int) -> list[NDArray[np.float64]] | None:
+        """What the bits of each qubit are worth, measured once; None without such mitigation."""
+        if not self._mitigation.readout:
+            return None
+        key = (id(stage), num_qubits)
+        if key not in self._eigenvalues:
+            zeros, ones = (self._read_all(bit, stage, num_qubits) for bit in (0, 1))
+            self._eigenvalues[key] = find_eigenvalues(zeros, ones, num_qubits)
+        return self._eigenvalues[key]
+
+    def _read_all(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
+        """Frequencies (2^n,) of what is read when all qubits are prepared in ``bit``."""
+        circuit = QuantumCircuit(num_qubits, name=f"readout of {str(bit) * num_qubits}")
+        if bit:
+            circuit.x(range(num_qubits))
+        plain = make_plain(stage.pass_manager.run(circuit), [])
+        (states,) = simulate_states(plain, np.empty((1, 0)), stage.noise)
+        probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
+        if self.shots is None:
+            return probabilities
+        counts = draw_frequencies(self._random, probabilities[None], CALIBRATION_SHOTS)
+        self._count(1, CALIBRATION_SHOTS)
+        frequencies: NDArray[np.float64] = counts[0] / CALIBRATION_SHOTS
+        return frequencies
+
+    def _read(
+        self, stage: Stage, states: NDArray[np.complex128], basis: Basis
+    ) -> NDArray[np.float64]:
+        """Probabilities (B, 2^n) of the bit strings of all qubits in a basis."""
+        if stage.noise is None:
+            return read_vectors(states, basis)
+        num_qubits = states.shape[-1].bit_length() - 1
+        key = (id(stage), num_qubits)
+        if key not in self._effects:
+            self._effects[key] = find_effects(stage, num_qubits)
+        effects = self._effects[key]
+        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
+        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
+
+    def _count(self, bindings: int, executions: int) -> None:
+        self.counts.pubs += 1
+        self.counts.bindings += bindings
+        self.counts.executions += executions
+
+    def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
+        buffer = io.BytesIO()
+        qpy.dump(circuit, buffer)
+        key = hashlib.sha256(buffer.getvalue()).digest()
+        if key not in self._prepared:
+            self._prepared[key] = self._make_ready(circuit)
+            self.counts.transpilations += 1
+        return self._prepared[key]
+
+    def _make_ready(self, circuit: QuantumCircuit) -> _Prepared:
+        stage = self._find_stage(circuit)
+        _check_state_fits(circuit.num_qubits, stage)
+        if stage.noise is not None:
+            check_noise_model(stage.noise, circuit.num_qubits)
+        try:
+            ready = stage.pass_manager.run(circuit)
+        except TranspilerError as error:
+            raise ValueError(
+                f"circuit {circuit.name!r} does not run on {self.name}: {error.message}"
+            ) from error
+        positions = list(range(circuit.num_qubits))
+        if ready.layout is not None:
+            positions = ready.layout.final_index_layout()
+        folded = [fold_pairs(ready, factor) for factor in self._mitigation.factors]
+        parameters = list(circuit.parameters)
+        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage)
+
+
+def _check_pub(pub: Pub) -> Pub:
+    _check_unmeasured(pub.circuit)
+    operators = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits).observables
+    return Pub(pub.circuit, check_values(pub.circuit, pub.values), operators)
+
+
+def _check_unmeasured(circuit: QuantumCircuit) -> None:
+    if circuit.num_clbits:
+        raise ValueError(
+            f"circuit {circuit.name!r} has {circuit.num_clbits} classical bits; a circuit without "
+            "measurements is required, the device adds its own"
+        )
+
+
+def _check_state_fits(num_qubits: int, stage: Stage) -> None:
+    exponent = num_qubits * (1 if stage.noise is None else 2) + 4
+    if 2**exponent > _MOST_STATE_BYTES:
+        raise ValueError(
+            f"num_qubits={num_qubits} needs 2^{exponent} bytes for the "
+            f"{'state vector' if stage.noise is None else 'density matrix'} of one sequence, and "
+            f"at most 2^32 are taken; take fewer qubits"
+        )

@@ -1,0 +1,174 @@
+"""Noise models: what they do to a readout, and simple ones given by rates."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import DensityMatrix
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+
+from runtime_jobs.aer.engine import run_aer
+from runtime_jobs.aer.stages import GATES, Stage
+
+__all__ = ["Effects", "build_rates_model", "check_noise_model", "find_effects", "parse_rates"]
+
+Effects = dict[str, list[NDArray[np.complex128]]]
+
+RATES = ("gate1", "gate2", "readout")
+_BASIS_GATES = ["cz", "id", "rz", "sx", "x"]
+_PROBES = [  # density matrices that span all others: 0, 1, + and right
+    np.array([[1, 0], [0, 0]], complex),
+    np.array([[0, 0], [0, 1]], complex),
+    np.array([[1, 1], [1, 1]], complex) / 2,
+    np.array([[1, -1j], [1j, 1]]) / 2,
+]
+
+
+def parse_rates(text: str) -> dict[str, float]:
+    """Rates such as ``gate1:0.0003,gate2:0.003,readout:0.01``, each from 0 to 1.
+
+    Raises:
+        ValueError: the text does not follow this form, or a rate is out of range.
+    """
+    required = "required are rates such as gate1:0.0003,gate2:0.003,readout:0.01"
+    rates: dict[str, float] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"(\w+):([0-9.eE+-]+)", part)
+        if match is None or match[1] not in RATES or match[1] in rates:
+            raise ValueError(f"noise {text!r}: {part!r} arrived; {required}")
+        try:
+            rate = float(match[2])
+        except ValueError as error:
+            raise ValueError(f"noise {text!r}: {part!r} has no number; {required}") from error
+        if not 0.0 <= rate <= 1.0:
+            raise ValueError(f"noise {text!r}: {match[1]} is {rate:g}; from 0 to 1 is required")
+        rates[match[1]] = rate
+    return rates
+
+
+def build_rates_model(gate1: float = 0.0, gate2: float = 0.0, readout: float = 0.0) -> NoiseModel:
+    """The same depolarizing and readout error on all qubits; gates are rz (free), sx, x and cz.
+
+    Args:
+        gate1: depolarizing probability of sx and x.
+        gate2: depolarizing probability of cz.
+        readout: probability of reading a bit wrong, the same for 0 and 1.
+    """
+    model = NoiseModel(basis_gates=_BASIS_GATES)
+    if gate1:
+        model.add_all_qubit_quantum_error(depolarizing_error(gate1, 1), ["sx", "x"])
+    if gate2:
+        model.add_all_qubit_quantum_error(depolarizing_error(gate2, 2), ["cz"])
+    if readout:
+        flip = [[1 - readout, readout], [readout, 1 - readout]]
+        model.add_all_qubit_readout_error(ReadoutError(flip))
+    return model
+
+
+def check_noise_model(noise: NoiseModel, num_qubits: int) -> None:
+    """Refuse a noise model that does not fit a circuit of ``num_qubits`` qubits.
+
+    Raises:
+        ValueError: it has errors on other qubits, errors on gates that do not occur, errors of
+            several bits read together, or noise on the measurement that is no readout error.
+    """
+    others = sorted(qubit for qubit in noise.noise_qubits if qubit >= num_qubits)
+    if others:
+        raise ValueError(
+            f"the noise model has errors on the qubits {others}, but the circuit has the qubits 0 "
+            f"to {num_qubits - 1}; build the model for those"
+        )
+    unknown = sorted(set(noise.noise_instructions) - GATES - {"delay", "measure", "reset"})
+    if unknown:
+        raise ValueError(
+            f"the noise model has errors on {', '.join(unknown)}, to which circuits are not "
+            f"translated; put them on some of: {', '.join(sorted(GATES))}"
+        )
+    for error in _list_errors(noise):
+        if error["type"] == "roerror" and len(error["probabilities"]) > 2:
+            raise ValueError(
+                "the noise model has a readout error of several bits together; one for each qubit "
+                "is required"
+            )
+        if error["type"] != "roerror" and "measure" in error["operations"]:
+            raise ValueError(
+                "the noise model has a quantum error on 'measure'; give a ReadoutError instead"
+            )
+
+
+def find_effects(stage: Stage, num_qubits: int) -> Effects:
+    """What a measurement in the basis X, Y or Z reads, with all its noise.
+
+    Returns:
+        For each letter and qubit (2, 2, 2): for each outcome o the operator E_o such that
+        Tr(E_o rho) is the probability of reading o, noise of the gates that rotate the basis and
+        readout error included. They are reconstructed from four input states.
+    """
+    changes = {letter: QuantumCircuit(num_qubits) for letter in "XYZ"}
+    for qubit in range(num_qubits):
+        changes["X"].h(qubit)
+        changes["Y"].sdg(qubit)
+        changes["Y"].h(qubit)
+    circuits = [
+        _probe(stage.pass_manager.run(change), probe)
+        for change in changes.values()
+        for probe in _PROBES
+    ]
+    simulator = AerSimulator(method="density_matrix", noise_model=stage.noise)
+    states = [np.asarray(data["density_matrix"]) for data in run_aer(simulator, circuits)]
+    bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
+    ones = np.array([np.diag(state).real @ bits for state in states])  # probability of a 1
+    ones = ones.reshape(len(changes), len(_PROBES), num_qubits)
+    assignments = _find_assignments(stage.noise, num_qubits)
+    return {
+        letter: [
+            np.einsum("ma,aij->mij", assignments[qubit], _reconstruct(ones[k, :, qubit]))
+            for qubit in range(num_qubits)
+        ]
+        for k, letter in enumerate(changes)
+    }
+
+
+def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:
+    """All qubits start in ``probe`` and change their basis."""
+    circuit = QuantumCircuit(change.num_qubits, name="change of basis")
+    start = DensityMatrix(probe)
+    for _ in range(change.num_qubits - 1):
+        start = start.tensor(DensityMatrix(probe))
+    circuit.set_density_matrix(start)
+    circuit.compose(change, inplace=True)
+    circuit.save_density_matrix()
+    return circuit
+
+
+def _reconstruct(ones: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Operators of the outcomes 0 and 1 from the probability of a 1 for each of the probes."""
+    zero, one, plus, right = ones
+    middle = (zero + one) / 2
+    off = (plus - middle) + 1j * (middle - right)
+    effect = np.array([[zero, off], [off.conjugate(), one]])
+    return np.array([np.eye(2) - effect, effect])
+
+
+def _find_assignments(noise: NoiseModel | None, num_qubits: int) -> list[NDArray[np.float64]]:
+    """Of each qubit the matrix of probabilities to read m where a is true, [m, a]."""
+    found = [np.eye(2)] * num_qubits
+    if noise is None:
+        return found
+    errors = [error for error in _list_errors(noise) if error["type"] == "roerror"]
+    for error in sorted(errors, key=lambda error: "gate_qubits" in error):  # own ones come last
+        matrix = np.asarray(error["probabilities"], float).T
+        qubits = [q for group in error.get("gate_qubits", [range(num_qubits)]) for q in group]
+        for qubit in qubits:
+            found[qubit] = matrix
+    return found
+
+
+def _list_errors(noise: NoiseModel) -> list[dict[str, Any]]:
+    errors: list[dict[str, Any]] = noise.to_dict()["errors"]
+    return errors

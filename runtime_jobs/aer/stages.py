@@ -1,0 +1,48 @@
+"""What a circuit is made ready with: a pass manager, a noise model, and the qubits it sits on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.transpiler import PassManager, generate_preset_pass_manager
+from qiskit_aer.noise import NoiseModel
+
+__all__ = ["GATES", "Stage", "StageFinder", "make_stage"]
+
+# What Aer runs by every method here, and binds. Of a circuit with controlled rotations (cp, crx,
+# cry, ...) Aer 0.18 returns one binding only.
+_FIXED = ["id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "t", "tdg"]
+_FIXED_PAIRS = ["cx", "cy", "cz", "ecr", "swap"]
+_ROTATIONS = ["p", "r", "rx", "ry", "rz", "u", "u1", "u2", "u3", "rxx", "ryy", "rzx", "rzz"]
+GATES = frozenset([*_FIXED, *_FIXED_PAIRS, *_ROTATIONS])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where circuits of one shape run.
+
+    Attributes:
+        pass_manager: turns a circuit into one that the device runs, on as many qubits.
+        noise: the noise of those qubits, counted from 0; None without noise.
+        description: the qubits and their quality in one line, empty where there is no choice.
+        qubits: the device's numbers of the qubits in use, None where there is no device.
+    """
+
+    pass_manager: PassManager
+    noise: NoiseModel | None = None
+    description: str = ""
+    qubits: tuple[int, ...] | None = None
+
+
+StageFinder = Callable[[QuantumCircuit], Stage]
+
+
+def make_stage(noise: NoiseModel | None = None) -> Stage:
+    """Any number of qubits, all connected; with a noise model, its basis gates.
+
+    Circuits are translated and not optimized, so a gate with noise stays that gate.
+    """
+    gates = sorted(GATES if noise is None else GATES.intersection(noise.basis_gates))
+    return Stage(generate_preset_pass_manager(optimization_level=0, basis_gates=gates), noise)

@@ -1,0 +1,128 @@
+"""Names of devices: their grammar, and what they say.
+
+A name is ``name[:target][?key=value[&...]]`` with the keys shots, seed, noise and mitigation:
+``simulator``, ``aer?shots=4096&seed=1``, ``aer:kingston``, ``ibm:kingston``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+
+__all__ = ["DEVICES", "DeviceError", "DeviceName", "merge_options", "parse_device_name"]
+
+DEVICES = ("simulator", "aer", "ibm")
+_GRAMMAR = "name[:target][?key=value[&...]]"
+
+
+class DeviceError(ValueError):
+    """A device that cannot be opened: says what arrived and what is required."""
+
+
+@dataclass(frozen=True)
+class DeviceName:
+    """The parts of a device name.
+
+    Attributes:
+        name: one of ``simulator``, ``aer``, ``ibm``.
+        target: the QPU, without the prefix ``ibm_``; None where none was named.
+        shots: executions of each circuit, at least 1; None is exact or left to the caller.
+        seed: of the sampling, at least 0.
+        noise: factor on the noise of the target, or rates of errors without a target.
+        mitigation: names of the error mitigation, joined by ``+``.
+    """
+
+    name: str
+    target: str | None = None
+    shots: int | None = None
+    seed: int | None = None
+    noise: str | None = None
+    mitigation: str | None = None
+
+    def __str__(self) -> str:
+        """The name in full, which :func:`parse_device_name` reads back to an equal one."""
+        target = "" if self.target is None else f":{self.target}"
+        options = "&".join(f"{key}={value}" for key, value in self.options().items())
+        return self.name + target + (f"?{options}" if options else "")
+
+    def options(self) -> dict[str, str | int]:
+        """The keys that were given, with their values."""
+        return {key: value for key in _KEYS if (value := getattr(self, key)) is not None}
+
+
+_KEYS = tuple(field.name for field in fields(DeviceName))[2:]
+_LEAST = {"shots": 1, "seed": 0}
+
+
+def parse_device_name(text: str) -> DeviceName:
+    """The parts of a device name. ``ibm:ibm_kingston`` is the same as ``ibm:kingston``.
+
+    Raises:
+        DeviceError: the text does not follow the grammar, or names an unknown device or key.
+    """
+    match = re.fullmatch(r"([^:?]*)(?::([^?]*))?(?:\?(.*))?", text)
+    if match is None or not match[1]:
+        raise DeviceError(f"device {text!r} is no device name; {_GRAMMAR} is required")
+    name, target, query = match.groups()
+    if name not in DEVICES:
+        nearest = get_close_matches(name, DEVICES, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise DeviceError(f"unknown device {name!r} in {text!r}; {hint}known: {', '.join(DEVICES)}")
+    if target is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
+        raise DeviceError(
+            f"device {text!r}: target {target!r} is no name of a QPU; {_GRAMMAR} is required"
+        )
+    if name == "ibm" and target is not None:
+        target = target.removeprefix("ibm_")
+    options = {} if query is None else _parse_options(query, text)
+    return replace(DeviceName(name, target), **options)  # type: ignore[arg-type]
+
+
+def _parse_options(query: str, text: str) -> dict[str, str | int]:
+    options: dict[str, str | int] = {}
+    for part in query.split("&"):
+        key, equals, value = part.partition("=")
+        if not (key and equals and value):
+            raise DeviceError(f"device {text!r}: {part!r} arrived; key=value is required")
+        if key not in _KEYS:
+            raise DeviceError(f"device {text!r}: unknown key {key!r}; known: {', '.join(_KEYS)}")
+        if key in options:
+            raise DeviceError(f"device {text!r}: key {key!r} is given twice")
+        options[key] = _parse_count(key, value, text) if key in _LEAST else value
+    return options
+
+
+def _parse_count(key: str, value: str, text: str) -> int:
+    try:
+        count = int(value)
+    except ValueError as error:
+        raise DeviceError(
+            f"device {text!r}: {key} is {value!r}; a whole number is required"
+        ) from error
+    return _check_count(key, count, text)
+
+
+def _check_count(key: str, count: int, text: str) -> int:
+    if count < _LEAST[key]:
+        raise DeviceError(f"device {text!r}: {key} is {count}; at least {_LEAST[key]} is required")
+    return count
+
+
+def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> DeviceName:
+    """``device`` with options that were given beside its name; DeviceError where they differ."""
+    for key, value in (("shots", shots), ("seed", seed)):
+        named = getattr(device, key)
+        if value is None:
+            continue
+        if named not in (None, value):
+            raise DeviceError(
+                f"device '{device}' says {key}={named}, and {key}={value} was given beside it; "
+                "give one of the two"
+            )
+        _check_count(key, value, str(device))
+    return replace(
+        device,
+        shots=device.shots if shots is None else shots,
+        seed=device.seed if seed is None else seed,
+    )

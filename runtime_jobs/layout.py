@@ -1,0 +1,139 @@
+"""Which physical qubits a circuit sits on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.transpiler import Target
+
+from runtime_jobs.device_names import DeviceError
+from runtime_jobs.targets import coupler_errors, error_of
+
+__all__ = ["choose_layout", "find_interactions"]
+
+# How often a gate acts before the average readout of 8 steps with 2 layers: what an error weighs.
+_USES_OF_A_COUPLER = 8
+_USES_OF_A_QUBIT = 16
+_BEAM = 500  # partial layouts that are kept
+
+Pairs = frozenset[tuple[int, int]]
+
+
+def find_interactions(circuit: QuantumCircuit) -> Pairs:
+    """The pairs (low, high) of qubits on which gates of two qubits act."""
+    return frozenset(
+        (min(pair), max(pair))
+        for instruction in circuit.data
+        if len(instruction.qubits) == 2
+        for pair in [tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)]
+    )
+
+
+def choose_layout(
+    target: Target, num_qubits: int, interactions: Iterable[tuple[int, int]], name: str
+) -> tuple[int, ...]:
+    """Choose good physical qubits: the errors of gates and readout together are least.
+
+    First qubits are sought whose couplers are those that the circuit needs, so that no SWAP is;
+    where there are none (a ring of four on a heavy hexagon), a line; where there is none, any
+    connected qubits. Dead couplers and qubits are avoided. The same device and interactions give
+    the same layout.
+
+    Args:
+        target: the device.
+        num_qubits: n, qubits of the circuit.
+        interactions: pairs of qubits of the circuit that gates act on.
+        name: of the device, for errors.
+
+    Returns:
+        The physical qubit of each qubit of the circuit.
+
+    Raises:
+        DeviceError: the device has fewer qubits, or too few good ones in one piece.
+    """
+    if num_qubits > target.num_qubits:
+        raise DeviceError(
+            f"device {name!r} has {target.num_qubits} qubits, but the circuit needs {num_qubits}; "
+            "take a larger device or fewer qubits"
+        )
+    line = [(q, q + 1) for q in range(num_qubits - 1)]
+    couplers = coupler_errors(target)
+    costs = _weigh_qubits(target)
+    layout = (
+        _search(num_qubits, interactions, couplers, costs)
+        or _search(num_qubits, line, couplers, costs)
+        or _search(num_qubits, None, couplers, costs)
+    )
+    if layout is None:
+        raise DeviceError(
+            f"device {name!r} has no {num_qubits} connected qubits whose gates and readout work; "
+            "take another device or fewer qubits"
+        )
+    return layout
+
+
+def _weigh_qubits(target: Target) -> dict[int, float]:
+    """-log of the probability that a qubit's own gates and its readout are right."""
+    costs = {}
+    singles = [n for n in ("sx", "rx", "x") if n in target.operation_names]
+    for qubit in range(target.num_qubits):
+        readout = error_of(target, "measure", (qubit,))
+        gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
+        if readout < 0.5 and gate < 0.5:
+            costs[qubit] = -math.log1p(-readout) - _USES_OF_A_QUBIT * math.log1p(-gate)
+    return costs
+
+
+def _search(
+    num_qubits: int,
+    interactions: Iterable[tuple[int, int]] | None,
+    couplers: dict[tuple[int, int], float],
+    costs: dict[int, float],
+) -> tuple[int, ...] | None:
+    """The best layout found by placing one qubit after another; None for any connected qubits."""
+    partners: dict[int, set[int]] = {q: set() for q in range(num_qubits)}
+    for a, b in interactions or ():
+        partners[a].add(b)
+        partners[b].add(a)
+    neighbours: dict[int, set[int]] = {q: set() for q in costs}
+    for a, b in couplers:
+        if a in costs and b in costs:
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+    order = _order_by_partners(partners)
+    beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for step, qubit in enumerate(order):
+        placed = [k for k in range(step) if order[k] in partners[qubit]]
+        grown = []
+        for cost, places in beam:
+            if interactions is None and step:
+                candidates = set().union(*(neighbours[p] for p in places))
+            else:
+                sets = [neighbours[places[k]] for k in placed]
+                candidates = set.intersection(*sets) if sets else set(costs)
+            for place in candidates - set(places):
+                added = costs[place]
+                for k in placed:
+                    pair = (min(place, places[k]), max(place, places[k]))
+                    added -= _USES_OF_A_COUPLER * math.log1p(-couplers[pair])
+                grown.append((cost + added, (*places, place)))
+        beam = sorted(grown)[:_BEAM]
+    if not beam:
+        return None
+    found = dict(zip(order, beam[0][1], strict=True))
+    return tuple(found[q] for q in range(num_qubits))
+
+
+def _order_by_partners(partners: dict[int, set[int]]) -> list[int]:
+    """Every qubit after a partner of its own, where it has one: in breadth from an end."""
+    order: list[int] = []
+    for start in sorted(partners, key=lambda q: (len(partners[q]), q)):
+        queue = [start]
+        while queue:
+            qubit = queue.pop(0)
+            if qubit not in order:
+                order.append(qubit)
+                queue.extend(sorted(partners[qubit]))
+    return order

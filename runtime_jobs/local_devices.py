@@ -1,0 +1,64 @@
+"""Calibration snapshots of IBM devices on this machine, by name."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from qiskit.transpiler import Target
+from qiskit_ibm_runtime import fake_provider
+
+from runtime_jobs.device_names import DeviceError
+
+__all__ = ["list_local_devices", "open_target"]
+
+_DYNAMIC = {"if_else", "reset"}  # what circuits with mid-circuit readout need
+
+
+@cache
+def list_local_devices() -> dict[str, int]:
+    """Names and numbers of qubits of the devices that run dynamic circuits, in order of names."""
+    sizes = {}
+    for name, device in _find_classes().items():
+        file = Path(device.dirname) / device.conf_filename
+        configuration = json.loads(file.read_text(encoding="utf-8"))
+        if set(configuration.get("supported_instructions", ())) >= _DYNAMIC:
+            sizes[name] = int(configuration["n_qubits"])
+    return dict(sorted(sizes.items()))
+
+
+def open_target(name: str) -> Target:
+    """Gates, errors and times of a device: ``kingston``, ``fake_kingston`` or ``ibm_kingston``.
+
+    Raises:
+        DeviceError: no such device is known; the message lists those that are.
+    """
+    known = list_local_devices()
+    name = name.lower().removeprefix("ibm_").removeprefix("fake_")
+    if name not in known:
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        static = " (it has no if_else or no reset)" if name in _find_classes() else ""
+        raise DeviceError(
+            f"unknown device {name!r}{static}; {hint}known with dynamic circuits: "
+            f"{', '.join(known)}"
+        )
+    return _load_target(name)
+
+
+@cache
+def _load_target(name: str) -> Target:
+    return _find_classes()[name]().target
+
+
+@cache
+def _find_classes() -> dict[str, Any]:
+    classes: dict[str, Any] = {}
+    for attribute in dir(fake_provider):
+        found: Any = getattr(fake_provider, attribute)
+        if getattr(found, "conf_filename", None):
+            classes[found.backend_name.removeprefix("fake_")] = found
+    return classes

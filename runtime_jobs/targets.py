@@ -1,0 +1,112 @@
+"""Targets cut down to the qubits in use, with their noise scaled."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from qiskit.transpiler import InstructionProperties, QubitProperties, Target
+
+__all__ = ["coupler_errors", "cut_target", "describe_qubits", "error_of"]
+
+# Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
+# and their shifts leave, so it is compiled to the other two-qubit gate.
+_LEFT_OUT = {"measure_2", "reset_2", "rzz"}
+_DEAD = 0.5  # a gate or readout that errs this often carries no information
+
+
+def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
+    """Error of an instruction, 0 where the device does not say."""
+    properties = target[name].get(qubits)
+    return 0.0 if properties is None or properties.error is None else float(properties.error)
+
+
+def coupler_errors(target: Target) -> dict[tuple[int, int], float]:
+    """The least error of a two-qubit gate on each pair (low, high); dead couplers are left out."""
+    errors: dict[tuple[int, int], float] = {}
+    for name in target.operation_names:
+        for qubits in target[name]:
+            if qubits is not None and len(qubits) == 2:
+                error = error_of(target, name, qubits)
+                pair = (min(qubits), max(qubits))
+                if error < min(_DEAD, errors.get(pair, _DEAD)):
+                    errors[pair] = error
+    return errors
+
+
+def cut_target(target: Target, qubits: Sequence[int], noise_scale: float = 1.0) -> Target:
+    """The part of a device that lies on ``qubits``, which are counted from 0 in it.
+
+    The whole noise model of a large device takes seconds at every call; that of the qubits in use
+    takes none. Dead couplers and gates that do not serve here are left out.
+
+    Args:
+        target: the device.
+        qubits: those in use, in the order of their new numbers.
+        noise_scale: s > 0; errors are multiplied by s, up to 0.5; T1 and T2 are divided by it.
+    """
+    index = {qubit: k for k, qubit in enumerate(qubits)}
+    alive = coupler_errors(target)
+    cut = Target(
+        num_qubits=len(qubits),
+        dt=target.dt,
+        qubit_properties=_scale_coherence(target, qubits, noise_scale),
+    )
+    for name in sorted(set(target.operation_names) - _LEFT_OUT):
+        operation = target.operation_from_name(name)
+        found = target[name]
+        if None in found:  # control flow is not tied to qubits
+            cut.add_instruction(operation, name=name)
+            continue
+        kept = {
+            tuple(index[q] for q in where): _scale_error(properties, noise_scale)
+            for where, properties in found.items()
+            if set(where) <= set(index) and (len(where) != 2 or tuple(sorted(where)) in alive)
+        }
+        if kept:
+            cut.add_instruction(operation, kept, name=name)
+    return cut
+
+
+def describe_qubits(target: Target, qubits: Sequence[int]) -> str:
+    """The quality of some qubits in words: median errors, T1 and T2."""
+    parts = [f"qubits {'-'.join(map(str, qubits))}"]
+    couplers = [e for pair, e in coupler_errors(target).items() if set(pair) <= set(qubits)]
+    if couplers:
+        parts.append(f"two-qubit error {statistics.median(couplers):.2%}")
+    readout = statistics.median(error_of(target, "measure", (q,)) for q in qubits)
+    parts.append(f"readout error {readout:.2%}")
+    for name in ("t1", "t2"):
+        times = [getattr(p, name) for p in _properties(target, qubits) if getattr(p, name)]
+        if times:
+            parts.append(f"{name.upper()} {statistics.median(times) * 1e6:.0f} us")
+    return f"{parts[0]}: median {', '.join(parts[1:])}"
+
+
+def _properties(target: Target, qubits: Sequence[int]) -> list[QubitProperties]:
+    if target.qubit_properties is None:
+        return [QubitProperties()] * len(qubits)
+    return [target.qubit_properties[q] or QubitProperties() for q in qubits]
+
+
+def _scale_coherence(
+    target: Target, qubits: Sequence[int], noise_scale: float
+) -> list[QubitProperties]:
+    return [
+        QubitProperties(
+            t1=None if p.t1 is None else p.t1 / noise_scale,
+            t2=None if p.t2 is None else p.t2 / noise_scale,
+            frequency=p.frequency,
+        )
+        for p in _properties(target, qubits)
+    ]
+
+
+def _scale_error(
+    properties: InstructionProperties | None, noise_scale: float
+) -> InstructionProperties | None:
+    if properties is None or properties.error is None:
+        return properties
+    return InstructionProperties(
+        duration=properties.duration, error=min(_DEAD, properties.error * noise_scale)
+    )
