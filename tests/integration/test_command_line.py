@@ -171,7 +171,6 @@ def read_values(metrics: Path) -> list[dict[str, float]]:
         (["train", "digits", "--config", "no.toml"], ["no.toml", "TOML"]),
         (["train", "series"], ["data.file", "required"]),
         (["train", "digits", "--on", "gpu"], ["unknown device 'gpu'", "simulator"]),
-        (["train", "digits", "--on", "aer"], ["'aer'", "runs on: simulator"]),
         (["train", "digits", "--on", "ibm:kingston"], ["ibm:kingston", "qrnn submit"]),
         (["evaluate", "nowhere"], ["nowhere", "does not exist"]),
         (["evaluate", "nowhere", "--on", "ibm:fez"], ["ibm:fez", "qrnn submit"]),
