@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from qrnn_qiskit.tasks import get_task
@@ -53,13 +55,15 @@ class TrainedModel(nn.Module):
         return prediction
 
     def predict(
-        self, inputs: Tensor | Sequences | str | os.PathLike[str], lengths: Tensor | None = None
+        self,
+        inputs: Tensor | NDArray[Any] | Sequences | str | os.PathLike[str],
+        lengths: Tensor | None = None,
     ) -> Tensor:
         """Predict without gradients, in batches of ``train.evaluation_batch_size``.
 
         Args:
-            inputs: the path of a file that the task reads; or sequences; or a tensor, preprocessed
-                as the task does: (N, T, E) real or (N, T) int64 tokens.
+            inputs: the path of a file that the task reads; or sequences; or a tensor or an
+                array, preprocessed as the task does: (N, T, E) real or (N, T) int64 tokens.
             lengths: (N,) int64, the valid steps of each sequence of a tensor; all T unless given.
 
         Returns:
@@ -67,13 +71,21 @@ class TrainedModel(nn.Module):
 
         Raises:
             DataError: the file cannot be used; says which row.
+            TypeError: inputs of another kind.
         """
+        if isinstance(inputs, np.ndarray):
+            inputs = torch.from_numpy(inputs)
         if isinstance(inputs, Tensor):
             sequences = Sequences(inputs, torch.empty(len(inputs), 0), lengths)
         elif isinstance(inputs, Sequences):
             sequences = inputs
-        else:
+        elif isinstance(inputs, str | os.PathLike):
             sequences = self.task.read(Path(inputs))
+        else:
+            raise TypeError(
+                "inputs must be the path of a file, a tensor, an array or Sequences, and a "
+                f"{type(inputs).__name__} arrived"
+            )
         return predict_sequences(self.model, sequences, self.config.train.evaluation_batch_size)
 
 

@@ -51,6 +51,9 @@ class Section(BaseModel):
     )
 
 
+_MEASURED = "of measured mode, which is not part of this version"
+
+
 class ModelConfig(Section):
     """The arguments of :class:`qrnn_qiskit.QRNN` by the same names.
 
@@ -58,35 +61,44 @@ class ModelConfig(Section):
     built before anything is written. ``ansatz`` is a family or the path of an OpenQASM 3 file.
     """
 
-    num_qubits: int = 4
-    num_layers: int = 1
-    readout: str = "expectation"
-    observables: str | list[str] | None = None
-    num_ancillas: int = 1
-    coupling: str = "cry"
-    coupling_strength: float = math.pi
-    measured_qubits: list[int] | None = None
-    measured_bases: str = "Z"
-    controller_hidden: int | None = 32
-    activation: str = "gelu"
-    dropout: float = 0.0
-    ansatz: str = "linear"
-    entangler: str = "cz"
-    rotations: list[str] = ["ry", "rz"]
-    feedback_gain: float = 1.0
-    angle_gain: float = 1.0
-    dtype: Literal["float32", "float64"] = "float32"
+    num_qubits: int = Field(4, description="memory qubits n")
+    num_layers: int = Field(1, description="layers of the ansatz")
+    readout: str = Field("expectation", description="expectation, or none: no feedback")
+    observables: str | list[str] | None = Field(
+        None,
+        description='letters such as "z" or Pauli labels ["ZZII"]; none: X, Y, Z of all qubits',
+    )
+    num_ancillas: int = Field(1, description=_MEASURED)
+    coupling: str = Field("cry", description=_MEASURED)
+    coupling_strength: float = Field(math.pi, description=_MEASURED)
+    measured_qubits: list[int] | None = Field(None, description=_MEASURED)
+    measured_bases: str = Field("Z", description=_MEASURED)
+    controller_hidden: int | None = Field(32, description="hidden units; none: no hidden layer")
+    activation: str = Field("gelu", description="linear (no hidden layer), relu, gelu or glu")
+    dropout: float = Field(0.0, description="share of hidden units dropped in training")
+    ansatz: str = Field(
+        "linear", description="linear, ring, brick, product, or the path of an OpenQASM 3 file"
+    )
+    entangler: str = Field("cz", description="cz, rzz or crx")
+    rotations: list[str] = Field(
+        ["ry", "rz"], description='of rx, ry, rz, on every qubit in this order, as ["ry","rz"]'
+    )
+    feedback_gain: float = Field(1.0, description="factor on the initial feedback weights")
+    angle_gain: float = Field(1.0, description="factor on the initial output layer")
+    dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
 
 
 class TrainConfig(Section):
     """How a model is trained: AdamW, a schedule of its rate, clipping, stopping and saving."""
 
-    epochs: PositiveInt = 50
-    batch_size: PositiveInt = 64
-    evaluation_batch_size: PositiveInt = 256
-    learning_rate: PositiveFloat = 0.01
-    weight_decay: NonNegativeFloat = 0.0
-    schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    epochs: PositiveInt = Field(50, description="passes over the training split")
+    batch_size: PositiveInt = Field(64, description="sequences in a training step")
+    evaluation_batch_size: PositiveInt = Field(256, description="sequences measured at once")
+    learning_rate: PositiveFloat = Field(0.01, description="of AdamW, at its highest")
+    weight_decay: NonNegativeFloat = Field(0.0, description="of AdamW")
+    schedule: Literal["constant", "cosine", "linear"] = Field(
+        "cosine", description="how the rate falls: constant, cosine or linear"
+    )
     warmup_steps: NonNegativeInt = Field(0, description="steps in which the rate rises to full")
     clip_norm: PositiveFloat | None = Field(1.0, description="largest gradient norm; none: any")
     patience: PositiveInt | None = Field(

@@ -110,9 +110,16 @@ def resume(
 
     On the simulator the weights and metrics are those of a run that was never interrupted, to
     the last bit. Arguments and errors are those of :func:`train`, and CheckpointError for a
-    checkpoint that cannot be used or whose data has changed.
+    checkpoint that is missing, cannot be used, or whose data has changed.
     """
-    if not run.checkpoint_file.exists():  # stopped before the first step: nothing is lost
+    if not run.checkpoint_file.exists():
+        epochs = len(run.read_metrics())
+        if epochs:
+            raise CheckpointError(
+                f"{run.checkpoint_file} is missing, and with it the weights of the {epochs} epochs "
+                f"that {run.metrics_file.name} tells of; put it back, or train in a new folder"
+            )
+        # Stopped before the first checkpoint: nothing is lost.
         return train(run, executor=executor, progress=progress)
     checkpoint = read_checkpoint(run.checkpoint_file, run.config)
     trainer = Trainer(run, executor, progress or TrainingProgress())

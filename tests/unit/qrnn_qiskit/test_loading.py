@@ -33,6 +33,9 @@ def test_predictions_of_tensors_sequences_and_files_agree(
     assert torch.equal(prediction, model.predict(test))
     assert torch.equal(prediction, model.predict(file))
     torch.testing.assert_close(prediction, model(test.inputs))
+    assert torch.equal(prediction, model.predict(test.inputs.numpy()))
+    with pytest.raises(TypeError, match="inputs must be the path of a file.* and a list arrived"):
+        model.predict([1.0, 2.0])  # type: ignore[arg-type]
 
 
 def test_the_model_is_in_evaluation_mode_with_its_task(trained: RunFolder) -> None:

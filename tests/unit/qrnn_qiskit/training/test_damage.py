@@ -47,6 +47,18 @@ def test_a_line_cut_short_in_the_metrics_is_cut_off(create: Callable[..., RunFol
     assert run.metrics_file.read_bytes() == whole
 
 
+def test_a_run_whose_checkpoint_is_gone_does_not_start_over(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(epochs=2)
+    train(run)
+    metrics = run.metrics_file.read_bytes()
+    run.checkpoint_file.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is missing.* of the 2 epochs"):
+        resume(RunFolder.open(run.path))
+    assert run.metrics_file.read_bytes() == metrics
+
+
 def test_a_run_never_takes_a_circuit_that_lies_in_its_folder(
     tmp_path: Path, configure: Callable[..., Config]
 ) -> None:
