@@ -34,7 +34,7 @@ def test_predictions_of_tensors_sequences_and_files_agree(
     assert torch.equal(prediction, model.predict(file))
     torch.testing.assert_close(prediction, model(test.inputs))
     assert torch.equal(prediction, model.predict(test.inputs.numpy()))
-    with pytest.raises(TypeError, match="inputs must be the path of a file.* and a list arrived"):
+    with pytest.raises(TypeError, match=r"inputs must be the path of a file.* and a list arrived"):
         model.predict([1.0, 2.0])  # type: ignore[arg-type]
 
 
