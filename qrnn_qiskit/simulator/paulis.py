@@ -15,7 +15,6 @@ from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
 from qrnn_qiskit.simulator.rotations import insert_zero
 
-
 # A sum over all amplitudes is a sum of sums over this many: in one long chain, float32 would lose
 # a digit for every factor of ten in its length.
 _TILE = 128
