@@ -34,7 +34,7 @@ Array = NDArray[Any]
 Operator = NDArray[np.complex128]
 
 
-class Outcomes(NamedTuple):
+class DensityRun(NamedTuple):
     """What a run returns.
 
     Attributes:
@@ -54,8 +54,8 @@ class DensitySimulator:
     Args:
         circuit: The step's circuit on n qubits, without measurements.
         parameters: Names of its P parameters in the order of the angle sets.
-        qubits: Memory qubit that each of the m ancillas reads, all different.
-        kraus: (m, 2, 2, 2), operators M_0 and M_1 of each ancilla on its memory qubit.
+        qubits: Memory qubit that each of the m ancillas reads, ancilla 0 first.
+        kraus: m arrays (2, 2, 2), the operators M_0 and M_1 of each ancilla on its memory qubit.
         assignment: (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
         noise: Kraus operators (2, 2) of a channel that acts on every qubit after each measurement.
         dtype: torch.float32 or torch.float64.
@@ -70,7 +70,7 @@ class DensitySimulator:
         parameters: Sequence[str],
         *,
         qubits: Sequence[int],
-        kraus: Array,
+        kraus: Sequence[Array],
         assignment: Array,
         noise: Sequence[Operator] = (),
         dtype: torch.dtype,
@@ -83,15 +83,17 @@ class DensitySimulator:
         self.program = compile_primitives(doubled, 2 * self.num_qubits, parameters, self.real)
         noisy = write_map(noise) if len(noise) else np.eye(4, dtype=np.complex128)
         maps = []
-        for qubit, pair, errors in zip(qubits, kraus, assignment, strict=True):
-            by_outcome = np.stack([noisy @ write_map([operator]) for operator in pair])
-            maps.append((qubit, np.tensordot(errors, by_outcome, axes=1)))
+        for ancilla, (pair, errors) in enumerate(zip(kraus, assignment, strict=True)):
+            by_outcome = np.stack([write_map([operator]) for operator in pair])
+            if qubits[ancilla] not in qubits[ancilla + 1 :]:  # after the qubit's last measurement
+                by_outcome = noisy @ by_outcome
+            maps.append((qubits[ancilla], np.tensordot(errors, by_outcome, axes=1)))
         rest = [q for q in range(self.num_qubits) if len(noise) and q not in qubits]
         self.channels, self.adjoint = make_channels([(q, noisy) for q in rest], maps, self.real)
 
-    def count_bytes(self, batch_size: int, num_steps: int) -> int:
-        """Memory that a run forward and backward takes for its density matrices."""
-        matrices = num_steps + 6 * self.num_outcomes
+    def count_bytes(self, batch_size: int, num_kept: int) -> int:
+        """Memory that a run takes that keeps the states of ``num_kept`` steps for backward."""
+        matrices = num_kept + 6 * self.num_outcomes
         block = 2 * VECTOR_BYTES << (2 * self.num_qubits)
         return matrices * count_blocks(batch_size, self.real) * block
 
@@ -109,14 +111,14 @@ class DensitySimulator:
 
     def unpack(self, rho: Array, batch_size: int) -> Tensor:
         """Back from blocks to (B, 2^m, 2^n, 2^n) complex."""
-        size = 2 * self.num_qubits
+        size, side = 2 * self.num_qubits, 1 << self.num_qubits
         parts = [unpack_states(rho[:, c], batch_size, size) for c in range(self.num_outcomes)]
-        return torch.stack(parts, 1).unflatten(2, (1 << self.num_qubits, 1 << self.num_qubits))
+        return torch.stack(parts, 1).reshape(batch_size, self.num_outcomes, side, side)
 
 
 def run_measured(
     simulator: DensitySimulator, tables: Tensor, density: Tensor | None, ends: Sequence[int]
-) -> Outcomes:
+) -> DensityRun:
     """Run measured sequences, differentiable by the tables and by the first matrices.
 
     Args:
@@ -126,7 +128,7 @@ def run_measured(
         density: (B, 2^m, 2^n, 2^n) complex first matrices, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1.
     """
-    return Outcomes(*_Measured.apply(simulator, np.asarray(ends, np.int64), tables, density))
+    return DensityRun(*_Measured.apply(simulator, np.asarray(ends, np.int64), tables, density))
 
 
 class _Measured(torch.autograd.Function):
@@ -142,7 +144,8 @@ class _Measured(torch.autograd.Function):
         theta = tables.detach().permute(2, 1, 0, 3).contiguous()
         start = simulator.pack(density, batch)
         rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
-        totals = allocate_aligned((steps, len(start), start.shape[2]), simulator.real)
+        kept = steps if any(ctx.needs_input_grad) else 1
+        totals = allocate_aligned((kept, len(start), start.shape[2]), simulator.real)
         outcomes = np.empty((steps, batch, simulator.num_outcomes), simulator.real)
         branches = 1 if density is None else simulator.num_outcomes
         run_outcomes(

@@ -93,7 +93,8 @@ def run_outcomes(
         branches: How many values the register has before the first step: 1 or 2^m.
         ends: (B,) last valid step of each sequence, counted from 1.
         last: Like ``rho``: the matrices after each sequence's last valid step, written.
-        totals: (T, blocks, 4^n * 2 * lanes) states before each measurement, written.
+        totals: (T, blocks, 4^n * 2 * lanes) states before each measurement, written; (1, ...)
+            where no backward follows.
         outcomes: (T, B, 2^m) probabilities of the stored values, written.
     """
     n = program.num_qubits // 2
@@ -106,7 +107,7 @@ def run_outcomes(
         residual = np.zeros((rho.shape[1], program.offset.size * lanes))
         state = rho[block]
         for step in range(theta.shape[1]):
-            total = totals[step, block]
+            total = totals[step % totals.shape[0], block]
             total[:] = 0.0
             for c in range(branches if step == 0 else rho.shape[1]):
                 gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
@@ -140,7 +141,7 @@ def reverse_outcomes(
         program: As in :func:`run_outcomes`.
         channels: Likewise.
         adjoint: The adjoint maps.
-        start: The matrices before the first step, overwritten.
+        start: The matrices before the first step.
         theta: As in :func:`run_outcomes`.
         branches: Likewise.
         ends: Likewise.
