@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import re
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,9 @@ def test_a_key_that_is_newer_than_the_checkpoint_has_its_default(trained: RunFol
     torch.save(content, trained.checkpoint_file)
     load(trained.path)
     text = (trained.path / "config.toml").read_text()
-    (trained.path / "config.toml").write_text(re.sub("weight_decay = .*", "weight_decay = 0.5", text))
+    (trained.path / "config.toml").write_text(
+        re.sub("weight_decay = .*", "weight_decay = 0.5", text)
+    )
     with pytest.raises(CheckpointError, match=r"weight_decay was .*, config\.toml says 0\.5"):
         load(trained.path)
 
