@@ -33,6 +33,11 @@ check: $(INSTALLED) ## style, types and import directions
 slow: $(INSTALLED) ## the tests that train for minutes
 	$(RUN) pytest -m slow
 
+example: $(INSTALLED) ## train the run that ships with the package again
+	rm -rf qrnn_qiskit/examples/digits
+	OMP_NUM_THREADS=1 $(BIN)/qrnn train digits --out qrnn_qiskit/examples/digits
+	rm -rf qrnn_qiskit/examples/digits/{evaluations,pictures}
+
 bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
 	$(RUN) pip install --quiet --require-hashes -r requirements-bench.lock
 	$(BIN)/python benchmarks/speed.py

@@ -93,14 +93,21 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     """Load a trained model from its run folder; its data is not needed.
 
     Args:
-        folder: the folder that training wrote.
+        folder: the folder that training wrote, or ``"example:digits"``, a run that ships with the
+            package.
         weights: "best", those that were best by validation, or "last".
 
     Raises:
         RunFolderError: the folder holds no run.
         CheckpointError: the checkpoint is missing, damaged, of another configuration, holds
             pickled code, or has no best weights yet.
-        ValueError: ``weights`` is neither of the two.
+        ValueError: ``weights`` is neither of the two, or no shipped run is called so.
+
+    >>> model = load("example:digits")
+    >>> model.qrnn.num_qubits, model.qrnn.num_layers
+    (4, 2)
+    >>> model.predict(torch.zeros(1, 8, 8)).shape
+    torch.Size([1, 10])
     """
     if weights not in ("best", "last"):
         raise ValueError(f"weights {weights!r} were asked for; 'best' or 'last' is required")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from pydantic_core import to_jsonable_python
 from torch import Tensor
 
-from qrnn_qiskit.training.schema import Config, flatten
+from qrnn_qiskit.training.schema import Config, flatten, list_keys
 
 __all__ = [
     "Checkpoint",
@@ -122,6 +123,9 @@ def load_safely(path: Path) -> Any:
 
 def _compare(path: Path, stored: dict[str, Any], config: Config) -> None:
     before, now = flatten(stored), flatten(config.model_dump(mode="json"))
+    fields = list_keys(type(config))
+    for key in now.keys() - before.keys():  # newer than the checkpoint, which has its default
+        before[key] = to_jsonable_python(fields[key].get_default(call_default_factory=True))
     changed = [
         f"{key} was {before.get(key)!r}, config.toml says {now.get(key)!r}"
         for key in sorted(before.keys() | now.keys())

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from circuits.ansatz import ANSATZ_FAMILIES
+from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
@@ -46,8 +47,8 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
-        """Open the folder of a run; RunFolderError when it holds none."""
-        folder = Path(path)
+        """Open the folder of a run, or ``example:digits``; RunFolderError when it holds none."""
+        folder = find_example(path) or Path(path)
         if not (folder / _CONFIG).is_file():
             state = "holds no run (no config.toml)" if folder.is_dir() else "does not exist"
             raise RunFolderError(f"{folder} {state}; give a folder that training wrote")

@@ -20,7 +20,6 @@ __all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     name="qrnn",
-    add_completion=False,
     invoke_without_command=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

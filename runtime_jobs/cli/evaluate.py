@@ -24,6 +24,7 @@ __all__ = ["EXAMPLES", "evaluate"]
 EXAMPLES = """\b
 Examples:
   qrnn evaluate runs/a
+  qrnn evaluate example:digits --on 'aer:kingston?shots=4096' --sequences 50
   qrnn evaluate runs/a --sequences 50 --json
   qrnn evaluate runs/a --on 'aer?shots=4096'
   qrnn evaluate runs/a --on 'aer:kingston?mitigation=readout' --shots 4096 --sequences 200

@@ -19,12 +19,20 @@ __all__ = [
     "Gradient",
     "RunPath",
     "open_local_device",
+    "open_run",
     "open_trained_run",
     "parse_count",
     "tell_layout",
 ]
 
-RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
+RunPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="The folder of a run; example:digits is a trained one that comes with qrnn, copied "
+        "to runs/example-digits.",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -73,11 +81,17 @@ def tell_layout(executor: Executor) -> None:
         typer.echo(f"layout: {line}", err=True)
 
 
-def open_trained_run(path: Path) -> RunFolder:
-    """The run of a folder that has finished at least one epoch; NotReadyError before that."""
+def open_run(path: Path) -> RunFolder:
+    """The run of a folder. ``example:digits`` is copied below runs/, since commands write there."""
+    from qrnn_qiskit.examples import copy_example
     from qrnn_qiskit.training.run_folder import RunFolder
 
-    run = RunFolder.open(path)
+    return RunFolder.open(copy_example(path) or path)
+
+
+def open_trained_run(path: Path) -> RunFolder:
+    """The run of a folder that has finished at least one epoch; NotReadyError before that."""
+    run = open_run(path)
     if not run.read_metrics():
         raise NotReadyError(
             f"{path} has not finished an epoch yet, so there are no weights to use; wait for its "

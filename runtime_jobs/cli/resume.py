@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runtime_jobs.cli.options import RunPath, open_local_device
+from runtime_jobs.cli.options import RunPath, open_local_device, open_run
 
 __all__ = ["EXAMPLES", "resume"]
 
@@ -17,11 +17,10 @@ def resume(folder: RunPath) -> None:
     On the simulator it ends as if it had never stopped, to the last bit. A run that trains on a
     device goes on there.
     """
-    from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import resume as go_on
     from runtime_jobs.cli.training import finish_run
 
-    run = RunFolder.open(folder)
+    run = open_run(folder)
     done = len(run.read_metrics())
     typer.echo(f"resuming {folder} ({done} of {run.config.train.epochs} epochs done)", err=True)
     device = run.provenance.get("device", "simulator")

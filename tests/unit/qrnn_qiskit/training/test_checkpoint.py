@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,19 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     assert "train.learning_rate was 0.01, config.toml says 0.5" in str(info.value)
     assert "model.num_qubits was 4, config.toml says 3" in str(info.value)
     assert "train.epochs" not in str(info.value)
+
+
+def test_a_key_that_is_newer_than_the_checkpoint_has_its_default(trained: RunFolder) -> None:
+    content = torch.load(trained.checkpoint_file, weights_only=True)
+    del content["config"]["train"]["weight_decay"]
+    torch.save(content, trained.checkpoint_file)
+    load(trained.path)
+    text = (trained.path / "config.toml").read_text()
+    (trained.path / "config.toml").write_text(
+        re.sub("weight_decay = .*", "weight_decay = 0.5", text)
+    )
+    with pytest.raises(CheckpointError, match=r"weight_decay was .*, config\.toml says 0\.5"):
+        load(trained.path)
 
 
 def test_weights_of_another_model_are_refused(trained: RunFolder) -> None:

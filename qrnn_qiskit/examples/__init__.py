@@ -1,0 +1,66 @@
+"""Trained runs that ship with the package, so that trying things out needs no training.
+
+``example:digits`` stands for the folder of a run wherever one is read: in
+:func:`qrnn_qiskit.load`, and as DIR on the command line. It is the run of ``qrnn train digits``
+with every default (4 qubits, 2 layers, seed 0); ``make example`` trains it again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+__all__ = ["EXAMPLES", "copy_example", "find_example"]
+
+EXAMPLES = ("digits",)
+_PREFIX = "example:"
+_PLACE = Path(__file__).parent
+
+
+class UnknownExampleError(ValueError):
+    """A name after ``example:`` that no shipped run has."""
+
+
+def find_example(path: str | os.PathLike[str]) -> Path | None:
+    """The folder of a shipped run inside the package, to be read only; None for any other path.
+
+    >>> find_example("example:digits").name
+    'digits'
+    >>> find_example("runs/a") is None
+    True
+
+    Raises:
+        UnknownExampleError: ``path`` begins with ``example:`` and no shipped run is called so.
+    """
+    text = os.fspath(path)
+    if not text.startswith(_PREFIX):
+        return None
+    name = text.removeprefix(_PREFIX)
+    if name not in EXAMPLES:
+        known = ", ".join(_PREFIX + example for example in EXAMPLES)
+        raise UnknownExampleError(f"{text!r} is not shipped with qrnn-qiskit; known: {known}")
+    return _PLACE / name
+
+
+def copy_example(
+    path: str | os.PathLike[str], root: str | os.PathLike[str] = "runs"
+) -> Path | None:
+    """Copy a shipped run to root/example-NAME, where evaluations and pictures can be written.
+
+    A copy that is there already is kept. Returns its folder, None for any other path.
+
+    Raises:
+        UnknownExampleError: see :func:`find_example`.
+    """
+    source = find_example(path)
+    if source is None:
+        return None
+    copy = Path(root) / f"example-{source.name}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=copy.parent) as place:
+            whole = shutil.copytree(source, Path(place) / source.name)
+            os.rename(whole, copy)  # a kill before this leaves no half run behind
+    return copy
