@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-if TYPE_CHECKING:
-    from qrnn_qiskit.replay import Rounds
+from qrnn_qiskit.rounds import Rounds
 
 __all__ = ["draw_signs", "follow_shifts", "follow_spsa"]
 
