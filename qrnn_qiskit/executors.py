@@ -57,6 +57,7 @@ class Counts:
         bindings: Sets of parameter values, summed over the PUBs.
         executions: Shots of all measured circuits, each basis counting; 0 where nothing is sampled.
         transpilations: Circuits made ready for the device, once for each structure.
+        qpu_seconds: What a service has charged for these jobs, as far as it has said; else 0.
     """
 
     jobs: int = 0
@@ -64,6 +65,7 @@ class Counts:
     bindings: int = 0
     executions: int = 0
     transpilations: int = 0
+    qpu_seconds: float = 0.0
 
 
 @runtime_checkable

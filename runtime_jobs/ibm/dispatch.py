@@ -25,6 +25,11 @@ __all__ = ["Dispatcher", "Shipment"]
 
 Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
 
+_WORDS = {
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "was cancelled",
+    JobState.REJECTED: "was refused",
+}
 _ENDS = {"ERROR": JobState.FAILED, "CANCELLED": JobState.CANCELLED}
 
 
@@ -92,29 +97,43 @@ class Dispatcher:
             JobFailedError: a job ended without a result.
             ServiceError: the service cannot be reached.
         """
-        for shipment in shipments:
-            self._send(shipment)
-        while True:
-            waiting = [job for shipment in shipments if (job := self._collect(shipment))]
-            if not waiting:
-                break
+        sent = [shipment for shipment in shipments if self._send(shipment)]
+        if sent and not self._wait:
+            raise JobsPendingError(f"{len(sent)} jobs were sent; their results are to come")
+        while waiting := [job for shipment in shipments if (job := self._collect(shipment))]:
             if not self._wait:
                 ids = ", ".join(str(job.job_id) for job in waiting)
                 raise JobsPendingError(
-                    f"{len(waiting)} of {len(shipments)} jobs of '{waiting[0].round}' are still to "
-                    f"come: {ids}"
+                    f"{len(waiting)} of {len(shipments)} results are still to come: {ids}"
                 )
             time.sleep(self._poll_seconds)
         return [self._read(shipment) for shipment in shipments]
 
-    def _send(self, shipment: Shipment) -> None:
-        """Make sure that the service has the job, or had it."""
+    def refresh_usage(self) -> None:
+        """Ask what the jobs were charged that have ended and whose usage was not known then."""
+        for job in self._ledger.list_jobs():
+            if job.usage is None and job.job_id is not None and not job.state.is_open:
+                progress = self.service.poll(job.job_id)
+                if progress.usage is not None:
+                    self._ledger.record_usage(job.tag, progress.usage)
+
+    def cancel(self, job: JobRecord) -> None:
+        """Cancel an open job; what it was charged follows by :meth:`refresh_usage`."""
+        job_id = job.job_id or self.service.find_tag(job.tag)
+        if job_id is not None:
+            self._ledger.record_sent(job.tag, job_id)
+            self.service.cancel(job_id)
+        self._ledger.record_failure(job.tag, JobState.CANCELLED, "cancelled by 'qrnn cancel'")
+
+    def _send(self, shipment: Shipment) -> bool:
+        """Make sure that the service has the job, or had it; whether it was sent now."""
         job = self._ledger.find(shipment.request.key)
-        if job is not None and job.state is JobState.INTENDED:  # a process ended in between
-            if not self._look_up(job):
-                self._post(job, shipment)
-        elif job is None or (self._retry and not job.state.is_open and job.state != JobState.DONE):
-            self._post(self._ledger.intend(shipment.request, self._cap), shipment)
+        if job is None or (self._retry and not job.state.is_open and job.state != JobState.DONE):
+            job = self._ledger.intend(shipment.request, self._cap)
+        elif job.state is not JobState.INTENDED or self._look_up(job):
+            return False  # where a process ended before the answer came, the tag tells
+        self._post(job, shipment)
+        return True
 
     def _post(self, job: JobRecord, shipment: Shipment) -> None:
         """Send a job under its tag; without an answer, look it up before it is sent again."""
@@ -177,7 +196,7 @@ class Dispatcher:
             assert job is not None
         if job.state is not JobState.DONE:
             raise JobFailedError(
-                f"job {job.job_id} ('{job.round}') was {job.state}: {job.reason}. "
+                f"job {job.job_id} ({job.round}) {_WORDS[job.state]}: {job.reason}. "
                 "'qrnn resume DIR' sends it anew within the cap"
             )
         return None

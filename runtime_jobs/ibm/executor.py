@@ -26,6 +26,7 @@ from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_c
 from runtime_jobs.ledger import (
     FrozenCircuit,
     FrozenDevice,
+    JobRecord,
     JobRequest,
     Ledger,
     hash_bytes,
@@ -75,7 +76,7 @@ class IbmExecutor:
     ) -> None:
         self.backend = name
         self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
-        self.shots = require_count("shots", shots)
+        self.shots: int | None = require_count("shots", shots)
         if gradient is not None:
             parse_gradient(gradient)
         self.gradient = gradient
@@ -86,6 +87,7 @@ class IbmExecutor:
         self._target: tuple[Target, str] | None = None
         self._chip: Chip | None = None
         self._rounds = 0
+        self._records: list[JobRecord] = []
         self._frozen: dict[str, FrozenCircuit] = {}
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
@@ -99,6 +101,7 @@ class IbmExecutor:
         """
         checked = [_check_pub(pub) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
+        assert self.shots is not None
         bits = self._measure(checked, bases, self.shots)
         return [
             _estimate(pub, groups, found)
@@ -126,10 +129,17 @@ class IbmExecutor:
     def describe(self) -> list[str]:
         """The physical qubits in use, one line."""
         device = self._ledger.find_device(self.backend)
-        if device is None:
-            return []
-        qubits = "-".join(map(str, device.qubits))
-        return [f"{self.backend} qubits {qubits}, calibrated {device.calibration}"]
+        return [] if device is None else [f"{self.backend} {device}"]
+
+    def provenance(self) -> dict[str, Any]:
+        """Backend, physical qubits, calibration and job ids behind the results so far."""
+        device = self._ledger.find_device(self.backend)
+        return {
+            "backend": self.backend,
+            "qubits": None if device is None else list(device.qubits),
+            "calibration": None if device is None else device.calibration,
+            "job_ids": [record.job_id for record in self._records],
+        }
 
     def _measure(
         self, pubs: Sequence[Pub], bases: Sequence[Sequence[Basis]], shots: int
@@ -150,6 +160,9 @@ class IbmExecutor:
             for number, job in enumerate(jobs, start=1)
         ]
         results = self._dispatcher.run(shipments)
+        records = [self._ledger.find(shipment.request.key) for shipment in shipments]
+        self._records.extend(record for record in records if record is not None)
+        self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
         self.counts.jobs += len(jobs)
         self.counts.pubs += sum(map(len, jobs))
         self.counts.bindings += sum(len(pub.values) for pub in pubs)

@@ -141,6 +141,10 @@ class FrozenDevice:
     target_hash: str
     calibration: str
 
+    def __str__(self) -> str:
+        """The qubits in one line."""
+        return f"qubits {'-'.join(map(str, self.qubits))}, calibrated {self.calibration}"
+
 
 def hash_bytes(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
