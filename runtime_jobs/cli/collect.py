@@ -71,12 +71,13 @@ def go_on(
     Raises:
         JobsPendingError: results are still to come; a new submission is told instead.
     """
+    from qrnn_qiskit.training.evaluation import Evaluation
     from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.ledger import JobsPendingError
 
     before = len(ledger.list_jobs())
     try:
-        evaluation = continue_submission(run, ledger, submission, wait=wait, retry=retry)
+        result = continue_submission(run, ledger, submission, wait=wait, retry=retry)
     except JobsPendingError as error:
         sent = ledger.list_jobs()[before:]
         for job in sent:
@@ -86,7 +87,11 @@ def go_on(
             raise JobsPendingError(f"{error}; {following}") from error
         typer.echo(f"{error}; {following}")
         return
-    _print(run, evaluation, as_json)
+    if isinstance(result, Evaluation):
+        _print(run, result, as_json)
+        return
+    losses = " ".join(f"{loss:.4f}" for loss in result.losses)
+    typer.echo(f"{len(result.losses)} steps, loss {losses}; weights: {run.tuned_file}")
 
 
 def _print(run: RunFolder, evaluation: Evaluation, as_json: bool) -> None:

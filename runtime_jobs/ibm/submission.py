@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+import torch
+
+from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
+from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.service import Service
@@ -21,20 +27,24 @@ _ALL_AT_ONCE = 2**31  # sequences
 
 @dataclass(frozen=True)
 class Submission:
-    """Inference on a QPU.
+    """Inference, or some steps of training, on a QPU.
 
     Attributes:
         backend: ``ibm_kingston``.
         shots: of each circuit.
-        sequences: the first test sequences; None for all.
+        sequences: the first test sequences, or those of a batch; None for all, or as configured.
         cap: seconds of QPU time that the run may use in all.
-        is_finished: whether its results have been evaluated.
+        train_steps: steps of training; 0 for inference.
+        gradient: of the training.
+        is_finished: whether all results are there and have been used.
     """
 
     backend: str
     shots: int
     sequences: int | None
     cap: float
+    train_steps: int = 0
+    gradient: str | None = None
     is_finished: bool = False
 
 
@@ -59,11 +69,12 @@ def continue_submission(
     wait: bool = False,
     retry: bool = False,
     open_service: Callable[[], Service] = Service,
-) -> Evaluation:
+) -> Evaluation | Tuning:
     """Compute as far as the ledger's results reach, and send what comes next.
 
     Returns:
-        The evaluation, when all results are there.
+        When all results are there: the evaluation, or what the training has come to, whose
+        weights are then in ``tuned.pt`` and whose losses and provenance in ``tuned.json``.
 
     Raises:
         BudgetError, JobsPendingError, JobFailedError, ServiceError: see
@@ -72,9 +83,29 @@ def continue_submission(
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher = Dispatcher(ledger, open_service, submission.cap, wait=wait, retry=retry)
     dispatcher.refresh_usage()
-    executor = IbmExecutor(submission.backend, submission.shots, dispatcher, ledger)
-    evaluation = evaluate(
-        run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
+    executor = IbmExecutor(
+        submission.backend, submission.shots, dispatcher, ledger, gradient=submission.gradient
     )
+    result: Evaluation | Tuning
+    if submission.train_steps:
+        result = tune(run, executor, submission.train_steps, submission.sequences)
+        _write(run, submission, result, executor)
+    else:
+        result = evaluate(
+            run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
+        )
     ledger.write_setting(_SETTING, asdict(submission) | {"is_finished": True})
-    return evaluation
+    return result
+
+
+def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: IbmExecutor) -> None:
+    """tuned.pt and tuned.json in the run folder."""
+    write_atomically(run.tuned_file, lambda file: torch.save(tuning.weights, file))
+    content = {
+        "losses": tuning.losses,
+        "gradient": submission.gradient,
+        "shots": submission.shots,
+        "provenance": describe_provenance(run.config, run.provenance["data_sha256"])
+        | executor.provenance(),
+    }
+    run.tuned_file.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n")

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from localqpu.app import start_server
 from localqpu.constants import LOCAL_INSTANCE_CRN
 from localqpu.context import ServerConfig
 from localqpu.control_client import LocalqpuControl
 
+from qrnn_qiskit import load
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import Ledger, hold_lock
@@ -294,7 +296,7 @@ while True:
     child = os.fork()
     if child == 0:
         with open_ledger(run) as ledger:
-            submission = Submission("ibm_kingston", 200, 2, cap=200.0)
+            submission = Submission("ibm_kingston", 200, 2, cap=900.0, **eval(sys.argv[3]))
             continue_submission(run, ledger, submission, wait=True)
         os._exit(0)
     if kills < int(sys.argv[2]):
@@ -307,16 +309,40 @@ while True:
 """
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
-def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
-    replay: Path, service: LocalqpuControl, url: str, kills: int
-) -> None:
+def work_and_kill(folder: Path, kills: int, **work: object) -> None:
     single = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", KILLED, str(replay), str(kills)]
+    command = [sys.executable, "-c", KILLED, str(folder), str(kills), repr(work)]
     done = subprocess.run(
         command, env=os.environ | single, capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stderr
+
+
+KILLS = pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+
+
+@KILLS
+def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
+    replay: Path, service: LocalqpuControl, kills: int
+) -> None:
+    work_and_kill(replay, kills)
     assert len(service.jobs()) == 8
     (file,) = (replay / "evaluations").glob("*ibm*.json")
     assert json.loads(file.read_text())["deviations"]["spread"] < 1.5
+
+
+@KILLS
+def test_training_that_was_killed_ends_with_the_same_weights(
+    folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int
+) -> None:
+    undisturbed = Path(shutil.copytree(trained["none"], tmp_path / "undisturbed"))
+    ends = []
+    for path, count in ((undisturbed, 0), (folder, kills)):
+        service.reset()
+        service.set_scenario({"seed": 7})
+        work_and_kill(path, count, train_steps=3, gradient="spsa")
+        assert len(service.jobs()) == 3  # without feedback all steps of a sequence are one job
+        ends.append(load(path, weights="tuned").model.state_dict())
+    best = load(folder).model.state_dict()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in best)
+    assert not all(torch.equal(ends[0][name], best[name]) for name in best)
