@@ -185,7 +185,7 @@ def replay(
     for step, inputs in enumerate(x.unbind(1)):
         drives = [torch.cat((inputs, z), 1) if has_feedback else inputs for z in feedback]
         theta, *others = _steer(controller, drives)
-        check_angles(theta, batch_size, circuits.ansatz.num_parameters, x.dtype)
+        check_angles(theta, (batch_size, circuits.ansatz.num_parameters), x.dtype)
         moved = [other + offset for other, offset in zip(others, offsets[:, :, step], strict=True)]
         angles = torch.cat((angles, torch.cat((theta.detach(), *moved))[:, None]), 1)
         graph = torch.cat((graph, theta[:, None]), 1)
