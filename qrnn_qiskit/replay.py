@@ -18,7 +18,7 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gradients import GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_history
-from qrnn_qiskit.replay_gradients import draw_signs, follow_shifts, follow_spsa
+from qrnn_qiskit.replay_gradients import draw_signs, follow_partials, follow_spsa
 from qrnn_qiskit.rounds import Replay, Rounds
 
 __all__ = ["Replay", "replay"]
@@ -73,12 +73,12 @@ def replay(
             rounds.run([step], angles.double().numpy())
             feedback = list(rounds.read(step, x.dtype).chunk(copies))
             if not len(signs):
-                outputs.append(follow_shifts(graph, rounds, step))
+                outputs.append(follow_partials(graph, rounds, step))
                 feedback = outputs[-1:]
     if not has_feedback:
         rounds.run(range(steps), angles.double().numpy())
         width = history.shape[1] + 1
-        outputs = [follow_shifts(graph[:, : width + t], rounds, t) for t in range(steps)]
+        outputs = [follow_partials(graph[:, : width + t], rounds, t) for t in range(steps)]
     theta = graph[:, history.shape[1] :]
     if method is not None and len(signs):
         output = follow_spsa(theta, rounds, signs, method.perturbation)

@@ -39,7 +39,7 @@ Gradient = Annotated[
     typer.Option(
         "--gradient",
         metavar="METHOD",
-        help="Of a sampled device: parameter-shift, or spsa?draws=K&perturbation=RADIANS.",
+        help="Of a sampled device: parameter-shift, spsa?draws=K&perturbation=RADIANS or simulator.",
     ),
 ]
 
