@@ -18,7 +18,8 @@ __all__ = [
     "require_gradient",
 ]
 
-GRADIENT_METHODS = ("parameter-shift", "spsa")
+GRADIENT_METHODS = ("parameter-shift", "spsa", "simulator")
+_WITHOUT_KEYS = ("parameter-shift", "simulator")
 _KEYS: dict[str, type] = {"draws": int, "perturbation": float}
 
 
@@ -32,7 +33,11 @@ class GradientMethod:
 
     Attributes:
         name: "parameter-shift" (exact in expectation; two to four runs for every angle of every
-            step of every prefix) or "spsa" (Spall 1992; two runs of every prefix for each draw).
+            step of every prefix), "spsa" (Spall 1992; two runs of every prefix for each draw) or
+            "simulator" (no runs: the derivatives of the noiseless circuit at the very angles that
+            were run, while all values are the device's; physics-aware training, Wright et al. 2022.
+            No shot noise, but blind to what noise does to the derivatives, and the circuit must be
+            small enough to simulate).
         draws: Random directions k of SPSA for each sequence; the gradient is their mean.
         perturbation: c of SPSA in radians. The bias grows as c^2, the variance by shots as 1/c^2.
     """
@@ -48,7 +53,7 @@ class GradientMethod:
 
 
 def parse_gradient(text: str) -> GradientMethod:
-    """Read ``parameter-shift``, ``spsa`` or ``spsa?draws=4&perturbation=0.1``.
+    """Read ``parameter-shift``, ``simulator``, ``spsa`` or ``spsa?draws=4&perturbation=0.1``.
 
     Raises:
         TypeError: No string.
@@ -61,7 +66,7 @@ def parse_gradient(text: str) -> GradientMethod:
         if name != "spsa" or key not in _KEYS:
             raise ValueError(
                 f"gradient {text!r}: {part!r} arrived; spsa takes draws=COUNT and "
-                "perturbation=RADIANS, parameter-shift takes no key"
+                f"perturbation=RADIANS, {' and '.join(_WITHOUT_KEYS)} take no key"
             )
         method = replace(method, **{key: _read(text, key, value)})
     require_count("draws", method.draws)
@@ -89,7 +94,7 @@ def require_gradient(executor: Executor) -> GradientMethod:
     if method is None:
         raise GradientError(
             f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
-            f"none was chosen. Open it with gradient='spsa' or gradient='parameter-shift' (on the "
+            f"none was chosen. Open it with gradient= one of {', '.join(GRADIENT_METHODS)} (on the "
             "command line --gradient), or run it under torch.no_grad()."
         )
     return method
