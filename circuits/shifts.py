@@ -13,7 +13,13 @@ from qiskit.circuit import Instruction, Parameter, ParameterExpression, Qubit
 
 from circuits.recurrence import name_parameter
 
-__all__ = ["ShiftError", "ShiftedCircuit", "shift_parameters"]
+__all__ = [
+    "ShiftError",
+    "ShiftedCircuit",
+    "flatten_gates",
+    "has_free_angle",
+    "shift_parameters",
+]
 
 Rule = tuple[tuple[float, float], ...]  # (shift in radians, weight)
 
@@ -99,7 +105,7 @@ def shift_parameters(circuit: QuantumCircuit) -> ShiftedCircuit:
             has neither a rule nor a definition.
     """
     columns = {parameter: column for column, parameter in enumerate(circuit.parameters)}
-    items = list(_flatten(circuit, circuit.qubits))
+    items = list(flatten_gates(circuit, circuit.qubits))
     owners = [
         (item, position, rule)
         for item, (operation, _) in enumerate(items)
@@ -136,18 +142,27 @@ def _list_rules(operation: Instruction) -> Iterator[tuple[int, Rule]]:
             yield position, _RULES[operation.name][position]
 
 
+def has_free_angle(operation: Instruction) -> bool:
+    """Whether an angle of the gate depends on parameters."""
+    return any(map(_is_free, operation.params))
+
+
 def _is_free(value: object) -> bool:
     return isinstance(value, ParameterExpression) and bool(value.parameters)
 
 
-def _flatten(
+def flatten_gates(
     circuit: QuantumCircuit, qubits: Sequence[Qubit]
 ) -> Iterator[tuple[Instruction, list[Qubit]]]:
-    """The operations in time order; gates with free angles but no rule by their definitions."""
+    """The operations in time order; gates with free angles but no rule by their definitions.
+
+    Raises:
+        ShiftError: A gate with a free angle that has neither a rule nor a definition.
+    """
     for item in circuit.data:
         operation = item.operation
         targets = [qubits[circuit.find_bit(qubit).index] for qubit in item.qubits]
-        if operation.name in _RULES or not any(map(_is_free, operation.params)):
+        if operation.name in _RULES or not has_free_angle(operation):
             yield operation, targets
         elif operation.definition is None:
             raise ShiftError(
@@ -156,7 +171,7 @@ def _flatten(
                 "qiskit.transpile(circuit, basis_gates=['rz', 'ry', 'cz'])"
             )
         else:
-            yield from _flatten(operation.definition, targets)
+            yield from flatten_gates(operation.definition, targets)
 
 
 def _read_affine(
