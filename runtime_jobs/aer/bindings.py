@@ -75,22 +75,18 @@ def _rename_angles(
     circuit: QuantumCircuit, found: dict[Parameter, ParameterExpression]
 ) -> QuantumCircuit:
     """A copy whose angles are new parameters, which are added to ``found``."""
-    plain = circuit.copy()
-    for index, instruction in enumerate(circuit.data):
+    plain = circuit.copy_empty_like()
+    for instruction in circuit.data:
         operation = instruction.operation
         if isinstance(operation, ControlFlowOp):
-            operation = operation.replace_blocks(
-                [_rename_angles(block, found) for block in operation.blocks]
-            )
-            plain.data[index] = instruction.replace(operation=operation)
-            continue
-        if not operation.is_parameterized():
-            continue
-        operation = operation.to_mutable()
-        for position, expression in enumerate(operation.params):
-            if isinstance(expression, ParameterExpression) and expression.parameters:
-                angle = Parameter(f"angle[{len(found)}]")
-                operation.params[position] = angle
-                found[angle] = expression
-        plain.data[index] = instruction.replace(operation=operation)
+            bodies = [_rename_angles(body, found) for body in operation.blocks]
+            operation = operation.replace_blocks(bodies)
+        elif operation.is_parameterized():
+            operation = operation.to_mutable()
+            for position, expression in enumerate(operation.params):
+                if isinstance(expression, ParameterExpression) and expression.parameters:
+                    angle = Parameter(f"angle[{len(found)}]")
+                    operation.params[position] = angle
+                    found[angle] = expression
+        plain.append(instruction.replace(operation=operation))
     return plain
