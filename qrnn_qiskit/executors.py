@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
+from circuits.dynamic import DynamicCircuit
 from circuits.validation import require_count
 from qrnn_qiskit.inputs import check_memory
 from qrnn_qiskit.simulator import Simulator, begin
 from qrnn_qiskit.simulator.lanes import lanes_per_vector
-
-if TYPE_CHECKING:
-    from circuits.dynamic import DynamicCircuit
 
 
 class Pub(NamedTuple):

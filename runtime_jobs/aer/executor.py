@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler.exceptions import TranspilerError
@@ -17,10 +14,11 @@ from qiskit_aer.noise import NoiseModel
 
 from circuits import build_readout
 from circuits.validation import require_count
-from qrnn_qiskit.executors import Counts, Estimates, Pub, check_values
+from qrnn_qiskit.executors import Counts, DynamicPub, Estimates, Outcomes, Pub, check_values
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.aer.bindings import PlainCircuit, make_plain
+from runtime_jobs.aer.dynamic import DynamicRunner
 from runtime_jobs.aer.engine import simulate_states
 from runtime_jobs.aer.mitigation import (
     CALIBRATION_SHOTS,
@@ -29,7 +27,7 @@ from runtime_jobs.aer.mitigation import (
     fold_pairs,
 )
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import Stage, StageFinder, make_stage
+from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, make_stage
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
@@ -47,7 +45,7 @@ class _Prepared:
 
 
 class AerExecutor:
-    """Circuits without measurements on Aer.
+    """Circuits on Aer; those with measurements in their middle by :meth:`run_dynamic`.
 
     The states of a whole batch come from one call; density matrices where there is noise, so a
     sampled value costs the same for any number of shots. Observables that commute qubit by qubit
@@ -107,6 +105,9 @@ class AerExecutor:
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
         self._eigenvalues: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
+        self._dynamic = DynamicRunner(
+            name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
+        )
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -122,6 +123,10 @@ class AerExecutor:
         ready = [self._prepare(pub.circuit) for pub in checked]
         self.counts.jobs += 1
         return [self._estimate(r, pub) for r, pub in zip(ready, checked, strict=True)]
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one job of dynamic circuits; see :class:`~runtime_jobs.aer.dynamic.DynamicRunner`."""
+        return self._dynamic.run(pubs)
 
     def estimate(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
@@ -159,7 +164,7 @@ class AerExecutor:
     def describe(self) -> list[str]:
         """The layouts in use so far, one line each."""
         lines = [prepared.stage.description for prepared in self._prepared.values()]
-        return [line for line in dict.fromkeys(lines) if line]
+        return [line for line in dict.fromkeys(lines) if line] + self._dynamic.describe()
 
     def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
@@ -231,9 +236,7 @@ class AerExecutor:
         self.counts.executions += executions
 
     def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
-        buffer = io.BytesIO()
-        qpy.dump(circuit, buffer)
-        key = hashlib.sha256(buffer.getvalue()).digest()
+        key = fingerprint(circuit)
         if key not in self._prepared:
             self._prepared[key] = self._make_ready(circuit)
             self.counts.transpilations += 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
-from qiskit.transpiler import PassManager, generate_preset_pass_manager
+from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 from qiskit_aer.noise import NoiseModel
 
-__all__ = ["GATES", "Stage", "StageFinder", "make_stage"]
+__all__ = ["GATES", "Stage", "StageFinder", "fingerprint", "make_stage"]
 
 # What Aer runs by every method here, and binds. Of a circuit with controlled rotations (cp, crx,
 # cry, ...) Aer 0.18 returns one binding only.
@@ -28,12 +31,14 @@ class Stage:
         noise: the noise of those qubits, counted from 0; None without noise.
         description: the qubits and their quality in one line, empty where there is no choice.
         qubits: the device's numbers of the qubits in use, None where there is no device.
+        target: the device cut down to these qubits, None where there is no device.
     """
 
     pass_manager: PassManager
     noise: NoiseModel | None = None
     description: str = ""
     qubits: tuple[int, ...] | None = None
+    target: Target | None = None
 
 
 StageFinder = Callable[[QuantumCircuit], Stage]
@@ -46,3 +51,10 @@ def make_stage(noise: NoiseModel | None = None) -> Stage:
     """
     gates = sorted(GATES if noise is None else GATES.intersection(noise.basis_gates))
     return Stage(generate_preset_pass_manager(optimization_level=0, basis_gates=gates), noise)
+
+
+def fingerprint(circuit: QuantumCircuit) -> bytes:
+    """The same for circuits of the same content, whenever they were built."""
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer)
+    return hashlib.sha256(buffer.getvalue()).digest()
