@@ -17,11 +17,12 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import Ansatz, unroll
+from qrnn_qiskit.carried import check_history
 from qrnn_qiskit.circuit_function import CircuitFunction
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gradients import GradientMethod, choose_gradient, require_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_history
+from qrnn_qiskit.inputs import check_angles
 from qrnn_qiskit.replay_gradients import draw_signs, follow_shifts, follow_spsa
 
 __all__ = ["Replay", "Rounds", "replay"]
