@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from qiskit.circuit import ControlFlowOp, Measure, QuantumCircuit
 from qiskit.transpiler import Target
 
+from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.targets import (
-    FEED_FORWARD_SECONDS,
     coupler_errors,
     decay_rate,
     duration_of,

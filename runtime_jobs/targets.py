@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 __all__ = [
-    "FEED_FORWARD_SECONDS",
     "coupler_errors",
     "cut_target",
     "decay_rate",
@@ -16,10 +15,6 @@ __all__ = [
     "duration_of",
     "error_of",
 ]
-
-# From the end of a measurement to the first gate of a branch that depends on it; assumed, since
-# targets do not say it.
-FEED_FORWARD_SECONDS = 0.6e-6
 
 # Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
 # and their shifts leave, so it is compiled to the other two-qubit gate.
