@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Instruction, QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Instruction, Measure, QuantumCircuit
 from qiskit.circuit.controlflow import condition_resources
 from qiskit.transpiler import Target
 from qiskit_aer.noise import thermal_relaxation_error
@@ -140,8 +140,10 @@ class _Scheduler:
         bodies, longest = [], 0.0
         for body in item.operation.blocks:
             whole = QuantumCircuit(list(self._circuit.qubits), clbits)
-            placed = self._circuit.copy_empty_like().compose(body, item.qubits, clbits)
-            items = list(placed.data)
+            items = [
+                inner.replace(qubits=[item.qubits[body.find_bit(q).index] for q in inner.qubits])
+                for inner in body.data
+            ]
             longest = max(longest, self._place(items, whole, 0.0))
             bodies.append(whole)
         operation = IfElseOp(item.operation.condition, *bodies)
@@ -151,12 +153,16 @@ class _Scheduler:
     def _place(
         self, items: Sequence[CircuitInstruction], built: QuantumCircuit, wait: float
     ) -> float:
-        """Append ``items`` to ``built``, as late as possible before a wait; the seconds of both."""
+        """Append ``items`` to ``built``, as late as possible, and return their seconds.
+
+        Measurements end ``wait`` seconds before the others may end: their bits travel.
+        """
         busy = dict.fromkeys(range(self._circuit.num_qubits), 0.0)  # seconds before the end
         backwards: list[tuple[int, float] | CircuitInstruction] = []
         for item in reversed(items):
             qubits = self._find_qubits(item)
-            end = max(wait, *(busy[qubit] for qubit in qubits))
+            least = wait if isinstance(item.operation, Measure) else 0.0
+            end = max(least, *(busy[qubit] for qubit in qubits))
             backwards.extend(_list_gaps(qubits, busy, end))
             backwards.append(item)
             busy |= dict.fromkeys(

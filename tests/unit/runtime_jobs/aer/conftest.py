@@ -21,7 +21,6 @@ from circuits import (
 from qrnn_qiskit.executors import DynamicPub
 
 
-
 @dataclass(frozen=True)
 class Case:
     """A dynamic circuit with a batch of angle tables (B, T, 2^m, P)."""
