@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from qrnn_qiskit.carried import check_history
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gradients import GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_history
+from qrnn_qiskit.inputs import check_angles
 from qrnn_qiskit.replay_gradients import draw_signs, follow_partials, follow_spsa
 from qrnn_qiskit.rounds import Replay, Rounds
 
