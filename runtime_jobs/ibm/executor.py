@@ -15,6 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import Target
 
 from circuits import build_readout
+from circuits.profile import CircuitProfile, profile_circuit
 from circuits.validation import require_count
 from qrnn_qiskit.executors import Counts, Estimates, Pub, check_values
 from qrnn_qiskit.gradients import parse_gradient
@@ -38,7 +39,6 @@ from runtime_jobs.plan.limits import (
     reserve_seconds,
     split_loads,
 )
-from runtime_jobs.plan.profiles import CircuitProfile, profile_circuit
 
 __all__ = ["IbmExecutor"]
 
