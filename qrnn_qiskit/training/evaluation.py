@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
 from qrnn_qiskit.training.inference import predict_sequences, record_readouts
-from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "select_test"]
@@ -88,7 +88,7 @@ def evaluate(
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
     device = trained.qrnn.executor
-    jobs, start = device.counts.jobs, time.monotonic()
+    before, start = replace(device.counts), time.monotonic()
     with record_readouts(trained.model) as record:
         prediction = predict_sequences(
             trained.model, chosen, trained.config.train.evaluation_batch_size
@@ -117,10 +117,11 @@ def evaluate(
         seed=trained.config.seed,
         metrics=metrics,
         seconds=seconds,
-        jobs=device.counts.jobs - jobs,
+        jobs=device.counts.jobs - before.jobs,
         deviations=deviations,
     )
-    _write(run, trained, evaluation, weights, chosen, arrays)
+    ran = describe_device(device, before)
+    _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
 
 
@@ -165,6 +166,7 @@ def _write(
     weights: str,
     chosen: Sequences,
     arrays: dict[str, Tensor],
+    ran: dict[str, Any],
 ) -> None:
     run.evaluations.mkdir(exist_ok=True)
     stem = _find_free(run.evaluations, evaluation.device)
@@ -180,7 +182,7 @@ def _write(
     content = evaluation.to_dict() | {
         "weights": weights,
         "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256),
+        "provenance": describe_provenance(trained.config, trained.data_sha256) | {"device": ran},
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

@@ -121,13 +121,9 @@ class DynamicRunner:
             if prepared.timing is not None
         ]
 
-    def layouts(self) -> list[dict[str, Any]]:
-        """Physical qubits and durations in seconds of the circuits so far."""
-        return [
-            {"qubits": list(prepared.stage.qubits), "circuit_seconds": prepared.timing.total}
-            for prepared in self._prepared.values()
-            if prepared.stage.qubits is not None and prepared.timing is not None
-        ]
+    def list_durations(self) -> list[tuple[Stage, float]]:
+        """Where the circuits so far sit, and how many seconds each takes."""
+        return [(p.stage, p.timing.total) for p in self._prepared.values() if p.timing is not None]
 
     def _request(self, pub: DynamicPub) -> _Request:
         circuit = pub.circuit
@@ -166,8 +162,9 @@ class DynamicRunner:
                 f"circuit {circuit.name!r} does not run on {self._name}: {error.message}"
             ) from error
         timing = None
-        if stage.target is not None and stage.noise is not None:
-            ready, timing = insert_idling(ready, stage.target, idle_channels(stage.target))
+        if stage.target is not None:
+            waiting, timing = insert_idling(ready, stage.target, idle_channels(stage.target))
+            ready = ready if stage.noise is None else waiting
         if self._shots is None:
             ready = defer_measurements(ready)
             _check_state_fits(ready)

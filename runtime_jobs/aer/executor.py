@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.noise import NoiseModel
 
 from circuits import build_readout
+from circuits.profile import profile_circuit
 from circuits.validation import require_count
 from qrnn_qiskit.executors import Counts, DynamicPub, Estimates, Outcomes, Pub, check_values
 from qrnn_qiskit.gradients import parse_gradient
@@ -27,7 +29,7 @@ from runtime_jobs.aer.mitigation import (
     fold_pairs,
 )
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, make_stage
+from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, list_layouts, make_stage
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
@@ -42,6 +44,7 @@ class _Prepared:
     plains: list[PlainCircuit]  # one for each factor of the extrapolation
     positions: list[int]  # of each qubit of the circuit, at its end
     stage: Stage
+    seconds: float  # on the device, its final measurement included; 0 where there is none
 
 
 class AerExecutor:
@@ -166,6 +169,11 @@ class AerExecutor:
         lines = [prepared.stage.description for prepared in self._prepared.values()]
         return [line for line in dict.fromkeys(lines) if line] + self._dynamic.describe()
 
+    def layouts(self) -> list[dict[str, Any]]:
+        """Physical qubits in use so far, with the seconds of the longest circuit on them."""
+        static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
+        return list_layouts([*static, *self._dynamic.list_durations()])
+
     def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
         bases = group_terms(pub.observables, prepared.positions)
@@ -258,7 +266,12 @@ class AerExecutor:
             positions = ready.layout.final_index_layout()
         folded = [fold_pairs(ready, factor) for factor in self._mitigation.factors]
         parameters = list(circuit.parameters)
-        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage)
+        seconds = 0.0
+        if stage.target is not None:
+            measured = folded[-1].copy()
+            measured.measure_all()
+            seconds = profile_circuit(measured, stage.target).seconds
+        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage, seconds)
 
 
 def _check_pub(pub: Pub) -> Pub:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 from qiskit_aer.noise import NoiseModel
 
-__all__ = ["GATES", "Stage", "StageFinder", "fingerprint", "make_stage"]
+__all__ = ["GATES", "Stage", "StageFinder", "fingerprint", "list_layouts", "make_stage"]
 
 # What Aer runs by every method here, and binds. Of a circuit with controlled rotations (cp, crx,
 # cry, ...) Aer 0.18 returns one binding only.
@@ -58,3 +59,18 @@ def fingerprint(circuit: QuantumCircuit) -> bytes:
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return hashlib.sha256(buffer.getvalue()).digest()
+
+
+def list_layouts(circuits: Iterable[tuple[Stage, float]]) -> list[dict[str, Any]]:
+    """Physical qubits in use and the seconds of the longest circuit on them, as JSON values.
+
+    Args:
+        circuits: where each of them sits, and its seconds.
+    """
+    longest: dict[tuple[int, ...], float] = {}
+    for stage, seconds in circuits:
+        if stage.qubits is not None:
+            longest[stage.qubits] = max(seconds, longest.get(stage.qubits, 0.0))
+    return [
+        {"qubits": list(qubits), "circuit_seconds": seconds} for qubits, seconds in longest.items()
+    ]
