@@ -7,13 +7,25 @@ from torch import Tensor
 
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["check_density", "check_history", "check_state", "check_trajectories"]
+__all__ = [
+    "check_density",
+    "check_history",
+    "check_state",
+    "check_trajectories",
+    "close_history",
+]
 
 
 def check_history(
-    state: HiddenState, batch_size: int, num_readouts: int, num_angles: int, dtype: torch.dtype
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    angles: tuple[int, ...],
+    dtype: torch.dtype,
 ) -> None:
     """Refuse a carried state whose angle history does not belong to this model and batch.
+
+    ``angles`` is the shape of the angles of a step.
 
     Raises:
         TypeError: No HiddenState, or another dtype.
@@ -25,10 +37,10 @@ def check_history(
             "state.angles is None, and a device carries a sequence on by replaying all of its "
             "angles; pass a state that this model returned on a device"
         )
-    steps = state.angles.shape[1] if state.angles.dim() == 3 else 0
+    steps = state.angles.shape[1] if state.angles.dim() == 2 + len(angles) else 0
     _check_tensors(
         ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("angles", state.angles, (batch_size, steps, num_angles), dtype),
+        ("angles", state.angles, (batch_size, steps, *angles), dtype),
         ("num_steps", state.num_steps, (batch_size,), torch.int64),
     )
     if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
@@ -36,6 +48,24 @@ def check_history(
             f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
             f"{state.num_steps.tolist()} arrived"
         )
+
+
+def close_history(angles: Tensor, before: Tensor, last: Tensor, steps: int) -> Tensor:
+    """The angles of all steps that each sequence has run, set flush right after zeros.
+
+    Args:
+        angles: (B, S, ...), of which the last T columns are those of this call, and those of the
+            history before them are flush right.
+        before: (B,) steps of each sequence in the history.
+        last: (B,) valid steps of each sequence in this call, from 1 to T.
+        steps: T.
+    """
+    total = before + last
+    width = int(total.max())
+    column = torch.arange(angles.shape[1] - width, angles.shape[1]) - (steps - last)[:, None]
+    kept = torch.arange(width) >= width - total[:, None]
+    history = angles[torch.arange(len(last))[:, None], column.clamp(min=0)]
+    return history * kept.reshape(*kept.shape, *[1] * (history.dim() - 2))
 
 
 def check_density(

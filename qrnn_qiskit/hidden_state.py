@@ -27,7 +27,8 @@ class HiddenState:
         standard_errors: (batch, K) of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
         angles: (batch, steps, P) radians, all angles since |0...0> where a device replays
-            sequences; those of a sequence with fewer steps are the last ones, after zeros.
+            sequences, (batch, steps, 2^m, P) where it runs them in measured mode; those of a
+            sequence with fewer steps are the last ones, after zeros.
         num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
     """
 

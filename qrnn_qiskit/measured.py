@@ -8,6 +8,7 @@ probabilities and readouts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,8 @@ from circuits.dynamic import build_dynamic
 from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
 from qrnn_qiskit.core import Core, Run, check_dtype, runs_compiled
-from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.dynamic import DynamicCircuits, run_on_device
+from qrnn_qiskit.executors import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_fit
 from qrnn_qiskit.simulator import DensitySimulator, Simulator, run_measured
@@ -77,6 +79,7 @@ class MeasuredCore(Core):
         self.num_trajectories = num_trajectories
         self.feedback_size = measurement.num_ancillas
         self.output_labels = [f"bit {ancilla}" for ancilla in range(measurement.num_ancillas)]
+        self._circuits = DynamicCircuits(ansatz, measurement, readout.observables)
         self._exact: DensitySimulator | None = None
         self._sampled: Simulator | None = None
         self._observables = torch.zeros(0)
@@ -115,12 +118,10 @@ class MeasuredCore(Core):
         ends: list[int] | None,
     ) -> Run:
         """Run sequences; see :meth:`Core.run`."""
-        if not runs_compiled(executor):
-            raise ValueError(
-                f"readout='measured' runs on the simulator, and the executor is {executor.name!r}"
-            )
-        self.check_memory(len(x), x.shape[1], x.dtype)
         last = [x.shape[1]] * len(x) if ends is None else ends
+        if not runs_compiled(executor):
+            return self._run_on_device(controller, executor, x, state, last)
+        self.check_memory(len(x), x.shape[1], x.dtype)
         with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
             if self.num_trajectories is None:
                 return self._run_exact(controller, x, state, last)
@@ -137,7 +138,7 @@ class MeasuredCore(Core):
             density = state.density
         tables = self.tabulate(controller, x)
         outcomes, density = run_measured(simulator, tables, density, ends)
-        readouts = torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
+        readouts = self._read(density)
         return Run(self.sum_bits(outcomes), HiddenState(readouts, density=density), tables.detach())
 
     def _run_sampled(
@@ -164,6 +165,50 @@ class MeasuredCore(Core):
             registers=samples.registers,
         )
         return Run(self.sum_bits(outcomes), state, tables.detach())
+
+    def _run_on_device(
+        self,
+        controller: nn.Module,
+        executor: Executor,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int],
+    ) -> Run:
+        if not isinstance(executor, DynamicExecutor):
+            raise ValueError(
+                f"readout='measured' runs dynamic circuits, and {executor.name!r} takes none; take "
+                "a device with measurements in the middle of a circuit, such as aer:kingston, or "
+                "the simulator without a gradient method, which has its own"
+            )
+        tables = self.tabulate(controller, x)
+        outcomes, state, shots = run_on_device(
+            self._circuits, executor, tables, state, ends, self._simulate
+        )
+        output = self.sum_bits(outcomes)
+        if shots is not None:
+            smoothed = (output.detach() * shots + 1) / (shots + 2)  # errors of 0 mean nothing
+            errors = (smoothed * (1 - smoothed) / shots).sqrt()
+            errors = errors * (outcomes.detach().sum(2, keepdim=True) > 0)
+            state = dataclasses.replace(state, output_standard_errors=errors)
+        return Run(output, state, tables.detach())
+
+    def _simulate(self, tables: Tensor, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Outcomes (B, T, 2^m) and readouts (B, K) with gradient, from |0...0> on."""
+        self.check_memory(len(tables), tables.shape[1], tables.dtype)
+        with torch.autocast("cpu", enabled=False):
+            if self.num_trajectories is None:
+                simulator = self._compile_exact(tables.dtype)
+                outcomes, density = run_measured(simulator, tables, None, list(ends))
+                return outcomes, self._read(density)
+            samples = sample_trajectories(
+                self._compile_sampled(tables.dtype),
+                self.measurement,
+                tables,
+                self.num_trajectories,
+                None,
+                list(ends),
+            )
+            return average_samples(samples, list(ends))
 
     def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
         """The angles (B, T, 2^m, P) for every value of the register before each step.
@@ -195,6 +240,10 @@ class MeasuredCore(Core):
         values = torch.arange(self.measurement.num_outcomes)[:, None]
         bits = (values >> torch.arange(self.measurement.num_ancillas)) & 1
         return 2 * bits.to(dtype) - 1
+
+    def _read(self, density: Tensor) -> Tensor:
+        """The readouts (B, K) of the state summed over the last outcome."""
+        return torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
 
     def _compile_exact(self, dtype: torch.dtype) -> DensitySimulator:
         if self._exact is None or self._exact.dtype != dtype:
