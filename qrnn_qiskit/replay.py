@@ -8,140 +8,21 @@ feedback all angles are known beforehand and one job has all rounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
-from circuits import Ansatz, unroll
-from qrnn_qiskit.circuit_function import CircuitFunction
+from qrnn_qiskit.carried import check_history, close_history
 from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.gradients import GradientMethod, choose_gradient, require_gradient
+from qrnn_qiskit.gradients import GradientError, GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_history
-from qrnn_qiskit.replay_gradients import draw_signs, follow_shifts, follow_spsa
+from qrnn_qiskit.inputs import check_angles
+from qrnn_qiskit.replay_gradients import draw_signs, follow_partials, follow_spsa
+from qrnn_qiskit.rounds import Replay, Rounds
 
-__all__ = ["Replay", "Rounds", "replay"]
-
-
-class Replay:
-    """The prefix circuits of an ansatz, made once for each number of steps.
-
-    Args:
-        ansatz: Circuit of a step, P angles.
-        observables: The K observables read after each step.
-    """
-
-    def __init__(self, ansatz: Ansatz, observables: Sequence[SparsePauliOp]) -> None:
-        self.ansatz = ansatz
-        self.observables = list(observables)
-        self._prefixes: dict[int, CircuitFunction] = {}
-
-    def prefix(self, num_steps: int) -> CircuitFunction:
-        """The readouts after ``num_steps`` steps as a function of num_steps * P angles."""
-        if num_steps not in self._prefixes:
-            circuit = unroll(self.ansatz, num_steps)
-            self._prefixes[num_steps] = CircuitFunction(circuit, self.observables)
-        return self._prefixes[num_steps]
-
-    def read_zero(self) -> NDArray[np.float64]:
-        """The readouts (K,) of the state |0...0>, which no device needs to be asked for."""
-        return np.array([op.coeffs[~op.paulis.x.any(1)].sum().real for op in self.observables])
-
-
-@dataclass(frozen=True)
-class Part:
-    """The sequences of a round that have come through equally many steps: one PUB."""
-
-    rows: NDArray[np.int64]
-    prefix: CircuitFunction
-    values: NDArray[np.float64]
-
-
-class Rounds:
-    """The rounds of one pass through R sequences: what was run, and what came back.
-
-    Args:
-        circuits: The prefix circuits.
-        executor: Where they run.
-        before: (R,) steps of each sequence before the first of these.
-        ends: (R,) valid steps of each sequence, counted from 1; none of it runs after its end.
-
-    Attributes:
-        values: (R, T, K) float64 readouts, 0 past the end of a sequence.
-        errors: (R, T, K) their standard errors, or None where they are exact.
-    """
-
-    def __init__(
-        self,
-        circuits: Replay,
-        executor: Executor,
-        before: NDArray[np.int64],
-        ends: NDArray[np.int64],
-    ) -> None:
-        self.executor = executor
-        self._circuits = circuits
-        self._before = before
-        self._ends = ends
-        self.values = np.zeros((len(ends), int(ends.max()), len(circuits.observables)))
-        self.errors = None if executor.shots is None else np.zeros_like(self.values)
-        self._parts: list[list[Part]] = [[] for _ in range(self.values.shape[1])]
-        self._derivatives: list[list[NDArray[np.float64]]] | None = None
-
-    def run(self, steps: Sequence[int], angles: NDArray[np.float64]) -> None:
-        """Run the rounds ``steps``, counted from 0, in one job.
-
-        ``angles`` is (R, S, P) radians; its last columns are the steps up to the last of ``steps``.
-        """
-        for step in steps:
-            width = angles.shape[1] - (steps[-1] - step)
-            self._parts[step] = list(self._divide(step, angles[:, :width]))
-        parts = [(step, part) for step in steps for part in self._parts[step]]
-        estimates = self.executor.run([part.prefix.value_pub(part.values) for _, part in parts])
-        for (step, part), estimate in zip(parts, estimates, strict=True):
-            self.values[part.rows, step] = estimate.values
-            if self.errors is not None:
-                self.errors[part.rows, step] = estimate.standard_errors
-
-    def read(self, step: int, dtype: torch.dtype) -> Tensor:
-        """The readouts (R, K) of a round."""
-        return torch.from_numpy(self.values[:, step].copy()).to(dtype)
-
-    def pull(self, step: int, gradient: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-        """The gradient (R, width, P) by all angles so far of that (R, K) by a round's readouts.
-
-        The first call runs the shifts of all rounds in one job.
-
-        Raises:
-            GradientError: The executor samples and has no ``gradient``.
-        """
-        if self._derivatives is None:
-            self._derivatives = self._differentiate()
-        angles = np.zeros((len(gradient), width, self._circuits.ansatz.num_parameters))
-        for part, derivative in zip(self._parts[step], self._derivatives[step], strict=True):
-            pulled = np.einsum("bk,bkp->bp", gradient[part.rows], derivative)
-            pulled = pulled.reshape(len(part.rows), -1, angles.shape[2])
-            angles[part.rows, width - pulled.shape[1] :] = pulled
-        return angles
-
-    def _divide(self, step: int, angles: NDArray[np.float64]) -> list[Part]:
-        rows = np.flatnonzero(self._ends > step)
-        lengths = self._before[rows] + step + 1
-        parts = []
-        for length in np.unique(lengths):
-            chosen = rows[lengths == length]
-            values = angles[chosen, angles.shape[1] - length :].reshape(len(chosen), -1)
-            parts.append(Part(chosen, self._circuits.prefix(int(length)), values))
-        return parts
-
-    def _differentiate(self) -> list[list[NDArray[np.float64]]]:
-        require_gradient(self.executor)
-        parts = [part for parts in self._parts for part in parts]
-        estimates = iter(self.executor.run([p.prefix.shift_pub(p.values) for p in parts]))
-        return [[p.prefix.differentiate(next(estimates)) for p in parts] for parts in self._parts]
+__all__ = ["Replay", "replay"]
 
 
 def replay(
@@ -167,11 +48,19 @@ def replay(
     Returns:
         Output (B, T, K), 0 past the end of a sequence; the state after each sequence's last valid
         step; and the angles (B, T, P) of these steps without gradient.
+
+    Raises:
+        GradientError: A gradient that only measured mode has.
     """
     batch_size, steps = x.shape[:2]
     last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
     before, history, readouts = _open_state(circuits, state, x)
     method = choose_gradient(executor) if _needs_gradient(controller, x) else None
+    if method is not None and method.name == "coordinates":
+        raise GradientError(
+            f"{executor.name!r} asks for {executor.gradient!r}, which is of readout='measured'; a "
+            "replay takes spsa, parameter-shift or simulator"
+        )
     signs = _draw_directions(method, x, last, circuits.ansatz.num_parameters)
     if len(signs):  # SPSA differentiates by the angles of these steps alone
         history, readouts = history.detach(), readouts.detach()
@@ -185,7 +74,7 @@ def replay(
     for step, inputs in enumerate(x.unbind(1)):
         drives = [torch.cat((inputs, z), 1) if has_feedback else inputs for z in feedback]
         theta, *others = _steer(controller, drives)
-        check_angles(theta, batch_size, circuits.ansatz.num_parameters, x.dtype)
+        check_angles(theta, (batch_size, circuits.ansatz.num_parameters), x.dtype)
         moved = [other + offset for other, offset in zip(others, offsets[:, :, step], strict=True)]
         angles = torch.cat((angles, torch.cat((theta.detach(), *moved))[:, None]), 1)
         graph = torch.cat((graph, theta[:, None]), 1)
@@ -193,12 +82,12 @@ def replay(
             rounds.run([step], angles.double().numpy())
             feedback = list(rounds.read(step, x.dtype).chunk(copies))
             if not len(signs):
-                outputs.append(follow_shifts(graph, rounds, step))
+                outputs.append(follow_partials(graph, rounds, step))
                 feedback = outputs[-1:]
     if not has_feedback:
         rounds.run(range(steps), angles.double().numpy())
         width = history.shape[1] + 1
-        outputs = [follow_shifts(graph[:, : width + t], rounds, t) for t in range(steps)]
+        outputs = [follow_partials(graph[:, : width + t], rounds, t) for t in range(steps)]
     theta = graph[:, history.shape[1] :]
     if method is not None and len(signs):
         output = follow_spsa(theta, rounds, signs, method.perturbation)
@@ -246,7 +135,7 @@ def _open_state(
             x.new_zeros(len(x), 0, num_angles),
             zero.repeat(len(x), 1),
         )
-    check_history(state, len(x), len(circuits.observables), num_angles, x.dtype)
+    check_history(state, len(x), len(circuits.observables), (num_angles,), x.dtype)
     assert state.angles is not None
     assert state.num_steps is not None
     return state.num_steps.numpy(), state.angles, state.readouts
@@ -261,13 +150,7 @@ def _close_state(
 ) -> HiddenState:
     """The state after each sequence's last valid step, its angle history set flush right."""
     row = torch.arange(len(last))
-    end = torch.from_numpy(last)
-    total = torch.from_numpy(before + last)
-    width = int(total.max())
-    column = torch.arange(angles.shape[1] - width, angles.shape[1])
-    column = column - (output.shape[1] - end)[:, None]
-    kept = torch.arange(width) >= width - total[:, None]
-    history = angles[row[:, None], column.clamp(min=0)] * kept[:, :, None]
+    end, start = torch.from_numpy(last), torch.from_numpy(before)
     errors = None
     if rounds.errors is not None:
         errors = torch.from_numpy(rounds.errors[: len(last)]).to(output.dtype)
@@ -275,6 +158,6 @@ def _close_state(
         output[row, end - 1],
         standard_errors=None if errors is None else errors[row, end - 1],
         output_standard_errors=errors,
-        angles=history,
-        num_steps=total,
+        angles=close_history(angles, start, end, output.shape[1]),
+        num_steps=start + end,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,6 +101,16 @@ class Chip:
             approximation_degree=1.0,
             seed_transpiler=0,
         )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of instruction set, coupling map and layout: what compiling depends on."""
+        coupling = self.target.build_coupling_map()
+        parts = [
+            sorted(self.target.operation_names),
+            sorted(map(list, coupling.get_edges())) if coupling is not None else [],
+            self.qubits,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def compile(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit in the device's gates, on the chosen qubits counted from 0."""

@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
 from qrnn_qiskit.training.inference import predict_sequences, record_readouts
-from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "select_test"]
@@ -124,7 +124,8 @@ def evaluate(
         qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
         deviations=deviations,
     )
-    _write(run, trained, evaluation, weights, chosen, arrays)
+    ran = describe_device(device, before)
+    _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
 
 
@@ -169,6 +170,7 @@ def _write(
     weights: str,
     chosen: Sequences,
     arrays: dict[str, Tensor],
+    ran: dict[str, Any],
 ) -> None:
     run.evaluations.mkdir(exist_ok=True)
     stem = _find_free(run.evaluations, evaluation.device)
@@ -184,8 +186,7 @@ def _write(
     content = evaluation.to_dict() | {
         "weights": weights,
         "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256)
-        | getattr(trained.qrnn.executor, "provenance", dict)(),
+        "provenance": describe_provenance(trained.config, trained.data_sha256) | {"device": ran},
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

@@ -39,7 +39,8 @@ Gradient = Annotated[
     typer.Option(
         "--gradient",
         metavar="METHOD",
-        help="Of a sampled device: parameter-shift, or spsa?draws=K&perturbation=RADIANS.",
+        help="Of a sampled device: parameter-shift, simulator (the noiseless derivatives), or "
+        "spsa?draws=K&perturbation=RADIANS.",
     ),
 ]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +15,26 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import Target
 
 from circuits import build_readout
+from circuits.profile import CircuitProfile, profile_circuit
 from circuits.validation import require_count
-from qrnn_qiskit.executors import Counts, Estimates, Pub, check_values
+from qrnn_qiskit.executors import (
+    Counts,
+    DynamicPub,
+    Estimates,
+    Outcomes,
+    Pub,
+    check_values,
+)
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
-from runtime_jobs.aer.statistics import estimate_mean
 from runtime_jobs.compilation import READOUT_REGISTER, Chip, choose_chip, measure_in_bases
+from runtime_jobs.ibm.counting import (
+    bind_bases,
+    count_states,
+    estimate_values,
+    join_bits,
+    read_outcomes,
+)
 from runtime_jobs.ibm.dispatch import Dispatcher, Pubs, Shipment
 from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_circuit
 from runtime_jobs.ledger import (
@@ -39,13 +53,19 @@ from runtime_jobs.plan.limits import (
     reserve_seconds,
     split_loads,
 )
-from runtime_jobs.plan.profiles import CircuitProfile, profile_circuit
 
 __all__ = ["IbmExecutor"]
 
 
+class Sheet(NamedTuple):
+    """A measured circuit with all its sets of values, measurement bases included."""
+
+    circuit: QuantumCircuit
+    values: NDArray[np.float64]
+
+
 class IbmExecutor:
-    """Unitary circuits on a QPU of IBM Quantum.
+    """Circuits on a QPU of IBM Quantum.
 
     A job is known by its circuits, parameter values, shots and target: one whose result is in the
     ledger is not sent again. So the same computation, started again in any process, repeats up to
@@ -99,13 +119,39 @@ class IbmExecutor:
             BudgetError, JobsPendingError, JobFailedError, ServiceError: see
                 :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
         """
+        assert self.shots is not None
         checked = [_check_pub(pub) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
-        assert self.shots is not None
-        bits = self._measure(checked, bases, self.shots)
+        measured = [measure_in_bases(pub.circuit) for pub in checked]
+        sheets = [
+            Sheet(circuit.circuit, circuit.bind(pub.values, groups))
+            for circuit, pub, groups in zip(measured, checked, bases, strict=True)
+        ]
+        results = self._run_sheets(sheets, self.shots)
+        self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
-            _estimate(pub, groups, found)
-            for pub, groups, found in zip(checked, bases, bits, strict=True)
+            Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
+            for pub, groups, bits in zip(checked, bases, results, strict=True)
+        ]
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one round of dynamic circuits; see :meth:`run`."""
+        assert self.shots is not None
+        bases, sheets = [], []
+        for pub in pubs:
+            num_qubits = pub.circuit.num_qubits
+            observables = list(pub.observables)
+            if observables:
+                observables = build_readout(observables, num_qubits=num_qubits).observables
+            groups = group_terms(observables, range(num_qubits)) or [Basis()]
+            values = check_values(pub.circuit.circuit, pub.values)
+            bases.append(groups)
+            sheets.append(Sheet(pub.circuit.circuit, bind_bases(pub.circuit, values, groups)))
+        results = self._run_sheets(sheets, self.shots)
+        self.counts.bindings += sum(len(pub.values) for pub in pubs)
+        return [
+            read_outcomes(bits, pub.circuit, groups, len(pub.observables))
+            for pub, groups, bits in zip(pubs, bases, results, strict=True)
         ]
 
     def estimate(
@@ -120,7 +166,11 @@ class IbmExecutor:
         """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
         pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
-        (counts,) = self._measure([pub], [[Basis()]], shots)
+        measured = measure_in_bases(circuit)
+        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]))
+        (bits,) = self._run_sheets([sheet], shots)
+        self.counts.bindings += len(pub.values)
+        counts = count_states(bits[READOUT_REGISTER], 2**circuit.num_qubits)
         return [
             {f"{state:0{circuit.num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
             for row in counts
@@ -131,33 +181,32 @@ class IbmExecutor:
         device = self._ledger.find_device(self.backend)
         return [] if device is None else [f"{self.backend} {device}"]
 
-    def provenance(self) -> dict[str, Any]:
-        """Backend, physical qubits, calibration and job ids behind the results so far."""
+    def layouts(self) -> list[dict[str, Any]]:
+        """Physical qubits, calibration and job ids behind the results so far."""
         device = self._ledger.find_device(self.backend)
-        return {
-            "backend": self.backend,
-            "qubits": None if device is None else list(device.qubits),
-            "calibration": None if device is None else device.calibration,
-            "job_ids": [record.job_id for record in self._records],
-        }
+        if device is None:
+            return []
+        return [
+            {
+                "backend": device.name,
+                "qubits": list(device.qubits),
+                "calibration": device.calibration,
+                "job_ids": [record.job_id for record in self._records],
+            }
+        ]
 
-    def _measure(
-        self, pubs: Sequence[Pub], bases: Sequence[Sequence[Basis]], shots: int
-    ) -> list[NDArray[np.int64]]:
-        """How often each bit string was seen, (B * bases, 2^n) of each PUB."""
+    def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
+        """The bits of every sheet, by register, in as few jobs as the limits allow."""
         self._rounds += 1
-        frozen, values, loads = [], [], []
-        for pub, groups in zip(pubs, bases, strict=True):
-            measured = measure_in_bases(pub.circuit)
-            kept = self._freeze(measured.circuit)
-            frozen.append(kept)
-            values.append(measured.bind(pub.values, groups))
-            profile = CircuitProfile(**json.loads(kept.profile))
-            loads.append(Load(f"round {self._rounds}", profile, len(values[-1])))
+        frozen = [self._freeze(sheet.circuit) for sheet in sheets]
+        loads = [
+            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(values))
+            for kept, (_, values) in zip(frozen, sheets, strict=True)
+        ]
         jobs = split_loads(loads, shots, self._limits)
         shipments = [
-            self._make_shipment(job, frozen, values, loads, shots, number)
-            for number, job in enumerate(jobs, start=1)
+            self._make_shipment(job, frozen, [sheet.values for sheet in sheets], loads, shots, k)
+            for k, job in enumerate(jobs, start=1)
         ]
         results = self._dispatcher.run(shipments)
         records = [self._ledger.find(shipment.request.key) for shipment in shipments]
@@ -165,13 +214,12 @@ class IbmExecutor:
         self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
         self.counts.jobs += len(jobs)
         self.counts.pubs += sum(map(len, jobs))
-        self.counts.bindings += sum(len(pub.values) for pub in pubs)
-        self.counts.executions += shots * sum(map(len, values))
-        parts: list[list[NDArray[np.int64]]] = [[] for _ in pubs]
+        self.counts.executions += shots * sum(len(sheet.values) for sheet in sheets)
+        parts: list[list[Bits]] = [[] for _ in sheets]
         for job, result in zip(jobs, results, strict=True):
             for piece, bits in zip(job, result, strict=True):
-                parts[piece.load].append(_count(bits, pubs[piece.load].circuit.num_qubits))
-        return [np.concatenate(part) for part in parts]
+                parts[piece.load].append(bits)
+        return [join_bits(part) for part in parts]
 
     def _make_shipment(
         self,
@@ -230,7 +278,7 @@ class IbmExecutor:
                 self._chip = choose_chip(self.backend, target, circuit)
                 self._ledger.freeze_device(
                     FrozenDevice(
-                        self.backend, self._chip.qubits, _hash_target(self._chip), calibration
+                        self.backend, self._chip.qubits, self._chip.fingerprint(), calibration
                     )
                 )
             else:
@@ -252,39 +300,3 @@ def _check_pub(pub: Pub) -> Pub:
 
 def _make_pubs(circuits: Sequence[FrozenCircuit], rows: Sequence[NDArray[np.float64]]) -> Pubs:
     return [(unpack_circuit(c.isa), values) for c, values in zip(circuits, rows, strict=True)]
-
-
-def _count(bits: Bits, num_qubits: int) -> NDArray[np.int64]:
-    """How often each bit string was seen, (rows, 2^n), from the final register's bits."""
-    array = bits[READOUT_REGISTER].array.astype(np.int64)
-    states = np.zeros(array.shape[:-1], np.int64)
-    for byte in np.moveaxis(array, -1, 0):  # the first byte is the most significant
-        states = states * 256 + byte
-    size = 2**num_qubits
-    offsets = np.arange(len(states))[:, None] * size
-    counts = np.bincount((states + offsets).ravel(), minlength=len(states) * size)
-    return counts.reshape(len(states), size)
-
-
-def _estimate(pub: Pub, bases: Sequence[Basis], counts: NDArray[np.int64]) -> Estimates:
-    num_qubits = pub.circuit.num_qubits
-    values = np.zeros((len(pub.values), len(pub.observables)))
-    variances = np.zeros_like(values)
-    split = counts.reshape(len(pub.values), len(bases), -1)
-    for k, basis in enumerate(bases):
-        rows, table = basis.tabulate(num_qubits)
-        mean, variance = estimate_mean(split[:, k], table)
-        values[:, rows] += mean
-        variances[:, rows] += variance
-    return Estimates(values, np.sqrt(variances))
-
-
-def _hash_target(chip: Chip) -> str:
-    """SHA-256 of instruction set, coupling map and layout: what a compiled circuit depends on."""
-    coupling = chip.target.build_coupling_map()
-    parts: list[Any] = [
-        sorted(chip.target.operation_names),
-        sorted(map(list, coupling.get_edges())) if coupling is not None else [],
-        chip.qubits,
-    ]
-    return hash_bytes(json.dumps(parts).encode())

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from qrnn_qiskit.executors import Counts
 from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
-from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
@@ -106,6 +107,6 @@ def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: Ibm
         "gradient": submission.gradient,
         "shots": submission.shots,
         "provenance": describe_provenance(run.config, run.provenance["data_sha256"])
-        | executor.provenance(),
+        | {"device": describe_device(executor, Counts())},
     }
     run.tuned_file.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runtime_jobs.plan.profiles import CircuitProfile
+from circuits.limits import JobLimits
+from circuits.profile import CircuitProfile
 
 __all__ = [
     "JobLimits",
@@ -26,26 +27,6 @@ MARGIN = 1.5  # of max_execution_time over the estimate: a job beyond it is canc
 
 class LimitError(ValueError):
     """A circuit that no job of the service takes, however the work is cut."""
-
-
-@dataclass(frozen=True)
-class JobLimits:
-    """What one job may hold; defaults are those of IBM Quantum in November 2026.
-
-    Attributes:
-        executions: circuits times shots.
-        instructions: control instructions of a qubit, over all circuits of the job.
-        broadcasts: of one bit, over all circuits of the job; whether each set of parameters counts
-            again is not documented, so each is counted.
-        seconds: of QPU time, margin included.
-        two_qubit_gates: of one circuit.
-    """
-
-    executions: float = 10_000_000
-    instructions: float = 26_800_000
-    broadcasts: float = 2400
-    seconds: float = 3 * 3600
-    two_qubit_gates: int = 5_000_000
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
 from circuits import unroll
+from circuits.profile import CircuitProfile, profile_circuit
 from circuits.shifts import shift_parameters
 from qrnn_qiskit.gradients import GradientMethod
 from qrnn_qiskit.model import QRNN
 from runtime_jobs.aer.bases import group_terms
 from runtime_jobs.compilation import Chip, measure_in_bases
 from runtime_jobs.plan.limits import Load
-from runtime_jobs.plan.profiles import CircuitProfile, profile_circuit
 
 __all__ = ["Round", "list_rounds"]
 

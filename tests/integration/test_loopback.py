@@ -122,8 +122,9 @@ def test_a_replay_goes_on_from_command_to_command(
     (file,) = (replay / "evaluations").glob("*ibm*.json")
     result = json.loads(file.read_text())
     assert result["jobs"] == 8
-    assert result["provenance"]["job_ids"] == [job.job_id for job in jobs]
-    assert len(result["provenance"]["qubits"]) == 2
+    (layout,) = result["provenance"]["device"]["layouts"]
+    assert layout["job_ids"] == [job.job_id for job in jobs]
+    assert len(layout["qubits"]) == 2
     # readouts against exact values at the same angles, in standard errors
     assert 0.8 < result["deviations"]["spread"] < 1.2
     posts = count_posts(service)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuits.profile import CircuitProfile
 from runtime_jobs.plan.limits import (
     JobLimits,
     LimitError,
@@ -16,7 +17,6 @@ from runtime_jobs.plan.limits import (
     split_loads,
     weigh_job,
 )
-from runtime_jobs.plan.profiles import CircuitProfile
 
 profiles = st.builds(
     CircuitProfile,

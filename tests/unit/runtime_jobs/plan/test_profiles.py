@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
+from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
 from runtime_jobs.local_devices import open_target
-from runtime_jobs.plan.profiles import FEED_FORWARD_SECONDS, profile_circuit
 from runtime_jobs.targets import cut_target
 
 QUBITS = (0, 1)
