@@ -13,10 +13,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test check slow bench lock clean
+.PHONY: help demo test check slow bench loopback lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## train the digits, print a table, write a picture
 	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
@@ -41,6 +41,17 @@ example: $(INSTALLED) ## train the run that ships with the package again
 bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
 	$(RUN) pip install --quiet --require-hashes -r requirements-bench.lock
 	$(BIN)/python benchmarks/speed.py
+
+# The client takes a URL with the word "experimental" as it is; without IAM_URL it would send the
+# token to the real identity service.
+PORT := 8787
+SERVICE := http://127.0.0.1:$(PORT)
+loopback: $(INSTALLED) ## a stand-in for IBM Quantum on this machine, and how to reach it
+	@printf 'export %s\n' IAM_URL=$(SERVICE) GLOBAL_SEARCH_URL=$(SERVICE) GLOBAL_CATALOG_URL=$(SERVICE)/api/v1 \
+		QISKIT_IBM_CHANNEL=ibm_quantum_platform QISKIT_IBM_URL=$(SERVICE)/experimental/../api/v1 \
+		QISKIT_IBM_TOKEN=loopback \
+		QISKIT_IBM_INSTANCE=crn:v1:bluemix:public:quantum-computing:us-east:a/localqpu::localqpu
+	@$(BIN)/localqpu start --port $(PORT) --backends ibm_kingston,ibm_fez,ibm_marrakesh
 
 # Hashes only: a lock without URLs installs from whatever index pip is set up for.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

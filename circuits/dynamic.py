@@ -8,19 +8,18 @@ t - 1 holds, chosen by ``if_test``, and ends with its measurement (:mod:`circuit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Instruction, Parameter
+from qiskit.circuit import Parameter
 
 from circuits.ansatz import Ansatz
+from circuits.branching import append_branches, group_gates
 from circuits.coupling import Measurement
 from circuits.recurrence import name_parameter
-from circuits.shifts import flatten_gates, has_free_angle
 from circuits.validation import require_count
 
 __all__ = ["FINAL_REGISTER", "DynamicCircuit", "build_dynamic"]
@@ -178,7 +177,7 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
         for q in range(measurement.num_qubits)
     )
     circuit = _prepare(ansatz, measurement, num_steps)
-    groups = _group_gates(ansatz.circuit)
+    groups = group_gates(ansatz.circuit)
     memory = range(measurement.num_qubits)
     for t, table in enumerate(tables):
         register = circuit.cregs[t - 1]
@@ -190,7 +189,7 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
             if t == 0 or not group.has_angles:
                 circuit.compose(bodies[0], group.qubits, inplace=True)
             else:
-                _append_branches(circuit, group, bodies, register, measurement, flips=flips)
+                append_branches(circuit, group, bodies, register, measurement, flips=flips)
                 flips = False
         _append_measurement(circuit, measurement, strength, circuit.cregs[t])
     for q, angles in enumerate(basis):
@@ -199,19 +198,6 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
             circuit.sx(q)
     circuit.measure(memory, circuit.cregs[-1])
     return DynamicCircuit(circuit, tables, strength, basis, measurement)
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Gates of the ansatz that share a place in every step; all have free angles, or none has."""
-
-    body: QuantumCircuit  # on the qubits of the group alone
-    qubits: tuple[int, ...]
-    has_angles: bool
-
-    def bind(self, old: Sequence[Parameter], new: Sequence[Parameter]) -> QuantumCircuit:
-        renamed = dict(zip(old, new, strict=True))
-        return self.body.assign_parameters({name: renamed[name] for name in self.body.parameters})
 
 
 def _name_tables(
@@ -242,62 +228,6 @@ def _prepare(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> Quantu
     final = ClassicalRegister(measurement.num_qubits, FINAL_REGISTER)
     name = f"{ansatz.name}, {num_steps} measured steps"
     return QuantumCircuit(*qubits, *registers, final, name=name)
-
-
-def _group_gates(circuit: QuantumCircuit) -> list[_Group]:
-    """The gates in as few groups as possible, gates with angles apart from gates without.
-
-    Every gate joins the earliest group of its kind that comes after all earlier gates on its
-    qubits; even levels are of gates without angles.
-    """
-    levels = [0] * circuit.num_qubits
-    members: dict[int, list[tuple[Instruction, list[int]]]] = {}
-    for operation, targets in flatten_gates(circuit, circuit.qubits):
-        qubits = [circuit.find_bit(qubit).index for qubit in targets]
-        level = max((levels[qubit] for qubit in qubits), default=0)
-        level += level % 2 != has_free_angle(operation)
-        members.setdefault(level, []).append((operation, qubits))
-        for qubit in qubits:
-            levels[qubit] = level
-    return [_build_group(members[level], level % 2 == 1) for level in sorted(members)]
-
-
-def _build_group(members: Sequence[tuple[Instruction, list[int]]], has_angles: bool) -> _Group:
-    used = sorted({qubit for _, qubits in members for qubit in qubits})
-    body = QuantumCircuit(len(used))
-    for operation, qubits in members:
-        body.append(operation, [used.index(qubit) for qubit in qubits])
-    return _Group(body, tuple(used), has_angles)
-
-
-def _append_branches(
-    circuit: QuantumCircuit,
-    group: _Group,
-    bodies: Sequence[QuantumCircuit],
-    register: ClassicalRegister,
-    measurement: Measurement,
-    *,
-    flips: bool,
-) -> None:
-    """The group with the angles of the register's value; ``flips`` brings back its ancillas."""
-    bits = range(measurement.num_ancillas) if flips else range(0)
-    branches = []
-    for value, body in enumerate(bodies):
-        flipped = [bit for bit in bits if value >> bit & 1]
-        # Both branches of an if/else span the same qubits.
-        spanned = bits if len(bodies) == 2 else flipped
-        qubits = [*group.qubits, *(measurement.num_qubits + bit for bit in spanned)]
-        branch = QuantumCircuit([circuit.qubits[qubit] for qubit in qubits], register)
-        branch.compose(body, range(len(group.qubits)), inplace=True)
-        for bit in flipped:
-            branch.x(circuit.qubits[measurement.num_qubits + bit])
-        branches.append((qubits, branch))
-    if len(branches) == 2:
-        (qubits, otherwise), (_, clicked) = branches
-        circuit.if_else((register, 1), clicked, otherwise, qubits, register)
-        return
-    for value, (qubits, branch) in enumerate(branches):
-        circuit.if_test((register, value), branch, qubits, register)
 
 
 def _append_measurement(

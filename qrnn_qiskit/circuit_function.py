@@ -1,4 +1,4 @@
-"""Expectation values of one circuit as a function of its angles, with its parameter-shift runs."""
+"""Expectation values of one circuit as a function of its angles, with its derivatives."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits.shifts import ShiftedCircuit, shift_parameters
 from qrnn_qiskit.executors import Estimates, Pub
+from qrnn_qiskit.simulator import Simulator, advance, begin
 
 __all__ = ["CircuitFunction"]
 
@@ -19,7 +21,7 @@ __all__ = ["CircuitFunction"]
 class CircuitFunction:
     """K observables of a circuit with P parameters, as PUBs for an executor.
 
-    It runs nothing itself, so that the PUBs of several functions can share a job.
+    It runs nothing on a device, so that the PUBs of several functions can share a job.
 
     Args:
         circuit: Unitary circuit; values are in the order of its ``parameters``, in radians.
@@ -46,3 +48,22 @@ class CircuitFunction:
     def differentiate(self, estimates: Estimates) -> NDArray[np.float64]:
         """The derivatives (B, K, P) from the estimates of :meth:`shift_pub`."""
         return self.shifted.differentiate(estimates.values)
+
+    def pull_noiseless(
+        self, values: NDArray[np.float64], gradient: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The gradient (B, P) at ``values`` (B, P) of that (B, K) by the readouts, without noise.
+
+        The compiled simulator runs it forth and back (adjoint); no device does.
+        """
+        with torch.enable_grad():
+            angles = torch.from_numpy(values).requires_grad_()
+            evolution, token = begin(self._simulator, None, len(values))
+            _, readouts = advance(evolution, token, angles)
+        (pulled,) = torch.autograd.grad(readouts, angles, torch.from_numpy(gradient))
+        return pulled.numpy()
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        names = [parameter.name for parameter in self.circuit.parameters]
+        return Simulator(self.circuit, names, self.observables, torch.float64)

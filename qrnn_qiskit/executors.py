@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
+from circuits.dynamic import DynamicCircuit
 from circuits.validation import require_count
 from qrnn_qiskit.inputs import check_memory
 from qrnn_qiskit.simulator import Simulator, begin
 from qrnn_qiskit.simulator.lanes import lanes_per_vector
-
-if TYPE_CHECKING:
-    from circuits.dynamic import DynamicCircuit
 
 
 class Pub(NamedTuple):
@@ -97,6 +95,7 @@ class Counts:
         bindings: Sets of parameter values, summed over the PUBs.
         executions: Shots of all measured circuits, each basis counting; 0 where nothing is sampled.
         transpilations: Circuits made ready for the device, once for each structure.
+        qpu_seconds: What a service has charged for these jobs, as far as it has said; else 0.
     """
 
     jobs: int = 0
@@ -104,6 +103,7 @@ class Counts:
     bindings: int = 0
     executions: int = 0
     transpilations: int = 0
+    qpu_seconds: float = 0.0
 
 
 @runtime_checkable

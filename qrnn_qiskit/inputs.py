@@ -1,4 +1,4 @@
-"""What the model lets past its door: inputs, lengths, states, sizes that fit into memory."""
+"""What the model lets past its door: inputs, lengths, angles, sizes that fit into memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from numbers import Real
 
 import torch
 from torch import Tensor
-
-from qrnn_qiskit.hidden_state import HiddenState
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _STATES = 3  # forward, its copy in backward, and the adjoint
@@ -164,126 +162,3 @@ def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> N
             f"the controller must return angles of the model's dtype {dtype}, and returned "
             f"{theta.dtype}"
         )
-
-
-def check_history(
-    state: HiddenState, batch_size: int, num_readouts: int, num_angles: int, dtype: torch.dtype
-) -> None:
-    """Refuse a carried state whose angle history does not belong to this model and batch.
-
-    Raises:
-        TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, or no angle history.
-    """
-    _check_carried(state)
-    if state.angles is None or state.num_steps is None:
-        raise ValueError(
-            "state.angles is None, and a device carries a sequence on by replaying all of its "
-            "angles; pass a state that this model returned on a device"
-        )
-    steps = state.angles.shape[1] if state.angles.dim() == 3 else 0
-    _check_tensors(
-        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("angles", state.angles, (batch_size, steps, num_angles), dtype),
-        ("num_steps", state.num_steps, (batch_size,), torch.int64),
-    )
-    if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
-        raise ValueError(
-            f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
-            f"{state.num_steps.tolist()} arrived"
-        )
-
-
-def check_density(
-    state: HiddenState,
-    batch_size: int,
-    num_readouts: int,
-    sizes: tuple[int, int],
-    dtype: torch.dtype,
-) -> None:
-    """Refuse a carried state of measured mode that does not belong to this model and batch.
-
-    ``sizes`` are 2^m and 2^n.
-
-    Raises:
-        TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, no density matrices, or matrices that are not Hermitian or whose
-            traces do not add up to 1.
-    """
-    _check_carried(state)
-    if state.density is None:
-        raise ValueError(
-            "state.density is None, and measured mode carries a sequence on from the density "
-            "matrices; pass a state that this readout mode returned in exact simulation"
-        )
-    shape = (batch_size, sizes[0], sizes[1], sizes[1])
-    _check_tensors(
-        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("density", state.density, shape, dtype.to_complex()),
-    )
-    density = state.density.detach().sum(1)
-    traces = density.diagonal(dim1=1, dim2=2).sum(1).real
-    skew = (density - density.mH).abs().amax((1, 2))
-    wrong = (~(((traces - 1).abs() < 1e-3) & (skew < 1e-3))).nonzero()
-    if len(wrong):
-        sequence = int(wrong[0])
-        raise ValueError(
-            "state.density must be Hermitian with traces that add up to 1, and sequence "
-            f"{sequence} has {float(traces[sequence]):.6g} and differs from its adjoint by "
-            f"{float(skew[sequence]):.3g}"
-        )
-
-
-def check_state(
-    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
-) -> None:
-    """Refuse a carried state that does not belong to this model and batch.
-
-    Raises:
-        TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, no state vector, readouts that are not finite, or a vector that
-            is not normalized.
-    """
-    _check_carried(state)
-    if state.vector is None:
-        raise ValueError(
-            "state.vector is None, and the simulator carries a sequence on from the state vector; "
-            "pass a state that this readout mode returned in simulation (a device carries on from "
-            "the angles and has no vector)"
-        )
-    _check_tensors(
-        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("vector", state.vector, (batch_size, 1 << num_qubits), dtype.to_complex()),
-    )
-    broken = (~torch.isfinite(state.readouts)).nonzero()
-    if len(broken):
-        sequence, readout = (int(index) for index in broken[0])
-        raise ValueError(
-            f"state.readouts must be finite, and readout {readout} of sequence {sequence} is "
-            f"{float(state.readouts[sequence, readout].detach())}"
-        )
-    norms = state.vector.detach().abs().square().sum(1)
-    wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
-    if len(wrong):
-        sequence = int(wrong[0])
-        raise ValueError(
-            "state.vector must be normalized, and the squared norm of sequence "
-            f"{sequence} is {float(norms[sequence]):.6g}"
-        )
-
-
-def _check_carried(state: object) -> None:
-    if not isinstance(state, HiddenState):
-        raise TypeError(
-            "state must be a HiddenState, as a former call of the model returned it, and a "
-            f"{type(state).__name__} arrived"
-        )
-
-
-def _check_tensors(*tensors: tuple[str, Tensor, tuple[int, ...], torch.dtype]) -> None:
-    """Refuse fields of a state, each with its name, of another shape or dtype."""
-    for name, tensor, shape, wanted in tensors:
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
-        if tensor.dtype != wanted:
-            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Sequences, Task, TaskModel
-from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
+from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, read_checkpoint
 from qrnn_qiskit.training.experiment import build_model
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -95,13 +95,14 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     Args:
         folder: the folder that training wrote, or ``"example:digits"``, a run that ships with the
             package.
-        weights: "best", those that were best by validation, or "last".
+        weights: "best", those that were best by validation, "last", or "tuned", those after a few
+            steps on a service.
 
     Raises:
         RunFolderError: the folder holds no run.
         CheckpointError: the checkpoint is missing, damaged, of another configuration, holds
             pickled code, or has no best weights yet.
-        ValueError: ``weights`` is neither of the two, or no shipped run is called so.
+        ValueError: ``weights`` is none of the three, or no shipped run is called so.
 
     >>> model = load("example:digits")
     >>> model.qrnn.num_qubits, model.qrnn.num_layers
@@ -109,11 +110,16 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     >>> model.predict(torch.zeros(1, 8, 8)).shape
     torch.Size([1, 10])
     """
-    if weights not in ("best", "last"):
-        raise ValueError(f"weights {weights!r} were asked for; 'best' or 'last' is required")
+    if weights not in ("best", "last", "tuned"):
+        raise ValueError(
+            f"weights {weights!r} were asked for; 'best', 'last' or 'tuned' is required"
+        )
     run = RunFolder.open(folder)
     checkpoint = read_checkpoint(run.checkpoint_file, run.config)
-    chosen = checkpoint.best_weights if weights == "best" else checkpoint.weights
+    if weights == "tuned":
+        chosen = load_safely(run.tuned_file)
+    else:
+        chosen = checkpoint.best_weights if weights == "best" else checkpoint.weights
     if chosen is None:
         raise CheckpointError(
             f"{run.checkpoint_file} has no best weights before the first epoch ends; go on with "

@@ -14,30 +14,14 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout, prefix_circuits
-from circuits.coupling import build_measurement
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
-from qrnn_qiskit.core import Core, Run, check_dtype
+from qrnn_qiskit.core import Run, check_dtype
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
-from qrnn_qiskit.measured import MeasuredCore
-from qrnn_qiskit.step_noise import read_assignment, read_step_noise
-from qrnn_qiskit.unitary import UnitaryCore
-
-READOUT_MODES = ("expectation", "measured", "none")
-
-_UNMEASURED: dict[str, Any] = {
-    "num_ancillas": 1,
-    "coupling": "cry",
-    "coupling_strength": math.pi,
-    "measured_qubits": None,
-    "measured_bases": "Z",
-    "ancilla_return": "branch",
-    "readout_error": 0.0,
-    "step_noise": None,
-}
+from qrnn_qiskit.modes import READOUT_MODES, build_core
 
 
 class QRNN(nn.Module):
@@ -59,13 +43,15 @@ class QRNN(nn.Module):
             the controller sees the inputs alone).
         observables: K Hermitian SparsePauliOp; X, Y and Z of every qubit unless given; also letters
             such as "z" for Z of every qubit.
-        num_ancillas: m of measured mode, as the arguments from here to step_noise.
+        num_ancillas: m of measured mode, as the arguments from here to num_trajectories.
         coupling, coupling_strength, measured_qubits, measured_bases, ancilla_return: See
             :func:`circuits.build_measurement`; the strength g is in radians.
         readout_error: Of each bit in simulation: see
             :func:`~qrnn_qiskit.step_noise.read_assignment`.
         step_noise: On every memory qubit after each measurement in simulation, as "damping:0.01":
             see :func:`~qrnn_qiskit.step_noise.read_step_noise`.
+        num_trajectories: N sampled pure states for each sequence instead of exact density
+            matrices; needed beyond 6 memory qubits. See :mod:`qrnn_qiskit.trajectories`.
         controller_hidden: Width of the controller's hidden layer; None for no hidden layer.
         activation: "linear" (no hidden layer), "relu", "gelu" or "glu".
         dropout: Probability of dropping a hidden unit of the controller in training.
@@ -106,6 +92,7 @@ class QRNN(nn.Module):
         ancilla_return: str = "branch",
         readout_error: float | Sequence[Any] = 0.0,
         step_noise: str | Sequence[Any] | None = None,
+        num_trajectories: int | None = None,
         controller_hidden: int | None = 32,
         activation: str = "gelu",
         dropout: float = 0.0,
@@ -143,17 +130,20 @@ class QRNN(nn.Module):
             rotations=rotations,
         )
         self.readout = build_readout(observables, num_qubits=num_qubits)
-        of_measurement: dict[str, Any] = {
-            "num_ancillas": num_ancillas,
-            "coupling": coupling,
-            "coupling_strength": coupling_strength,
-            "measured_qubits": measured_qubits,
-            "measured_bases": measured_bases,
-            "ancilla_return": ancilla_return,
-            "readout_error": readout_error,
-            "step_noise": step_noise,
-        }
-        self._core = self._make_core(of_measurement)
+        self._core = build_core(
+            self.readout_mode,
+            self.ansatz,
+            self.readout,
+            num_ancillas=num_ancillas,
+            coupling=coupling,
+            coupling_strength=coupling_strength,
+            measured_qubits=measured_qubits,
+            measured_bases=measured_bases,
+            ancilla_return=ancilla_return,
+            readout_error=readout_error,
+            step_noise=step_noise,
+            num_trajectories=num_trajectories,
+        )
         self.controller: nn.Module = Controller(
             input_size,
             self._core.feedback_size,
@@ -169,22 +159,6 @@ class QRNN(nn.Module):
         self._executor: Executor = SimulatorExecutor()
         self._dtype = dtype
         self._core.compile(dtype)
-
-    def _make_core(self, of_measurement: dict[str, Any]) -> Core:
-        if self.readout_mode != "measured":
-            for name, value in of_measurement.items():
-                if value != _UNMEASURED[name]:
-                    raise ValueError(
-                        f"{name}={value!r} is of readout='measured', and readout is "
-                        f"{self.readout_mode!r}; leave {name} out, or take readout='measured'"
-                    )
-            return UnitaryCore(self.ansatz, self.readout, self.readout_mode == "expectation")
-        errors, noise = of_measurement.pop("readout_error"), of_measurement.pop("step_noise")
-        measurement = build_measurement(num_qubits=self.num_qubits, **of_measurement)
-        assignment = read_assignment(errors, measurement.num_ancillas)
-        return MeasuredCore(
-            self.ansatz, self.readout, measurement, assignment, read_step_noise(noise)
-        )
 
     @property
     def num_readouts(self) -> int:

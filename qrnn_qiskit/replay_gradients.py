@@ -1,4 +1,4 @@
-"""Gradients through a replay: parameter shift in one job, or SPSA in closed loop."""
+"""Gradients through a replay: by parameter shift, by the simulator, or by SPSA in closed loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.rounds import Rounds
 
-__all__ = ["draw_signs", "follow_shifts", "follow_spsa"]
+__all__ = ["draw_signs", "follow_partials", "follow_spsa"]
 
 
 def draw_signs(shape: tuple[int, ...]) -> Tensor:
@@ -18,7 +18,7 @@ def draw_signs(shape: tuple[int, ...]) -> Tensor:
     return torch.randint(0, 2, shape) * 2 - 1
 
 
-class _Shifts(torch.autograd.Function):
+class _Partials(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, angles: Tensor, rounds: Rounds, step: int) -> Tensor:
         ctx.rounds, ctx.step, ctx.width = rounds, step, angles.shape[1]
@@ -50,14 +50,14 @@ class _Spsa(torch.autograd.Function):
         return pulled, None, None, None
 
 
-def follow_shifts(angles: Tensor, rounds: Rounds, step: int) -> Tensor:
-    """The readouts (B, K) of a round, whose gradient by all angles so far (B, S, P) is shifted.
+def follow_partials(angles: Tensor, rounds: Rounds, step: int) -> Tensor:
+    """The readouts (B, K) of a round with their partial derivatives by all angles so far (B, S, P).
 
-    They are the partial derivatives at fixed other angles; torch chains them through the
-    controller to the total derivative. Every angle of every prefix is shifted in one job, run by
-    the first backward.
+    Torch chains these derivatives, at fixed other angles, through the controller to the total
+    derivative. Parameter shift runs every angle of every prefix in one job in the first backward;
+    the simulator runs the noiseless prefix at the same angles.
     """
-    readouts: Tensor = _Shifts.apply(angles, rounds, step)
+    readouts: Tensor = _Partials.apply(angles, rounds, step)
     return readouts
 
 

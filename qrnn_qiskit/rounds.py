@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -81,7 +82,6 @@ class Rounds:
         self.values = np.zeros((len(ends), int(ends.max()), len(circuits.observables)))
         self.errors = None if executor.shots is None else np.zeros_like(self.values)
         self._parts: list[list[Part]] = [[] for _ in range(self.values.shape[1])]
-        self._derivatives: list[list[NDArray[np.float64]]] | None = None
 
     def run(self, steps: Sequence[int], angles: NDArray[np.float64]) -> None:
         """Run the rounds ``steps``, counted from 0, in one job.
@@ -105,16 +105,18 @@ class Rounds:
     def pull(self, step: int, gradient: NDArray[np.float64], width: int) -> NDArray[np.float64]:
         """The gradient (R, width, P) by all angles so far of that (R, K) by a round's readouts.
 
-        The first call runs the shifts of all rounds in one job.
+        By parameter shift the first call runs the shifts of all rounds in one job.
 
         Raises:
             GradientError: The executor samples and has no ``gradient``.
         """
-        if self._derivatives is None:
-            self._derivatives = self._differentiate()
         angles = np.zeros((len(gradient), width, self._circuits.ansatz.num_parameters))
-        for part, derivative in zip(self._parts[step], self._derivatives[step], strict=True):
-            pulled = np.einsum("bk,bkp->bp", gradient[part.rows], derivative)
+        for number, part in enumerate(self._parts[step]):
+            if require_gradient(self.executor).name == "simulator":
+                pulled = part.prefix.pull_noiseless(part.values, gradient[part.rows])
+            else:
+                derivative = self._derivatives[step][number]
+                pulled = np.einsum("bk,bkp->bp", gradient[part.rows], derivative)
             pulled = pulled.reshape(len(part.rows), -1, angles.shape[2])
             angles[part.rows, width - pulled.shape[1] :] = pulled
         return angles
@@ -129,8 +131,9 @@ class Rounds:
             parts.append(Part(chosen, self._circuits.prefix(int(length)), values))
         return parts
 
-    def _differentiate(self) -> list[list[NDArray[np.float64]]]:
-        require_gradient(self.executor)
+    @cached_property
+    def _derivatives(self) -> list[list[NDArray[np.float64]]]:
+        """Of every part of every round (B, K, angles of its prefix), from one job of all shifts."""
         parts = [part for parts in self._parts for part in parts]
         estimates = iter(self.executor.run([p.prefix.shift_pub(p.values) for p in parts]))
         return [[p.prefix.differentiate(next(estimates)) for p in parts] for parts in self._parts]

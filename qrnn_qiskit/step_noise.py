@@ -96,13 +96,13 @@ def read_assignment(errors: float | Sequence[Any], num_ancillas: int) -> NDArray
         array = np.asarray(errors, np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{required}, and {errors!r} arrived") from error
+    for value in array.flat:
+        _check_probability("readout_error", float(value))
     if array.shape in ((), (2,)):
         up, down = np.broadcast_to(array, 2)
         array = np.array([[1 - up, down], [up, 1 - down]])
     if array.shape not in ((2, 2), (num_ancillas, 2, 2)):
         raise ValueError(f"{required}, and shape {array.shape} arrived")
-    for value in array.flat:
-        _check_probability("readout_error", float(value))
     if not np.allclose(array.sum(-2), 1, rtol=0, atol=1e-9):
         raise ValueError(f"{required}, and they add up to {array.sum(-2).tolist()}")
     return np.broadcast_to(array, (num_ancillas, 2, 2)).copy()

@@ -8,11 +8,12 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 
 from circuits import Ansatz, Readout, unroll
+from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.controller import Controller
 from qrnn_qiskit.core import Core, Run, check_dtype, runs_compiled
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_memory, check_state
+from qrnn_qiskit.inputs import check_angles, check_memory
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
 from qrnn_qiskit.training.inference import predict_sequences, record_readouts
-from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "select_test"]
@@ -65,6 +65,7 @@ def evaluate(
     sequences: int | None = None,
     executor: Executor | None = None,
     weights: str = "best",
+    batch_size: int | None = None,
 ) -> Evaluation:
     """Measure a run on the first test sequences and keep the results in its ``evaluations``.
 
@@ -78,6 +79,8 @@ def evaluate(
         sequences: how many, the first ones; all test sequences unless given.
         executor: where the circuits run; the simulator unless given.
         weights: "best" by validation, or "last".
+        batch_size: sequences at once; ``train.evaluation_batch_size`` unless given. On a service
+            all at once take the fewest jobs.
 
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
@@ -88,10 +91,10 @@ def evaluate(
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
     device = trained.qrnn.executor
-    jobs, start = device.counts.jobs, time.monotonic()
+    before, start = replace(device.counts), time.monotonic()
     with record_readouts(trained.model) as record:
         prediction = predict_sequences(
-            trained.model, chosen, trained.config.train.evaluation_batch_size
+            trained.model, chosen, batch_size or trained.config.train.evaluation_batch_size
         )
     seconds = time.monotonic() - start
     metrics: dict[str, dict[str, float | None]] = {
@@ -117,10 +120,12 @@ def evaluate(
         seed=trained.config.seed,
         metrics=metrics,
         seconds=seconds,
-        jobs=device.counts.jobs - jobs,
+        jobs=device.counts.jobs - before.jobs,
+        qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
         deviations=deviations,
     )
-    _write(run, trained, evaluation, weights, chosen, arrays)
+    ran = describe_device(device, before)
+    _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
 
 
@@ -165,6 +170,7 @@ def _write(
     weights: str,
     chosen: Sequences,
     arrays: dict[str, Tensor],
+    ran: dict[str, Any],
 ) -> None:
     run.evaluations.mkdir(exist_ok=True)
     stem = _find_free(run.evaluations, evaluation.device)
@@ -180,7 +186,7 @@ def _write(
     content = evaluation.to_dict() | {
         "weights": weights,
         "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256),
+        "provenance": describe_provenance(trained.config, trained.data_sha256) | {"device": ran},
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

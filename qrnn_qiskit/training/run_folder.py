@@ -39,7 +39,8 @@ class RunFolder:
 
     config.toml (resolved), provenance.json, metrics.jsonl (an object for each epoch),
     checkpoint.pt, ansatz.qasm (where the ansatz is a file), start.pt (the weights that a
-    fine-tuning began with), ``pictures`` and ``evaluations``.
+    fine-tuning began with), tuned.pt (the weights after a few steps on a service), ``pictures`` and
+    ``evaluations``.
     """
 
     path: Path
@@ -88,6 +89,11 @@ class RunFolder:
     def checkpoint_file(self) -> Path:
         """checkpoint.pt, from which training goes on and models are loaded."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def tuned_file(self) -> Path:
+        """tuned.pt, the weights after a few steps on a service; absent where there were none."""
+        return self.path / "tuned.pt"
 
     @property
     def pictures(self) -> Path:

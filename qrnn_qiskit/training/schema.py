@@ -85,6 +85,9 @@ class ModelConfig(Section):
         description="measured, simulated: on every qubit after each measurement, of depolarizing, "
         'dephasing, damping: "damping:0.01,dephasing:0.02"',
     )
+    num_trajectories: int | None = Field(
+        None, description="measured: sampled states a sequence; none: exact, up to 6 qubits"
+    )
     controller_hidden: int | None = Field(32, description="hidden units; none: no hidden layer")
     activation: str = Field("gelu", description="linear (no hidden layer), relu, gelu or glu")
     dropout: float = Field(0.0, description="share of hidden units dropped in training")

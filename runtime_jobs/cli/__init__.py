@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli import devices, evaluate, predict, resume, show, tasks, train
+from runtime_jobs.cli import (
+    account,
+    cancel,
+    collect,
+    devices,
+    evaluate,
+    jobs,
+    plan,
+    predict,
+    resume,
+    show,
+    submit,
+    tasks,
+    train,
+)
 from runtime_jobs.cli.failures import ExitCode, report_failure
 from runtime_jobs.cli.version import print_versions
 
@@ -24,7 +38,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (tasks, devices, train, evaluate, predict, resume, show):
+_COMMANDS = (
+    *(tasks, devices, train, evaluate, predict, resume, show),
+    *(account, plan, submit, jobs, collect, cancel),
+)
+for command in _COMMANDS:
     app.command(epilog=command.EXAMPLES)(getattr(command, command.__name__.rpartition(".")[2]))
 
 

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import typer
 
+from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
+
 __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
@@ -71,7 +73,9 @@ def _explain(error: Exception) -> tuple[ExitCode, str | None]:
         )
     if isinstance(error, RunInterrupted):
         return ExitCode.INTERRUPTED, str(error)
-    if isinstance(error, NotReadyError):
+    if isinstance(error, BudgetError):
+        return ExitCode.OVER_BUDGET, str(error)
+    if isinstance(error, NotReadyError | JobsPendingError):
         return ExitCode.NOT_READY, str(error)
     if isinstance(error, OSError):
         return ExitCode.FAILED, str(error)

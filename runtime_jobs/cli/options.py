@@ -47,7 +47,8 @@ Gradient = Annotated[
     typer.Option(
         "--gradient",
         metavar="METHOD",
-        help="Of a sampled device: parameter-shift, or spsa?draws=K&perturbation=RADIANS.",
+        help="Of a sampled device: parameter-shift, simulator (the noiseless derivatives), or "
+        "spsa?draws=K&perturbation=RADIANS.",
     ),
 ]
 
@@ -68,8 +69,8 @@ def open_local_device(
     if device.name == "ibm":
         raise DeviceError(
             f"device {name!r} is a QPU behind a queue and a bill, which this command does not use; "
-            f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S', which a later "
-            "version of qrnn-qiskit brings. Here take --on simulator"
+            f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S'. Here take --on "
+            "simulator"
         )
     return open_device(name, shots=shots, gradient=gradient)
 

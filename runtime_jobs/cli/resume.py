@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from runtime_jobs.cli.collect import run_submission
 from runtime_jobs.cli.options import RunPath, open_local_device, open_run
 
 __all__ = ["EXAMPLES", "resume"]
@@ -11,12 +14,23 @@ __all__ = ["EXAMPLES", "resume"]
 EXAMPLES = "\b\nExample:\n  qrnn resume runs/a"
 
 
-def resume(folder: RunPath) -> None:
-    """Go on with an interrupted run.
+def resume(
+    folder: RunPath,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until all results of a service are there.")
+    ] = False,
+) -> None:
+    """Go on with an interrupted run, or with its jobs.
 
     On the simulator it ends as if it had never stopped, to the last bit. A run that trains on a
-    device goes on there.
+    device goes on there. Where jobs were submitted and are not all collected, it goes on with
+    these, and jobs that failed or were cancelled are sent anew within the cap.
     """
+    from runtime_jobs.ledger.places import has_open_submission
+
+    if has_open_submission(folder):
+        run_submission(str(folder), wait=wait, retry=True, as_json=False)
+        return
     from qrnn_qiskit.training.trainer import resume as go_on
     from runtime_jobs.cli.training import finish_run
 

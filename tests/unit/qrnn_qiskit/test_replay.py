@@ -67,20 +67,22 @@ def test_a_replay_keeps_the_dtype(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("ansatz", ANSATZ_FAMILIES)
 @pytest.mark.parametrize("entangler", ["cz", "crx"])
-def test_parameter_shift_is_the_adjoint_gradient(ansatz: str, entangler: str) -> None:
+@pytest.mark.parametrize("gradient", ["parameter-shift", "simulator"])
+def test_a_replayed_gradient_is_the_adjoint_one(ansatz: str, entangler: str, gradient: str) -> None:
     model, x = make_model(ansatz=ansatz, entangler=entangler), make_inputs(2, 3)
     expected = differentiate(model, x)
-    model.executor = replaying()
+    model.executor = replaying(gradient)
     for shifted, adjoint in zip(differentiate(model, x), expected, strict=True):
         torch.testing.assert_close(shifted, adjoint, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("readout", ["expectation", "none"])
-def test_parameter_shift_of_sequences_of_unequal_length(readout: str) -> None:
+@pytest.mark.parametrize("gradient", ["parameter-shift", "simulator"])
+def test_the_gradient_of_sequences_of_unequal_length(readout: str, gradient: str) -> None:
     model, x = make_model(readout=readout), make_inputs()
     lengths = torch.tensor([2, 4, 1])
     expected = differentiate(model, x, lengths=lengths)
-    model.executor = replaying()
+    model.executor = replaying(gradient)
     for shifted, adjoint in zip(differentiate(model, x, lengths=lengths), expected, strict=True):
         torch.testing.assert_close(shifted, adjoint, atol=1e-10, rtol=0)
 
@@ -125,7 +127,8 @@ def test_a_state_carries_on_with_its_angle_history() -> None:
     torch.testing.assert_close(part, expected[1:], atol=1e-12, rtol=0)
 
 
-def test_the_gradient_flows_through_a_carried_state() -> None:
+@pytest.mark.parametrize("gradient", ["parameter-shift", "simulator"])
+def test_the_gradient_flows_through_a_carried_state(gradient: str) -> None:
     model, x = make_model(), make_inputs(3, 4)
 
     def gradients() -> tuple[torch.Tensor, ...]:
@@ -134,7 +137,7 @@ def test_the_gradient_flows_through_a_carried_state() -> None:
         return torch.autograd.grad(output.sin().sum(), list(model.parameters()))
 
     expected = gradients()
-    model.executor = replaying()
+    model.executor = replaying(gradient)
     for shifted, adjoint in zip(gradients(), expected, strict=True):
         torch.testing.assert_close(shifted, adjoint, atol=1e-10, rtol=0)
 
@@ -174,6 +177,21 @@ def test_backward_on_a_sampled_executor_needs_a_choice(make_sampled: Callable[..
         output.sum().backward()
     model.executor = make_sampled(1e-9, gradient="parameter-shift")
     model(x)[0].sum().backward()
+
+
+def test_the_simulator_differentiates_what_a_device_ran(make_sampled: Callable[..., Any]) -> None:
+    # Without feedback noise moves no angles, and the gradient of a linear loss is the exact one.
+    model, x = make_model(readout="none"), make_inputs(2, 3)
+    exact = model(x)[0]
+    expected = torch.autograd.grad(exact.sum(), list(model.parameters()))
+    executor = model.executor = make_sampled(0.1, gradient="simulator")
+    output = model(x)[0]
+    assert (output - exact).abs().max() > 0.02
+    for pulled, adjoint in zip(
+        torch.autograd.grad(output.sum(), list(model.parameters())), expected, strict=True
+    ):
+        torch.testing.assert_close(pulled, adjoint, atol=1e-10, rtol=0)
+    assert executor.counts.jobs == 1
 
 
 def test_the_state_of_the_simulator_is_not_that_of_a_device() -> None:

@@ -11,7 +11,10 @@ import pytest
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
-COMMANDS = ["tasks", "devices", "train", "evaluate", "predict", "resume", "show"]
+COMMANDS = [
+    *("tasks", "devices", "train", "evaluate", "predict", "resume", "show"),
+    *("account", "plan", "submit", "jobs", "collect", "cancel"),
+]
 HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit", "circuits"}
 
 

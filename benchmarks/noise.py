@@ -1,0 +1,273 @@
+"""The digits on a noisy device: what noise costs, what mitigation and fine-tuning give back.
+
+    python benchmarks/noise.py --out runs/noise
+
+Trains the demo's model with the ansatz ``linear`` and with ``ring`` in simulation, fine-tunes each
+on the noisy device, and measures all of them on the same test images: on the simulator, with ideal
+shots, and on the device at several multiples of its noise, with and without mitigation. The
+control has had the epochs of the fine-tuning in simulation. Runs that are in the folder already
+are not trained again. Prints Markdown; intervals are 95 % ones of the mean difference over the
+same images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from torch import Tensor
+
+from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.loading import load
+from qrnn_qiskit.metrics import estimate_mean
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.evaluation import select_test
+from qrnn_qiskit.training.fine_tuning import start_from
+from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.run_folder import RunFolder, create_run
+from qrnn_qiskit.training.trainer import train
+from runtime_jobs.devices import open_device
+
+matplotlib.use("Agg")
+
+ANSATZES = ("linear", "ring")
+MITIGATIONS = ("readout", "zne", "readout+zne")
+NOISY, TUNED, CONTROL = "noisy", "fine-tuned", "control: trained on in simulation"
+HEADER = (
+    "| ansatz | noise | where | accuracy | cross-entropy | accuracy, difference | cross-entropy, "
+    "difference | executions | jobs | s |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model on one device: a value of each metric for each sequence, and what it took."""
+
+    ansatz: str
+    noise: float
+    label: str
+    accuracy: Tensor
+    cross_entropy: Tensor
+    executions: int
+    jobs: int
+    seconds: float
+
+    def describe(self, reference: Row) -> str:
+        """The row of the table, with its differences from the reference."""
+        where = "" if math.isnan(self.noise) else f"{self.noise:g}"
+        cells = [
+            self.ansatz,
+            where,
+            self.label,
+            f"{float(self.accuracy.mean()):.3f}",
+            f"{float(self.cross_entropy.mean()):.3f}",
+            compare(self.accuracy, reference.accuracy),
+            compare(self.cross_entropy, reference.cross_entropy),
+            f"{self.executions:,}",
+            str(self.jobs),
+            f"{self.seconds:.1f}",
+        ]
+        return f"| {' | '.join(cells)} |"
+
+
+def interval(values: Tensor, reference: Tensor) -> tuple[float, float]:
+    """Mean difference over the sequences and half of its 95 % interval."""
+    mean, error = estimate_mean(values.double() - reference.double())
+    return mean, 1.96 * (error or 0.0)
+
+
+def compare(values: Tensor, reference: Tensor) -> str:
+    """``difference [low, high]``."""
+    mean, half = interval(values, reference)
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+class Study:
+    """The runs and the measurements of one call of this program."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.device = f"aer:{arguments.device}"
+        self.tuning: list[str] = []
+
+    def prepare(self, ansatz: str) -> RunFolder:
+        """The run of an ansatz, trained in simulation unless it is there."""
+        path = self.arguments.out / ansatz
+        if not (path / "config.toml").exists():
+            overrides = {"model.ansatz": ansatz, **self.settings()}
+            train(create_run(path, resolve_config("digits", overrides)))
+        return RunFolder.open(path)
+
+    def settings(self) -> dict[str, str]:
+        """What was set by hand for the runs in simulation."""
+        return dict(setting.split("=", 1) for setting in self.arguments.set)
+
+    def tune(self, run: RunFolder, name: str, executor: Executor | None) -> RunFolder:
+        """Go on from the best weights of a run, on a device or in simulation."""
+        path = run.path.with_name(f"{run.path.name}-{name}")
+        if not (path / "config.toml").exists():
+            settings = {
+                "epochs": self.arguments.epochs,
+                "learning_rate": self.arguments.learning_rate,
+                "batch_size": self.arguments.batch_size,
+            }
+            device = "simulator" if executor is None else executor.name
+            gradient = None if executor is None else executor.gradient
+            start = start_from(run, "digits", settings)
+            created = create_run(path, start.config, start=start, device=device, gradient=gradient)
+            begin = time.perf_counter()
+            train(created, executor=executor)
+            if executor is not None:
+                counts = executor.counts
+                self.tuning.append(
+                    f"- {path.name}: {counts.jobs} jobs, {counts.executions:,} executions, "
+                    f"{time.perf_counter() - begin:.0f} s"
+                )
+        return RunFolder.open(path)
+
+    def measure(self, run: RunFolder, noise: float, label: str, executor: Executor) -> Row:
+        """One row: the first test images of a run on an executor."""
+        trained = load(run.path)
+        trained.qrnn.executor = executor
+        chosen = select_test(trained, self.arguments.sequences)
+        start = time.perf_counter()
+        prediction = predict_sequences(trained.model, chosen, len(chosen))
+        seconds = time.perf_counter() - start
+        values = trained.task.measure(prediction, chosen)
+        row = Row(
+            trained.config.model.ansatz,
+            noise,
+            label,
+            values["accuracy"],
+            values["cross_entropy"],
+            executor.counts.executions,
+            executor.counts.jobs,
+            seconds,
+        )
+        return row
+
+    def open(
+        self, noise: float, mitigation: str | None = None, gradient: str | None = None
+    ) -> Executor:
+        """The noisy device."""
+        name = f"{self.device}?noise={noise:g}"
+        if mitigation is not None:
+            name += f"&mitigation={mitigation}"
+        return open_device(name, shots=self.arguments.shots, seed=1, gradient=gradient)
+
+    def measure_all(self, ansatz: str) -> list[Row]:
+        """All rows of an ansatz, the simulator first. Each is printed when it is there."""
+        run = self.prepare(ansatz)
+        control = self.tune(run, "control", None)
+        nowhere = float("nan")
+        rows = [self.measure(run, nowhere, "simulator", SimulatorExecutor())]
+        print(rows[0].describe(rows[0]), flush=True)
+
+        def add(used: RunFolder, noise: float, label: str, executor: Executor) -> None:
+            rows.append(self.measure(used, noise, label, executor))
+            print(rows[-1].describe(rows[0]), flush=True)
+
+        ideal = open_device("aer", shots=self.arguments.shots, seed=1)
+        add(run, nowhere, "ideal shots", ideal)
+        for noise in self.arguments.noise:
+            add(run, noise, NOISY, self.open(noise))
+            for mitigation in MITIGATIONS:
+                add(run, noise, f"noisy, {mitigation}", self.open(noise, mitigation))
+            tuned = self.tune(
+                run, f"noise-{noise:g}", self.open(noise, gradient=self.arguments.gradient)
+            )
+            add(tuned, noise, TUNED, self.open(noise))
+            add(control, noise, CONTROL, self.open(noise))
+        return rows
+
+
+def tell_recovery(rows: Sequence[Row]) -> None:
+    """What fine-tuning and its control recover on the same device, and how much of the loss."""
+    print("\n| ansatz | noise | against noisy | accuracy | cross-entropy | recovered share |")
+    print("|---|---|---|---|---|---|")
+    simulated = {row.ansatz: row for row in rows if row.label == "simulator"}
+    noisy = {(row.ansatz, row.noise): row for row in rows if row.label == NOISY}
+    for row in rows:
+        if row.label not in (TUNED, CONTROL):
+            continue
+        before = noisy[row.ansatz, row.noise]
+        lost, _ = interval(before.cross_entropy, simulated[row.ansatz].cross_entropy)
+        gained, half = interval(before.cross_entropy, row.cross_entropy)
+        share = f"{gained / lost:.0%} [{(gained - half) / lost:.0%}, {(gained + half) / lost:.0%}]"
+        cells = [
+            row.ansatz,
+            f"{row.noise:g}",
+            row.label,
+            compare(row.accuracy, before.accuracy),
+            compare(row.cross_entropy, before.cross_entropy),
+            share if lost > 0 else "nothing was lost",
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Cross-entropy minus that of the simulator, with intervals, one panel for each ansatz."""
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(row.ansatz for row in rows))
+    figure, axes = pyplot.subplots(1, len(names), figsize=(5 * len(names), 4), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        own = [row for row in rows if row.ansatz == name]
+        labels = list(dict.fromkeys(row.label for row in own if row.label != "simulator"))
+        levels = sorted({row.noise for row in own if not math.isnan(row.noise)})
+        for row in own[1:]:
+            mean, half = interval(row.cross_entropy, own[0].cross_entropy)
+            known = row.noise in levels
+            place = labels.index(row.label) + (0.15 * (2 * levels.index(row.noise) - 1) * known)
+            color = f"C{levels.index(row.noise)}" if known else "black"
+            axis.errorbar(place, mean, half, fmt="o", capsize=3, color=color)
+        for level in levels:
+            axis.plot([], [], "o", color=f"C{levels.index(level)}", label=f"noise x {level:g}")
+        axis.axhline(0.0, color="gray", linewidth=0.8)
+        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+        axis.set_title(name)
+        axis.set_ylabel("cross-entropy (nats) above the simulator's")
+        axis.legend()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Train, fine-tune, measure, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/noise"), help="folder of the runs")
+    parser.add_argument("--device", default="kingston")
+    parser.add_argument("--noise", type=float, nargs="+", default=[1.0, 3.0])
+    parser.add_argument("--shots", type=int, default=4096)
+    parser.add_argument("--sequences", type=int, default=200, help="test images")
+    parser.add_argument("--gradient", default="simulator", help="of the fine-tuning")
+    parser.add_argument("--epochs", type=int, default=2, help="of the fine-tuning")
+    parser.add_argument("--learning-rate", type=float, default=0.005, help="of the fine-tuning")
+    parser.add_argument("--batch-size", type=int, default=32, help="of the fine-tuning")
+    parser.add_argument("--ansatz", nargs="+", default=list(ANSATZES))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    study = Study(arguments)
+    start = time.perf_counter()
+    print(HEADER, flush=True)
+    rows = [row for ansatz in arguments.ansatz for row in study.measure_all(ansatz)]
+    tell_recovery(rows)
+    if study.tuning:
+        print("\nFine-tuning took:\n", *study.tuning, sep="\n")
+    slowest = max(row.seconds for row in rows)
+    print(
+        f"\n{arguments.sequences} test images took {slowest:.0f} s at most; all of it "
+        f"{time.perf_counter() - start:.0f} s."
+    )
+    draw(rows, arguments.out / "noise.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""The executor on IBM Quantum: a run repeats from its ledger, and goes on where it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import Target
+
+from circuits import build_readout
+from circuits.profile import CircuitProfile, profile_circuit
+from circuits.validation import require_count
+from qrnn_qiskit.executors import (
+    Counts,
+    DynamicPub,
+    Estimates,
+    Outcomes,
+    Pub,
+    check_values,
+)
+from qrnn_qiskit.gradients import parse_gradient
+from runtime_jobs.aer.bases import Basis, group_terms
+from runtime_jobs.compilation import READOUT_REGISTER, Chip, choose_chip, measure_in_bases
+from runtime_jobs.ibm.counting import (
+    bind_bases,
+    count_states,
+    estimate_values,
+    join_bits,
+    read_outcomes,
+)
+from runtime_jobs.ibm.dispatch import Dispatcher, Pubs, Shipment
+from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_circuit
+from runtime_jobs.ledger import (
+    FrozenCircuit,
+    FrozenDevice,
+    JobRecord,
+    JobRequest,
+    Ledger,
+    hash_bytes,
+)
+from runtime_jobs.plan.limits import (
+    JobLimits,
+    Load,
+    Piece,
+    estimate_seconds,
+    reserve_seconds,
+    split_loads,
+)
+
+__all__ = ["IbmExecutor"]
+
+
+class Sheet(NamedTuple):
+    """A measured circuit with all its sets of values, measurement bases included."""
+
+    circuit: QuantumCircuit
+    values: NDArray[np.float64]
+
+
+class IbmExecutor:
+    """Circuits on a QPU of IBM Quantum.
+
+    A job is known by its circuits, parameter values, shots and target: one whose result is in the
+    ledger is not sent again. So the same computation, started again in any process, repeats up to
+    the first job that is not done, and goes on from there. Circuits stay as they were compiled when
+    they were first sent.
+
+    Args:
+        name: of the backend, ``ibm_kingston``.
+        shots: of each measurement basis of each set of values.
+        dispatcher: sends jobs and collects them.
+        ledger: of the run.
+        gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
+        limits: of the service on one job.
+
+    Attributes:
+        counts: what was asked for, whether it came from the ledger or from the service.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shots: int,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        *,
+        gradient: str | None = None,
+        limits: JobLimits | None = None,
+    ) -> None:
+        self.backend = name
+        self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
+        self.shots: int | None = require_count("shots", shots)
+        if gradient is not None:
+            parse_gradient(gradient)
+        self.gradient = gradient
+        self.counts = Counts()
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+        self._limits = limits
+        self._target: tuple[Target, str] | None = None
+        self._chip: Chip | None = None
+        self._rounds = 0
+        self._records: list[JobRecord] = []
+        self._frozen: dict[str, FrozenCircuit] = {}
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        """Run one round of PUBs, in as few jobs as the limits of the service allow.
+
+        Raises:
+            TypeError, ValueError: observables or values that do not fit; nothing has been sent.
+            LimitError: a circuit that no job takes.
+            BudgetError, JobsPendingError, JobFailedError, ServiceError: see
+                :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
+        """
+        assert self.shots is not None
+        checked = [_check_pub(pub) for pub in pubs]
+        bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
+        measured = [measure_in_bases(pub.circuit) for pub in checked]
+        sheets = [
+            Sheet(circuit.circuit, circuit.bind(pub.values, groups))
+            for circuit, pub, groups in zip(measured, checked, bases, strict=True)
+        ]
+        results = self._run_sheets(sheets, self.shots)
+        self.counts.bindings += sum(len(pub.values) for pub in checked)
+        return [
+            Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
+            for pub, groups, bits in zip(checked, bases, results, strict=True)
+        ]
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one round of dynamic circuits; see :meth:`run`."""
+        assert self.shots is not None
+        bases, sheets = [], []
+        for pub in pubs:
+            num_qubits = pub.circuit.num_qubits
+            observables = list(pub.observables)
+            if observables:
+                observables = build_readout(observables, num_qubits=num_qubits).observables
+            groups = group_terms(observables, range(num_qubits)) or [Basis()]
+            values = check_values(pub.circuit.circuit, pub.values)
+            bases.append(groups)
+            sheets.append(Sheet(pub.circuit.circuit, bind_bases(pub.circuit, values, groups)))
+        results = self._run_sheets(sheets, self.shots)
+        self.counts.bindings += sum(len(pub.values) for pub in pubs)
+        return [
+            read_outcomes(bits, pub.circuit, groups, len(pub.observables))
+            for pub, groups, bits in zip(pubs, bases, results, strict=True)
+        ]
+
+    def estimate(
+        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
+    ) -> Estimates:
+        """Estimate observables, a job of one PUB; see :meth:`run`."""
+        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
+
+    def sample(
+        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
+    ) -> list[dict[str, int]]:
+        """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
+        shots = require_count("shots", shots)
+        pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
+        measured = measure_in_bases(circuit)
+        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]))
+        (bits,) = self._run_sheets([sheet], shots)
+        self.counts.bindings += len(pub.values)
+        counts = count_states(bits[READOUT_REGISTER], 2**circuit.num_qubits)
+        return [
+            {f"{state:0{circuit.num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
+            for row in counts
+        ]
+
+    def describe(self) -> list[str]:
+        """The physical qubits in use, one line."""
+        device = self._ledger.find_device(self.backend)
+        return [] if device is None else [f"{self.backend} {device}"]
+
+    def layouts(self) -> list[dict[str, Any]]:
+        """Physical qubits, calibration and job ids behind the results so far."""
+        device = self._ledger.find_device(self.backend)
+        if device is None:
+            return []
+        return [
+            {
+                "backend": device.name,
+                "qubits": list(device.qubits),
+                "calibration": device.calibration,
+                "job_ids": [record.job_id for record in self._records],
+            }
+        ]
+
+    def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
+        """The bits of every sheet, by register, in as few jobs as the limits allow."""
+        self._rounds += 1
+        frozen = [self._freeze(sheet.circuit) for sheet in sheets]
+        loads = [
+            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(values))
+            for kept, (_, values) in zip(frozen, sheets, strict=True)
+        ]
+        jobs = split_loads(loads, shots, self._limits)
+        shipments = [
+            self._make_shipment(job, frozen, [sheet.values for sheet in sheets], loads, shots, k)
+            for k, job in enumerate(jobs, start=1)
+        ]
+        results = self._dispatcher.run(shipments)
+        records = [self._ledger.find(shipment.request.key) for shipment in shipments]
+        self._records.extend(record for record in records if record is not None)
+        self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
+        self.counts.jobs += len(jobs)
+        self.counts.pubs += sum(map(len, jobs))
+        self.counts.executions += shots * sum(len(sheet.values) for sheet in sheets)
+        parts: list[list[Bits]] = [[] for _ in sheets]
+        for job, result in zip(jobs, results, strict=True):
+            for piece, bits in zip(job, result, strict=True):
+                parts[piece.load].append(bits)
+        return [join_bits(part) for part in parts]
+
+    def _make_shipment(
+        self,
+        job: Sequence[Piece],
+        frozen: Sequence[FrozenCircuit],
+        values: Sequence[NDArray[np.float64]],
+        loads: Sequence[Load],
+        shots: int,
+        number: int,
+    ) -> Shipment:
+        rows = [values[piece.load][piece.start : piece.stop] for piece in job]
+        circuits = [frozen[piece.load] for piece in job]
+        device = self._ledger.find_device(self.backend)
+        assert device is not None
+        request = JobRequest(
+            device=self.backend,
+            round=f"round {self._rounds}, job {number}",
+            circuit_hashes=tuple(circuit.hash for circuit in circuits),
+            parameters_hash=hash_bytes(b"".join(row.tobytes() for row in rows)),
+            options=json.dumps({"primitive": "sampler", "rows": [len(row) for row in rows]}),
+            target_hash=device.target_hash,
+            circuits=sum(map(len, rows)),
+            shots=shots,
+            max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
+        )
+        return Shipment(request, partial(_make_pubs, circuits, rows), tuple(map(len, rows)))
+
+    def _freeze(self, circuit: QuantumCircuit) -> FrozenCircuit:
+        """The circuit as it was compiled when it was first sent, or now."""
+        key = hash_circuit(circuit)
+        if key not in self._frozen:
+            device = self._ledger.find_device(self.backend)
+            found = None
+            if device is not None:
+                found = self._ledger.find_circuit(key, device.target_hash)
+            self._frozen[key] = found or self._compile(circuit, key)
+        return self._frozen[key]
+
+    def _compile(self, circuit: QuantumCircuit, key: str) -> FrozenCircuit:
+        chip = self._choose_chip(circuit)
+        compiled = chip.compile(circuit)
+        profile = json.dumps(asdict(profile_circuit(compiled, chip.cut)))
+        frozen = FrozenCircuit(pack_circuit(chip.place(compiled)), profile)
+        device = self._ledger.find_device(self.backend)
+        assert device is not None
+        self._ledger.freeze_circuit(key, device.target_hash, frozen)
+        self.counts.transpilations += 1
+        return frozen
+
+    def _choose_chip(self, circuit: QuantumCircuit) -> Chip:
+        """The qubits of the run: those of its first job, or the best ones now."""
+        if self._chip is None:
+            target, calibration = self._dispatcher.service.find_target(self.backend)
+            device = self._ledger.find_device(self.backend)
+            if device is None:
+                self._chip = choose_chip(self.backend, target, circuit)
+                self._ledger.freeze_device(
+                    FrozenDevice(
+                        self.backend, self._chip.qubits, self._chip.fingerprint(), calibration
+                    )
+                )
+            else:
+                self._chip = Chip(self.backend, target, device.qubits)
+        return self._chip
+
+
+def _check_pub(pub: Pub) -> Pub:
+    if pub.circuit.num_clbits:
+        raise ValueError(
+            f"circuit {pub.circuit.name!r} has {pub.circuit.num_clbits} classical bits; a circuit "
+            "without measurements is required, the device adds its own"
+        )
+    observables = list(pub.observables)
+    if observables:
+        observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
+    return Pub(pub.circuit, check_values(pub.circuit, pub.values), observables)
+
+
+def _make_pubs(circuits: Sequence[FrozenCircuit], rows: Sequence[NDArray[np.float64]]) -> Pubs:
+    return [(unpack_circuit(c.isa), values) for c, values in zip(circuits, rows, strict=True)]

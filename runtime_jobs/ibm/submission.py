@@ -1,0 +1,112 @@
+"""What was asked of a QPU for a run, kept in its ledger so that any process can go on with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import torch
+
+from qrnn_qiskit.executors import Counts
+from qrnn_qiskit.training.checkpoint import write_atomically
+from qrnn_qiskit.training.evaluation import Evaluation, evaluate
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.tuning import Tuning, tune
+from runtime_jobs.ibm.dispatch import Dispatcher
+from runtime_jobs.ibm.executor import IbmExecutor
+from runtime_jobs.ibm.service import Service
+from runtime_jobs.ledger import Ledger, hold_lock
+
+__all__ = ["Submission", "continue_submission", "open_ledger", "read_submission"]
+
+_SETTING = "submission"
+_ALL_AT_ONCE = 2**31  # sequences
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Inference, or some steps of training, on a QPU.
+
+    Attributes:
+        backend: ``ibm_kingston``.
+        shots: of each circuit.
+        sequences: the first test sequences, or those of a batch; None for all, or as configured.
+        cap: seconds of QPU time that the run may use in all.
+        train_steps: steps of training; 0 for inference.
+        gradient: of the training.
+        is_finished: whether all results are there and have been used.
+    """
+
+    backend: str
+    shots: int
+    sequences: int | None
+    cap: float
+    train_steps: int = 0
+    gradient: str | None = None
+    is_finished: bool = False
+
+
+@contextmanager
+def open_ledger(run: RunFolder) -> Iterator[Ledger]:
+    """The ledger of a run, for this process alone."""
+    with hold_lock(run.path), Ledger(run.path) as ledger:
+        yield ledger
+
+
+def read_submission(ledger: Ledger) -> Submission | None:
+    """What was asked last; None where nothing was."""
+    kept = ledger.read_setting(_SETTING)
+    return None if kept is None else Submission(**kept)
+
+
+def continue_submission(
+    run: RunFolder,
+    ledger: Ledger,
+    submission: Submission,
+    *,
+    wait: bool = False,
+    retry: bool = False,
+    open_service: Callable[[], Service] = Service,
+) -> Evaluation | Tuning:
+    """Compute as far as the ledger's results reach, and send what comes next.
+
+    Returns:
+        When all results are there: the evaluation, or what the training has come to, whose
+        weights are then in ``tuned.pt`` and whose losses and provenance in ``tuned.json``.
+
+    Raises:
+        BudgetError, JobsPendingError, JobFailedError, ServiceError: see
+            :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
+    """
+    ledger.write_setting(_SETTING, asdict(submission))
+    dispatcher = Dispatcher(ledger, open_service, submission.cap, wait=wait, retry=retry)
+    dispatcher.refresh_usage()
+    executor = IbmExecutor(
+        submission.backend, submission.shots, dispatcher, ledger, gradient=submission.gradient
+    )
+    result: Evaluation | Tuning
+    if submission.train_steps:
+        result = tune(run, executor, submission.train_steps, submission.sequences)
+        _write(run, submission, result, executor)
+    else:
+        result = evaluate(
+            run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
+        )
+    ledger.write_setting(_SETTING, asdict(submission) | {"is_finished": True})
+    return result
+
+
+def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: IbmExecutor) -> None:
+    """tuned.pt and tuned.json in the run folder."""
+    write_atomically(run.tuned_file, lambda file: torch.save(tuning.weights, file))
+    content = {
+        "losses": tuning.losses,
+        "gradient": submission.gradient,
+        "shots": submission.shots,
+        "provenance": describe_provenance(run.config, run.provenance["data_sha256"])
+        | {"device": describe_device(executor, Counts())},
+    }
+    run.tuned_file.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n")
