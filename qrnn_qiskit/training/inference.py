@@ -69,8 +69,11 @@ def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
 
 
 def _align_angles(state: HiddenState, steps: int) -> Tensor | None:
-    """The angle history (B, T, P) of sequences from |0...0>, step 0 first and 0 past the end."""
-    if state.angles is None or state.num_steps is None:
+    """The angle history (B, T, P) of sequences from |0...0>, step 0 first and 0 past the end.
+
+    None where nothing was replayed: the tables of measured mode follow from the inputs alone.
+    """
+    if state.angles is None or state.num_steps is None or state.angles.ndim != 3:
         return None
     width, ends = state.angles.shape[1], state.num_steps[:, None]
     step = torch.arange(steps)
