@@ -13,7 +13,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
-from circuits import build_ansatz, build_readout, prefix_circuits
+from circuits import Measurement, build_ansatz, build_readout, prefix_circuits
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
 from qrnn_qiskit.core import Run, check_dtype
@@ -21,6 +21,7 @@ from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
+from qrnn_qiskit.measured import MeasuredCore
 from qrnn_qiskit.modes import READOUT_MODES, build_core
 
 
@@ -174,6 +175,11 @@ class QRNN(nn.Module):
     def output_labels(self) -> list[str]:
         """Names of the outputs of a step."""
         return self._core.output_labels
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """What ends each step in measured mode; None in the other modes."""
+        return self._core.measurement if isinstance(self._core, MeasuredCore) else None
 
     @property
     def dtype(self) -> torch.dtype:

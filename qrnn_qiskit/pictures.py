@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from qrnn_qiskit.loading import TrainedModel, load
+from qrnn_qiskit.measured_pictures import draw_outcomes, draw_recurrence
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.training.evaluation import select_test
@@ -34,7 +35,8 @@ def draw_run(folder: str | Path) -> list[Path]:
     """Draw the pictures of a run into its folder ``pictures``; returns the files, all PNG.
 
     training.png; confusion.png for tasks with one class per sequence (all test sequences, weights
-    best by validation); readouts.png (the first test sequences). Raises what
+    best by validation); readouts.png (the first test sequences); of measured mode recurrence.png
+    (the dynamic circuit) and outcomes.png (of the first test sequence). Raises what
     :func:`qrnn_qiskit.load` raises; nothing is written then.
     """
     run = RunFolder.open(folder)
@@ -46,6 +48,8 @@ def draw_run(folder: str | Path) -> list[Path]:
         predicted = trained.predict(test).argmax(dim=1)
         figures["confusion"] = draw_confusion(test.targets.numpy(), predicted.numpy(), task.classes)
     figures["readouts"] = _draw_first_readouts(trained, test)
+    if trained.config.model.readout == "measured":
+        figures |= _draw_measured(trained, test)
     run.pictures.mkdir(exist_ok=True)
     files = []
     for name, figure in figures.items():
@@ -191,6 +195,27 @@ def draw_readouts(
     bar = figure.colorbar(image, ax=grid)
     bar.set_label(quantity, fontsize=_FONT)
     return figure
+
+
+def _draw_measured(trained: TrainedModel, test: Sequences) -> dict[str, Figure]:
+    """The dynamic circuit of the first test sequence, and its outcomes."""
+    qrnn, first = trained.qrnn, test.select(slice(1))
+    inputs: list[torch.Tensor] = []
+    hook = qrnn.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
+    try:
+        predict_sequences(trained.model, first, 1)
+    finally:
+        hook.remove()
+    tables = qrnn.angles(inputs[0])[0]
+    assert qrnn.measurement is not None
+    if first.lengths is not None:
+        tables = tables[: int(first.lengths[0])]
+    return {
+        "recurrence": draw_recurrence(qrnn.ansatz, qrnn.measurement, len(tables)),
+        "outcomes": draw_outcomes(
+            qrnn.ansatz, qrnn.measurement, tables.double().numpy(), "test sequence 1"
+        ),
+    }
 
 
 def _draw_first_readouts(trained: TrainedModel, test: Sequences, count: int = 3) -> Figure:

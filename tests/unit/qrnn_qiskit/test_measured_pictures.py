@@ -1,0 +1,79 @@
+"""Pictures of measured mode: what they say, and the numbers of the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from circuits import build_ansatz, build_measurement
+from qrnn_qiskit import QRNN
+from qrnn_qiskit.measured_pictures import draw_outcomes, draw_recurrence
+
+
+def list_texts(figure: Figure) -> list[str]:
+    axes = figure.axes[0]
+    return [text.get_text() for text in axes.texts] + [axes.get_title()]
+
+
+@pytest.mark.parametrize(
+    ("num_ancillas", "settings", "expected"),
+    [
+        (1, {}, ["couple", "X if 1", "U(θ8[b7])", "b8: 1 bit", "…"]),
+        (2, {"ancilla_return": "reset", "measured_bases": "XY"}, ["reset", "X", "Y", "ancilla 1"]),
+        (2, {"coupling": "direct"}, ["Z", "b1: 2 bits", "final: 3 bits"]),
+    ],
+)
+def test_the_recurrence_names_its_parts(
+    num_ancillas: int, settings: dict[str, Any], expected: list[str], tmp_path: Path
+) -> None:
+    measurement = build_measurement(num_qubits=3, num_ancillas=num_ancillas, **settings)
+    figure = draw_recurrence(build_ansatz(num_qubits=3), measurement, 8)
+    texts = list_texts(figure)
+    for part in [*expected, "step 1 of 8", "step 8 of 8", "U(θ1)"]:
+        assert any(part in text for text in texts), part
+    assert ("ancilla" in " ".join(texts)) == (settings.get("coupling") != "direct")
+    assert "step 3 of 8" not in texts
+    figure.savefig(tmp_path / "recurrence.png", dpi=40)
+
+
+def test_short_sequences_are_drawn_whole() -> None:
+    measurement = build_measurement(num_qubits=1)
+    texts = list_texts(draw_recurrence(build_ansatz(num_qubits=1), measurement, 3))
+    assert {f"step {step} of 3" for step in (1, 2, 3)} <= set(texts)
+    assert "…" not in texts
+
+
+def test_the_tree_has_the_probabilities_of_the_recursion(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = QRNN(2, 2, readout="measured", coupling_strength=1.4, dtype=torch.float64)
+    x = torch.randn(1, 6, 2).double()
+    assert model.measurement is not None
+    figure = draw_outcomes(
+        model.ansatz, model.measurement, model.angles(x)[0].numpy(), "a $ sequence"
+    )
+    output = model(x)[0][0, :, 0].tolist()
+    axes = figure.axes[0]
+    shown: dict[int, list[tuple[str, float]]] = {}
+    outcomes = [text for text in axes.texts if text.get_text() in ("0", "1")]
+    shares = [text for text in axes.texts if "%" in text.get_text()]
+    assert len(outcomes) == len(shares) == 2 + 4 + 8 + 16  # four of the six steps
+    for outcome, share in zip(outcomes, shares, strict=True):
+        value = 0.0 if "<" in share.get_text() else float(share.get_text().removesuffix(" %"))
+        shown.setdefault(round(outcome.get_position()[0]), []).append((outcome.get_text(), value))
+    for level, entries in shown.items():
+        clicked = sum(value for bit, value in entries if bit == "1")
+        assert clicked / 100 == pytest.approx(output[level - 1], abs=0.006)
+        assert sum(value for _, value in entries) == pytest.approx(100, abs=1)
+    figure.savefig(tmp_path / "outcomes.png", dpi=40)
+
+
+def test_two_ancillas_have_four_outcomes() -> None:
+    measurement = build_measurement(num_qubits=2, num_ancillas=2)
+    tables = np.random.default_rng(2).normal(size=(5, 4, 4))
+    texts = list_texts(draw_outcomes(build_ansatz(num_qubits=2), measurement, tables, "one"))
+    assert texts.count("10") == 1 + 4
