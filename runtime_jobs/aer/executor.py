@@ -30,7 +30,7 @@ from runtime_jobs.aer.mitigation import (
     fold_pairs,
 )
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import Stage, StageFinder, make_stage
+from runtime_jobs.aer.stages import GATES, Stage, StageFinder, make_stage
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
@@ -267,8 +267,13 @@ class AerExecutor:
         try:
             ready = stage.pass_manager.run(circuit)
         except TranspilerError as error:
+            basis = (
+                [] if stage.noise is None else sorted(GATES.intersection(stage.noise.basis_gates))
+            )
+            has = f" has only {', '.join(basis)}, and" if basis else ""
             raise ValueError(
-                f"circuit {circuit.name!r} does not run on {self.name}: {error.message}"
+                f"{self.name}{has} cannot run the gates {', '.join(sorted(circuit.count_ops()))} of "
+                f"circuit {circuit.name!r}; take other gates, or a noise model with more of them"
             ) from error
         positions = list(range(circuit.num_qubits))
         if ready.layout is not None:
