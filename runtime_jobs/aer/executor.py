@@ -267,13 +267,12 @@ class AerExecutor:
         try:
             ready = stage.pass_manager.run(circuit)
         except TranspilerError as error:
-            basis = (
-                [] if stage.noise is None else sorted(GATES.intersection(stage.noise.basis_gates))
-            )
-            has = f" has only {', '.join(basis)}, and" if basis else ""
+            basis = set() if stage.noise is None else GATES.intersection(stage.noise.basis_gates)
+            has = f" has only {', '.join(sorted(basis))} and" if basis else ""
+            gates = ", ".join(sorted(circuit.count_ops()))
             raise ValueError(
-                f"{self.name}{has} cannot run the gates {', '.join(sorted(circuit.count_ops()))} of "
-                f"circuit {circuit.name!r}; take other gates, or a noise model with more of them"
+                f"{self.name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; take "
+                "other gates, or a noise model with more of them"
             ) from error
         positions = list(range(circuit.num_qubits))
         if ready.layout is not None:
