@@ -33,7 +33,7 @@ from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.fine_tuning import start_from
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
-from qrnn_qiskit.training.trainer import train
+from qrnn_qiskit.training.trainer import resume, train
 from runtime_jobs.devices import open_device
 
 matplotlib.use("Agg")
@@ -107,7 +107,9 @@ class Study:
     def prepare(self, ansatz: str) -> RunFolder:
         """The run of an ansatz, trained in simulation unless it is there."""
         path = self.arguments.out / ansatz
-        if not (path / "config.toml").exists():
+        if (path / "config.toml").exists():
+            resume(RunFolder.open(path))  # to its end, should it have been stopped
+        else:
             overrides = {"model.ansatz": ansatz, **self.settings()}
             train(create_run(path, resolve_config("digits", overrides)))
         return RunFolder.open(path)
@@ -119,7 +121,9 @@ class Study:
     def tune(self, run: RunFolder, name: str, executor: Executor | None) -> RunFolder:
         """Go on from the best weights of a run, on a device or in simulation."""
         path = run.path.with_name(f"{run.path.name}-{name}")
-        if not (path / "config.toml").exists():
+        if (path / "config.toml").exists():
+            resume(RunFolder.open(path), executor=executor)
+        else:
             settings = {
                 "epochs": self.arguments.epochs,
                 "learning_rate": self.arguments.learning_rate,
