@@ -15,6 +15,10 @@ from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
 from qrnn_qiskit.simulator.rotations import insert_zero
 
+# A sum over all amplitudes is a sum of sums over this many: in one long chain, float32 would lose
+# a digit for every factor of ten in its length.
+_TILE = 128
+
 
 @njit(cache=True)
 def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
@@ -24,9 +28,12 @@ def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
     with the number of steps; ``lam`` went through the same step backwards.
     """
     total = splat(psi, 0.0)
-    for x in range(num_amplitudes):
-        u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
-        total = total + u * u + v * v
+    for start in range(0, num_amplitudes, _TILE):
+        part = splat(psi, 0.0)
+        for x in range(start, min(start + _TILE, num_amplitudes)):
+            u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
+            part = part + u * u + v * v
+        total = total + part
     scale = splat(psi, 1.0) / square_root(total)
     for k in range(2 * num_amplitudes):
         store(psi, k, scale * load(psi, k))
@@ -76,10 +83,13 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
             total = signed_sum(sums, lows, highs, mask >> low)
         else:
             total = zero
-            for x in range(1 << num_qubits):
-                u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
-                w = u * u + v * v
-                total = total - w if is_odd(x & mask) else total + w
+            for start in range(0, 1 << num_qubits, lows):
+                part = zero
+                for x in range(start, start + lows):
+                    u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
+                    w = u * u + v * v
+                    part = part - w if is_odd(x & mask) else part + w
+                total = total + part
         store(values, terms[k], total)
 
 
@@ -105,25 +115,31 @@ def _read_flips(
     if rest == 0:
         # Single X and Y, the usual readouts: no signs, two sums serve the whole group.
         re, im = zero, zero
-        for k in range(pairs):
-            x = insert_zero(k, pivot)
-            y = x ^ flip
-            a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
-            c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
-            re = re + c * a + d * b
-            im = im + c * b - d * a
+        for start in range(0, pairs, _TILE):
+            part_re, part_im = zero, zero
+            for k in range(start, min(start + _TILE, pairs)):
+                x = insert_zero(k, pivot)
+                y = x ^ flip
+                a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
+                c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
+                part_re = part_re + c * a + d * b
+                part_im = part_im + c * b - d * a
+            re, im = re + part_re, im + part_im
         for k in range(z_masks.size):
             store(values, terms[k], two * _times_power(re, im, powers[k]))
         return
     for e in range(z_masks.size):
         total = zero
-        for k in range(pairs):
-            x = insert_zero(k, pivot)
-            y = x ^ flip
-            a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
-            c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
-            w = _times_power(c * a + d * b, c * b - d * a, powers[e])
-            total = total - w if is_odd(x & z_masks[e]) else total + w
+        for start in range(0, pairs, _TILE):
+            part = zero
+            for k in range(start, min(start + _TILE, pairs)):
+                x = insert_zero(k, pivot)
+                y = x ^ flip
+                a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
+                c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
+                w = _times_power(c * a + d * b, c * b - d * a, powers[e])
+                part = part - w if is_odd(x & z_masks[e]) else part + w
+            total = total + part
         store(values, terms[e], two * total)
 
 
