@@ -5,22 +5,25 @@
 Trains the demo's model with the ansatz ``linear`` and with ``ring`` in simulation, fine-tunes each
 on the noisy device, and measures all of them on the same test images: on the simulator, with ideal
 shots, and on the device at several multiples of its noise, with and without mitigation. The
-control has had the epochs of the fine-tuning in simulation. Runs that are in the folder already
-are not trained again. Prints Markdown; intervals are 95 % ones of the mean difference over the
-same images.
+control has had the epochs of the fine-tuning in simulation. What is in the folder already is
+neither trained nor measured again. Prints Markdown; intervals are 95 % ones of the mean difference
+over the same images.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import re
+import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib
-from torch import Tensor
+import torch
 
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.loading import load
@@ -30,7 +33,7 @@ from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.fine_tuning import start_from
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
-from qrnn_qiskit.training.trainer import train
+from qrnn_qiskit.training.trainer import resume, train
 from runtime_jobs.devices import open_device
 
 matplotlib.use("Agg")
@@ -40,7 +43,7 @@ MITIGATIONS = ("readout", "zne", "readout+zne")
 NOISY, TUNED, CONTROL = "noisy", "fine-tuned", "control: trained on in simulation"
 HEADER = (
     "| ansatz | noise | where | accuracy | cross-entropy | accuracy, difference | cross-entropy, "
-    "difference | executions | jobs | s |\n|---|---|---|---|---|---|---|---|---|---|"
+    "difference | executions | jobs | s | CPU s |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -51,11 +54,12 @@ class Row:
     ansatz: str
     noise: float
     label: str
-    accuracy: Tensor
-    cross_entropy: Tensor
+    accuracy: list[float]
+    cross_entropy: list[float]
     executions: int
     jobs: int
     seconds: float
+    cpu_seconds: float
 
     def describe(self, reference: Row) -> str:
         """The row of the table, with its differences from the reference."""
@@ -64,27 +68,33 @@ class Row:
             self.ansatz,
             where,
             self.label,
-            f"{float(self.accuracy.mean()):.3f}",
-            f"{float(self.cross_entropy.mean()):.3f}",
+            f"{statistics.mean(self.accuracy):.3f}",
+            f"{statistics.mean(self.cross_entropy):.3f}",
             compare(self.accuracy, reference.accuracy),
             compare(self.cross_entropy, reference.cross_entropy),
             f"{self.executions:,}",
             str(self.jobs),
             f"{self.seconds:.1f}",
+            f"{self.cpu_seconds:.1f}",
         ]
         return f"| {' | '.join(cells)} |"
 
 
-def interval(values: Tensor, reference: Tensor) -> tuple[float, float]:
+def interval(values: list[float], reference: list[float]) -> tuple[float, float]:
     """Mean difference over the sequences and half of its 95 % interval."""
-    mean, error = estimate_mean(values.double() - reference.double())
+    mean, error = estimate_mean(torch.tensor(values).double() - torch.tensor(reference).double())
     return mean, 1.96 * (error or 0.0)
 
 
-def compare(values: Tensor, reference: Tensor) -> str:
+def compare(values: list[float], reference: list[float]) -> str:
     """``difference [low, high]``."""
     mean, half = interval(values, reference)
     return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+def count(executor: Executor) -> tuple[int, int]:
+    """Jobs and executions so far."""
+    return executor.counts.jobs, executor.counts.executions
 
 
 class Study:
@@ -93,12 +103,13 @@ class Study:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.device = f"aer:{arguments.device}"
-        self.tuning: list[str] = []
 
     def prepare(self, ansatz: str) -> RunFolder:
         """The run of an ansatz, trained in simulation unless it is there."""
         path = self.arguments.out / ansatz
-        if not (path / "config.toml").exists():
+        if (path / "config.toml").exists():
+            resume(RunFolder.open(path))  # to its end, should it have been stopped
+        else:
             overrides = {"model.ansatz": ansatz, **self.settings()}
             train(create_run(path, resolve_config("digits", overrides)))
         return RunFolder.open(path)
@@ -110,7 +121,9 @@ class Study:
     def tune(self, run: RunFolder, name: str, executor: Executor | None) -> RunFolder:
         """Go on from the best weights of a run, on a device or in simulation."""
         path = run.path.with_name(f"{run.path.name}-{name}")
-        if not (path / "config.toml").exists():
+        if (path / "config.toml").exists():
+            resume(RunFolder.open(path), executor=executor)
+        else:
             settings = {
                 "epochs": self.arguments.epochs,
                 "learning_rate": self.arguments.learning_rate,
@@ -120,35 +133,44 @@ class Study:
             gradient = None if executor is None else executor.gradient
             start = start_from(run, "digits", settings)
             created = create_run(path, start.config, start=start, device=device, gradient=gradient)
-            begin = time.perf_counter()
+            begin, cpu_begin = time.perf_counter(), time.process_time()
             train(created, executor=executor)
-            if executor is not None:
-                counts = executor.counts
-                self.tuning.append(
-                    f"- {path.name}: {counts.jobs} jobs, {counts.executions:,} executions, "
-                    f"{time.perf_counter() - begin:.0f} s"
-                )
+            seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
+            jobs, executions = (0, 0) if executor is None else count(executor)
+            (path / "cost.txt").write_text(
+                f"{jobs:,} jobs, {executions:,} executions, {seconds:.0f} s ({cpu_seconds:.0f} CPU "
+                f"s), test of the epochs on validation included"
+            )
         return RunFolder.open(path)
 
     def measure(self, run: RunFolder, noise: float, label: str, executor: Executor) -> Row:
         """One row: the first test images of a run on an executor."""
+        settings = (run.path.name, noise, label, self.arguments.sequences, self.arguments.shots)
+        name = re.sub(r"[^a-z0-9.]+", "-", " ".join(map(str, settings)))
+        file = self.arguments.out / "measurements" / f"{name}.json"
+        if file.exists():
+            return Row(**json.loads(file.read_text()))
         trained = load(run.path)
         trained.qrnn.executor = executor
         chosen = select_test(trained, self.arguments.sequences)
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         prediction = predict_sequences(trained.model, chosen, len(chosen))
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         values = trained.task.measure(prediction, chosen)
+        jobs, executions = count(executor)
         row = Row(
             trained.config.model.ansatz,
             noise,
             label,
-            values["accuracy"],
-            values["cross_entropy"],
-            executor.counts.executions,
-            executor.counts.jobs,
+            values["accuracy"].tolist(),
+            values["cross_entropy"].tolist(),
+            executions,
+            jobs,
             seconds,
+            cpu_seconds,
         )
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(asdict(row)))
         return row
 
     def open(
@@ -259,11 +281,13 @@ def main() -> None:
     print(HEADER, flush=True)
     rows = [row for ansatz in arguments.ansatz for row in study.measure_all(ansatz)]
     tell_recovery(rows)
-    if study.tuning:
-        print("\nFine-tuning took:\n", *study.tuning, sep="\n")
-    slowest = max(row.seconds for row in rows)
+    print("\nFine-tuning took:\n")
+    for file in sorted(arguments.out.glob("*/cost.txt")):
+        print(f"- {file.parent.name}: {file.read_text()}")
+    slowest = max(rows, key=lambda row: row.cpu_seconds)
     print(
-        f"\n{arguments.sequences} test images took {slowest:.0f} s at most; all of it "
+        f"\n{arguments.sequences} test images took {slowest.seconds:.0f} s at most "
+        f"({slowest.cpu_seconds:.0f} CPU s); all of it "
         f"{time.perf_counter() - start:.0f} s."
     )
     draw(rows, arguments.out / "noise.png")

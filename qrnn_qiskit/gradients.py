@@ -111,8 +111,8 @@ def require_gradient(executor: Executor) -> GradientMethod:
     if method is None:
         raise GradientError(
             f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
-            f"none was chosen. Open it with gradient= one of {', '.join(GRADIENT_METHODS)} (on the "
-            "command line --gradient), or run it under torch.no_grad()."
+            "none was chosen. Open it with gradient='parameter-shift', 'spsa' or 'simulator' "
+            "(on the command line --gradient), or run it under torch.no_grad()."
         )
     return method
 

@@ -23,9 +23,8 @@ def list_local_devices() -> dict[str, int]:
     """Names and numbers of qubits of the devices that run dynamic circuits, in order of names."""
     sizes = {}
     for name, device in _find_classes().items():
-        file = Path(device.dirname) / device.conf_filename
-        configuration = json.loads(file.read_text(encoding="utf-8"))
-        if set(configuration.get("supported_instructions", ())) >= _DYNAMIC:
+        configuration = _read_configuration(device)
+        if not _find_lacking(configuration):
             sizes[name] = int(configuration["n_qubits"])
     return dict(sorted(sizes.items()))
 
@@ -41,12 +40,22 @@ def open_target(name: str) -> Target:
     if name not in known:
         nearest = get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        static = " (it has no if_else or no reset)" if name in _find_classes() else ""
-        raise DeviceError(
-            f"unknown device {name!r}{static}; {hint}known with dynamic circuits: "
-            f"{', '.join(known)}"
-        )
+        problem = f"unknown device {name!r}; {hint}"
+        if name in _find_classes():
+            lacking = " and ".join(_find_lacking(_read_configuration(_find_classes()[name])))
+            problem = f"device {name!r} lacks {lacking}, which measurements in mid-circuit need; "
+        raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
     return _load_target(name)
+
+
+def _read_configuration(device: Any) -> dict[str, Any]:
+    file = Path(device.dirname) / device.conf_filename
+    configuration: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return configuration
+
+
+def _find_lacking(configuration: dict[str, Any]) -> list[str]:
+    return sorted(_DYNAMIC.difference(configuration.get("supported_instructions", ())))
 
 
 @cache

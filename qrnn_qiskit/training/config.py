@@ -45,7 +45,8 @@ def resolve_config(
         task_name: the name of a registered task.
         overrides: values by dotted key, or by an unambiguous last name (``epochs`` for
             ``train.epochs``). A string is read as a TOML value and kept as a string where it is
-            none; ``none`` switches an optional key off.
+            none; where a list of strings is required, ``ry,rz`` is one. ``none`` switches an
+            optional key off.
         file: a TOML file with the same keys as tables.
 
     Raises:
@@ -66,6 +67,8 @@ def resolve_config(
         if isinstance(value, str):
             raw[full] = value
             value = parse_value(value)
+            if isinstance(value, str) and keys[full].annotation == list[str]:
+                value = [part.strip() for part in value.split(",")]
         given[full] = value
     values = {"task": task.name} | task.choose_defaults(given) | given
     for key, value in values.items():
@@ -165,6 +168,8 @@ def _explain(error: ValidationError, keys: Iterable[str], values: Mapping[str, A
             text = f"is required and has no default; give it with --set {place}=VALUE"
         else:
             text = part["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+        if part["type"] == "list_type":
+            text = f"must be a list, written as {place}=[...] with its items between commas"
         complaints.setdefault(place, []).append(text)
     lines = []
     for place, texts in complaints.items():

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
+from typing import Any
 
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.config import resolve_config
-from qrnn_qiskit.training.schema import Config, ConfigError, flatten
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.schema import ConfigError, flatten
+from qrnn_qiskit.training.start import Start
 
-if TYPE_CHECKING:
-    from qrnn_qiskit.training.run_folder import RunFolder
-
-__all__ = ["Start", "start_from"]
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a fine-tuning begins.
-
-    Attributes:
-        config: The configuration of the new run; model and data are those of the run before.
-        weights: Best weights of the run before, by validation.
-        data_sha256: Of the data that they were trained on.
-        origin: That run, for the provenance of the new one.
-    """
-
-    config: Config
-    weights: dict[str, Tensor]
-    data_sha256: str
-    origin: dict[str, Any]
+__all__ = ["start_from"]
 
 
 def start_from(run: RunFolder, task_name: str, overrides: Mapping[str, Any] | None = None) -> Start:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["capture_random_states", "restore_random_states", "seed_everything", "shuffle"]
+__all__ = [
+    "Reseedable",
+    "capture_random_states",
+    "restore_random_states",
+    "seed_everything",
+    "shuffle",
+]
+
+
+@runtime_checkable
+class Reseedable(Protocol):
+    """An executor whose shots can be made a function of where training stands."""
+
+    def reseed(self, *numbers: int) -> None:
+        """Draw from now on as the executor's own seed and these numbers say."""
+        ...
 
 
 def seed_everything(seed: int) -> None:

@@ -18,9 +18,9 @@ from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
-from qrnn_qiskit.training.fine_tuning import Start
 from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
+from qrnn_qiskit.training.start import Start
 
 __all__ = ["RunFolder", "RunFolderError", "create_run", "name_run"]
 

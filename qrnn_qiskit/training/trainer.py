@@ -25,6 +25,7 @@ from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.randomness import (
+    Reseedable,
     capture_random_states,
     restore_random_states,
     seed_everything,
@@ -108,9 +109,10 @@ def resume(
 ) -> TrainingResult:
     """Go on with a run from its last checkpoint; a finished run returns its result again.
 
-    On the simulator the weights and metrics are those of a run that was never interrupted, to
-    the last bit. Arguments and errors are those of :func:`train`, and CheckpointError for a
-    checkpoint that is missing, cannot be used, or whose data has changed.
+    On the simulator, and on a sampled device that was opened with a seed, the weights and metrics
+    are those of a run that was never interrupted, to the last bit. Arguments and errors are those
+    of :func:`train`, and CheckpointError for a checkpoint that is missing, cannot be used, or whose
+    data has changed.
     """
     if not run.checkpoint_file.exists():
         epochs = len(run.read_metrics())
@@ -205,6 +207,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.config, self.position.step, progress)
         self.optimizer.zero_grad()
+        self.reseed(self.position.epoch, self.position.batch + 1)
         prediction = self.model(batch.inputs, batch.lengths)
         loss = self.task.loss(prediction, batch)
         if self.is_sampled():
@@ -216,6 +219,12 @@ class Trainer:
         self.require_finite("the gradient norm", norm)
         self.optimizer.step()
         return loss.item(), norm
+
+    def reseed(self, *numbers: int) -> None:
+        """Let a sampled device with a seed draw the same shots here after every resume."""
+        executor = self.model.qrnn.executor
+        if isinstance(executor, Reseedable):
+            executor.reseed(*numbers)
 
     def is_sampled(self) -> bool:
         """Whether the circuits are sampled, and the loss has an error of its own."""
@@ -244,6 +253,7 @@ class Trainer:
         """Validate, keep the best weights, write the epoch's metrics and a checkpoint."""
         start = time.monotonic()
         validation = self.splits.validation
+        self.reseed(self.position.epoch, 0)
         prediction = predict_sequences(self.model, validation, self.config.evaluation_batch_size)
         metrics = {
             name: estimate_mean(values).value

@@ -24,12 +24,20 @@ from runtime_jobs.aer.dynamic import DynamicRunner
 from runtime_jobs.aer.engine import simulate_states
 from runtime_jobs.aer.mitigation import (
     CALIBRATION_SHOTS,
+    Calibration,
     Mitigation,
-    find_eigenvalues,
+    calibrate_readout,
     fold_pairs,
 )
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, list_layouts, make_stage
+from runtime_jobs.aer.stages import (
+    GATES,
+    Stage,
+    StageFinder,
+    fingerprint,
+    list_layouts,
+    make_stage,
+)
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
@@ -98,6 +106,7 @@ class AerExecutor:
             parse_gradient(gradient)
         self.gradient = gradient
         self.counts = Counts()
+        self._seed = seed
         self._random = np.random.default_rng(seed)
         if stages is None:
             stage = make_stage(noise_model)
@@ -107,7 +116,7 @@ class AerExecutor:
         self._prepared: dict[bytes, _Prepared] = {}
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
-        self._eigenvalues: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
+        self._calibrations: dict[tuple[int, int], Calibration] = {}
         self._dynamic = DynamicRunner(
             name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
         )
@@ -164,6 +173,16 @@ class AerExecutor:
             for row in np.concatenate(drawn)
         ]
 
+    def reseed(self, *numbers: int) -> None:
+        """Draw shots from now on as the seed and these numbers say; without a seed as it comes.
+
+        What is drawn afterwards does not depend on what has been drawn before.
+        """
+        if self._seed is not None:
+            # In place: whoever draws from the same generator goes on with it.
+            fresh = np.random.default_rng((self._seed, *numbers))
+            self._random.bit_generator.state = fresh.bit_generator.state
+
     def describe(self) -> list[str]:
         """The layouts in use so far, one line each."""
         lines = [prepared.stage.description for prepared in self._prepared.values()]
@@ -177,16 +196,18 @@ class AerExecutor:
     def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
         bases = group_terms(pub.observables, prepared.positions)
-        eigenvalues = self._calibrate(prepared.stage, num_qubits)
-        tables = [basis.tabulate(num_qubits, eigenvalues) for basis in bases]
+        calibration = self._calibrate(prepared.stage, num_qubits)
+        tables = [_tabulate(basis, num_qubits, calibration) for basis in bases]
         values = np.zeros((batch, len(pub.observables)))
         variances = np.zeros_like(values)
+        # What each uncertain number of the calibration does to the values; all factors share it.
+        changes = np.zeros((0 if calibration is None else len(calibration.moves), *values.shape))
         for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
             start = 0
             for states in simulate_states(plain, pub.values, prepared.stage.noise):
                 chunk = slice(start, start + len(states))
                 start = chunk.stop
-                for basis, (rows, table) in zip(bases, tables, strict=True):
+                for basis, (rows, table, moved) in zip(bases, tables, strict=True):
                     probabilities = self._read(prepared.stage, states, basis)
                     if self.shots is None:
                         values[chunk, rows] += weight * (probabilities @ table.T)
@@ -195,19 +216,23 @@ class AerExecutor:
                     mean, variance = estimate_mean(counts, table)
                     values[chunk, rows] += weight * mean
                     variances[chunk, rows] += weight**2 * variance
+                    for change, other in zip(changes, moved, strict=True):
+                        change[chunk, rows] += weight * (counts @ (other - table).T) / self.shots
         circuits = batch * len(bases) * len(prepared.plains)
         self._count(batch, circuits * (self.shots or 0))
-        return Estimates(values, None if self.shots is None else np.sqrt(variances))
+        errors = np.sqrt(variances + (changes**2).sum(0))
+        return Estimates(values, None if self.shots is None else errors)
 
-    def _calibrate(self, stage: Stage, num_qubits: int) -> list[NDArray[np.float64]] | None:
+    def _calibrate(self, stage: Stage, num_qubits: int) -> Calibration | None:
         """What the bits of each qubit are worth, measured once; None without such mitigation."""
         if not self._mitigation.readout:
             return None
         key = (id(stage), num_qubits)
-        if key not in self._eigenvalues:
+        if key not in self._calibrations:
             zeros, ones = (self._read_all(bit, stage, num_qubits) for bit in (0, 1))
-            self._eigenvalues[key] = find_eigenvalues(zeros, ones, num_qubits)
-        return self._eigenvalues[key]
+            shots = None if self.shots is None else CALIBRATION_SHOTS
+            self._calibrations[key] = calibrate_readout(zeros, ones, num_qubits, shots)
+        return self._calibrations[key]
 
     def _read_all(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
         """Frequencies (2^n,) of what is read when all qubits are prepared in ``bit``."""
@@ -219,7 +244,9 @@ class AerExecutor:
         probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
         if self.shots is None:
             return probabilities
-        counts = draw_frequencies(self._random, probabilities[None], CALIBRATION_SHOTS)
+        # A stream of its own: the same calibration wherever training is taken up again.
+        random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
+        counts = draw_frequencies(random, probabilities[None], CALIBRATION_SHOTS)
         self._count(1, CALIBRATION_SHOTS)
         frequencies: NDArray[np.float64] = counts[0] / CALIBRATION_SHOTS
         return frequencies
@@ -258,8 +285,12 @@ class AerExecutor:
         try:
             ready = stage.pass_manager.run(circuit)
         except TranspilerError as error:
+            basis = set() if stage.noise is None else GATES.intersection(stage.noise.basis_gates)
+            has = f" has only {', '.join(sorted(basis))} and" if basis else ""
+            gates = ", ".join(sorted(circuit.count_ops()))
             raise ValueError(
-                f"circuit {circuit.name!r} does not run on {self.name}: {error.message}"
+                f"{self.name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; take "
+                "other gates, or a noise model with more of them"
             ) from error
         positions = list(range(circuit.num_qubits))
         if ready.layout is not None:
@@ -272,6 +303,17 @@ class AerExecutor:
             measured.measure_all()
             seconds = profile_circuit(measured, stage.target).seconds
         return _Prepared([make_plain(f, parameters) for f in folded], positions, stage, seconds)
+
+
+def _tabulate(
+    basis: Basis, num_qubits: int, calibration: Calibration | None
+) -> tuple[list[int], NDArray[np.float64], list[NDArray[np.float64]]]:
+    """The observables with terms in a basis, their table, and the tables after each move."""
+    if calibration is None:
+        return *basis.tabulate(num_qubits), []
+    moved = [calibration.move(number) for number in range(len(calibration.moves))]
+    rows, table = basis.tabulate(num_qubits, calibration.worth)
+    return rows, table, [basis.tabulate(num_qubits, worth)[1] for worth in moved]
 
 
 def _check_pub(pub: Pub) -> Pub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,9 @@ from runtime_jobs.aer.bases import SIGNS
 __all__ = [
     "CALIBRATION_SHOTS",
     "METHODS",
+    "Calibration",
     "Mitigation",
-    "find_eigenvalues",
+    "calibrate_readout",
     "fold_pairs",
     "parse_mitigation",
 ]
@@ -33,7 +35,8 @@ class Mitigation:
 
     Attributes:
         readout: whether the readout errors of each qubit are measured and inverted. The standard
-            errors grow by it; the calibration's own error, ten thousand shots, is not in them.
+            errors grow by it, and those of the calibration itself are in them; these are common to
+            all values that one calibration serves.
         factors: how often each two-qubit gate stands for itself; (1,) is no extrapolation. Every
             factor takes all shots, and a line through the values goes back to factor 0.
     """
@@ -72,27 +75,57 @@ def fold_pairs(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
     return folded
 
 
-def find_eigenvalues(
-    zeros: NDArray[np.float64], ones: NDArray[np.float64], num_qubits: int
-) -> list[NDArray[np.float64]]:
-    """What bits 0 and 1 of each qubit are worth so that the mean is that of a true readout.
+@dataclass(frozen=True)
+class Calibration:
+    """What the bits of each of n qubits are worth, and how well that is known.
+
+    Attributes:
+        worth: of each qubit (2,), the values of bits 0 and 1 whose mean is that of a true readout.
+        moves: (qubit, (2,)), how its values change when one of the probabilities that were measured
+            is off by its standard error; empty where the probabilities are exact.
+    """
+
+    worth: list[NDArray[np.float64]]
+    moves: list[tuple[int, NDArray[np.float64]]]
+
+    def move(self, number: int) -> list[NDArray[np.float64]]:
+        """``worth`` after the move of this number."""
+        qubit, change = self.moves[number]
+        return [w + change if q == qubit else w for q, w in enumerate(self.worth)]
+
+
+def calibrate_readout(
+    zeros: NDArray[np.float64], ones: NDArray[np.float64], num_qubits: int, shots: int | None
+) -> Calibration:
+    """Invert the readout errors of each qubit by itself.
 
     Args:
         zeros: probabilities or frequencies (2^n,) of the bit strings read from 0...0.
         ones: the same read from 1...1.
         num_qubits: n.
+        shots: of each of the two; None where they are exact.
 
     Raises:
         ValueError: a qubit whose readout does not tell 0 from 1.
     """
     bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
-    found = []
+    worth: list[NDArray[np.float64]] = []
+    moves: list[tuple[int, NDArray[np.float64]]] = []
     for qubit, (wrong, right) in enumerate(zip(zeros @ bits, ones @ bits, strict=True)):
         if abs(right - wrong) < _LEAST_CONTRAST:
             raise ValueError(
                 f"the readout of qubit {qubit} does not tell 0 from 1 (1 is read with probability "
                 f"{wrong:.3f} and {right:.3f}), so it cannot be inverted; leave mitigation out"
             )
-        assignment = np.array([[1 - wrong, 1 - right], [wrong, right]])
-        found.append(np.linalg.solve(assignment.T, SIGNS))
-    return found
+        assignment = np.array([[1 - wrong, wrong], [1 - right, right]])  # [true, read]
+        values = np.linalg.solve(assignment, SIGNS)
+        worth.append(values)
+        if shots is None:
+            continue
+        for row, probability in enumerate((wrong, right)):
+            smooth = (probability * shots + 1) / (shots + 2)  # Laplace: never certain
+            error = math.sqrt(smooth * (1 - smooth) / shots)
+            change = np.zeros(2)
+            change[row] = error * (values[0] - values[1])
+            moves.append((qubit, np.linalg.solve(assignment, change)))
+    return Calibration(worth, moves)

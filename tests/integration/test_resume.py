@@ -12,10 +12,14 @@ import pytest
 import torch
 
 import qrnn_qiskit
+from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.training.checkpoint import read_checkpoint
 from qrnn_qiskit.training.config import Config, resolve_config
+from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
+from runtime_jobs.devices import open_device
 
 # Trains the run in argv[1] and dies by SIGKILL in its save number argv[2], half of which is
 # written: save 1 comes before the first step, one follows each of an epoch's 18 steps, and one
@@ -81,3 +85,35 @@ def test_a_run_killed_by_sigkill_goes_on_to_the_last_bit(
     for name, tensor in second.weights.items():
         assert torch.equal(first.weights[name], tensor), name
         assert torch.equal(first.best_weights[name], second.best_weights[name]), name
+
+
+class StopAtStep(TrainingProgress):
+    """Interrupts the training when a number of steps has been done."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(enabled=False)
+        self.left = step
+
+    def show_step(self, epochs: float, total: int, loss: float) -> None:
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_sampled_run_with_a_seed_goes_on_to_the_last_bit(tmp_path: Path) -> None:
+    settings = {"num_qubits": 2, "controller_hidden": 4, "epochs": 2, "batch_size": 4, "delay": 1}
+    sizes = {"train_size": 8, "validation_size": 4, "test_size": 4}
+    config = resolve_config("copying-memory", settings | sizes)
+
+    def open_noisy() -> Executor:
+        name = "aer?noise=readout:0.1&mitigation=readout&shots=20&seed=3"
+        return open_device(name, gradient="spsa")
+
+    whole, stopped = (create_run(tmp_path / name, config) for name in ("whole", "stopped"))
+    train(whole, executor=open_noisy())
+    with pytest.raises(TrainingInterrupted):
+        train(stopped, executor=open_noisy(), progress=StopAtStep(3))
+    resume(RunFolder.open(stopped.path), executor=open_noisy())
+    first, second = (read_checkpoint(run.checkpoint_file, config) for run in (whole, stopped))
+    for name, tensor in first.weights.items():
+        assert torch.equal(second.weights[name], tensor), name

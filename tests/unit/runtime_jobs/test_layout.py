@@ -116,7 +116,7 @@ def test_local_devices_run_dynamic_circuits() -> None:
     ("name", "complaint"),
     [
         ("kingstn", "did you mean 'kingston'.*known with dynamic circuits: aachen, .*torino"),
-        ("miami", r"unknown device 'miami' \(it has no if_else or no reset\)"),
+        ("miami", "device 'miami' lacks if_else and reset, which"),
     ],
 )
 def test_unknown_devices_list_the_known_ones(name: str, complaint: str) -> None:

@@ -35,6 +35,13 @@ def test_an_unambiguous_last_name_suffices(configure: Callable[..., Config]) -> 
     assert config.data.size == 12  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("ry", ["ry"]), ("rx, rz", ["rx", "rz"]), ('["ry"]', ["ry"])]
+)
+def test_a_list_of_names_needs_no_brackets(text: str, expected: list[str]) -> None:
+    assert resolve_config("digits", {"rotations": text}).model.rotations == expected
+
+
 def test_an_ambiguous_last_name_lists_the_candidates() -> None:
     with pytest.raises(ConfigError, match=r"'dropout'.*model\.dropout, data\.dropout"):
         resolve_config("toy", {"dropout": "0.1"})
@@ -73,7 +80,7 @@ def test_an_unknown_key_of_a_file_names_the_file(tmp_path: Path) -> None:
         ("train.learning_rate", "nan", "nan", "finite number"),
         ("train.schedule", "cosin", "'cosin'", "'constant', 'cosine' or 'linear'"),
         ("model.dtype", "float16", "'float16'", "'float32' or 'float64'"),
-        ("model.rotations", "ry", "'ry'", "valid array"),
+        ("model.rotations", 3, "3", r"a list, written as model.rotations=\["),
         ("model.observables", "3.5", None, None),
         ("seed", "-1", "-1", "greater than or equal to 0"),
         ("seed", "99999999999999999999", "99999999999999999999", "valid integer|less than"),

@@ -52,6 +52,19 @@ def test_standard_errors_of_inverted_readouts_are_honest() -> None:
     assert (found.standard_errors[:, :9] > unmitigated[:, :9]).all()
 
 
+@pytest.mark.parametrize("method", ["readout", "readout+zne"])
+def test_standard_errors_hold_the_error_of_the_calibration(method: str) -> None:
+    # A million shots leave the ten thousand of the calibration as the error that counts.
+    name = f"aer?noise=readout:0.1&mitigation={method}&shots=1000000"
+    residuals = []
+    for seed in range(25):
+        device = open_device(name, seed=seed)
+        found = device.estimate(CIRCUIT, VALUES[:1], OBSERVABLES)
+        assert found.standard_errors is not None
+        residuals.append((found.values - EXACT[:1]) / found.standard_errors)
+    assert 0.8 < np.std(residuals) < 1.2
+
+
 def test_calibration_is_counted_once() -> None:
     device = open_device("aer?noise=readout:0.1&mitigation=readout&shots=100&seed=1")
     for _ in range(2):
