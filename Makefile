@@ -13,10 +13,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test check slow bench loopback lock clean
+.PHONY: help demo test check slow example lowest docs notebooks changelog bench loopback lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## train the digits, print a table, write a picture
 	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
@@ -37,6 +37,23 @@ example: $(INSTALLED) ## train the run that ships with the package again
 	rm -rf qrnn_qiskit/examples/digits
 	OMP_NUM_THREADS=1 $(BIN)/qrnn train digits --out qrnn_qiskit/examples/digits
 	rm -rf qrnn_qiskit/examples/digits/{evaluations,pictures}
+
+lowest: ## the tests with the lowest versions of pyproject.toml (needs uv; 6 GB more in .venv-lowest)
+	uv venv --quiet --allow-existing --python 3.11 .venv-lowest
+	uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[dev]'
+	.venv-lowest/bin/python -m pytest -W default  # old versions warn of newer ones
+
+docs: $(INSTALLED) ## the documentation, warnings are errors (docs/_build/html/index.html)
+	$(RUN) pip install --quiet --require-hashes -r requirements-docs.lock
+	$(RUN) sphinx -W --keep-going --fresh-env docs docs/_build/html
+
+notebooks: $(INSTALLED) ## run the notebooks and save them with their outputs
+	$(RUN) pip install --quiet --require-hashes -r requirements-docs.lock
+	$(BIN)/jupyter execute --NotebookClient.record_timing=False --inplace notebooks/*.ipynb
+
+changelog: $(INSTALLED) ## print what has changed since the last release
+	$(RUN) pip install --quiet --require-hashes -r requirements-docs.lock
+	@$(BIN)/towncrier build --draft --version next
 
 bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
 	$(RUN) pip install --quiet --require-hashes -r requirements-bench.lock
@@ -60,9 +77,10 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock: ## resolve the dependencies again (needs uv)
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra bench -c requirements.lock -o requirements-bench.lock
+	$(LOCK) --extra docs -c requirements.lock -o requirements-docs.lock
 
 clean: ## remove the environment and the caches, never a run
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest docs/_build docs/notebooks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find circuits qrnn_qiskit runtime_jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml

@@ -57,6 +57,12 @@ def build_ansatz(
 ) -> Ansatz:
     """Build the ansatz of one step from a family name, a circuit or an OpenQASM 3 file.
 
+    >>> ansatz = build_ansatz("linear", num_qubits=4, num_layers=2)
+    >>> ansatz.num_parameters
+    16
+    >>> dict(ansatz.circuit.count_ops())
+    {'ry': 8, 'rz': 8, 'cz': 6}
+
     Args:
         ansatz: a name of ``ANSATZ_FAMILIES``; or a ``QuantumCircuit`` with free parameters, which
             is copied; or the path of an OpenQASM 3 file with ``input float`` parameters (a string

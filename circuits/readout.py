@@ -39,6 +39,11 @@ def build_readout(
 ) -> Readout:
     """Build the readout of ``num_qubits`` qubits.
 
+    >>> build_readout(num_qubits=2).labels
+    ['X0', 'X1', 'Y0', 'Y1', 'Z0', 'Z1']
+    >>> build_readout(["IZ", "XX"], num_qubits=2).labels
+    ['Z0', 'X0X1']
+
     Args:
         observables: ``None`` for X, Y and Z of every qubit, which are the 3n measurements of
             arXiv:2510.25557: X0 to X(n-1), then Y0 to Y(n-1), then Z0 to Z(n-1). A string of

@@ -44,6 +44,12 @@ def step_parameters(ansatz: Ansatz, num_steps: int) -> tuple[tuple[Parameter, ..
 def unroll(ansatz: Ansatz, num_steps: int) -> QuantumCircuit:
     """Return the circuit U(theta_1) ... U(theta_T) of a sequence of T steps.
 
+    >>> from circuits import build_ansatz
+    >>> ansatz = build_ansatz("linear", num_qubits=4, num_layers=2)
+    >>> circuit = unroll(ansatz, num_steps=8)
+    >>> circuit.num_parameters, circuit.num_nonlocal_gates()
+    (128, 48)
+
     It starts in |0...0>, the first step is applied first, and there are no barriers between the
     steps. Its T*P parameters are those of :func:`step_parameters`, and ``circuit.parameters`` has
     them in that order.

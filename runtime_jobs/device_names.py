@@ -58,6 +58,10 @@ _LEAST = {"shots": 1, "seed": 0}
 def parse_device_name(text: str) -> DeviceName:
     """The parts of a device name. ``ibm:ibm_kingston`` is the same as ``ibm:kingston``.
 
+    >>> device = parse_device_name("aer:kingston?shots=4096")
+    >>> device.name, device.target, device.shots
+    ('aer', 'kingston', 4096)
+
     Raises:
         DeviceError: the text does not follow the grammar, or names an unknown device or key.
     """

@@ -21,12 +21,13 @@ __all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_r
 class Sequences:
     """Sequences with their targets, one split or one batch.
 
-    inputs: (N, T, E) float, or (N, T) int64 tokens.
-    targets: (N,) int64 classes, (N, T) int64 classes of each step, or (N, H) float; (N, 0) for
-        new inputs, whose targets nobody knows.
-    lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
-    rows: (N,) int64, the row of the data that a sequence comes from (for a window its last row),
-        counted from 1; None for generated sequences.
+    Attributes:
+        inputs: (N, T, E) float, or (N, T) int64 tokens.
+        targets: (N,) int64 classes, (N, T) int64 classes of each step, or (N, H) float; (N, 0) for
+            new inputs, whose targets nobody knows.
+        lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
+        rows: (N,) int64, the row of the data that a sequence comes from (for a window its last
+            row), counted from 1; None for generated sequences.
     """
 
     inputs: Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_the_program_is_installed_and_its_exit_code_arrives() -> None:
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert "Did you mean 'train'?" in refused.stderr
+
+
+def test_a_shell_completes_commands() -> None:
+    program = Path(sys.executable).with_name("qrnn")
+    asked = {"_QRNN_COMPLETE": "complete_bash", "COMP_WORDS": "qrnn eval", "COMP_CWORD": "1"}
+    answer = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True)
+    assert answer.stdout.split() == ["evaluate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

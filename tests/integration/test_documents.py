@@ -1,0 +1,64 @@
+"""What is written is true: examples give what they show, links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("circuits", "qrnn_qiskit", "runtime_jobs")
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(path for path in ROOT.glob("docs/**/*.md") if "_build" not in path.parts),
+    *ROOT.glob("changes/*.md"),
+]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_are_examples() -> None:
+    assert {module.split(".")[0] for module in MODULES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_docstrings(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module), optionflags=OPTIONS)
+    assert result.attempted
+    assert not result.failed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_examples_of_pages(page: Path) -> None:
+    blocks = re.findall(
+        r"^```(?:python|pycon)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE
+    )
+    text = "\n".join(block for block in blocks if block.startswith(">>> "))
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    assert doctest.DocTestRunner(optionflags=OPTIONS).run(test).failed == 0
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    local = [link.split("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
+    assert not [link for link in local if not (page.parent / link).exists()]
