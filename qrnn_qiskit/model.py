@@ -14,6 +14,7 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout, prefix_circuits
+from circuits.coupling import Measurement
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
 from qrnn_qiskit.core import Run, check_dtype
@@ -21,6 +22,7 @@ from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
+from qrnn_qiskit.measured import MeasuredCore
 from qrnn_qiskit.modes import READOUT_MODES, build_core
 
 
@@ -179,6 +181,11 @@ class QRNN(nn.Module):
     def dtype(self) -> torch.dtype:
         """Precision of inputs, angles, amplitudes and readouts."""
         return next((parameter.dtype for parameter in self.parameters()), self._dtype)
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """What ends each step in the mode "measured"; None in the others."""
+        return self._core.measurement if isinstance(self._core, MeasuredCore) else None
 
     @property
     def executor(self) -> Executor:
