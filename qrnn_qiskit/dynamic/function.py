@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
-from circuits import Ansatz, Measurement, build_dynamic, shift_parameters
+from circuits import Ansatz, DynamicCircuit, Measurement, build_dynamic, shift_parameters
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 
 __all__ = ["DynamicCircuits", "DynamicFunction", "Shifts"]
@@ -73,6 +73,15 @@ class DynamicFunction:
         self.registers[self._shifted.rows] = of_column[1, self._shifted.columns]
         self._first = np.searchsorted(self._shifted.angles, np.arange(self.num_angles))
         self._count = np.bincount(self._shifted.angles, minlength=self.num_angles)
+
+    @property
+    def circuit(self) -> DynamicCircuit:
+        """The circuit of all PUBs, every angle of every branch a parameter of its own."""
+        return self._circuit
+
+    def count_runs(self) -> NDArray[np.int64]:
+        """How many shifted runs the rule of each angle takes that is differentiated."""
+        return self._count[self.steps >= 0]
 
     def value_pub(self, tables: NDArray[np.float64]) -> DynamicPub:
         """The PUB at ``tables`` (B, T, 2^m, P) in radians."""

@@ -194,6 +194,8 @@ def _print_alternatives(work: Work, plan: Plan, method: GradientMethod, train_st
     from qrnn_qiskit.gradients import GradientMethod
 
     others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
+    if work.trained.qrnn.measurement is not None:
+        others.append(GradientMethod("coordinates"))
     for other in others:
         if other.name == method.name:
             continue

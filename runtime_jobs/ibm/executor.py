@@ -178,22 +178,24 @@ class IbmExecutor:
 
     def describe(self) -> list[str]:
         """The physical qubits in use, one line."""
-        device = self._ledger.find_device(self.backend)
-        return [] if device is None else [f"{self.backend} {device}"]
+        return [f"{found.name} {found}" for found in self._find_devices()]
 
     def layouts(self) -> list[dict[str, Any]]:
         """Physical qubits, calibration and job ids behind the results so far."""
-        device = self._ledger.find_device(self.backend)
-        if device is None:
-            return []
+        ids = [record.job_id for record in self._records]
         return [
             {
-                "backend": device.name,
-                "qubits": list(device.qubits),
-                "calibration": device.calibration,
-                "job_ids": [record.job_id for record in self._records],
+                "backend": found.name,
+                "qubits": list(found.qubits),
+                "calibration": found.calibration,
+                "job_ids": ids,
             }
+            for found in self._find_devices()
         ]
+
+    def _find_devices(self) -> list[FrozenDevice]:
+        device = self._ledger.find_device(self.backend)
+        return [] if device is None else [device]
 
     def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
         """The bits of every sheet, by register, in as few jobs as the limits allow."""

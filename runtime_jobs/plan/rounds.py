@@ -1,4 +1,4 @@
-"""The rounds of a replay: which PUBs go into one job, and which jobs wait for which."""
+"""The rounds of a run: which PUBs go into one job, and which jobs wait for which."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
 from circuits import unroll
+from circuits.coupling import Measurement
 from circuits.profile import CircuitProfile, profile_circuit
 from circuits.shifts import shift_parameters
+from qrnn_qiskit.dynamic.function import DynamicCircuits, DynamicFunction
 from qrnn_qiskit.gradients import GradientMethod
 from qrnn_qiskit.model import QRNN
 from runtime_jobs.aer.bases import group_terms
 from runtime_jobs.compilation import Chip, measure_in_bases
 from runtime_jobs.plan.limits import Load
 
-__all__ = ["Round", "list_rounds"]
+__all__ = ["Round", "list_rounds", "longest_circuit"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,20 @@ def list_rounds(
     ends: NDArray[np.int64],
     gradient: GradientMethod | None = None,
 ) -> list[Round]:
-    """The rounds of one pass through sequences, as :mod:`qrnn_qiskit.replay` runs them.
+    """The rounds of one pass through sequences, as the model runs them.
+
+    Measured mode is one round forward and one backward; other modes are replayed, see
+    :mod:`qrnn_qiskit.replay`. Random coordinates are counted as if every draw took the longest
+    rule.
 
     Args:
-        qrnn: in expectation mode, or without feedback.
+        qrnn: the model.
         chip: where the circuits are compiled for.
         ends: (B,) valid steps of each sequence.
         gradient: of a training step; None for inference.
     """
+    if qrnn.measurement is not None:
+        return _list_dynamic(qrnn, qrnn.measurement, chip, ends, gradient)
     planner = _Planner(qrnn, chip)
     draws = gradient.draws if gradient is not None and gradient.name == "spsa" else 0
     steps = range(1, int(ends.max()) + 1)
@@ -54,6 +62,49 @@ def list_rounds(
         shifts = [planner.shift(t, int((ends >= t).sum())) for t in steps]
         rounds.append(Round("shifts", tuple(shifts)))
     return rounds
+
+
+def longest_circuit(qrnn: QRNN, num_steps: int) -> QuantumCircuit:
+    """The circuit of ``num_steps`` steps, for which the qubits are chosen."""
+    if qrnn.measurement is None:
+        return unroll(qrnn.ansatz, num_steps)
+    return _dynamic_circuit(_list_functions(qrnn, qrnn.measurement).function(num_steps))
+
+
+def _list_functions(qrnn: QRNN, measurement: Measurement) -> DynamicCircuits:
+    return DynamicCircuits(qrnn.ansatz, measurement, qrnn.readout.observables)
+
+
+def _dynamic_circuit(function: DynamicFunction) -> QuantumCircuit:
+    return function.circuit.circuit
+
+
+def _list_dynamic(
+    qrnn: QRNN,
+    measurement: Measurement,
+    chip: Chip,
+    ends: NDArray[np.int64],
+    gradient: GradientMethod | None,
+) -> list[Round]:
+    circuits = _list_functions(qrnn, measurement)
+    bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits))) or 1
+    name = None if gradient is None else gradient.name
+    copies = 1 + 2 * gradient.draws if gradient is not None and name == "spsa" else 1
+    forward, backward = [], []
+    for length in np.unique(ends):
+        function = circuits.function(int(length))
+        compiled = chip.compile(_dynamic_circuit(function))
+        profile = profile_circuit(compiled, chip.cut)
+        rows = int((ends == length).sum()) * bases
+        label = f"the dynamic circuit of {length} steps"
+        forward.append(Load(label, profile, rows * copies))
+        runs = function.count_runs()
+        if gradient is not None and name == "coordinates":
+            backward.append(Load(label, profile, rows * gradient.draws * int(runs.max())))
+        elif name == "parameter-shift":
+            backward.append(Load(label, profile, rows * int(runs.sum())))
+    rounds = [Round("all steps", tuple(forward))]
+    return [*rounds, Round("shifts", tuple(backward))] if backward else rounds
 
 
 class _Planner:

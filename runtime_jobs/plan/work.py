@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.transpiler import Target
 
-from circuits import unroll
 from circuits.validation import require_count
 from qrnn_qiskit.gradients import GradientMethod
 from qrnn_qiskit.loading import TrainedModel
@@ -18,7 +17,7 @@ from qrnn_qiskit.training.experiment import load_splits
 from runtime_jobs.compilation import Chip, choose_chip
 from runtime_jobs.plan.costs import Plan, make_plan
 from runtime_jobs.plan.limits import JobLimits
-from runtime_jobs.plan.rounds import Round, list_rounds
+from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
 __all__ = ["Work", "find_work"]
 
@@ -83,7 +82,7 @@ def find_work(
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
-    circuit = unroll(trained.qrnn.ansatz, int(ends.max()))
+    circuit = longest_circuit(trained.qrnn, int(ends.max()))
     return Work(trained, choose_chip(name, target, circuit), ends)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from localqpu.app import start_server
@@ -63,7 +64,7 @@ def service(url: str) -> Iterator[LocalqpuControl]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
-    for readout in ("expectation", "none"):
+    for readout in ("expectation", "none", "measured"):
         folder = tmp_path_factory.mktemp("runs") / readout
         settings = [word for s in [*TINY, f"readout={readout}"] for word in ("--set", s)]
         assert run(["train", "digits", *settings, "--out", str(folder)]) == 0
@@ -131,6 +132,21 @@ def test_a_replay_goes_on_from_command_to_command(
     collect(replay)  # everything is known: nothing is sent again
     assert submit(replay, cap=120, sequences=20, shots=500) == ExitCode.DONE
     assert count_posts(service) == posts
+
+
+def test_measured_mode_is_one_job_of_dynamic_circuits(
+    trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl
+) -> None:
+    folder = Path(shutil.copytree(trained["measured"], tmp_path / "run"))
+    assert submit(folder) == ExitCode.DONE
+    collect(folder)
+    assert len(service.jobs()) == 1
+    (file,) = (folder / "evaluations").glob("*ibm*.npz")
+    assert run(["evaluate", str(folder), "--sequences", "3"]) == ExitCode.DONE
+    (exact,) = (folder / "evaluations").glob("*simulator*.npz")
+    with np.load(file) as measured, np.load(exact) as simulated:
+        distance = measured["readouts"] - simulated["readouts"]
+        assert (np.abs(distance) < 5 * measured["standard_errors"]).all()
 
 
 def test_nothing_is_sent_without_a_cap_or_beyond_it(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from circuits import unroll
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs import open_device
@@ -12,13 +11,13 @@ from runtime_jobs.compilation import choose_chip
 from runtime_jobs.local_devices import open_target
 from runtime_jobs.plan.costs import make_plan
 from runtime_jobs.plan.limits import JobLimits
-from runtime_jobs.plan.rounds import list_rounds
+from runtime_jobs.plan.rounds import list_rounds, longest_circuit
 
 SHOTS = 16
 
 
 def plan_model(model: QRNN, ends: list[int], gradient: str | None, limits: JobLimits | None = None):
-    circuit = unroll(model.ansatz, max(ends))
+    circuit = longest_circuit(model, max(ends))
     chip = choose_chip("kingston", open_target("kingston"), circuit)
     method = None if gradient is None else parse_gradient(gradient)
     rounds = list_rounds(model, chip, np.array(ends), method)
@@ -33,7 +32,7 @@ def plan_model(model: QRNN, ends: list[int], gradient: str | None, limits: JobLi
     )
 
 
-@pytest.mark.parametrize("readout", ["expectation", "none"])
+@pytest.mark.parametrize("readout", ["expectation", "none", "measured"])
 @pytest.mark.parametrize("gradient", [None, "parameter-shift", "spsa?draws=2"])
 @pytest.mark.parametrize("observables", [None, "z"])
 def test_a_plan_counts_what_a_sampled_device_then_runs(readout, gradient, observables) -> None:
@@ -51,6 +50,14 @@ def test_a_plan_counts_what_a_sampled_device_then_runs(readout, gradient, observ
     assert len(plan.jobs) == counts.jobs
     assert sum(job.pubs for job in plan.jobs) == counts.pubs
     assert plan.executions == counts.executions
+
+
+def test_measured_mode_is_one_job_with_a_broadcast_for_each_step_but_the_last() -> None:
+    plan = plan_model(QRNN(1, 2, readout="measured"), [4, 4], None)
+    (job,) = plan.jobs
+    assert (job.pubs, job.circuits) == (1, 6)
+    assert plan.broadcasts == 3
+    assert len(plan.qubits) == 3  # an ancilla beside the memory
 
 
 def test_each_job_needs_those_of_the_round_before() -> None:
