@@ -126,15 +126,22 @@ def evaluate(
 
 
 def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:
-    """The exact readouts at the angles that a device ran, and those of the noiseless trajectory."""
+    """The exact outputs at the angles that a device ran, and those of the noiseless trajectory.
+
+    In measured mode they are the same: what a device measures does not change the angles.
+    """
     batch_size = trained.config.train.evaluation_batch_size
-    exact = [read_exactly(trained.qrnn, part) for part in torch.split(angles, batch_size)]
     device = trained.qrnn.executor
     trained.qrnn.executor = SimulatorExecutor()
     with record_readouts(trained.model) as record:
         predict_sequences(trained.model, chosen, batch_size)
     trained.qrnn.executor = device
-    return {"exact_output": torch.cat(exact), "noiseless_output": record.join()["output"]}
+    noiseless = record.join()["output"]
+    exact = noiseless
+    if trained.qrnn.readout_mode != "measured":
+        parts = torch.split(angles, batch_size)
+        exact = torch.cat([read_exactly(trained.qrnn, part) for part in parts])
+    return {"exact_output": exact, "noiseless_output": noiseless}
 
 
 def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequences:
