@@ -187,11 +187,6 @@ class QRNN(nn.Module):
         return next((parameter.dtype for parameter in self.parameters()), self._dtype)
 
     @property
-    def measurement(self) -> Measurement | None:
-        """What ends each step in the mode "measured"; None in the others."""
-        return self._core.measurement if isinstance(self._core, MeasuredCore) else None
-
-    @property
     def executor(self) -> Executor:
         """What runs the circuits: the compiled simulator unless set.
 
