@@ -48,7 +48,7 @@ Gradient = Annotated[
         "--gradient",
         metavar="METHOD",
         help="Of a sampled device: parameter-shift, simulator (the noiseless derivatives), or "
-        "spsa?draws=K&perturbation=RADIANS.",
+        "spsa?draws=K&perturbation=RADIANS; in measured mode also coordinates?draws=K&floor=SHARE.",
     ),
 ]
 
