@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
-from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack
+from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack, unpack_circuit
 from runtime_jobs.ibm.service import BusyError, RejectedError, Service, ServiceError, UnsureError
 from runtime_jobs.ledger import (
+    FrozenCircuit,
     JobFailedError,
     JobRecord,
     JobRequest,
@@ -21,7 +22,7 @@ from runtime_jobs.ledger import (
     Ledger,
 )
 
-__all__ = ["Dispatcher", "Shipment"]
+__all__ = ["Dispatcher", "Shipment", "unpack_pubs"]
 
 Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
 
@@ -205,6 +206,11 @@ class Dispatcher:
         job = self._ledger.find(shipment.request.key)
         assert job is not None
         return unpack(self._ledger.read_result(job.number))
+
+
+def unpack_pubs(circuits: Sequence[FrozenCircuit], values: Sequence[NDArray[np.float64]]) -> Pubs:
+    """The circuits as they were compiled, with their values."""
+    return [(unpack_circuit(c.isa), rows) for c, rows in zip(circuits, values, strict=True)]
 
 
 def _check_result(job: JobRecord, results: list[Bits], rows: tuple[int, ...]) -> None:

@@ -35,8 +35,8 @@ from runtime_jobs.ibm.counting import (
     join_bits,
     read_outcomes,
 )
-from runtime_jobs.ibm.dispatch import Dispatcher, Pubs, Shipment
-from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_circuit
+from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
+from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit
 from runtime_jobs.ledger import (
     FrozenCircuit,
     FrozenDevice,
@@ -247,7 +247,7 @@ class IbmExecutor:
             shots=shots,
             max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
         )
-        return Shipment(request, partial(_make_pubs, circuits, rows), tuple(map(len, rows)))
+        return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
 
     def _freeze(self, circuit: QuantumCircuit) -> FrozenCircuit:
         """The circuit as it was compiled when it was first sent, or now."""
@@ -298,7 +298,3 @@ def _check_pub(pub: Pub) -> Pub:
     if observables:
         observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
     return Pub(pub.circuit, check_values(pub.circuit, pub.values), observables)
-
-
-def _make_pubs(circuits: Sequence[FrozenCircuit], rows: Sequence[NDArray[np.float64]]) -> Pubs:
-    return [(unpack_circuit(c.isa), values) for c, values in zip(circuits, rows, strict=True)]
