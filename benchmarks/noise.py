@@ -252,9 +252,10 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         for number, noise in enumerate(levels):
             axis.plot([], [], "o", color=f"C{number}", label=f"noise x {noise:g}")
         axis.axhline(0.0, color="gray", linewidth=0.8)
-        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+        short = [label.partition(":")[0] for label in labels]
+        axis.set_xticks(range(len(labels)), short, rotation=30, ha="right")
         axis.set_title(name)
-        axis.set_ylabel("cross-entropy (nats) above the simulator's")
+        axis.set_ylabel("cross-entropy above simulator (nats)")
         axis.legend()
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
