@@ -244,16 +244,18 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         levels = sorted({row.noise for row in own if not math.isnan(row.noise)})
         for row in own[1:]:
             mean, half = interval(row.cross_entropy, own[0].cross_entropy)
-            known = row.noise in levels
-            place = labels.index(row.label) + (0.15 * (2 * levels.index(row.noise) - 1) * known)
-            color = f"C{levels.index(row.noise)}" if known else "black"
+            place, color = float(labels.index(row.label)), "black"
+            if row.noise in levels:
+                level = levels.index(row.noise)
+                place, color = place + 0.15 * (2 * level - 1), f"C{level}"
             axis.errorbar(place, mean, half, fmt="o", capsize=3, color=color)
-        for level in levels:
-            axis.plot([], [], "o", color=f"C{levels.index(level)}", label=f"noise x {level:g}")
+        for number, noise in enumerate(levels):
+            axis.plot([], [], "o", color=f"C{number}", label=f"noise x {noise:g}")
         axis.axhline(0.0, color="gray", linewidth=0.8)
-        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+        short = [label.partition(":")[0] for label in labels]
+        axis.set_xticks(range(len(labels)), short, rotation=30, ha="right")
         axis.set_title(name)
-        axis.set_ylabel("cross-entropy (nats) above the simulator's")
+        axis.set_ylabel("cross-entropy above simulator (nats)")
         axis.legend()
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
