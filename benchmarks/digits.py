@@ -12,6 +12,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qrnn_qiskit.training.config import resolve_config
@@ -21,20 +22,27 @@ from qrnn_qiskit.training.trainer import train
 
 
 def main() -> None:
-    """Train every pair of seeds in a temporary folder and print the table."""
+    """Train every pair of seeds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     settings = dict(setting.split("=", 1) for setting in arguments.set)
+    accuracies = measure_runs(settings, arguments.splits, arguments.seeds)
+    print(f"\n{summarize(accuracies)}, {len(accuracies)} runs")
 
+
+def measure_runs(
+    settings: Mapping[str, str], splits: Sequence[int], seeds: Sequence[int]
+) -> list[float]:
+    """Train every pair of seeds in a temporary folder, print a row each, return the accuracies."""
     print("| split seed | training seed | best epoch | test accuracy | test cross-entropy | s |")
     print("|---|---|---|---|---|---|")
     accuracies = []
     with tempfile.TemporaryDirectory() as folder:
-        for split in arguments.splits:
-            for seed in arguments.seeds:
+        for split in splits:
+            for seed in seeds:
                 overrides = {"seed": seed, "data.split_seed": split, **settings}
                 config = resolve_config("digits", overrides)
                 run = create_run(Path(folder) / f"{split}-{seed}", config)
@@ -52,10 +60,15 @@ def main() -> None:
                     f"| {seconds:.0f} |",
                     flush=True,
                 )
+    return accuracies
+
+
+def summarize(accuracies: Sequence[float]) -> str:
+    """Mean, standard deviation and range in words."""
     spread = statistics.stdev(accuracies) if len(accuracies) > 1 else float("nan")
-    print(
-        f"\nmean {statistics.mean(accuracies):.4f}, standard deviation {spread:.4f}, "
-        f"from {min(accuracies):.4f} to {max(accuracies):.4f}, {len(accuracies)} runs"
+    return (
+        f"mean {statistics.mean(accuracies):.4f}, standard deviation {spread:.4f}, "
+        f"from {min(accuracies):.4f} to {max(accuracies):.4f}"
     )
 
 

@@ -78,6 +78,8 @@ def read_step_noise(noise: str | Sequence[Any] | None) -> list[Operator]:
 def read_assignment(errors: float | Sequence[Any], num_ancillas: int) -> NDArray[np.float64]:
     """Assignment matrices (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
 
+    The ancilla comes back to 0 whatever was stored, as a reset brings it.
+
     Args:
         errors: The probability of a wrong bit; two numbers, of reading 1 for 0 and 0 for 1; or
             matrices, one (2, 2) for all ancillas or (m, 2, 2).

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.simulator.blocks import count_blocks, pack_states, unpack_states
 from qrnn_qiskit.simulator.channels import make_channels, write_map
-from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned
+from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.simulator.lowering import (
     ControlledRotation,
     Phase,
@@ -146,6 +146,8 @@ class _Measured(torch.autograd.Function):
         rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
         kept = steps if any(ctx.needs_input_grad) else 1
         totals = allocate_aligned((kept, len(start), start.shape[2]), simulator.real)
+        lanes = lanes_per_vector(simulator.real)
+        scales = allocate_aligned((kept, len(start), lanes), simulator.real)
         outcomes = np.empty((steps, batch, simulator.num_outcomes), simulator.real)
         branches = 1 if density is None else simulator.num_outcomes
         run_outcomes(
@@ -157,11 +159,12 @@ class _Measured(torch.autograd.Function):
             ends,
             last,
             totals,
+            scales,
             outcomes,
         )
         ctx.simulator, ctx.ends, ctx.branches = simulator, ends, branches
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(theta, torch.from_numpy(start), torch.from_numpy(totals))
+        ctx.save_for_backward(theta, *map(torch.from_numpy, (start, totals, scales)))
         by_sequence = torch.from_numpy(np.ascontiguousarray(outcomes.swapaxes(0, 1)))
         return by_sequence, simulator.unpack(last, batch)
 
@@ -171,7 +174,7 @@ class _Measured(torch.autograd.Function):
         ctx: Any, by_outcomes: Tensor | None, by_density: Tensor | None
     ) -> tuple[None, None, Tensor, Tensor | None]:
         simulator = ctx.simulator
-        theta, start, totals = ctx.saved_tensors
+        theta, start, totals, scales = ctx.saved_tensors
         steps, batch = theta.shape[1:3]
         weights = np.zeros((steps, batch, simulator.num_outcomes), simulator.real)
         if by_outcomes is not None:
@@ -190,6 +193,7 @@ class _Measured(torch.autograd.Function):
             lam,
             last,
             totals.numpy(),
+            scales.numpy(),
             weights,
             gradient,
         )

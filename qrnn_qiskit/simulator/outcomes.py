@@ -44,6 +44,25 @@ def _add_ended(
 
 
 @njit(cache=True)
+def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
+    """Write the factor that gives ``total`` the trace 1 to ``scale``.
+
+    Rounded cosines and sines make every step change the trace by the same tiny factor.
+    """
+    value = splat(total, 0.0)
+    for x in range(1 << num_qubits):
+        value = value + load(total, 2 * ((x << num_qubits) | x))
+    store(scale, 0, splat(total, 1.0) / value)
+
+
+@njit(cache=True)
+def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
+    factor = load(scale, 0)
+    for k in range(vectors):
+        store(matrix, k, factor * load(matrix, k))
+
+
+@njit(cache=True)
 def _read_traces(
     rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
 ) -> None:
@@ -81,6 +100,7 @@ def run_outcomes(
     ends: Any,
     last: Any,
     totals: Any,
+    scales: Any,
     outcomes: Any,
 ) -> None:
     """Run all steps of all sequences.
@@ -95,6 +115,7 @@ def run_outcomes(
         last: Like ``rho``: the matrices after each sequence's last valid step, written.
         totals: (T, blocks, 4^n * 2 * lanes) states before each measurement, written; (1, ...)
             where no backward follows.
+        scales: (T or 1, blocks, lanes) factors that gave them the trace 1, written.
         outcomes: (T, B, 2^m) probabilities of the stored values, written.
     """
     n = program.num_qubits // 2
@@ -113,6 +134,9 @@ def run_outcomes(
                 gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
                 evolve(program, state[c], turns, scratch)
                 _add(state[c], total, size // lanes)
+            scale = scales[step % totals.shape[0], block]
+            _find_scale(total, n, scale)
+            _rescale(total, size // lanes, scale)
             for k in range(channels.noise_qubit.size):
                 apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
             split_outcomes(channels, n, total, state)
@@ -132,6 +156,7 @@ def reverse_outcomes(
     lam: Any,
     last: Any,
     totals: Any,
+    scales: Any,
     weights: Any,
     gradient: Any,
 ) -> None:
@@ -148,6 +173,7 @@ def reverse_outcomes(
         lam: Like ``start``, 0 at first; the derivative by it on return.
         last: Derivative of the loss by what :func:`run_outcomes` wrote there.
         totals: As :func:`run_outcomes` wrote it.
+        scales: Likewise.
         weights: (T, B, 2^m) derivative of the loss by the probabilities.
         gradient: (2^m, T, B, P) derivative by the angles, written; 0 at first.
     """
@@ -169,6 +195,7 @@ def reverse_outcomes(
             merge_outcomes(adjoint, n, pull)
             for k in range(channels.noise_qubit.size):
                 apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
+            _rescale(pull[0], size // lanes, scales[step, block])
             count = branches
             if step > 0:
                 count = start.shape[1]

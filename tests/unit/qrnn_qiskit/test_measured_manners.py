@@ -174,6 +174,22 @@ def test_single_precision_follows_double() -> None:
     torch.testing.assert_close(last.readouts.double(), state.readouts, rtol=0, atol=2e-5)
 
 
+def test_thousands_of_equal_steps_keep_the_trace() -> None:
+    """The same rounding errors in every step would add up to 1e-3."""
+    single = make(num_ancillas=1, measured_bases="Z", dtype=torch.float32)
+    x = torch.full((1, 3000, 2), 0.3)
+    _, state = single(x)
+    gradient = torch.autograd.grad(state.readouts.square().sum(), list(single.parameters()))
+    traces = state.density.detach().diagonal(dim1=2, dim2=3).sum((1, 2)).real
+    assert abs(float(traces[0]) - 1) < 1e-5
+    double = single.double()
+    _, state = double(x.double())
+    expected = torch.autograd.grad(state.readouts.square().sum(), list(double.parameters()))
+    scale = max(float(part.abs().max()) for part in expected)
+    for one, other in zip(gradient, expected, strict=True):
+        assert float((one - other).abs().max()) < 2e-4 * scale
+
+
 def test_backward_again_and_without_backward() -> None:
     model, x = make(), draw()
     output, state = model(x)
