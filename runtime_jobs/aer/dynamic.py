@@ -7,6 +7,7 @@ adds nothing that could be measured to what Aer takes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from circuits import DynamicCircuit, build_readout
+from circuits.limits import JobLimits
+from circuits.rules import RulePub, check_rules
 from qrnn_qiskit.executors import Counts, DynamicPub, Outcomes, check_values
 from runtime_jobs.aer.bases import Basis, group_terms
 from runtime_jobs.aer.bindings import PlainCircuit, make_plain
@@ -35,6 +38,8 @@ from runtime_jobs.device_names import DeviceError
 
 __all__ = ["DynamicRunner"]
 
+# A simulated device runs what a QPU would run, and is told of circuits that are too long for it.
+_UNBOUNDED = JobLimits(coherence=math.inf)
 _ANGLE_DECIMALS = 12  # the local mode rounds angles, to 1e-5 quarter turns unless told
 
 
@@ -163,6 +168,7 @@ class DynamicRunner:
             ) from error
         timing = None
         if stage.target is not None:
+            check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)
             waiting, timing = insert_idling(ready, stage.target, idle_channels(stage.target))
             ready = ready if stage.noise is None else waiting
         if self._shots is None:

@@ -16,6 +16,7 @@ from qiskit.transpiler import Target
 
 from circuits import build_readout
 from circuits.profile import CircuitProfile, profile_circuit
+from circuits.rules import RulePub, check_rules
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
@@ -263,6 +264,8 @@ class IbmExecutor:
     def _compile(self, circuit: QuantumCircuit, key: str) -> FrozenCircuit:
         chip = self._choose_chip(circuit)
         compiled = chip.compile(circuit)
+        # Whether a whole job is too large is a matter of how it is split.
+        check_rules([RulePub(compiled, 1)], chip.cut, shots=1, limits=self._limits)
         profile = json.dumps(asdict(profile_circuit(compiled, chip.cut)))
         frozen = FrozenCircuit(pack_circuit(chip.place(compiled)), profile)
         device = self._ledger.find_device(self.backend)
