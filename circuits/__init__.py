@@ -7,6 +7,8 @@ rightmost letter of a Pauli label. Angles are in radians.
 from __future__ import annotations
 
 from circuits.ansatz import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, Ansatz, build_ansatz
+from circuits.coupling import ANCILLA_RETURNS, COUPLINGS, Measurement, build_measurement
+from circuits.dynamic import DynamicCircuit, build_dynamic
 from circuits.export import (
     draw_figure,
     draw_text,
@@ -22,15 +24,21 @@ from circuits.recurrence import prefix_circuits, step_parameters, unroll
 from circuits.shifts import ShiftedCircuit, ShiftError, shift_parameters
 
 __all__ = [
+    "ANCILLA_RETURNS",
     "ANSATZ_FAMILIES",
+    "COUPLINGS",
     "ENTANGLERS",
     "PROJECT",
     "ROTATIONS",
     "Ansatz",
+    "DynamicCircuit",
+    "Measurement",
     "Readout",
     "ShiftError",
     "ShiftedCircuit",
     "build_ansatz",
+    "build_dynamic",
+    "build_measurement",
     "build_readout",
     "draw_figure",
     "draw_text",

@@ -2,168 +2,176 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Instruction, Parameter, ParameterExpression, Qubit
+from qiskit.circuit import ControlFlowOp, Parameter, ParameterExpression
 
 from circuits.recurrence import name_parameter
-
-__all__ = ["ShiftError", "ShiftedCircuit", "shift_parameters"]
-
-Rule = tuple[tuple[float, float], ...]  # (shift in radians, weight)
-
-# exp(-i theta G) whose generator has two eigenvalues, 1 apart.
-_TWO_TERMS: Rule = ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
-
-# Eigenvalues 0 and +-1/2 give the frequencies 1/2 and 1 (arXiv:2107.12390).
-_NEAR = (math.sqrt(2.0) + 1.0) / (4.0 * math.sqrt(2.0))
-_FAR = (math.sqrt(2.0) - 1.0) / (4.0 * math.sqrt(2.0))
-_FOUR_TERMS: Rule = (
-    (math.pi / 2, _NEAR),
-    (-math.pi / 2, -_NEAR),
-    (3 * math.pi / 2, -_FAR),
-    (-3 * math.pi / 2, _FAR),
+from circuits.shift_rules import (
+    ShiftError,
+    find_angles,
+    flatten_gates,
+    is_free,
+    list_angles,
 )
 
-# One rule for each angle of a gate; every other gate with free angles is taken by its definition.
-_RULES: dict[str, tuple[Rule, ...]] = {
-    **dict.fromkeys(("rx", "ry", "rz", "p", "u1", "rxx", "ryy", "rzz", "rzx"), (_TWO_TERMS,)),
-    **dict.fromkeys(("cp", "cu1", "mcphase"), (_TWO_TERMS,)),
-    **dict.fromkeys(("crx", "cry", "crz"), (_FOUR_TERMS,)),
-    "u2": (_TWO_TERMS,) * 2,
-    **dict.fromkeys(("u", "u3"), (_TWO_TERMS,) * 3),
-    "cu": (_FOUR_TERMS, _TWO_TERMS, _TWO_TERMS, _TWO_TERMS),
-    "cu3": (_FOUR_TERMS, _TWO_TERMS, _TWO_TERMS),
-}
-
-
-class ShiftError(ValueError):
-    """A circuit without a parameter-shift rule; the message names gate and angle."""
+__all__ = ["ShiftError", "ShiftedCircuit", "shift_parameters"]
 
 
 @dataclass(frozen=True, eq=False)
 class ShiftedCircuit:
     """A circuit in which every gate angle is a parameter of its own, with the shifts to run.
 
+    Its G parameters are affine in the P parameters of the original, entry by entry:
+    ``values_G = offsets``, plus ``slopes[i] * values_P[columns[i]]`` on row ``rows[i]``.
+
     Attributes:
-        circuit: The circuit with G gate angles, in the order of ``circuit.parameters``; the
+        circuit: The circuit with G parameters, in the order of ``circuit.parameters``; the
             original itself where each parameter is the angle of exactly one gate.
-        slopes: (G, P) derivatives of the gate angles by the P parameters of the original.
+        num_parameters: P of the original.
+        rows, columns, slopes: The derivatives of G parameters by P, those that are not 0.
         offsets: (G,) gate angles at parameters 0, in radians.
-        angles: (S,) index of the gate angle that each run shifts.
+        angles: (S,) which of the G parameters each run shifts.
         shifts: (S,) by how much, in radians.
         weights: (S,) factor of that run in the derivative by the gate angle.
     """
 
     circuit: QuantumCircuit
+    num_parameters: int
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
     slopes: NDArray[np.float64]
     offsets: NDArray[np.float64]
     angles: NDArray[np.int64]
     shifts: NDArray[np.float64]
     weights: NDArray[np.float64]
 
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the parameters (B, G) of ``circuit`` at the parameter values (B, P)."""
+        spread = np.tile(self.offsets, (len(values), 1))
+        np.add.at(spread.T, self.rows, (values[:, self.columns] * self.slopes).T)
+        return spread
+
     def bind(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the gate angles (B * S, G) of all shifts at the parameter values (B, P)."""
-        angles = values @ self.slopes.T + self.offsets
-        shifted = np.repeat(angles[:, None], len(self.shifts), axis=1)
-        shifted[:, np.arange(len(self.shifts)), self.angles] += self.shifts
-        return shifted.reshape(-1, len(self.offsets))
+        """Return the parameters (B * S, G) of all shifts at the parameter values (B, P)."""
+        sequences, runs = np.indices((len(values), len(self.shifts))).reshape(2, -1)
+        return self.bind_runs(values, sequences, runs)
+
+    def bind_runs(
+        self, values: NDArray[np.float64], sequences: NDArray[np.int64], runs: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the parameters (R, G) of chosen shifts.
+
+        Run r is the shift ``runs[r]`` of the parameter values ``values[sequences[r]]``.
+        """
+        shifted = self.spread(values)[sequences]
+        shifted[np.arange(len(runs)), self.angles[runs]] += self.shifts[runs]
+        return shifted
 
     def differentiate(self, estimates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the derivatives (B, K, P) of K observables from their estimates (B * S, K)."""
         runs = estimates.reshape(-1, len(self.shifts), estimates.shape[1])
-        chain = self.weights[:, None] * self.slopes[self.angles]
-        derivatives: NDArray[np.float64] = runs.transpose(0, 2, 1) @ chain
+        weighted = (runs * self.weights[:, None]).transpose(0, 2, 1)
+        return self._chain(weighted, self.angles)
+
+    def pull(
+        self,
+        estimates: NDArray[np.float64],
+        sequences: NDArray[np.int64],
+        runs: NDArray[np.int64],
+        batch_size: int,
+    ) -> NDArray[np.float64]:
+        """Return the gradient (B, P) of a number from its estimates (R,) in chosen runs."""
+        weighted = np.zeros((batch_size, len(self.offsets)))
+        np.add.at(weighted, (sequences, self.angles[runs]), estimates * self.weights[runs])
+        return self._chain(weighted, np.arange(len(self.offsets)))
+
+    def _chain(
+        self, weighted: NDArray[np.float64], angles: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Derivatives (..., P) from contributions (..., A) to those by ``angles`` (A,)."""
+        by_angle = np.zeros((*weighted.shape[:-1], len(self.offsets)))
+        np.add.at(np.moveaxis(by_angle, -1, 0), angles, np.moveaxis(weighted, -1, 0))
+        derivatives = np.zeros((*weighted.shape[:-1], self.num_parameters))
+        chained = np.moveaxis(by_angle[..., self.rows] * self.slopes, -1, 0)
+        np.add.at(np.moveaxis(derivatives, -1, 0), self.columns, chained)
         return derivatives
 
 
-def shift_parameters(circuit: QuantumCircuit) -> ShiftedCircuit:
-    """Find the shifts that differentiate ``circuit`` by all of its parameters.
+def shift_parameters(
+    circuit: QuantumCircuit, *, fixed: Collection[Parameter] = ()
+) -> ShiftedCircuit:
+    """Find the shifts that differentiate ``circuit`` by its parameters.
 
     A parameter may be the angle of several gates and angles may be affine in several parameters:
-    each gate is shifted by itself and the chain rule sums up. Two runs for each angle whose
-    generator has two eigenvalues, four for controlled rotations. The rule holds for every
-    observable, and under noise that does not depend on the angle.
+    each gate is shifted by itself, in each branch of an ``if_else`` by itself too, and the chain
+    rule sums up. Two runs for each angle whose generator has two eigenvalues, four for controlled
+    rotations. The rule holds for every observable and for the probability of every history of
+    outcomes, and under noise that does not depend on the angle.
 
     Args:
-        circuit: Unitary gates and barriers with at least one free parameter. Its global phase is
-            left out, which no observable sees.
+        circuit: Gates, barriers, measurements, resets and branches with at least one free
+            parameter. Its global phase is left out, which no observable sees.
+        fixed: Parameters that are not differentiated: their derivatives are 0 and cost no run. No
+            angle may depend on them and on others.
 
     Raises:
-        ShiftError: An angle that is not affine in the parameters, or a gate with a free angle that
-            has neither a rule nor a definition.
+        ShiftError: An angle that is not affine in the parameters or mixes fixed and other ones, or
+            a gate with a free angle that has neither a rule nor a definition.
     """
     columns = {parameter: column for column, parameter in enumerate(circuit.parameters)}
-    items = list(_flatten(circuit, circuit.qubits))
-    owners = [
-        (item, position, rule)
-        for item, (operation, _) in enumerate(items)
-        for position, rule in _list_rules(operation)
+    held = set(fixed)
+    owners = list(list_angles(circuit, held))
+    affine = [_read_affine(value, columns, gate) for gate, value, _ in owners]
+    values = [value for _, value, _ in owners]
+    expanded, names = circuit, values
+    if not _are_parameters(values, circuit.num_parameters - len(held)):
+        width = len(str(len(owners) - 1))
+        names = [name_parameter(f"angle[{g:0{width}}]") for g in range(len(owners))]
+        expanded = _rebuild(circuit, held, iter(names))
+        expanded.name = f"{circuit.name}, an angle a gate"
+    places = {parameter: place for place, parameter in enumerate(expanded.parameters)}
+    entries = [
+        (places[name], column, slope)
+        for name, (slopes, _) in zip(names, affine, strict=True)
+        for column, slope in slopes
     ]
-    values = [items[item][0].params[position] for item, position, _ in owners]
-    rows = [
-        _read_affine(value, columns, items[item][0].name)
-        for value, (item, _, _) in zip(values, owners, strict=True)
-    ]
-    order = _order_by_parameter(circuit, values)
-    if order is None:
-        expanded = _rebuild(circuit, items, owners)
-    else:
-        expanded = circuit
-        rows = [rows[index] for index in order]
-        owners = [owners[index] for index in order]
-    runs = [(g, *term) for g, (_, _, rule) in enumerate(owners) for term in rule]
+    entries += [(places[item], columns[item], 1.0) for item in held]
+    offsets = np.zeros(len(places))
+    for name, (_, offset) in zip(names, affine, strict=True):
+        offsets[places[name]] = offset
+    runs = sorted(
+        (
+            (places[name], *term)
+            for name, (_, _, rule) in zip(names, owners, strict=True)
+            for term in rule
+        ),
+        key=lambda run: run[0],
+    )
+    rows, by, slopes = zip(*entries, strict=True)
     angles, shifts, weights = zip(*runs, strict=True)
     return ShiftedCircuit(
         circuit=expanded,
-        slopes=np.array([slope for slope, _ in rows]),
-        offsets=np.array([offset for _, offset in rows]),
+        num_parameters=len(columns),
+        rows=np.array(rows, np.int64),
+        columns=np.array(by, np.int64),
+        slopes=np.array(slopes),
+        offsets=offsets,
         angles=np.array(angles, np.int64),
         shifts=np.array(shifts),
         weights=np.array(weights),
     )
 
 
-def _list_rules(operation: Instruction) -> Iterator[tuple[int, Rule]]:
-    """The angles of a gate that depend on parameters, by position, with their rules."""
-    for position, value in enumerate(operation.params):
-        if _is_free(value):
-            yield position, _RULES[operation.name][position]
-
-
-def _is_free(value: object) -> bool:
-    return isinstance(value, ParameterExpression) and bool(value.parameters)
-
-
-def _flatten(
-    circuit: QuantumCircuit, qubits: Sequence[Qubit]
-) -> Iterator[tuple[Instruction, list[Qubit]]]:
-    """The operations in time order; gates with free angles but no rule by their definitions."""
-    for item in circuit.data:
-        operation = item.operation
-        targets = [qubits[circuit.find_bit(qubit).index] for qubit in item.qubits]
-        if operation.name in _RULES or not any(map(_is_free, operation.params)):
-            yield operation, targets
-        elif operation.definition is None:
-            raise ShiftError(
-                f"gate {operation.name!r} has a free angle, no parameter-shift rule and no "
-                "definition in simpler gates; write it with rotations, for example by "
-                "qiskit.transpile(circuit, basis_gates=['rz', 'ry', 'cz'])"
-            )
-        else:
-            yield from _flatten(operation.definition, targets)
-
-
 def _read_affine(
     value: ParameterExpression, columns: dict[Parameter, int], gate: str
-) -> tuple[NDArray[np.float64], float]:
-    """Slopes (P,) and offset of an angle."""
-    slopes = np.zeros(len(columns))
+) -> tuple[list[tuple[int, float]], float]:
+    """Slopes of an angle by column, and its offset."""
+    slopes = []
     for parameter in value.parameters:
         refusal = ShiftError(
             f"gate {gate!r} has the angle {value}, which is not affine in {parameter.name}; the "
@@ -174,36 +182,34 @@ def _read_affine(
             slope = value.gradient(parameter)
         except RuntimeError as error:  # Qiskit knows no derivative of sign(parameter)
             raise refusal from error
-        if _is_free(slope):
+        if is_free(slope):
             raise refusal
-        slopes[columns[parameter]] = float(slope)
+        slopes.append((columns[parameter], float(slope)))
     return slopes, float(value.bind(dict.fromkeys(value.parameters, 0.0)))
 
 
-def _order_by_parameter(
-    circuit: QuantumCircuit, values: Sequence[ParameterExpression]
-) -> list[int] | None:
-    """Whose angle each parameter is, if each is by itself that of one gate; else None."""
-    places = {value: g for g, value in enumerate(values) if isinstance(value, Parameter)}
-    if not len(places) == len(values) == circuit.num_parameters:
-        return None
-    return [places[parameter] for parameter in circuit.parameters]
+def _are_parameters(values: Sequence[ParameterExpression], count: int) -> bool:
+    """Whether each of ``count`` parameters is by itself the angle of one gate."""
+    plain = {value for value in values if isinstance(value, Parameter)}
+    return len(plain) == len(values) == count
 
 
 def _rebuild(
-    circuit: QuantumCircuit,
-    items: Sequence[tuple[Instruction, list[Qubit]]],
-    owners: Sequence[tuple[int, int, Rule]],
+    circuit: QuantumCircuit, held: set[Parameter], names: Iterator[Parameter]
 ) -> QuantumCircuit:
-    """The circuit with a parameter of its own for every free gate angle."""
-    width = len(str(len(owners) - 1))
-    operations = {item: items[item][0].to_mutable() for item, _, _ in owners}
-    for g, (item, position, _) in enumerate(owners):
-        params = list(operations[item].params)
-        params[position] = name_parameter(f"angle[{g:0{width}}]")
-        operations[item].params = params
-    rebuilt = circuit.copy_empty_like(name=f"{circuit.name}, an angle a gate")
+    """The circuit with the next of ``names`` for every angle to differentiate."""
+    rebuilt = circuit.copy_empty_like()
     rebuilt.global_phase = 0.0
-    for item, (operation, qubits) in enumerate(items):
-        rebuilt.append(operations.get(item, operation), qubits)
+    for item in flatten_gates(circuit, circuit.qubits):
+        operation = item.operation
+        if isinstance(operation, ControlFlowOp):
+            blocks = [_rebuild(block, held, names) for block in operation.blocks]
+            operation = operation.replace_blocks(blocks)
+        elif places := find_angles(operation, held):
+            operation = operation.to_mutable()
+            params = list(operation.params)
+            for place in places:
+                params[place] = next(names)
+            operation.params = params
+        rebuilt.append(operation, item.qubits, item.clbits)
     return rebuilt

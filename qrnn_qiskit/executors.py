@@ -13,6 +13,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
+from circuits.dynamic import DynamicCircuit
 from circuits.validation import require_count
 from qrnn_qiskit.inputs import check_memory
 from qrnn_qiskit.simulator import Simulator, begin
@@ -47,12 +48,49 @@ class Estimates:
     standard_errors: NDArray[np.float64] | None = None
 
 
+class DynamicPub(NamedTuple):
+    """One dynamic circuit with a batch of parameter values and the observables to estimate.
+
+    Attributes:
+        circuit: n memory qubits and m ancillas, T measured steps; see
+            :class:`~circuits.dynamic.DynamicCircuit`.
+        values: (B, P) float64, angles in radians in the order of ``circuit.circuit.parameters``.
+            The executor measures in the bases that the observables need: it overwrites the
+            columns of the parameters ``circuit.basis``, whatever they hold.
+        observables: K Hermitian observables on the n memory qubits, read after the last step;
+            none is allowed, then only outcomes come back.
+    """
+
+    circuit: DynamicCircuit
+    values: NDArray[np.float64]
+    observables: Sequence[SparsePauliOp]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a batch of dynamic circuits measured.
+
+    Attributes:
+        outcomes: (B, T, 2^m) float64, the probability of each value of the register of each step
+            as it was stored, readout errors included; bit a of the value is that of ancilla a.
+        values: (B, K) float64, the observables after the last measurement.
+        standard_errors: (B, K) float64, above 0, or None where the values are exact.
+        shots: Executions of each sequence behind ``outcomes``, those of all bases together; None
+            where they are exact.
+    """
+
+    outcomes: NDArray[np.float64]
+    values: NDArray[np.float64]
+    standard_errors: NDArray[np.float64] | None = None
+    shots: int | None = None
+
+
 @dataclass
 class Counts:
     """What an executor has been asked for and has run since it was made; exact, not estimated.
 
     Attributes:
-        jobs: Calls of ``run``, ``estimate`` or ``sample``.
+        jobs: Calls of ``run``, ``estimate``, ``sample`` or ``run_dynamic``.
         pubs: Circuits in those jobs, each with its batch.
         bindings: Sets of parameter values, summed over the PUBs.
         executions: Shots of all measured circuits, each basis counting; 0 where nothing is sampled.
@@ -104,6 +142,15 @@ class Executor(Protocol):
         Returns:
             For each set, how often each bit string was seen; qubit 0 is the last character.
         """
+        ...
+
+
+@runtime_checkable
+class DynamicExecutor(Executor, Protocol):
+    """A device that also runs circuits with measurements in their middle."""
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one job of all ``pubs`` and return what each has measured."""
         ...
 
 

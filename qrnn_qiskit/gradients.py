@@ -18,9 +18,14 @@ __all__ = [
     "require_gradient",
 ]
 
-GRADIENT_METHODS = ("parameter-shift", "spsa", "simulator")
-_WITHOUT_KEYS = ("parameter-shift", "simulator")
-_KEYS: dict[str, type] = {"draws": int, "perturbation": float}
+GRADIENT_METHODS = ("parameter-shift", "spsa", "simulator", "coordinates")
+_KEYS: dict[str, dict[str, type]] = {
+    "parameter-shift": {},
+    "spsa": {"draws": int, "perturbation": float},
+    "simulator": {},
+    "coordinates": {"draws": int, "floor": float},
+}
+_DRAWS = {"coordinates": 64}
 
 
 class GradientError(ValueError):
@@ -33,47 +38,59 @@ class GradientMethod:
 
     Attributes:
         name: "parameter-shift" (exact in expectation; two to four runs for every angle of every
-            step of every prefix), "spsa" (Spall 1992; two runs of every prefix for each draw) or
+            step of every prefix), "spsa" (Spall 1992; two runs of every prefix for each draw),
+            "coordinates" (measured mode only: parameter shift of angles drawn at random, those of
+            likely branches more often; unbiased) or
             "simulator" (no runs: the derivatives of the noiseless circuit at the very angles that
             were run, while all values are the device's; physics-aware training, Wright et al. 2022.
             No shot noise, but blind to what noise does to the derivatives, and the circuit must be
             small enough to simulate).
-        draws: Random directions k of SPSA for each sequence; the gradient is their mean.
+        draws: Random directions k of SPSA for each sequence, or angles drawn for each sequence;
+            the gradient is their mean.
         perturbation: c of SPSA in radians. The bias grows as c^2, the variance by shots as 1/c^2.
+        floor: Share of the draws of coordinates that goes to all angles alike, in (0, 1]; the rest
+            goes to each angle by the probability that its branch runs.
     """
 
     name: str
     draws: int = 1
     perturbation: float = 0.2
+    floor: float = 0.1
 
     def __str__(self) -> str:
         """The method in full, which :func:`parse_gradient` reads back to an equal one."""
-        keys = f"?draws={self.draws}&perturbation={self.perturbation:g}"
-        return self.name + (keys if self.name == "spsa" else "")
+        keys = "&".join(f"{key}={getattr(self, key):g}" for key in _KEYS[self.name])
+        return f"{self.name}?{keys}" if keys else self.name
 
 
 def parse_gradient(text: str) -> GradientMethod:
-    """Read ``parameter-shift``, ``simulator``, ``spsa`` or ``spsa?draws=4&perturbation=0.1``.
+    """Read a method, such as ``parameter-shift``, ``simulator`` or ``spsa``.
+
+    With keys it is ``spsa?draws=4&perturbation=0.1`` or ``coordinates?draws=64&floor=0.1``.
 
     Raises:
         TypeError: No string.
         ValueError: An unknown method or key, or a value out of range.
     """
     name, _, query = text.partition("?") if isinstance(text, str) else (text, "", "")
-    method = GradientMethod(require_name("gradient", name, GRADIENT_METHODS))
+    name = require_name("gradient", name, GRADIENT_METHODS)
+    method = GradientMethod(name, draws=_DRAWS.get(name, 1))
+    known = _KEYS[name]
     for part in query.split("&") if query else ():
         key, _, value = part.partition("=")
-        if name != "spsa" or key not in _KEYS:
-            raise ValueError(
-                f"gradient {text!r}: {part!r} arrived; spsa takes draws=COUNT and "
-                f"perturbation=RADIANS, {' and '.join(_WITHOUT_KEYS)} take no key"
-            )
-        method = replace(method, **{key: _read(text, key, value)})
+        if key not in known:
+            keys = " and ".join(f"{key}=NUMBER" for key in known) or "no key"
+            raise ValueError(f"gradient {text!r}: {part!r} arrived; {name} takes {keys}")
+        method = replace(method, **{key: _read(text, key, known[key], value)})
     require_count("draws", method.draws)
     if not (math.isfinite(method.perturbation) and method.perturbation > 0):
         raise ValueError(
             f"gradient {text!r}: perturbation must be a finite angle above 0 in radians, and "
             f"{method.perturbation} arrived"
+        )
+    if not 0 < method.floor <= 1:
+        raise ValueError(
+            f"gradient {text!r}: floor must be above 0 and at most 1, and {method.floor} arrived"
         )
     return method
 
@@ -94,16 +111,16 @@ def require_gradient(executor: Executor) -> GradientMethod:
     if method is None:
         raise GradientError(
             f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
-            "none was chosen. Open it with gradient='parameter-shift', 'spsa' or 'simulator' "
+            f"none was chosen. Open it with gradient={' or '.join(map(repr, GRADIENT_METHODS))} "
             "(on the command line --gradient), or run it under torch.no_grad()."
         )
     return method
 
 
-def _read(text: str, key: str, value: str) -> Any:
+def _read(text: str, key: str, kind: type, value: str) -> Any:
     try:
-        return _KEYS[key](value)
+        return kind(value)
     except ValueError as error:
         raise ValueError(
-            f"gradient {text!r}: {key} must be of type {_KEYS[key].__name__}, and {value!r} arrived"
+            f"gradient {text!r}: {key} must be of type {kind.__name__}, and {value!r} arrived"
         ) from error

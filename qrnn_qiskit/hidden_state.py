@@ -21,16 +21,22 @@ class HiddenState:
             bit q of the index is qubit q.
         density: (batch, 2^m, 2^n, 2^n) complex, unnormalized per last outcome, where measured mode
             is simulated exactly.
+        trajectories: (batch, N, 2^n) complex, where measured mode is simulated by N trajectories;
+            they carry no gradient.
+        registers: (batch, N) int64, the last outcome of each trajectory.
         standard_errors: (batch, K) of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
         angles: (batch, steps, P) radians, all angles since |0...0> where a device replays
-            sequences; those of a sequence with fewer steps are the last ones, after zeros.
+            sequences, (batch, steps, 2^m, P) where it runs them in measured mode; those of a
+            sequence with fewer steps are the last ones, after zeros.
         num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
     """
 
     readouts: Tensor
     vector: Tensor | None = None
     density: Tensor | None = None
+    trajectories: Tensor | None = None
+    registers: Tensor | None = None
     standard_errors: Tensor | None = None
     output_standard_errors: Tensor | None = None
     angles: Tensor | None = None

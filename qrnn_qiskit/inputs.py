@@ -1,4 +1,4 @@
-"""What the model lets past its door: inputs, lengths, states, sizes that fit into memory."""
+"""What the model lets past its door: inputs, lengths, angles, sizes that fit into memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from numbers import Real
 
 import torch
 from torch import Tensor
-
-from qrnn_qiskit.hidden_state import HiddenState
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _STATES = 3  # forward, its copy in backward, and the adjoint
@@ -22,17 +20,37 @@ def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
         ValueError: The message has the bytes needed and those there are.
     """
     amplitude = _STATES * num_blocks * _BLOCK_BYTES
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     # Far beyond what fits, the number of bytes would itself not fit into memory.
     is_huge = num_qubits > 100
-    if is_huge or amplitude << num_qubits > present:
-        exponent = num_qubits + amplitude.bit_length() - 1
-        needed = f"2^{exponent} bytes" if is_huge else _format_bytes(amplitude << num_qubits)
+    exponent = num_qubits + amplitude.bit_length() - 1
+    check_fit(
+        amplitude << min(num_qubits, 101),
+        f"num_qubits={num_qubits} needs",
+        f"for the states of {num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, "
+        "forward, backward and adjoint)",
+        "Take fewer qubits or a smaller batch.",
+        size=f"2^{exponent} bytes" if is_huge else None,
+    )
+
+
+def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = None) -> None:
+    """Refuse what does not fit into this machine's memory.
+
+    Args:
+        needed: Bytes.
+        who: Subject and verb of the sentence, "num_qubits=60 needs".
+        what: What the memory is for.
+        remedy: What to do, a sentence.
+        size: ``needed`` as text, unless it is to be formatted.
+
+    Raises:
+        ValueError: The message has the bytes needed and those there are.
+    """
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
         raise ValueError(
-            f"num_qubits={num_qubits} needs {needed} of memory for the states of "
-            f"{num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, forward, "
-            f"backward and adjoint), and this machine has {_format_bytes(present)}. Take fewer "
-            "qubits or a smaller batch."
+            f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
+            f"{_format_bytes(present)}. {remedy}"
         )
 
 
@@ -127,103 +145,20 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     return numbers
 
 
-def check_angles(theta: Tensor, batch_size: int, num_angles: int, dtype: torch.dtype) -> None:
-    """Refuse what a controller returned if it is not (batch_size, num_angles) of ``dtype``.
+def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Refuse what a controller returned if it is not of ``shape`` (..., P) and ``dtype``.
 
     Raises:
         TypeError: Another dtype.
         ValueError: Another shape.
     """
-    if theta.shape != (batch_size, num_angles):
+    if tuple(theta.shape) != shape:
         raise ValueError(
-            f"the controller must return {num_angles} angles for each sequence, shape "
-            f"({batch_size}, {num_angles}), and returned {tuple(theta.shape)}"
+            f"the controller must return {shape[-1]} angles for each sequence, shape {shape}, and "
+            f"returned {tuple(theta.shape)}"
         )
     if theta.dtype != dtype:
         raise TypeError(
             f"the controller must return angles of the model's dtype {dtype}, and returned "
             f"{theta.dtype}"
-        )
-
-
-def check_history(
-    state: HiddenState, batch_size: int, num_readouts: int, num_angles: int, dtype: torch.dtype
-) -> None:
-    """Refuse a carried state whose angle history does not belong to this model and batch.
-
-    Raises:
-        TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, or no angle history.
-    """
-    if not isinstance(state, HiddenState):
-        raise TypeError(
-            "state must be a HiddenState, as a former call of the model returned it, and a "
-            f"{type(state).__name__} arrived"
-        )
-    if state.angles is None or state.num_steps is None:
-        raise ValueError(
-            "state.angles is None, and a device carries a sequence on by replaying all of its "
-            "angles; pass a state that this model returned on a device"
-        )
-    steps = state.angles.shape[1] if state.angles.dim() == 3 else 0
-    for name, tensor, shape, wanted in (
-        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("angles", state.angles, (batch_size, steps, num_angles), dtype),
-        ("num_steps", state.num_steps, (batch_size,), torch.int64),
-    ):
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
-        if tensor.dtype != wanted:
-            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
-    if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
-        raise ValueError(
-            f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
-            f"{state.num_steps.tolist()} arrived"
-        )
-
-
-def check_state(
-    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
-) -> None:
-    """Refuse a carried state that does not belong to this model and batch.
-
-    Raises:
-        TypeError: No HiddenState, or another dtype.
-        ValueError: Other shapes, no state vector, readouts that are not finite, or a vector that
-            is not normalized.
-    """
-    if not isinstance(state, HiddenState):
-        raise TypeError(
-            "state must be a HiddenState, as a former call of the model returned it, and a "
-            f"{type(state).__name__} arrived"
-        )
-    if state.vector is None:
-        raise ValueError(
-            "state.vector is None, and the simulator carries a sequence on from the state vector; "
-            "pass a state that this readout mode returned in simulation (a device carries on from "
-            "the angles and has no vector)"
-        )
-    complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
-    for name, tensor, shape, wanted in (
-        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("vector", state.vector, (batch_size, 1 << num_qubits), complex_dtype),
-    ):
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
-        if tensor.dtype != wanted:
-            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
-    broken = (~torch.isfinite(state.readouts)).nonzero()
-    if len(broken):
-        sequence, readout = (int(index) for index in broken[0])
-        raise ValueError(
-            f"state.readouts must be finite, and readout {readout} of sequence {sequence} is "
-            f"{float(state.readouts[sequence, readout].detach())}"
-        )
-    norms = state.vector.detach().abs().square().sum(1)
-    wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
-    if len(wrong):
-        sequence = int(wrong[0])
-        raise ValueError(
-            "state.vector must be normalized, and the squared norm of sequence "
-            f"{sequence} is {float(norms[sequence]):.6g}"
         )

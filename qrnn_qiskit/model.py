@@ -6,39 +6,22 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
-from circuits import build_ansatz, build_readout, prefix_circuits, unroll
+from circuits import build_ansatz, build_readout, prefix_circuits
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
+from qrnn_qiskit.core import Run, check_dtype
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import (
-    check_angles,
-    check_inputs,
-    check_lengths,
-    check_memory,
-    check_number,
-    check_state,
-)
-from qrnn_qiskit.replay import Replay, replay
-from qrnn_qiskit.simulator import (
-    Recurrence,
-    Simulator,
-    advance,
-    begin,
-    read_vector,
-    run_recurrence,
-)
-from qrnn_qiskit.simulator.lanes import lanes_per_vector
-
-READOUT_MODES = ("expectation", "measured", "none")
+from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
+from qrnn_qiskit.modes import READOUT_MODES, build_core
 
 
 class QRNN(nn.Module):
@@ -55,12 +38,20 @@ class QRNN(nn.Module):
         num_layers: Layers L of the ansatz families.
 
     Other arguments:
-        readout: "expectation" (the paper's: expectation values feed the controller) or "none" (the
-            ablation: the controller sees the inputs alone). "measured" is refused by this version.
+        readout: "expectation" (the paper's: expectation values feed the controller), "measured"
+            (each step ends with a measurement of m bits, which feed it) or "none" (the ablation:
+            the controller sees the inputs alone).
         observables: K Hermitian SparsePauliOp; X, Y and Z of every qubit unless given; also letters
             such as "z" for Z of every qubit.
-        num_ancillas, coupling, coupling_strength, measured_qubits, measured_bases: of measured
-            mode, refused unless left as they are.
+        num_ancillas: m of measured mode, as the arguments from here to num_trajectories.
+        coupling, coupling_strength, measured_qubits, measured_bases, ancilla_return: See
+            :func:`circuits.build_measurement`; the strength g is in radians.
+        readout_error: Of each bit in simulation: see
+            :func:`~qrnn_qiskit.step_noise.read_assignment`.
+        step_noise: On every memory qubit after each measurement in simulation, as "damping:0.01":
+            see :func:`~qrnn_qiskit.step_noise.read_step_noise`.
+        num_trajectories: N sampled pure states for each sequence instead of exact density
+            matrices; needed beyond 6 memory qubits. See :mod:`qrnn_qiskit.trajectories`.
         controller_hidden: Width of the controller's hidden layer; None for no hidden layer.
         activation: "linear" (no hidden layer), "relu", "gelu" or "glu".
         dropout: Probability of dropping a hidden unit of the controller in training.
@@ -98,6 +89,10 @@ class QRNN(nn.Module):
         coupling_strength: float = math.pi,
         measured_qubits: Sequence[int] | None = None,
         measured_bases: str = "Z",
+        ancilla_return: str = "branch",
+        readout_error: float | Sequence[Any] = 0.0,
+        step_noise: str | Sequence[Any] | None = None,
+        num_trajectories: int | None = None,
         controller_hidden: int | None = 32,
         activation: str = "gelu",
         dropout: float = 0.0,
@@ -111,13 +106,6 @@ class QRNN(nn.Module):
     ) -> None:
         super().__init__()
         self.readout_mode = require_name("readout", readout, READOUT_MODES)
-        ancillas = (num_ancillas, coupling, coupling_strength, measured_qubits, measured_bases)
-        if readout == "measured" or ancillas != (1, "cry", math.pi, None, "Z"):
-            raise ValueError(
-                "readout='measured' and its arguments (num_ancillas, coupling, coupling_strength, "
-                "measured_qubits, measured_bases) are not part of this version; use "
-                "readout='expectation' or readout='none'"
-            )
         self.input_size = require_count("input_size", input_size)
         self.num_qubits = require_count("num_qubits", num_qubits)
         self.num_layers = require_count("num_layers", num_layers)
@@ -131,7 +119,7 @@ class QRNN(nn.Module):
         check_number("feedback_gain", feedback_gain)
         check_number("angle_gain", angle_gain)
         dtype = torch.get_default_dtype() if dtype is None else dtype
-        _check_dtype(dtype)
+        check_dtype(dtype)
         if device is not None and torch.device(device).type != "cpu":
             raise ValueError(f"device must be the CPU, where the simulator runs; {device} arrived")
         self.ansatz = build_ansatz(
@@ -142,9 +130,23 @@ class QRNN(nn.Module):
             rotations=rotations,
         )
         self.readout = build_readout(observables, num_qubits=num_qubits)
+        self._core = build_core(
+            self.readout_mode,
+            self.ansatz,
+            self.readout,
+            num_ancillas=num_ancillas,
+            coupling=coupling,
+            coupling_strength=coupling_strength,
+            measured_qubits=measured_qubits,
+            measured_bases=measured_bases,
+            ancilla_return=ancilla_return,
+            readout_error=readout_error,
+            step_noise=step_noise,
+            num_trajectories=num_trajectories,
+        )
         self.controller: nn.Module = Controller(
             input_size,
-            self.num_readouts if self.readout_mode == "expectation" else 0,
+            self._core.feedback_size,
             self.ansatz.num_parameters,
             hidden_size=controller_hidden or 1,
             activation=activation,
@@ -155,10 +157,8 @@ class QRNN(nn.Module):
             device=device,
         )
         self._executor: Executor = SimulatorExecutor()
-        self._replay = Replay(self.ansatz, self.readout.observables)
         self._dtype = dtype
-        self._simulator: Simulator | None = None
-        self._compile()
+        self._core.compile(dtype)
 
     @property
     def num_readouts(self) -> int:
@@ -167,8 +167,13 @@ class QRNN(nn.Module):
 
     @property
     def readout_size(self) -> int:
-        """Width of the output."""
-        return self.num_readouts
+        """Width of the output: K, or m in measured mode."""
+        return len(self._core.output_labels)
+
+    @property
+    def output_labels(self) -> list[str]:
+        """Names of the outputs of a step."""
+        return self._core.output_labels
 
     @property
     def dtype(self) -> torch.dtype:
@@ -179,8 +184,8 @@ class QRNN(nn.Module):
     def executor(self) -> Executor:
         """What runs the circuits: the compiled simulator unless set.
 
-        On any other executor, and on a SimulatorExecutor with a ``gradient``, the sequences are
-        replayed: see :mod:`qrnn_qiskit.replay`.
+        On any other executor, and on a SimulatorExecutor with a ``gradient``, sequences without
+        measurements are replayed: see :mod:`qrnn_qiskit.replay`.
         """
         return self._executor
 
@@ -225,25 +230,33 @@ class QRNN(nn.Module):
         Raises:
             TypeError, ValueError: See :mod:`qrnn_qiskit.inputs`; nothing has been run then.
         """
-        output, state, _ = self._recur(x, state, lengths)
-        return output, state
+        return self._run(x, state, lengths)[:2]
 
     def angles(self, x: Tensor, state: HiddenState | None = None) -> Tensor:
-        """Return the angles (batch, time, P) in radians that ``x`` leads to, without gradient.
+        """Return the angles in radians that ``x`` leads to, without gradient.
 
-        On a device its readouts are fed back, so that this runs the sequences there.
+        (batch, time, P); in measured mode (batch, time, 2^m, P), by the value of the register of
+        the step before. On a replaying device its readouts are fed back, so that this runs the
+        sequences there.
         """
         with torch.no_grad():
-            return self._recur(x, state, None)[2]
+            return self._run(x, state, None).angles
 
-    def circuits(self, x: Tensor) -> list[QuantumCircuit]:
-        """Return the bound circuit of all T steps for each sequence of ``x``, from |0...0>."""
-        angles = self.angles(x).flatten(1).double().numpy()
-        circuit = unroll(self.ansatz, x.shape[1])
-        return [circuit.assign_parameters(row) for row in angles]
+    def circuits(self, x: Tensor, basis: str | None = None) -> list[QuantumCircuit]:
+        """Return the bound circuit of all T steps for each sequence of ``x``, from |0...0>.
+
+        In measured mode it is the dynamic circuit with its registers, measured at its end in
+        ``basis``, X, Y or Z; Z unless given.
+        """
+        return self._core.bind(self.angles(x), basis)
 
     def replay_circuits(self, x: Tensor) -> list[list[QuantumCircuit]]:
         """Return the bound prefixes of 1 to T steps, ``[step][sequence]``, from |0...0>."""
+        if self.readout_mode == "measured":
+            raise ValueError(
+                "readout='measured' runs one dynamic circuit for each sequence and replays none; "
+                "take circuits(x)"
+            )
         angles = self.angles(x).flatten(1).double().numpy()
         prefixes = prefix_circuits(self.ansatz, x.shape[1])
         return [
@@ -251,99 +264,27 @@ class QRNN(nn.Module):
             for prefix in prefixes
         ]
 
-    def _recur(
-        self, x: Tensor, state: HiddenState | None, lengths: Tensor | None
-    ) -> tuple[Tensor, HiddenState, Tensor]:
-        """Return output, last state and the angles (batch, time, P)."""
+    def check_memory(self, batch_size: int, num_steps: int) -> None:
+        """Refuse a batch whose states do not fit into memory on the simulator (ValueError)."""
+        self._core.check_memory(batch_size, num_steps, self.dtype)
+
+    def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
         check_inputs(x, self.input_size, self.dtype)
         ends = check_lengths(lengths, x)
-        if not self._runs_compiled():
-            return self._run_replay(x, state, ends)
-        simulator = self._compile()
-        check_memory(self.num_qubits, -(-len(x) // lanes_per_vector(simulator.real)))
-        if state is not None:
-            check_state(state, len(x), self.num_readouts, self.num_qubits, self.dtype)
         steps = max(ends) if ends else x.shape[1]
-        run = self._run_fused if self._has_standard_controller() else self._run_stepwise
-        with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
-            output, readouts, vector, angles = run(simulator, x[:, :steps], state, ends)
+        run = self._core.run(self.controller, self._executor, x[:, :steps], state, ends)
+        output = run.output
         if ends is not None:
             valid = torch.arange(steps) < torch.tensor(ends)[:, None]
             output = output.masked_fill(~valid[:, :, None], 0.0)
-        return _pad(output, x), HiddenState(readouts, vector=vector), angles
-
-    def _runs_compiled(self) -> bool:
-        """Whether the compiled simulator runs the whole recurrence, with its adjoint gradient."""
-        return type(self._executor) is SimulatorExecutor and self._executor.gradient is None
-
-    def _run_replay(
-        self, x: Tensor, state: HiddenState | None, ends: list[int] | None
-    ) -> tuple[Tensor, HiddenState, Tensor]:
-        steps = max(ends) if ends else x.shape[1]
-        has_feedback = self.readout_mode == "expectation"
-        output, state, angles = replay(
-            self._replay, self._executor, self.controller, x[:, :steps], state, ends, has_feedback
-        )
-        if state.output_standard_errors is not None:
-            errors = _pad(state.output_standard_errors, x)
-            state = dataclasses.replace(state, output_standard_errors=errors)
-        return _pad(output, x), state, angles
-
-    def _has_standard_controller(self) -> bool:
-        """Whether the compiled recurrence may stand in for calling ``self.controller``."""
-        return type(self.controller) is Controller and self.controller.is_untouched
-
-    def _run_fused(
-        self, simulator: Simulator, x: Tensor, state: HiddenState | None, ends: list[int] | None
-    ) -> Recurrence:
-        assert isinstance(self.controller, Controller)
-        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
-        vector = None if state is None else state.vector
-        return run_recurrence(simulator, self.controller.weights(), x, readouts, vector, ends)
-
-    def _run_stepwise(
-        self, simulator: Simulator, x: Tensor, state: HiddenState | None, ends: list[int] | None
-    ) -> Recurrence:
-        batch_size, steps = x.shape[:2]
-        readouts = simulator.read_zero(batch_size) if state is None else state.readouts
-        evolution, token = begin(simulator, None if state is None else state.vector, batch_size)
-        last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
-        outputs: list[Tensor] = []
-        angles: list[Tensor] = []
-        vectors = torch.zeros(0)
-        for t, inputs in enumerate(x.unbind(1)):
-            if self.readout_mode == "expectation":
-                inputs = torch.cat((inputs, readouts), 1)
-            angles.append(self.controller(inputs))
-            check_angles(angles[-1], batch_size, self.ansatz.num_parameters, simulator.dtype)
-            token, readouts = advance(evolution, token, angles[-1])
-            outputs.append(readouts)
-            rows = np.flatnonzero(last == t + 1)
-            if rows.size:
-                ended = read_vector(evolution, token, rows)
-                if not len(vectors):
-                    vectors = ended.new_zeros(batch_size, ended.shape[1])
-                vectors = vectors.index_copy(0, torch.from_numpy(rows), ended)
-        output = torch.stack(outputs, 1)
-        readouts = output[torch.arange(batch_size), torch.from_numpy(last) - 1]
-        return Recurrence(output, readouts, vectors, torch.stack(angles, 1).detach())
-
-    def _compile(self) -> Simulator:
-        """The simulator in the model's present dtype."""
-        dtype = self.dtype
-        if self._simulator is None or self._simulator.dtype != dtype:
-            _check_dtype(dtype)
-            names = [parameter.name for parameter in self.ansatz.parameters]
-            self._simulator = Simulator(self.ansatz.circuit, names, self.readout.observables, dtype)
-        return self._simulator
+        errors = run.state.output_standard_errors
+        if errors is not None:
+            errors = _pad(errors, x.shape[1])
+            run = run._replace(state=dataclasses.replace(run.state, output_standard_errors=errors))
+        return run._replace(output=_pad(output, x.shape[1]))
 
 
-def _pad(output: Tensor, x: Tensor) -> Tensor:
-    """Zeros after the last step that any sequence has, up to the steps of ``x``."""
-    padding = output.new_zeros(len(x), x.shape[1] - output.shape[1], output.shape[2])
+def _pad(output: Tensor, steps: int) -> Tensor:
+    """Zeros after the last step that any sequence has."""
+    padding = output.new_zeros(len(output), steps - output.shape[1], output.shape[2])
     return torch.cat((output, padding), 1) if padding.numel() else output
-
-
-def _check_dtype(dtype: torch.dtype) -> None:
-    if dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")

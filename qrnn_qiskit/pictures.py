@@ -153,12 +153,15 @@ def draw_readouts(
     readouts: Sequence[NDArray[np.floating[Any]]],
     labels: Sequence[str],
     titles: Sequence[str],
+    *,
+    are_probabilities: bool = False,
 ) -> Figure:
     """The readouts of the hidden state after each step, one heat map for each sequence.
 
     ``readouts`` are arrays (T, K) of expectation values, ``labels`` the K names of the
     observables, ``titles`` one for each sequence. The colours span -1 to 1, or more where an
-    observable does.
+    observable does. In measured mode they are the probabilities (T, m) that a bit is 1, and the
+    colours span 0 to 1.
     """
     limit = max(1.0, *(float(np.abs(values).max()) for values in readouts))
     figure = Figure(
@@ -170,7 +173,7 @@ def draw_readouts(
         image = axes.imshow(
             np.asarray(values).T,
             cmap="RdBu_r",
-            vmin=-limit,
+            vmin=0.0 if are_probabilities else -limit,
             vmax=limit,
             aspect="auto",
             interpolation="nearest",
@@ -181,9 +184,12 @@ def draw_readouts(
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yticks(range(len(labels)), labels)
         axes.tick_params(labelsize=_FONT - 2)
-    grid[0].set_ylabel("observable (Pauli, qubit)", fontsize=_FONT)
+    name, quantity = "observable (Pauli, qubit)", "expectation value"
+    if are_probabilities:
+        name, quantity = "measured bit (ancilla)", "probability of 1"
+    grid[0].set_ylabel(name, fontsize=_FONT)
     bar = figure.colorbar(image, ax=grid)
-    bar.set_label("expectation value", fontsize=_FONT)
+    bar.set_label(quantity, fontsize=_FONT)
     return figure
 
 
@@ -203,4 +209,6 @@ def _draw_first_readouts(trained: TrainedModel, test: Sequences, count: int = 3)
     if sequences.lengths is not None:
         lengths = sequences.lengths.tolist()
     values = [output[index, :length].numpy() for index, length in enumerate(lengths)]
-    return draw_readouts(values, trained.qrnn.readout.labels, titles)
+    is_measured = trained.config.model.readout == "measured"
+    labels = trained.qrnn.output_labels
+    return draw_readouts(values, labels, titles, are_probabilities=is_measured)

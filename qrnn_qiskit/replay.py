@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from qrnn_qiskit.carried import check_history, close_history
 from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.gradients import GradientMethod, choose_gradient
+from qrnn_qiskit.gradients import GradientError, GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_history
+from qrnn_qiskit.inputs import check_angles
 from qrnn_qiskit.replay_gradients import draw_signs, follow_partials, follow_spsa
 from qrnn_qiskit.rounds import Replay, Rounds
 
@@ -47,11 +48,19 @@ def replay(
     Returns:
         Output (B, T, K), 0 past the end of a sequence; the state after each sequence's last valid
         step; and the angles (B, T, P) of these steps without gradient.
+
+    Raises:
+        GradientError: A gradient that only measured mode has.
     """
     batch_size, steps = x.shape[:2]
     last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
     before, history, readouts = _open_state(circuits, state, x)
     method = choose_gradient(executor) if _needs_gradient(controller, x) else None
+    if method is not None and method.name == "coordinates":
+        raise GradientError(
+            f"{executor.name!r} asks for {executor.gradient!r}, which is of readout='measured'; a "
+            "replay takes spsa, parameter-shift or simulator"
+        )
     signs = _draw_directions(method, x, last, circuits.ansatz.num_parameters)
     if len(signs):  # SPSA differentiates by the angles of these steps alone
         history, readouts = history.detach(), readouts.detach()
@@ -65,7 +74,7 @@ def replay(
     for step, inputs in enumerate(x.unbind(1)):
         drives = [torch.cat((inputs, z), 1) if has_feedback else inputs for z in feedback]
         theta, *others = _steer(controller, drives)
-        check_angles(theta, batch_size, circuits.ansatz.num_parameters, x.dtype)
+        check_angles(theta, (batch_size, circuits.ansatz.num_parameters), x.dtype)
         moved = [other + offset for other, offset in zip(others, offsets[:, :, step], strict=True)]
         angles = torch.cat((angles, torch.cat((theta.detach(), *moved))[:, None]), 1)
         graph = torch.cat((graph, theta[:, None]), 1)
@@ -126,7 +135,7 @@ def _open_state(
             x.new_zeros(len(x), 0, num_angles),
             zero.repeat(len(x), 1),
         )
-    check_history(state, len(x), len(circuits.observables), num_angles, x.dtype)
+    check_history(state, len(x), len(circuits.observables), (num_angles,), x.dtype)
     assert state.angles is not None
     assert state.num_steps is not None
     return state.num_steps.numpy(), state.angles, state.readouts
@@ -141,13 +150,7 @@ def _close_state(
 ) -> HiddenState:
     """The state after each sequence's last valid step, its angle history set flush right."""
     row = torch.arange(len(last))
-    end = torch.from_numpy(last)
-    total = torch.from_numpy(before + last)
-    width = int(total.max())
-    column = torch.arange(angles.shape[1] - width, angles.shape[1])
-    column = column - (output.shape[1] - end)[:, None]
-    kept = torch.arange(width) >= width - total[:, None]
-    history = angles[row[:, None], column.clamp(min=0)] * kept[:, :, None]
+    end, start = torch.from_numpy(last), torch.from_numpy(before)
     errors = None
     if rounds.errors is not None:
         errors = torch.from_numpy(rounds.errors[: len(last)]).to(output.dtype)
@@ -155,6 +158,6 @@ def _close_state(
         output[row, end - 1],
         standard_errors=None if errors is None else errors[row, end - 1],
         output_standard_errors=errors,
-        angles=history,
-        num_steps=total,
+        angles=close_history(angles, start, end, output.shape[1]),
+        num_steps=start + end,
     )

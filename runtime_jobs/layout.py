@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Measure, QuantumCircuit
 from qiskit.transpiler import Target
 
+from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
-from runtime_jobs.targets import coupler_errors, error_of
+from runtime_jobs.targets import (
+    coupler_errors,
+    decay_rate,
+    duration_of,
+    error_of,
+)
 
-__all__ = ["choose_layout", "find_interactions"]
+__all__ = ["choose_layout", "find_interactions", "find_measured"]
 
 # How often a gate acts before the average readout of 8 steps with 2 layers: what an error weighs.
 _USES_OF_A_COUPLER = 8
 _USES_OF_A_QUBIT = 16
+_MEASUREMENTS = 8  # of a dynamic circuit of 8 steps, during which the other qubits idle
 _BEAM = 500  # partial layouts that are kept
 
 Pairs = frozenset[tuple[int, int]]
 
 
 def find_interactions(circuit: QuantumCircuit) -> Pairs:
-    """The pairs (low, high) of qubits on which gates of two qubits act."""
-    return frozenset(
-        (min(pair), max(pair))
-        for instruction in circuit.data
-        if len(instruction.qubits) == 2
-        for pair in [tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)]
-    )
+    """The pairs (low, high) of qubits on which gates of two qubits act, also in branches."""
+    pairs: set[tuple[int, int]] = set()
+    for instruction in circuit.data:
+        qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
+        if isinstance(instruction.operation, ControlFlowOp):
+            for body in instruction.operation.blocks:
+                inner = [(qubits[a], qubits[b]) for a, b in find_interactions(body)]
+                pairs.update((min(pair), max(pair)) for pair in inner)
+        elif len(qubits) == 2:
+            pairs.add((min(qubits), max(qubits)))
+    return frozenset(pairs)
+
+
+def find_measured(circuit: QuantumCircuit) -> frozenset[int]:
+    """The qubits that are measured although operations follow: those of mid-circuit readout."""
+    found: set[int] = set()
+    measured: set[int] = set()
+    for instruction in circuit.data:
+        qubits = {circuit.find_bit(qubit).index for qubit in instruction.qubits}
+        if isinstance(instruction.operation, ControlFlowOp):
+            found |= measured
+        elif isinstance(instruction.operation, Measure):
+            measured |= qubits
+    return frozenset(found)
 
 
 def choose_layout(
-    target: Target, num_qubits: int, interactions: Iterable[tuple[int, int]], name: str
+    target: Target,
+    num_qubits: int,
+    interactions: Iterable[tuple[int, int]],
+    name: str,
+    measured: Collection[int] = (),
 ) -> tuple[int, ...]:
     """Choose good physical qubits: the errors of gates and readout together are least.
 
@@ -46,6 +74,8 @@ def choose_layout(
         num_qubits: n, qubits of the circuit.
         interactions: pairs of qubits of the circuit that gates act on.
         name: of the device, for errors.
+        measured: qubits of the circuit that are read in its middle, again and again, while the
+            others wait; none in a circuit without mid-circuit readout.
 
     Returns:
         The physical qubit of each qubit of the circuit.
@@ -60,7 +90,9 @@ def choose_layout(
         )
     line = [(q, q + 1) for q in range(num_qubits - 1)]
     couplers = coupler_errors(target)
-    costs = _weigh_qubits(target)
+    readouts = [_MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
+    idles = [_MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
+    costs = [_weigh_qubits(target, *uses) for uses in zip(readouts, idles, strict=True)]
     layout = (
         _search(num_qubits, interactions, couplers, costs)
         or _search(num_qubits, line, couplers, costs)
@@ -74,15 +106,23 @@ def choose_layout(
     return layout
 
 
-def _weigh_qubits(target: Target) -> dict[int, float]:
-    """-log of the probability that a qubit's own gates and its readout are right."""
+def _weigh_qubits(target: Target, readouts: int, idles: int) -> dict[int, float]:
+    """-log of the probability that a qubit's own gates, its readouts and its waits are right.
+
+    A wait lasts as long as a measurement and its feed-forward.
+    """
     costs = {}
     singles = [n for n in ("sx", "rx", "x") if n in target.operation_names]
     for qubit in range(target.num_qubits):
         readout = error_of(target, "measure", (qubit,))
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
         if readout < 0.5 and gate < 0.5:
-            costs[qubit] = -math.log1p(-readout) - _USES_OF_A_QUBIT * math.log1p(-gate)
+            wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
+            costs[qubit] = (
+                -readouts * math.log1p(-readout)
+                - _USES_OF_A_QUBIT * math.log1p(-gate)
+                + idles * wait * decay_rate(target, qubit)
+            )
     return costs
 
 
@@ -90,16 +130,20 @@ def _search(
     num_qubits: int,
     interactions: Iterable[tuple[int, int]] | None,
     couplers: dict[tuple[int, int], float],
-    costs: dict[int, float],
+    costs: Sequence[dict[int, float]],
 ) -> tuple[int, ...] | None:
-    """The best layout found by placing one qubit after another; None for any connected qubits."""
+    """The best layout found by placing one qubit after another.
+
+    ``costs`` are those of each qubit of the circuit at each place; without ``interactions`` any
+    connected places do.
+    """
     partners: dict[int, set[int]] = {q: set() for q in range(num_qubits)}
     for a, b in interactions or ():
         partners[a].add(b)
         partners[b].add(a)
-    neighbours: dict[int, set[int]] = {q: set() for q in costs}
+    neighbours: dict[int, set[int]] = {q: set() for q in costs[0]}
     for a, b in couplers:
-        if a in costs and b in costs:
+        if a in costs[0] and b in costs[0]:
             neighbours[a].add(b)
             neighbours[b].add(a)
     order = _order_by_partners(partners)
@@ -112,9 +156,9 @@ def _search(
                 candidates = set().union(*(neighbours[p] for p in places))
             else:
                 sets = [neighbours[places[k]] for k in placed]
-                candidates = set.intersection(*sets) if sets else set(costs)
+                candidates = set.intersection(*sets) if sets else set(costs[0])
             for place in candidates - set(places):
-                added = costs[place]
+                added = costs[qubit][place]
                 for k in placed:
                     pair = (min(place, places[k]), max(place, places[k]))
                     added -= _USES_OF_A_COUPLER * math.log1p(-couplers[pair])

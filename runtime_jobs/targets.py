@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
-__all__ = ["coupler_errors", "cut_target", "describe_qubits", "error_of"]
+__all__ = [
+    "coupler_errors",
+    "cut_target",
+    "decay_rate",
+    "describe_qubits",
+    "duration_of",
+    "error_of",
+]
 
 # Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
 # and their shifts leave, so it is compiled to the other two-qubit gate.
@@ -19,6 +26,19 @@ def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
     """Error of an instruction, 0 where the device does not say."""
     properties = target[name].get(qubits)
     return 0.0 if properties is None or properties.error is None else float(properties.error)
+
+
+def duration_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
+    """Seconds that an instruction takes, 0 where the device does not say."""
+    properties = target[name].get(qubits) if name in target.operation_names else None
+    return 0.0 if properties is None or properties.duration is None else float(properties.duration)
+
+
+def decay_rate(target: Target, qubit: int) -> float:
+    """Average infidelity per second of a qubit that waits; 0 where T1 and T2 are not known."""
+    (properties,) = _properties(target, [qubit])
+    relaxation, dephasing = (1.0 / time if time else 0.0 for time in (properties.t1, properties.t2))
+    return relaxation / 6 + dephasing / 3
 
 
 def coupler_errors(target: Target) -> dict[tuple[int, int], float]:

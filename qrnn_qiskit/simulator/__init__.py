@@ -3,6 +3,7 @@
 from qrnn_qiskit.simulator.compilation import kernel_cache
 
 with kernel_cache():
+    from qrnn_qiskit.simulator.density import DensityRun, DensitySimulator, run_measured
     from qrnn_qiskit.simulator.engine import Simulator
     from qrnn_qiskit.simulator.evolution import Evolution, advance, begin, read_vector
     from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
@@ -10,6 +11,8 @@ with kernel_cache():
 
 __all__ = [
     "ControllerWeights",
+    "DensityRun",
+    "DensitySimulator",
     "Evolution",
     "Recurrence",
     "Simulator",
@@ -17,5 +20,6 @@ __all__ = [
     "advance",
     "begin",
     "read_vector",
+    "run_measured",
     "run_recurrence",
 ]

@@ -12,7 +12,8 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
+from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
+from qrnn_qiskit.simulator.lanes import lanes_per_vector
 from qrnn_qiskit.simulator.network import LINEAR, Network
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
 from qrnn_qiskit.simulator.sequences import read_states, reverse_sequences, run_sequences
@@ -89,24 +90,11 @@ class Simulator:
 
     def pack(self, vector: Tensor | None, batch_size: int) -> Array:
         """Lay out complex states (B, 2^n), or |0...0>, in blocks of lane vectors."""
-        lanes = lanes_per_vector(self.real)
-        blocks = -(-batch_size // lanes)
-        states = allocate_aligned((blocks, 1 << self.num_qubits, 2, lanes), self.real)
-        states[:, 0, 0, :] = 1.0
-        if vector is not None:
-            sequences = states.transpose(0, 3, 1, 2)
-            parts = torch.view_as_real(vector.detach().resolve_conj()).numpy()
-            for block in range(blocks):
-                part = parts[block * lanes : (block + 1) * lanes]
-                sequences[block, : len(part)] = part
-        return states.reshape(blocks, -1)
+        return pack_states(vector, batch_size, self.num_qubits, self.real)
 
     def unpack(self, states: Array, batch_size: int) -> Tensor:
         """Return lane-vector states as a complex tensor (B, 2^n), bit q of the index qubit q."""
-        blocks = states.shape[0]
-        split = states.reshape(blocks, 1 << self.num_qubits, 2, -1).transpose(0, 3, 1, 2)
-        merged = split.reshape(-1, 1 << self.num_qubits, 2)[:batch_size]
-        return torch.view_as_complex(torch.from_numpy(np.ascontiguousarray(merged)))
+        return unpack_states(states, batch_size, self.num_qubits)
 
     def read_zero(self, batch_size: int) -> Tensor:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qrnn_qiskit.simulator.lowering import Angle, lower_circuit
+from qrnn_qiskit.simulator.lowering import Angle, Primitive, lower_circuit
 from qrnn_qiskit.simulator.schedule import (
     ControlledSweep,
     PhaseSweep,
@@ -88,13 +88,23 @@ def compile_circuit(
     Raises:
         UnsupportedCircuitError: See :func:`~qrnn_qiskit.simulator.lowering.lower_circuit`.
     """
+    return compile_primitives(lower_circuit(circuit), circuit.num_qubits, parameters, dtype)
+
+
+def compile_primitives(
+    primitives: Iterable[Primitive],
+    num_qubits: int,
+    parameters: Sequence[str],
+    dtype: np.dtype[Any],
+) -> Program:
+    """Compile ``primitives`` on ``num_qubits`` qubits for angle sets in the order given."""
     index = {name: position for position, name in enumerate(parameters)}
     kind: list[int] = []
     extra: list[int] = []
     start, site = [0], list[int]()
     signs: list[NDArray[np.float64]] = []
     angles: list[Angle] = []
-    for sweep in schedule_sweeps(lower_circuit(circuit)):
+    for sweep in schedule_sweeps(primitives):
         if isinstance(sweep, RotationSweep):
             kind.append(ROTATION)
             extra.append(-1)
@@ -104,7 +114,7 @@ def compile_circuit(
             extra.append(len(signs) if sweep.signs else -1)
             sites = {mask: angle for mask, angle in sweep.angles.items() if angle != Angle()}
             if sweep.signs:
-                signs.append(_multiply_signs(sweep.signs, circuit.num_qubits))
+                signs.append(_multiply_signs(sweep.signs, num_qubits))
         elif isinstance(sweep, ControlledSweep):
             kind.append(CONTROLLED)
             extra.append(sweep.control)
@@ -115,13 +125,13 @@ def compile_circuit(
     terms = [[(index[name], factor) for name, factor in angle.terms] for angle in angles]
     flat = [term for column in terms for term in column]
     return Program(
-        num_qubits=circuit.num_qubits,
+        num_qubits=num_qubits,
         kind=_integers(kind),
         start=_integers(start),
         site=_integers(site),
         column=np.arange(len(site), dtype=np.int64),
         extra=_integers(extra),
-        signs=np.asarray(signs, dtype).reshape(len(signs), 1 << circuit.num_qubits),
+        signs=np.asarray(signs, dtype).reshape(len(signs), 1 << num_qubits),
         term_start=np.cumsum([0, *map(len, terms)], dtype=np.int64),
         term_parameter=_integers([parameter for parameter, _ in flat]),
         term_coefficient=np.asarray([factor for _, factor in flat], np.float64),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -135,6 +135,11 @@ class Task(ABC):
                 f"a {self.Settings.__name__} is required"
             )
         self.settings = settings
+
+    @classmethod
+    def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults for a user who has ``given`` these values by dotted key."""
+        return dict(cls.defaults)
 
     @abstractmethod
     def load(self) -> Splits:

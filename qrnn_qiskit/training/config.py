@@ -39,6 +39,8 @@ def resolve_config(
 ) -> Config:
     """Resolve a configuration: built-in defaults < those of the task < the file < overrides.
 
+    Defaults of a task may depend on what is given, as those of the digits on the readout mode.
+
     Args:
         task_name: the name of a registered task.
         overrides: values by dotted key, or by an unambiguous last name (``epochs`` for
@@ -55,10 +57,10 @@ def resolve_config(
     task = get_task(task_name)
     schema = config_class(task.Settings)
     keys = list_keys(schema)
-    values: dict[str, Any] = {"task": task.name} | dict(task.defaults)
+    given: dict[str, Any] = {}
     if file is not None:
         for key, value in flatten(read_toml(file)).items():
-            values[find_key(key, keys, f"{file}: ")] = value
+            given[find_key(key, keys, f"{file}: ")] = value
     raw: dict[str, str] = {}
     for key, value in (overrides or {}).items():
         full = find_key(key, keys, "")
@@ -67,7 +69,8 @@ def resolve_config(
             value = parse_value(value)
             if isinstance(value, str) and keys[full].annotation == list[str]:
                 value = [part.strip() for part in value.split(",")]
-        values[full] = value
+        given[full] = value
+    values = {"task": task.name} | task.choose_defaults(given) | given
     for key, value in values.items():
         if isinstance(value, str) and value.lower() == "none" and allows_none(keys[key]):
             values[key] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
 from qrnn_qiskit.training.inference import predict_sequences, record_readouts
-from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "select_test"]
@@ -88,7 +88,7 @@ def evaluate(
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
     device = trained.qrnn.executor
-    jobs, start = device.counts.jobs, time.monotonic()
+    before, start = replace(device.counts), time.monotonic()
     with record_readouts(trained.model) as record:
         prediction = predict_sequences(
             trained.model, chosen, trained.config.train.evaluation_batch_size
@@ -117,23 +117,31 @@ def evaluate(
         seed=trained.config.seed,
         metrics=metrics,
         seconds=seconds,
-        jobs=device.counts.jobs - jobs,
+        jobs=device.counts.jobs - before.jobs,
         deviations=deviations,
     )
-    _write(run, trained, evaluation, weights, chosen, arrays)
+    ran = describe_device(device, before)
+    _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
 
 
 def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:
-    """The exact readouts at the angles that a device ran, and those of the noiseless trajectory."""
+    """The exact outputs at the angles that a device ran, and those of the noiseless trajectory.
+
+    In measured mode they are the same: what a device measures does not change the angles.
+    """
     batch_size = trained.config.train.evaluation_batch_size
-    exact = [read_exactly(trained.qrnn, part) for part in torch.split(angles, batch_size)]
     device = trained.qrnn.executor
     trained.qrnn.executor = SimulatorExecutor()
     with record_readouts(trained.model) as record:
         predict_sequences(trained.model, chosen, batch_size)
     trained.qrnn.executor = device
-    return {"exact_output": torch.cat(exact), "noiseless_output": record.join()["output"]}
+    noiseless = record.join()["output"]
+    exact = noiseless
+    if trained.qrnn.readout_mode != "measured":
+        parts = torch.split(angles, batch_size)
+        exact = torch.cat([read_exactly(trained.qrnn, part) for part in parts])
+    return {"exact_output": exact, "noiseless_output": noiseless}
 
 
 def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequences:
@@ -165,6 +173,7 @@ def _write(
     weights: str,
     chosen: Sequences,
     arrays: dict[str, Tensor],
+    ran: dict[str, Any],
 ) -> None:
     run.evaluations.mkdir(exist_ok=True)
     stem = _find_free(run.evaluations, evaluation.device)
@@ -180,7 +189,7 @@ def _write(
     content = evaluation.to_dict() | {
         "weights": weights,
         "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256),
+        "provenance": describe_provenance(trained.config, trained.data_sha256) | {"device": ran},
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

@@ -45,7 +45,13 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
     lanes = lanes_per_vector(np.dtype(config.model.dtype))
     check_memory(config.model.num_qubits, -(-max(batches) // lanes))
     seed_everything(config.seed)
-    return Experiment(config, task, splits, build_model(config, task, ansatz_file))
+    model = build_model(config, task, ansatz_file)
+    if config.model.readout == "measured":
+        steps = max(part.inputs.shape[1] for part in (splits.train, splits.validation, splits.test))
+        model.qrnn.check_memory(batches[0], steps)
+        with torch.no_grad():
+            model.qrnn.check_memory(batches[1], steps)
+    return Experiment(config, task, splits, model)
 
 
 def load_splits(task: Task) -> Splits:

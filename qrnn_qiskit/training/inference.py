@@ -33,7 +33,8 @@ class ReadoutRecord:
 
     ``readouts`` (B, K) of the last state and ``output`` (B, T, readout_size); with
     ``standard_errors`` and ``output_standard_errors`` in the same shapes where they were sampled,
-    and ``angles`` (B, T, P) in radians where a device replayed them.
+    and ``angles`` (B, T, P) in radians where a device replayed them, (B, T, 2^m, P) where it ran
+    them in measured mode.
     """
 
     batches: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -69,11 +70,12 @@ def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
 
 
 def _align_angles(state: HiddenState, steps: int) -> Tensor | None:
-    """The angle history (B, T, P) of sequences from |0...0>, step 0 first and 0 past the end."""
+    """The angles (B, T, ..., P) of sequences from |0...0>, step 0 first and 0 past the end."""
     if state.angles is None or state.num_steps is None:
         return None
     width, ends = state.angles.shape[1], state.num_steps[:, None]
     step = torch.arange(steps)
     column = (step + width - ends).clamp(max=width - 1)
     rows = torch.arange(len(state.angles))[:, None]
-    return state.angles[rows, column] * (step < ends)[:, :, None]
+    aligned = state.angles[rows, column]
+    return aligned * (step < ends).reshape(*aligned.shape[:2], *[1] * (aligned.dim() - 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import torch
 
+from qrnn_qiskit.executors import Counts, Executor
 from qrnn_qiskit.training.schema import Config
 
-__all__ = ["describe_provenance"]
+__all__ = ["describe_device", "describe_provenance"]
 
 _PACKAGES = ("qrnn-qiskit", "qiskit", "torch", "numpy", "numba", "scikit-learn")
 
@@ -39,6 +41,20 @@ def describe_provenance(config: Config, data_sha256: str) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "torch_threads": torch.get_num_threads(),
         },
+    }
+
+
+def describe_device(executor: Executor, before: Counts) -> dict[str, Any]:
+    """Where circuits ran and how much of it since ``before``, as plain JSON values.
+
+    ``layouts`` has the physical qubits and the seconds of the longest circuit on them; it is empty
+    where there is no choice of qubits.
+    """
+    now = asdict(executor.counts)
+    return {
+        "name": executor.name,
+        "layouts": getattr(executor, "layouts", list)(),
+        **{name: now[name] - count for name, count in asdict(before).items()},
     }
 
 

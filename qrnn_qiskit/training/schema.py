@@ -51,9 +51,6 @@ class Section(BaseModel):
     )
 
 
-_MEASURED = "of measured mode, which is not part of this version"
-
-
 class ModelConfig(Section):
     """The arguments of :class:`qrnn_qiskit.QRNN` by the same names.
 
@@ -63,16 +60,34 @@ class ModelConfig(Section):
 
     num_qubits: int = Field(4, description="memory qubits n")
     num_layers: int = Field(1, description="layers of the ansatz")
-    readout: str = Field("expectation", description="expectation, or none: no feedback")
+    readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
     observables: str | list[str] | None = Field(
         None,
         description='letters such as "z" or Pauli labels ["ZZII"]; none: X, Y, Z of all qubits',
     )
-    num_ancillas: int = Field(1, description=_MEASURED)
-    coupling: str = Field("cry", description=_MEASURED)
-    coupling_strength: float = Field(math.pi, description=_MEASURED)
-    measured_qubits: list[int] | None = Field(None, description=_MEASURED)
-    measured_bases: str = Field("Z", description=_MEASURED)
+    num_ancillas: int = Field(1, description="measured: bits m read in each step")
+    coupling: str = Field("cry", description="measured: cry, symmetric or direct (no ancilla)")
+    coupling_strength: float = Field(
+        math.pi, description="measured: g in radians, above 0 and up to pi (projective)"
+    )
+    measured_qubits: list[int] | None = Field(
+        None, description="measured: the memory qubit of each bit; none: the ends of the line"
+    )
+    measured_bases: str = Field("Z", description="measured: X, Y or Z, one for all or one a bit")
+    ancilla_return: str = Field(
+        "branch", description="measured: branch (an X where the bit was 1) or reset"
+    )
+    readout_error: float | list[float] = Field(
+        0.0, description="measured, simulated: of a bit, or [of reading 1 for 0, of 0 for 1]"
+    )
+    step_noise: str | None = Field(
+        None,
+        description="measured, simulated: on every qubit after each measurement, of depolarizing, "
+        'dephasing, damping: "damping:0.01,dephasing:0.02"',
+    )
+    num_trajectories: int | None = Field(
+        None, description="measured: sampled states a sequence; none: exact, up to 6 qubits"
+    )
     controller_hidden: int | None = Field(32, description="hidden units; none: no hidden layer")
     activation: str = Field("gelu", description="linear (no hidden layer), relu, gelu or glu")
     dropout: float = Field(0.0, description="share of hidden units dropped in training")

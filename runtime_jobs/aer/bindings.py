@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Parameter, ParameterExpression, QuantumCircuit
 
 __all__ = ["PlainCircuit", "make_plain"]
 
@@ -49,24 +49,13 @@ def make_plain(circuit: QuantumCircuit, parameters: list[Parameter]) -> PlainCir
     """Give every parametrized angle of ``circuit`` a parameter of its own.
 
     Args:
-        circuit: without control flow; its parameters are among ``parameters``.
+        circuit: its parameters are among ``parameters``; angles in branches of ``if_test`` count.
         parameters: the P parameters in the order of the values.
     """
-    plain = circuit.copy()
+    found: dict[Parameter, ParameterExpression] = {}
+    plain = _rename_angles(circuit, found)
     plain.global_phase = 0.0
-    expressions: list[ParameterExpression] = []
-    angles: list[Parameter] = []
-    for index, instruction in enumerate(circuit.data):
-        if not instruction.operation.is_parameterized():
-            continue
-        operation = instruction.operation.to_mutable()
-        for position, expression in enumerate(operation.params):
-            if isinstance(expression, ParameterExpression) and expression.parameters:
-                angle = Parameter(f"angle[{len(angles)}]")
-                operation.params[position] = angle
-                angles.append(angle)
-                expressions.append(expression)
-        plain.data[index] = instruction.replace(operation=operation)
+    angles, expressions = list(found), list(found.values())
     columns = {parameter: k for k, parameter in enumerate(parameters)}
     slopes = np.zeros((len(parameters), len(angles)))
     offsets = np.zeros(len(angles))
@@ -80,3 +69,24 @@ def make_plain(circuit: QuantumCircuit, parameters: list[Parameter]) -> PlainCir
         for parameter, gradient in gradients.items():
             slopes[columns[parameter], column] = float(gradient)
     return PlainCircuit(plain, angles, slopes, offsets, curved, parameters)
+
+
+def _rename_angles(
+    circuit: QuantumCircuit, found: dict[Parameter, ParameterExpression]
+) -> QuantumCircuit:
+    """A copy whose angles are new parameters, which are added to ``found``."""
+    plain = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        operation = instruction.operation
+        if isinstance(operation, ControlFlowOp):
+            bodies = [_rename_angles(body, found) for body in operation.blocks]
+            operation = operation.replace_blocks(bodies)
+        elif operation.is_parameterized():
+            operation = operation.to_mutable()
+            for position, expression in enumerate(operation.params):
+                if isinstance(expression, ParameterExpression) and expression.parameters:
+                    angle = Parameter(f"angle[{len(found)}]")
+                    operation.params[position] = angle
+                    found[angle] = expression
+        plain.append(instruction.replace(operation=operation))
+    return plain

@@ -7,8 +7,10 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_readout_errors
 
+from runtime_jobs.aer.noise import to_kraus
 from runtime_jobs.aer.stages import Stage, make_stage
-from runtime_jobs.layout import Pairs, choose_layout, find_interactions
+from runtime_jobs.device_names import DeviceError
+from runtime_jobs.layout import Pairs, choose_layout, find_interactions, find_measured
 from runtime_jobs.targets import cut_target, describe_qubits
 
 __all__ = ["DeviceStages", "build_device_model"]
@@ -29,18 +31,28 @@ class DeviceStages:
         self._target = target
         self._noise_scale = noise_scale
         self._translate = make_stage().pass_manager
-        self._stages: dict[tuple[int, Pairs], Stage] = {}
+        self._stages: dict[tuple[int, Pairs, frozenset[int]], Stage] = {}
 
     def __call__(self, circuit: QuantumCircuit) -> Stage:
-        """The stage of ``circuit``; DeviceError where the device lacks qubits."""
+        """The stage of ``circuit``; DeviceError where the device lacks qubits or instructions."""
+        self._check_instructions(circuit)
         interactions = find_interactions(self._translate.run(circuit))
-        key = (circuit.num_qubits, interactions)
+        key = (circuit.num_qubits, interactions, find_measured(circuit))
         if key not in self._stages:
             self._stages[key] = self._make_stage(*key)
         return self._stages[key]
 
-    def _make_stage(self, num_qubits: int, interactions: Pairs) -> Stage:
-        qubits = choose_layout(self._target, num_qubits, sorted(interactions), self._name)
+    def _check_instructions(self, circuit: QuantumCircuit) -> None:
+        needed = {"if_else", "reset"} & set(circuit.count_ops())
+        missing = sorted(needed - set(self._target.operation_names))
+        if missing:
+            raise DeviceError(
+                f"device {self._name!r} has no {' and no '.join(missing)}, which circuit "
+                f"{circuit.name!r} needs; take another device, see 'qrnn devices'"
+            )
+
+    def _make_stage(self, num_qubits: int, interactions: Pairs, measured: frozenset[int]) -> Stage:
+        qubits = choose_layout(self._target, num_qubits, sorted(interactions), self._name, measured)
         cut = cut_target(self._target, qubits, self._noise_scale or 1.0)
         return Stage(
             generate_preset_pass_manager(
@@ -53,6 +65,7 @@ class DeviceStages:
             build_device_model(cut) if self._noise_scale else None,
             f"{self._name} {describe_qubits(self._target, qubits)}",
             qubits,
+            cut,
         )
 
 
@@ -60,7 +73,7 @@ def build_device_model(target: Target) -> NoiseModel:
     """Depolarizing and thermal noise of all gates and readout errors, from a target's numbers."""
     model = NoiseModel(basis_gates=sorted(target.operation_names))
     for name, qubits, error in basic_device_gate_errors(target=target):
-        model.add_quantum_error(error, name, qubits)
+        model.add_quantum_error(to_kraus(error), name, qubits)
     for qubits, error in basic_device_readout_errors(target=target):
         model.add_readout_error(error, qubits)
     return model

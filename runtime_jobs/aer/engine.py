@@ -14,7 +14,14 @@ from qiskit_aer.noise import NoiseModel
 
 from runtime_jobs.aer.bindings import PlainCircuit
 
-__all__ = ["BATCH_BYTES", "ExecutionError", "run_aer", "simulate_states"]
+__all__ = [
+    "BATCH_BYTES",
+    "ExecutionError",
+    "describe_failure",
+    "run_aer",
+    "simulate_states",
+    "sweep_values",
+]
 
 BATCH_BYTES = 2**28  # of the states of one call
 
@@ -45,14 +52,36 @@ def simulate_states(
     chunk = max(1, BATCH_BYTES // (16 * 2 ** (width * circuit.num_qubits)))
     for start in range(0, len(values), chunk):
         angles = plain.evaluate(values[start : start + chunk])
-        binds = [{p: angles[:, k].tolist() for k, p in enumerate(plain.angles)}]
-        data = run_aer(simulator, [circuit], parameter_binds=binds if plain.angles else None)
-        if len(data) != (len(angles) if plain.angles else 1):
-            cause = f"{len(data)} results for {len(angles)} sets of values"
-            raise ExecutionError(_describe_failure(circuit, cause))
-        states = np.array([np.asarray(item[kind]) for item in data])
-        # With nothing to bind, Aer ran it once.
-        yield states if plain.angles else np.repeat(states, len(angles), axis=0)
+        data = sweep_values(simulator, circuit, plain, angles)
+        yield np.array([np.asarray(item[kind]) for item in data])
+
+
+def sweep_values(
+    simulator: AerSimulator,
+    circuit: QuantumCircuit,
+    plain: PlainCircuit,
+    angles: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    """The data of ``circuit`` for each row of ``angles`` (B, Q), bound while it runs.
+
+    Args:
+        simulator: with ``runtime_parameter_bind_enable``.
+        circuit: that of ``plain`` with instructions that save; without control flow, for which
+            such binding aborts the process.
+        plain: whose angles are bound.
+        angles: in radians, see :meth:`PlainCircuit.evaluate`.
+
+    Raises:
+        ExecutionError: Aer failed.
+    """
+    if not plain.angles:  # with nothing to bind, it runs once
+        return run_aer(simulator, [circuit]) * len(angles)
+    binds = [{p: angles[:, k].tolist() for k, p in enumerate(plain.angles)}]
+    data = run_aer(simulator, [circuit], parameter_binds=binds)
+    if len(data) != len(angles):
+        cause = f"{len(data)} results for {len(angles)} sets of values"
+        raise ExecutionError(describe_failure(circuit, cause))
+    return data
 
 
 def run_aer(
@@ -66,14 +95,15 @@ def run_aer(
     try:
         result = simulator.run(circuits, shots=1, **options).result()
     except (QiskitError, RuntimeError, MemoryError) as error:
-        raise ExecutionError(_describe_failure(circuits[0], str(error))) from error
+        raise ExecutionError(describe_failure(circuits[0], str(error))) from error
     if not result.success:
         causes = [str(result.status), *(str(item.status) for item in result.results)]
-        raise ExecutionError(_describe_failure(circuits[0], "; ".join(dict.fromkeys(causes))))
+        raise ExecutionError(describe_failure(circuits[0], "; ".join(dict.fromkeys(causes))))
     return [result.data(k) for k in range(len(result.results))]
 
 
-def _describe_failure(circuit: QuantumCircuit, cause: str) -> str:
+def describe_failure(circuit: QuantumCircuit, cause: str) -> str:
+    """The message of an :class:`ExecutionError`."""
     return (
         f"Aer failed on circuit {circuit.name!r} ({circuit.num_qubits} qubits, "
         f"{circuit.size()} gates, depth {circuit.depth()}): {cause}"

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.noise import NoiseModel
 
 from circuits import build_readout
+from circuits.profile import profile_circuit
 from circuits.validation import require_count
-from qrnn_qiskit.executors import Counts, Estimates, Pub, check_values
+from qrnn_qiskit.executors import Counts, DynamicPub, Estimates, Outcomes, Pub, check_values
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.aer.bindings import PlainCircuit, make_plain
+from runtime_jobs.aer.dynamic import DynamicRunner
 from runtime_jobs.aer.engine import simulate_states
 from runtime_jobs.aer.mitigation import (
     CALIBRATION_SHOTS,
@@ -30,7 +30,14 @@ from runtime_jobs.aer.mitigation import (
     fold_pairs,
 )
 from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import GATES, Stage, StageFinder, make_stage
+from runtime_jobs.aer.stages import (
+    GATES,
+    Stage,
+    StageFinder,
+    fingerprint,
+    list_layouts,
+    make_stage,
+)
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
@@ -45,10 +52,11 @@ class _Prepared:
     plains: list[PlainCircuit]  # one for each factor of the extrapolation
     positions: list[int]  # of each qubit of the circuit, at its end
     stage: Stage
+    seconds: float  # on the device, its final measurement included; 0 where there is none
 
 
 class AerExecutor:
-    """Circuits without measurements on Aer.
+    """Circuits on Aer; those with measurements in their middle by :meth:`run_dynamic`.
 
     The states of a whole batch come from one call; density matrices where there is noise, so a
     sampled value costs the same for any number of shots. Observables that commute qubit by qubit
@@ -109,6 +117,9 @@ class AerExecutor:
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
+        self._dynamic = DynamicRunner(
+            name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
+        )
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -124,6 +135,10 @@ class AerExecutor:
         ready = [self._prepare(pub.circuit) for pub in checked]
         self.counts.jobs += 1
         return [self._estimate(r, pub) for r, pub in zip(ready, checked, strict=True)]
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one job of dynamic circuits; see :class:`~runtime_jobs.aer.dynamic.DynamicRunner`."""
+        return self._dynamic.run(pubs)
 
     def estimate(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
@@ -171,7 +186,12 @@ class AerExecutor:
     def describe(self) -> list[str]:
         """The layouts in use so far, one line each."""
         lines = [prepared.stage.description for prepared in self._prepared.values()]
-        return [line for line in dict.fromkeys(lines) if line]
+        return [line for line in dict.fromkeys(lines) if line] + self._dynamic.describe()
+
+    def layouts(self) -> list[dict[str, Any]]:
+        """Physical qubits in use so far, with the seconds of the longest circuit on them."""
+        static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
+        return list_layouts([*static, *self._dynamic.list_durations()])
 
     def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
@@ -251,9 +271,7 @@ class AerExecutor:
         self.counts.executions += executions
 
     def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
-        buffer = io.BytesIO()
-        qpy.dump(circuit, buffer)
-        key = hashlib.sha256(buffer.getvalue()).digest()
+        key = fingerprint(circuit)
         if key not in self._prepared:
             self._prepared[key] = self._make_ready(circuit)
             self.counts.transpilations += 1
@@ -279,7 +297,12 @@ class AerExecutor:
             positions = ready.layout.final_index_layout()
         folded = [fold_pairs(ready, factor) for factor in self._mitigation.factors]
         parameters = list(circuit.parameters)
-        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage)
+        seconds = 0.0
+        if stage.target is not None:
+            measured = folded[-1].copy()
+            measured.measure_all()
+            seconds = profile_circuit(measured, stage.target).seconds
+        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage, seconds)
 
 
 def _tabulate(

@@ -8,14 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import DensityMatrix
+from qiskit.quantum_info import DensityMatrix, Kraus, SuperOp
 from qiskit_aer import AerSimulator
-from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, depolarizing_error
 
 from runtime_jobs.aer.engine import run_aer
 from runtime_jobs.aer.stages import GATES, Stage
 
-__all__ = ["Effects", "build_rates_model", "check_noise_model", "find_effects", "parse_rates"]
+__all__ = [
+    "Effects",
+    "build_rates_model",
+    "check_noise_model",
+    "find_effects",
+    "parse_rates",
+    "to_kraus",
+]
 
 Effects = dict[str, list[NDArray[np.complex128]]]
 
@@ -51,6 +58,15 @@ def parse_rates(text: str) -> dict[str, float]:
     return rates
 
 
+def to_kraus(error: QuantumError) -> QuantumError:
+    """The same channel as a single Kraus instruction.
+
+    A trajectory of Aer 0.18 copies the circuit of the error that it draws, which takes five times
+    as long as to choose among Kraus operators.
+    """
+    return QuantumError(Kraus(SuperOp(error)))
+
+
 def build_rates_model(gate1: float = 0.0, gate2: float = 0.0, readout: float = 0.0) -> NoiseModel:
     """The same depolarizing and readout error on all qubits; gates are rz (free), sx, x and cz.
 
@@ -61,9 +77,9 @@ def build_rates_model(gate1: float = 0.0, gate2: float = 0.0, readout: float = 0
     """
     model = NoiseModel(basis_gates=_BASIS_GATES)
     if gate1:
-        model.add_all_qubit_quantum_error(depolarizing_error(gate1, 1), ["sx", "x"])
+        model.add_all_qubit_quantum_error(to_kraus(depolarizing_error(gate1, 1)), ["sx", "x"])
     if gate2:
-        model.add_all_qubit_quantum_error(depolarizing_error(gate2, 2), ["cz"])
+        model.add_all_qubit_quantum_error(to_kraus(depolarizing_error(gate2, 2)), ["cz"])
     if readout:
         flip = [[1 - readout, readout], [readout, 1 - readout]]
         model.add_all_qubit_readout_error(ReadoutError(flip))

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli import devices, evaluate, predict, resume, show, tasks, train
+from runtime_jobs.cli import devices, evaluate, plan, predict, resume, show, tasks, train
 from runtime_jobs.cli.failures import ExitCode, report_failure
 from runtime_jobs.cli.version import print_versions
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (tasks, devices, train, evaluate, predict, resume, show):
+for command in (tasks, devices, train, evaluate, predict, plan, resume, show):
     app.command(epilog=command.EXAMPLES)(getattr(command, command.__name__.rpartition(".")[2]))
 
 

@@ -43,6 +43,7 @@ class ToyRecurrence(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.num_readouts = self.readout_size = 4
         self.readout = SimpleNamespace(labels=["Z0", "Z1", "Z2", "Z3"])
+        self.output_labels = self.readout.labels
         self.executor = SimulatorExecutor()
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:

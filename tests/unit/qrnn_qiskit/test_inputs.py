@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 
 from qrnn_qiskit import QRNN, HiddenState
 from qrnn_qiskit.simulator import UnsupportedCircuitError
+from qrnn_qiskit.unitary import UnitaryCore
 
 
 def build(**arguments: Any) -> QRNN:
@@ -63,22 +64,27 @@ def test_constructor(arguments: dict[str, Any], error: type[Exception], parts: l
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["expectation", "none"])
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"readout": "measured"},
         {"num_ancillas": 2},
         {"coupling": "direct"},
         {"coupling_strength": 1.0},
         {"measured_qubits": [0]},
         {"measured_bases": "X"},
-        {"readout": "measured", "num_ancillas": 2},
+        {"ancilla_return": "reset"},
+        {"readout_error": 0.01},
+        {"step_noise": "damping:0.01"},
     ],
     ids=str,
 )
-def test_measured_mode_is_another_version(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"not part of this version.*readout='expectation'"):
-        build(**arguments)
+def test_arguments_of_measured_mode_are_refused_in_others(
+    arguments: dict[str, Any], mode: str
+) -> None:
+    (name,) = arguments
+    with pytest.raises(ValueError, match=rf"{name}=.* is of readout='measured'.*{mode!r}"):
+        build(readout=mode, **arguments)
 
 
 @pytest.mark.parametrize("num_qubits", [60, np.int64(60), 100, 101, 3000])
@@ -248,7 +254,9 @@ def test_a_converted_model_of_half_precision_is_refused() -> None:
 
 def test_nothing_is_run_on_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
-    monkeypatch.setattr(QRNN, "_compile", lambda self: pytest.fail("the simulator was reached"))
+    monkeypatch.setattr(
+        UnitaryCore, "run", lambda *arguments: pytest.fail("the simulator was reached")
+    )
     with pytest.raises(ValueError, match=re.escape("(batch, time, 2)")):
         model(zeros(1, 1, 3))
     with pytest.raises(ValueError, match="between 1 and"):

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.config import Config, ConfigError, read_config, resolve_config
+from qrnn_qiskit.training.experiment import build_model
 from qrnn_qiskit.training.schema import format_toml, list_keys
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -178,3 +180,40 @@ def test_every_task_has_valid_defaults() -> None:
     for task in list_tasks():
         config = resolve_config(task.name, required.get(task.name, {}))
         assert config.task == task.name
+
+
+@pytest.mark.parametrize(
+    ("chosen", "strength"),
+    [
+        ({}, math.pi),
+        ({"readout": "measured"}, math.pi / 2),
+        ({"readout": "measured", "coupling_strength": "1.0"}, 1.0),
+        ({"readout": "measured", "coupling": "direct"}, math.pi),
+    ],
+    ids=str,
+)
+def test_the_coupling_of_the_digits_depends_on_the_mode(
+    chosen: dict[str, Any], strength: float
+) -> None:
+    assert resolve_config("digits", chosen).model.coupling_strength == strength
+
+
+def test_arguments_of_measured_mode_can_be_set() -> None:
+    config = resolve_config(
+        "digits",
+        {
+            "readout": "measured",
+            "num_ancillas": "2",
+            "coupling": "symmetric",
+            "coupling_strength": "1.2",
+            "measured_qubits": "[1, 2]",
+            "measured_bases": "XZ",
+            "ancilla_return": "reset",
+            "readout_error": "[0.01, 0.02]",
+            "step_noise": "damping:0.01,dephasing:0.02",
+        },
+    )
+    model = build_model(config, get_task("digits")(config.data))
+    assert model.qrnn.readout_size == 2
+    sampled = resolve_config("digits", {"readout": "measured", "num_trajectories": "8"})
+    assert sampled.model.num_trajectories == 8

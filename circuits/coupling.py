@@ -1,0 +1,203 @@
+"""The mid-circuit measurement that ends a step of measured mode: what it reads, and its Kraus form.
+
+Ancilla a starts in |0>, is coupled to one memory qubit by one CX and measured. With P_+ and P_-
+the projectors of the Pauli that it reads and g the coupling strength (radians):
+
+* ``cry``: M_0 = P_+ + cos(g/2) P_-, M_1 = sin(g/2) P_-. A click (outcome 1) projects at any g.
+* ``symmetric``: M_0 = cos(a/2) P_+ + sin(a/2) P_-, M_1 = sin(a/2) P_+ + cos(a/2) P_- with
+  a = pi/2 - g/2: the same circuit without its last rotation, gentle for both outcomes.
+* ``direct``: M_0 = P_+, M_1 = P_-: the memory qubit itself is measured, without an ancilla.
+
+At g = pi all three are the projective measurement, the limiting case of arXiv:2510.25557 v1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.validation import require_count, require_name
+
+__all__ = ["ANCILLA_RETURNS", "COUPLINGS", "Measurement", "build_measurement"]
+
+COUPLINGS = ("cry", "symmetric", "direct")
+ANCILLA_RETURNS = ("branch", "reset")
+
+_MOST_ANCILLAS = 4
+_PAULIS = {
+    "X": np.array([[0, 1], [1, 0]], complex),
+    "Y": np.array([[0, -1j], [1j, 0]], complex),
+    "Z": np.array([[1, 0], [0, -1]], complex),
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measurement of a step: m ancillas, each reading a Pauli of one memory qubit.
+
+    Attributes:
+        num_qubits: n, the memory qubits.
+        qubits: the memory qubit that each ancilla reads; ancilla 0 is the first to act.
+        bases: m letters of X, Y, Z, the Pauli that each ancilla reads.
+        coupling: one of ``COUPLINGS``.
+        strength: g in radians, in (0, pi]; pi for ``direct``.
+        ancilla_return: how an ancilla gets back to |0> after its measurement: ``branch`` flips it
+            in the branches of the next step, where its outcome is known; ``reset`` is a reset
+            instruction. Without effect for ``direct``, which has no ancilla.
+    """
+
+    num_qubits: int
+    qubits: tuple[int, ...]
+    bases: str
+    coupling: str
+    strength: float
+    ancilla_return: str = "branch"
+
+    @property
+    def num_ancillas(self) -> int:
+        """The number m of bits that a step gives; ``direct`` has as many, without ancillas."""
+        return len(self.qubits)
+
+    @property
+    def num_outcomes(self) -> int:
+        """2^m, the values of a step's register; bit a of a value is the outcome of ancilla a."""
+        return 1 << len(self.qubits)
+
+    def kraus(self) -> list[NDArray[np.complex128]]:
+        """The Kraus operators of each ancilla: m arrays (2, 2, 2), outcome first.
+
+        They act on the ancilla's memory qubit. The operator of a register value c is the product
+        of those of its bits, that of ancilla 0 acting first.
+        """
+        return [self._build_kraus(_PAULIS[letter]) for letter in self.bases]
+
+    def _build_kraus(self, pauli: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        plus, minus = (np.eye(2) + pauli) / 2, (np.eye(2) - pauli) / 2
+        if self.coupling == "direct":
+            return np.stack((plus, minus))
+        if self.coupling == "cry":
+            half = self.strength / 2
+            return np.stack((plus + math.cos(half) * minus, math.sin(half) * minus))
+        quarter = math.pi / 4 - self.strength / 4
+        near, far = math.cos(quarter), math.sin(quarter)
+        return np.stack((near * plus + far * minus, far * plus + near * minus))
+
+
+def build_measurement(
+    *,
+    num_qubits: int,
+    num_ancillas: int = 1,
+    coupling: str = "cry",
+    coupling_strength: float = math.pi,
+    measured_qubits: Sequence[int] | None = None,
+    measured_bases: str = "Z",
+    ancilla_return: str = "branch",
+) -> Measurement:
+    """Build the measurement of a step on ``num_qubits`` memory qubits.
+
+    Args:
+        num_qubits: n, at least 1.
+        num_ancillas: m, from 1 to 4 and at most n. The controller is compiled into 2^m branches.
+        coupling: one of ``COUPLINGS``.
+        coupling_strength: g in (0, pi] radians; ``direct`` is projective and takes pi alone.
+        measured_qubits: the memory qubit that each ancilla reads, from 0 to n - 1; unless given
+            0, n - 1, 1, n - 2, ..., the ends of the line first, so that up to two ancillas and
+            the memory lie in a row on a device.
+        measured_bases: X, Y or Z, one letter for all ancillas or one for each.
+        ancilla_return: one of ``ANCILLA_RETURNS``.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: a number out of range, an unknown name, or not as many qubits or letters as
+            ancillas.
+    """
+    num_qubits = require_count("num_qubits", num_qubits)
+    num_ancillas = _check_ancillas(num_ancillas, num_qubits)
+    coupling = require_name("coupling", coupling, COUPLINGS)
+    return Measurement(
+        num_qubits=num_qubits,
+        qubits=_choose_qubits(measured_qubits, num_ancillas, num_qubits),
+        bases=_check_bases(measured_bases, num_ancillas),
+        coupling=coupling,
+        strength=_check_strength(coupling_strength, coupling),
+        ancilla_return=require_name("ancilla_return", ancilla_return, ANCILLA_RETURNS),
+    )
+
+
+def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
+    num_ancillas = require_count("num_ancillas", num_ancillas)
+    if num_ancillas > _MOST_ANCILLAS:
+        raise ValueError(
+            f"num_ancillas={num_ancillas} would compile 2^{num_ancillas} = {1 << num_ancillas} "
+            "branches of the controller into every step; at most "
+            f"{_MOST_ANCILLAS} ({1 << _MOST_ANCILLAS} branches) are possible"
+        )
+    if num_ancillas > num_qubits:
+        raise ValueError(
+            f"num_ancillas={num_ancillas} is more than the num_qubits={num_qubits} memory qubits "
+            "that they read; take at most one ancilla a memory qubit"
+        )
+    return num_ancillas
+
+
+def _check_strength(strength: float, coupling: str) -> float:
+    if not isinstance(strength, Real) or isinstance(strength, bool):
+        raise TypeError(
+            "coupling_strength must be a number (g in radians), and "
+            f"{strength!r} ({type(strength).__name__}) arrived"
+        )
+    strength = float(strength)
+    if not 0.0 < strength <= math.pi:
+        raise ValueError(
+            "coupling_strength must be in (0, pi] radians: near 0 the ancilla learns nothing, at "
+            f"pi = {math.pi!r} the measurement is projective; {strength!r} arrived"
+        )
+    if coupling == "direct" and strength != math.pi:
+        raise ValueError(
+            f"coupling='direct' measures the memory qubit itself, so its coupling_strength is pi, "
+            f"and {strength!r} arrived; leave it out, or take the coupling 'cry' or 'symmetric'"
+        )
+    return strength
+
+
+def _choose_qubits(
+    qubits: Sequence[int] | None, num_ancillas: int, num_qubits: int
+) -> tuple[int, ...]:
+    if qubits is None:
+        return tuple(a // 2 if a % 2 == 0 else num_qubits - 1 - a // 2 for a in range(num_ancillas))
+    if isinstance(qubits, str) or not isinstance(qubits, Sequence):
+        raise TypeError(
+            "measured_qubits must be a list of memory qubits, one for each ancilla, and "
+            f"{qubits!r} ({type(qubits).__name__}) arrived"
+        )
+    chosen = tuple(require_count("measured_qubits", qubit, minimum=0) for qubit in qubits)
+    if len(chosen) != num_ancillas:
+        raise ValueError(
+            f"measured_qubits must name the memory qubit of each of the {num_ancillas} ancillas, "
+            f"and {list(chosen)} arrived; change it or num_ancillas"
+        )
+    if max(chosen) >= num_qubits:
+        raise ValueError(
+            f"measured_qubits must be from 0 to {num_qubits - 1}, the {num_qubits} memory qubits, "
+            f"and {list(chosen)} arrived"
+        )
+    return chosen
+
+
+def _check_bases(bases: str, num_ancillas: int) -> str:
+    if not isinstance(bases, str):
+        raise TypeError(
+            "measured_bases must be a string of the letters X, Y and Z, and "
+            f"{bases!r} ({type(bases).__name__}) arrived"
+        )
+    if not bases or not set(bases) <= set(_PAULIS) or len(bases) not in (1, num_ancillas):
+        raise ValueError(
+            f"measured_bases must be one of the letters X, Y, Z for all ancillas, or "
+            f"{num_ancillas} of them, one for each; {bases!r} arrived"
+        )
+    return bases * num_ancillas if len(bases) == 1 else bases

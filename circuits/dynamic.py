@@ -1,0 +1,265 @@
+"""One dynamic circuit per sequence: measured mode with the controller compiled in as branches.
+
+The controller of measured mode sees bits alone, so its angles are known for every outcome before
+anything runs. Step t applies U(theta) with the angles of the outcome c that the register of step
+t - 1 holds, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coupling`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit import Parameter
+
+from circuits.ansatz import Ansatz
+from circuits.branching import append_branches, group_gates
+from circuits.coupling import Measurement
+from circuits.recurrence import name_parameter
+from circuits.validation import require_count
+
+__all__ = ["FINAL_REGISTER", "DynamicCircuit", "build_dynamic"]
+
+FINAL_REGISTER = "final"
+
+# RZ(first) SX RZ(second) SX before the measurement; it turns the Pauli into Z.
+_BASIS_ANGLES = {
+    "X": (math.pi, 1.5 * math.pi),
+    "Y": (math.pi / 2, 1.5 * math.pi),
+    "Z": (0.0, math.pi),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicCircuit:
+    """T steps of measured mode as one circuit, every angle a parameter.
+
+    Attributes:
+        circuit: memory qubits 0 to n - 1, then ancillas n to n + m - 1 (none for the coupling
+            ``direct``). A register ``step0``, ``step1``, ... of m bits for each step, in time
+            order and zero-padded, bit a of ancilla a; at last the register ``final`` of n bits,
+            bit q of memory qubit q. It starts in |0...0>. An ancilla is in |0> before each
+            coupling, so a stored bit is the outcome.
+        tables: the angles ``[t][c][p]`` of step t after the register value c of step t - 1, in
+            radians and in controller order; step 0 has c = 0 alone. Named ``theta[t][c][p]`` with
+            leading zeros, equal in every call and process.
+        strength: the coupling strength g, one parameter for all ancillas; None for ``direct``.
+        basis: for each memory qubit the two angles (first, second) of RZ SX RZ SX before its
+            final measurement; :meth:`bind_basis` knows their values.
+        measurement: what ends every step.
+    """
+
+    circuit: QuantumCircuit
+    tables: tuple[tuple[tuple[Parameter, ...], ...], ...]
+    strength: Parameter | None
+    basis: tuple[tuple[Parameter, Parameter], ...]
+    measurement: Measurement
+
+    @property
+    def num_steps(self) -> int:
+        """T, the number of steps."""
+        return len(self.tables)
+
+    @property
+    def num_qubits(self) -> int:
+        """n, the number of memory qubits."""
+        return self.measurement.num_qubits
+
+    @property
+    def num_outcomes(self) -> int:
+        """2^m, the values of a step's register."""
+        return self.measurement.num_outcomes
+
+    @property
+    def num_parameters(self) -> int:
+        """The parameters of ``circuit``: angles of all branches, g and the final basis."""
+        return int(self.circuit.num_parameters)
+
+    @cached_property
+    def table_columns(self) -> NDArray[np.int64]:
+        """(T, 2^m, P) place of each angle in ``circuit.parameters``; -1 at step 0 with c > 0."""
+        places = self._places
+        columns = np.full((self.num_steps, self.num_outcomes, len(self.tables[0][0])), -1, np.int64)
+        for t, table in enumerate(self.tables):
+            for c, angles in enumerate(table):
+                columns[t, c] = [places[angle] for angle in angles]
+        return columns
+
+    def bind_values(
+        self, tables: NDArray[np.float64], strength: float | None = None, basis: str = "Z"
+    ) -> NDArray[np.float64]:
+        """Lay out the values of all parameters as ``circuit.parameters`` has them.
+
+        Args:
+            tables: (B, T, 2^m, P) angles in radians; those of step 0 with c > 0 are not used.
+            strength: g in radians; that of the measurement unless given.
+            basis: as in :meth:`bind_basis`.
+
+        Returns:
+            (B, num_parameters) float64.
+
+        Raises:
+            ValueError: tables of another shape, a strength for ``direct``, or a bad basis.
+        """
+        tables = np.asarray(tables, np.float64)
+        columns = self.table_columns
+        if tables.ndim != 4 or tables.shape[1:] != columns.shape:
+            raise ValueError(
+                f"tables must have the shape (batch, {', '.join(map(str, columns.shape))}): steps, "
+                f"outcomes, angles; {tables.shape} arrived"
+            )
+        values = np.zeros((len(tables), self.num_parameters))
+        used = columns >= 0
+        values[:, columns[used]] = tables[:, used]
+        if self.strength is not None:
+            chosen = self.measurement.strength if strength is None else strength
+            values[:, self._places[self.strength]] = chosen
+        elif strength is not None:
+            raise ValueError("the coupling 'direct' has no strength; leave the argument out")
+        return self.bind_basis(values, basis)
+
+    def bind_basis(self, values: NDArray[np.float64], basis: str) -> NDArray[np.float64]:
+        """Return a copy of ``values`` (B, num_parameters) that measures at last in ``basis``.
+
+        ``basis`` is a letter X, Y or Z for all memory qubits, or n letters of which the first is
+        that of qubit 0. ValueError for anything else.
+        """
+        letters = basis * self.num_qubits if len(basis) == 1 else basis
+        if len(letters) != self.num_qubits or not set(letters) <= set(_BASIS_ANGLES):
+            raise ValueError(
+                f"basis must be X, Y or Z, or {self.num_qubits} of these letters, that of qubit 0 "
+                f"first; {basis!r} arrived"
+            )
+        values = values.copy()
+        for angles, letter in zip(self.basis, letters, strict=True):
+            values[:, [self._places[angle] for angle in angles]] = _BASIS_ANGLES[letter]
+        return values
+
+    @cached_property
+    def _places(self) -> dict[Parameter, int]:
+        return {parameter: place for place, parameter in enumerate(self.circuit.parameters)}
+
+
+def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> DynamicCircuit:
+    """Build the dynamic circuit of ``num_steps`` steps.
+
+    Gates with angles go into the branches, in as few groups as the circuit allows; gates without
+    angles are shared and stay outside. With m = 1 a group is one if/else, else it is 2^m
+    ``if_test`` of the values of the register. Nothing is nested, and branches hold gates alone.
+    The global phase of the ansatz, which no readout sees, is left out.
+
+    Args:
+        ansatz: one step on n qubits, P angles.
+        measurement: what ends each step, the last included.
+        num_steps: T, at least 1.
+
+    Raises:
+        TypeError: ``num_steps`` is not an integer.
+        ValueError: ``num_steps`` is below 1, ansatz and measurement differ in their qubits, or
+            the ansatz has a gate without parameter-shift rule and definition
+            (:class:`~circuits.shifts.ShiftError`).
+    """
+    num_steps = require_count("num_steps", num_steps)
+    if ansatz.num_qubits != measurement.num_qubits:
+        raise ValueError(
+            f"the ansatz has {ansatz.num_qubits} qubits and the measurement is one of "
+            f"{measurement.num_qubits} memory qubits; build both for the same number"
+        )
+    tables = _name_tables(num_steps, measurement.num_outcomes, ansatz.num_parameters)
+    strength = None if measurement.coupling == "direct" else name_parameter("g")
+    width = len(str(measurement.num_qubits - 1))
+    basis = tuple(
+        (name_parameter(f"basis[{q:0{width}}][0]"), name_parameter(f"basis[{q:0{width}}][1]"))
+        for q in range(measurement.num_qubits)
+    )
+    circuit = _prepare(ansatz, measurement, num_steps)
+    groups = group_gates(ansatz.circuit)
+    memory = range(measurement.num_qubits)
+    for t, table in enumerate(tables):
+        register = circuit.cregs[t - 1]
+        if t and measurement.ancilla_return == "reset" and measurement.coupling != "direct":
+            circuit.reset(range(measurement.num_qubits, circuit.num_qubits))
+        flips = measurement.ancilla_return == "branch" and measurement.coupling != "direct"
+        for group in groups:
+            bodies = [group.bind(ansatz.parameters, angles) for angles in table]
+            if t == 0 or not group.has_angles:
+                circuit.compose(bodies[0], group.qubits, inplace=True)
+            else:
+                append_branches(circuit, group, bodies, register, measurement, flips=flips)
+                flips = False
+        _append_measurement(circuit, measurement, strength, circuit.cregs[t])
+    for q, angles in enumerate(basis):
+        for angle in angles:
+            circuit.rz(angle, q)
+            circuit.sx(q)
+    circuit.measure(memory, circuit.cregs[-1])
+    return DynamicCircuit(circuit, tables, strength, basis, measurement)
+
+
+def _name_tables(
+    num_steps: int, num_outcomes: int, num_angles: int
+) -> tuple[tuple[tuple[Parameter, ...], ...], ...]:
+    t_width, c_width, p_width = (len(str(n - 1)) for n in (num_steps, num_outcomes, num_angles))
+    return tuple(
+        tuple(
+            tuple(
+                name_parameter(f"theta[{t:0{t_width}}][{c:0{c_width}}][{p:0{p_width}}]")
+                for p in range(num_angles)
+            )
+            for c in range(num_outcomes if t else 1)
+        )
+        for t in range(num_steps)
+    )
+
+
+def _prepare(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> QuantumCircuit:
+    """The empty circuit with its qubits and registers."""
+    qubits = [QuantumRegister(measurement.num_qubits, "memory")]
+    if measurement.coupling != "direct":
+        qubits.append(QuantumRegister(measurement.num_ancillas, "ancilla"))
+    width = len(str(num_steps - 1))
+    registers = [
+        ClassicalRegister(measurement.num_ancillas, f"step{t:0{width}}") for t in range(num_steps)
+    ]
+    final = ClassicalRegister(measurement.num_qubits, FINAL_REGISTER)
+    name = f"{ansatz.name}, {num_steps} measured steps"
+    return QuantumCircuit(*qubits, *registers, final, name=name)
+
+
+def _append_measurement(
+    circuit: QuantumCircuit,
+    measurement: Measurement,
+    strength: Parameter | None,
+    register: ClassicalRegister,
+) -> None:
+    """Couple and measure each ancilla, ancilla 0 first; a Pauli is read in its own basis."""
+    for bit, (qubit, letter) in enumerate(zip(measurement.qubits, measurement.bases, strict=True)):
+        _turn_to_z(circuit, qubit, letter)
+        if strength is None:
+            circuit.measure(qubit, register[bit])
+        else:
+            ancilla = measurement.num_qubits + bit
+            circuit.ry(math.pi / 2 - strength / 2, ancilla)
+            circuit.cx(qubit, ancilla)
+            if measurement.coupling == "cry":
+                circuit.ry(strength / 2 - math.pi / 2, ancilla)
+            circuit.measure(ancilla, register[bit])
+        _turn_back(circuit, qubit, letter)
+
+
+def _turn_to_z(circuit: QuantumCircuit, qubit: int, letter: str) -> None:
+    if letter == "Y":
+        circuit.sdg(qubit)
+    if letter in "XY":
+        circuit.h(qubit)
+
+
+def _turn_back(circuit: QuantumCircuit, qubit: int, letter: str) -> None:
+    if letter in "XY":
+        circuit.h(qubit)
+    if letter == "Y":
+        circuit.s(qubit)

@@ -1,0 +1,137 @@
+"""What a compiled circuit asks of a QPU: time, gates, control instructions, broadcasts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qiskit.circuit import CircuitInstruction, Clbit, ControlFlowOp, QuantumCircuit, Qubit
+from qiskit.circuit.controlflow import condition_resources
+from qiskit.transpiler import Target
+
+__all__ = ["FEED_FORWARD_SECONDS", "CircuitProfile", "profile_circuit"]
+
+# From the end of a measurement to a branch that depends on it; assumed, targets do not say it.
+FEED_FORWARD_SECONDS = 0.6e-6
+
+# Control instructions of one gate, as the service counts them (its page on job limits).
+_WEIGHTS = {"rz": 1, "delay": 1, "sx": 2, "x": 2, "cx": 5, "cz": 5, "ecr": 5, "measure": 10}
+_WEIGHTS |= {"measure_2": 10, "reset": 17}
+_START = 50  # of initializing a qubit
+
+Weigh = Callable[[CircuitInstruction, tuple[int, ...]], float]
+
+
+@dataclass(frozen=True)
+class CircuitProfile:
+    """One circuit, run once.
+
+    Attributes:
+        seconds: from the first gate to the end of the last measurement, along the longest path.
+        two_qubit_gates: in all branches together.
+        two_qubit_depth: along the longest path.
+        instructions: control instructions of the busiest qubit.
+        broadcasts: feed-forward broadcasts in units of one-bit broadcasts; a register that is
+            tested again before it changes is known already.
+    """
+
+    seconds: float
+    two_qubit_gates: int
+    two_qubit_depth: int
+    instructions: int
+    broadcasts: float
+
+
+def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
+    """Measure a compiled circuit. ``target`` has the durations of its gates on its qubits."""
+
+    def last(item: CircuitInstruction, qubits: tuple[int, ...]) -> float:
+        name = item.operation.name
+        found = target[name].get(qubits) if name in target.operation_names else None
+        return 0.0 if found is None or found.duration is None else float(found.duration)
+
+    def entangle(item: CircuitInstruction, qubits: tuple[int, ...]) -> float:
+        return float(len(qubits) == 2)
+
+    gates = list(_list_gates(circuit))
+    instructions = Counter[int]()
+    for item, qubits in gates:
+        for qubit in qubits:
+            instructions[qubit] += _WEIGHTS.get(item.operation.name, 2)
+    return CircuitProfile(
+        seconds=_find_longest(circuit, last, FEED_FORWARD_SECONDS),
+        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in gates),
+        two_qubit_depth=round(_find_longest(circuit, entangle, 0.0)),
+        instructions=_START + max(instructions.values(), default=0),
+        broadcasts=sum(_weigh_broadcast(len(bits)) for bits in _list_broadcasts(circuit)),
+    )
+
+
+def _list_gates(
+    circuit: QuantumCircuit, qubits: Sequence[int] | None = None
+) -> list[tuple[CircuitInstruction, tuple[int, ...]]]:
+    """All instructions but control flow, those of branches included, with their qubits."""
+    names = range(circuit.num_qubits) if qubits is None else qubits
+    found = []
+    for item in circuit.data:
+        where = tuple(names[circuit.find_bit(qubit).index] for qubit in item.qubits)
+        if isinstance(item.operation, ControlFlowOp):
+            for block in item.operation.blocks:
+                found.extend(_list_gates(block, where))
+        elif item.operation.name != "barrier":
+            found.append((item, where))
+    return found
+
+
+def _find_longest(circuit: QuantumCircuit, weigh: Weigh, wait: float) -> float:
+    """The longest path; a branch takes as long as its longest body, after a wait for its bits."""
+    ready: dict[Qubit | Clbit, float] = {}
+    known: set[frozenset[Clbit]] = set()
+    for item in circuit.data:
+        bits = [*item.qubits, *item.clbits]
+        start = max((ready.get(bit, 0.0) for bit in bits), default=0.0)
+        if isinstance(item.operation, ControlFlowOp):
+            tested = _find_tested(item)
+            if tested not in known:
+                known.add(tested)
+                start = max(start, wait + max(ready.get(bit, 0.0) for bit in tested))
+            names = [circuit.find_bit(qubit).index for qubit in item.qubits]
+            length = max(_measure_body(body, names, weigh) for body in item.operation.blocks)
+        else:
+            where = tuple(circuit.find_bit(qubit).index for qubit in item.qubits)
+            length = weigh(item, where)
+            known = {tested for tested in known if not tested & set(item.clbits)}
+        ready |= dict.fromkeys(bits, start + length)
+    return max(ready.values(), default=0.0)
+
+
+def _measure_body(body: QuantumCircuit, names: Sequence[int], weigh: Weigh) -> float:
+    def weigh_outside(item: CircuitInstruction, qubits: tuple[int, ...]) -> float:
+        return weigh(item, tuple(names[qubit] for qubit in qubits))
+
+    return _find_longest(body, weigh_outside, 0.0)
+
+
+def _list_broadcasts(circuit: QuantumCircuit) -> list[frozenset[Clbit]]:
+    """The bits that are sent to the branches, once for each time they have changed."""
+    sent: list[frozenset[Clbit]] = []
+    known: set[frozenset[Clbit]] = set()
+    for item in circuit.data:
+        if isinstance(item.operation, ControlFlowOp):
+            tested = _find_tested(item)
+            if tested not in known:
+                known.add(tested)
+                sent.append(tested)
+        else:
+            known = {tested for tested in known if not tested & set(item.clbits)}
+    return sent
+
+
+def _find_tested(item: CircuitInstruction) -> frozenset[Clbit]:
+    return frozenset(condition_resources(item.operation.condition).clbits)
+
+
+def _weigh_broadcast(num_bits: int) -> float:
+    """About 2,400 broadcasts of one bit fit into a job and about 300 of 60 bits: in between."""
+    return 1.0 + (2400 / 300 - 1.0) * (num_bits - 1) / 59

@@ -1,0 +1,84 @@
+"""What a readout mode is to the model: how sequences run, and on which circuits."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from qiskit.circuit import QuantumCircuit
+from torch import Tensor, nn
+
+from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.hidden_state import HiddenState
+
+__all__ = ["Core", "Run", "check_dtype", "runs_compiled"]
+
+
+class Run(NamedTuple):
+    """Sequences that have run.
+
+    Attributes:
+        output: (B, T, readout_size); past the end of a sequence it means nothing.
+        state: State after each sequence's last valid step.
+        angles: All angles in radians, without gradient: (B, T, P), or (B, T, 2^m, P) in measured
+            mode.
+    """
+
+    output: Tensor
+    state: HiddenState
+    angles: Tensor
+
+
+class Core(ABC):
+    """One readout mode of a model.
+
+    Attributes:
+        feedback_size: Width of what the controller sees of the step before.
+        output_labels: Names of the outputs of a step, as many as it has.
+    """
+
+    feedback_size: int
+    output_labels: list[str]
+
+    @abstractmethod
+    def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
+        """Refuse a batch whose states do not fit into memory on the simulator (ValueError)."""
+
+    @abstractmethod
+    def compile(self, dtype: torch.dtype) -> None:
+        """Get ready for a precision; UnsupportedCircuitError if the simulator cannot run it."""
+
+    @abstractmethod
+    def run(
+        self,
+        controller: nn.Module,
+        executor: Executor,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Run:
+        """Run sequences ``x`` (B, T, E), of which the longest has T valid steps.
+
+        Args:
+            controller: From (..., E + feedback_size) to (..., P) angles in radians.
+            executor: Where the circuits run.
+            x: Finite inputs of the model's dtype.
+            state: Where to carry on from; |0...0> unless given.
+            ends: Valid steps of each sequence; all T unless given.
+        """
+
+    @abstractmethod
+    def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
+        """The circuit of all T steps for each set of ``angles``, as :class:`Run` has them."""
+
+
+def runs_compiled(executor: Executor) -> bool:
+    """Whether the compiled simulator runs whole sequences, with its adjoint gradient."""
+    return type(executor) is SimulatorExecutor and executor.gradient is None
+
+
+def check_dtype(dtype: torch.dtype) -> None:
+    """Refuse anything but float32 and float64 (TypeError)."""
+    if dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")

@@ -1,0 +1,41 @@
+"""Between complex tensors, a sequence a row, and blocks of lane vectors, a sequence a lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
+
+
+def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
+    """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
+    return -(-batch_size // lanes_per_vector(real))
+
+
+def pack_states(
+    vector: Tensor | None, batch_size: int, num_qubits: int, real: np.dtype[Any]
+) -> NDArray[Any]:
+    """Lay out complex states (B, 2^n), or |0...0>, as (blocks, 2^n * 2 * lanes)."""
+    lanes, blocks = lanes_per_vector(real), count_blocks(batch_size, real)
+    states = allocate_aligned((blocks, 1 << num_qubits, 2, lanes), real)
+    states[:, 0, 0, :] = 1.0
+    if vector is not None:
+        sequences = states.transpose(0, 3, 1, 2)
+        parts = torch.view_as_real(vector.detach().resolve_conj()).numpy()
+        for block in range(blocks):
+            part = parts[block * lanes : (block + 1) * lanes]
+            sequences[block, : len(part)] = part
+    return states.reshape(blocks, -1)
+
+
+def unpack_states(states: NDArray[Any], batch_size: int, num_qubits: int) -> Tensor:
+    """Return lane-vector states as a complex tensor (B, 2^n), bit q of the index qubit q."""
+    blocks = states.shape[0]
+    split = states.reshape(blocks, 1 << num_qubits, 2, -1).transpose(0, 3, 1, 2)
+    merged = split.reshape(-1, 1 << num_qubits, 2)[:batch_size]
+    return torch.view_as_complex(torch.from_numpy(np.ascontiguousarray(merged)))

@@ -1,0 +1,187 @@
+"""Whole sequences with measurements in one compiled call, forward and backward.
+
+Between two steps a sequence is 2^m unnormalized density matrices, one for each value c of the last
+register. A step applies U(theta(c)) to each, adds them up to the state before the measurement, and
+splits it by the new outcome:
+
+    rho'(c') = M_c' [ sum_c U(theta(c)) rho(c) U(theta(c))^dagger ] M_c'^dagger
+
+with readout errors and noise inside the map M. Forward keeps one matrix a step, the state before
+the measurement. M cannot be undone: backward splits that state again, applies the circuits again,
+and un-computes them together with the adjoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
+from qrnn_qiskit.simulator.channels import apply_map, merge_outcomes, split_outcomes
+from qrnn_qiskit.simulator.lanes import load, splat, store
+from qrnn_qiskit.simulator.phases import scratch_vectors
+from qrnn_qiskit.simulator.steps import evolve, unevolve
+
+
+@njit(cache=True)
+def _add(source: Any, target: Any, vectors: int) -> None:
+    for k in range(vectors):
+        store(target, k, load(target, k) + load(source, k))
+
+
+@njit(cache=True)
+def _add_ended(
+    ends: Any, step: int, first: int, lanes: int, source: Any, target: Any, adds: bool
+) -> None:
+    """Copy (or add) the matrices (2^m, size) of sequences that have just had their last step."""
+    for lane in range(min(lanes, ends.size - first)):
+        if ends[first + lane] == step + 1:
+            for c in range(source.shape[0]):
+                for i in range(lane, source.shape[1], lanes):
+                    target[c, i] = target[c, i] + source[c, i] if adds else source[c, i]
+
+
+@njit(cache=True)
+def _read_traces(
+    rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
+) -> None:
+    for c in range(rho.shape[0]):
+        total = np.zeros(lanes, rho.dtype)
+        value = splat(total, 0.0)
+        for x in range(1 << num_qubits):
+            value = value + load(rho[c], 2 * ((x << num_qubits) | x))
+        store(total, 0, value)
+        for lane in range(min(lanes, outcomes.shape[1] - first)):
+            outcomes[step, first + lane, c] = total[lane]
+
+
+@njit(cache=True)
+def _pull_traces(
+    lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
+) -> None:
+    for c in range(lam.shape[0]):
+        weight = np.zeros(lanes, lam.dtype)
+        for lane in range(min(lanes, gradient.shape[1] - first)):
+            weight[lane] = gradient[step, first + lane, c]
+        value = load(weight, 0)
+        for x in range(1 << num_qubits):
+            i = 2 * ((x << num_qubits) | x)
+            store(lam[c], i, load(lam[c], i) + value)
+
+
+@njit(cache=True, parallel=True)
+def run_outcomes(
+    program: Any,
+    channels: Any,
+    rho: Any,
+    theta: Any,
+    branches: int,
+    ends: Any,
+    last: Any,
+    totals: Any,
+    outcomes: Any,
+) -> None:
+    """Run all steps of all sequences.
+
+    Args:
+        program: The compiled circuit of a step and of its conjugate, on 2n qubits.
+        channels: What follows it.
+        rho: (blocks, 2^m, 4^n * 2 * lanes), moved on in place.
+        theta: (2^m, T, B, P) angles in radians by the value of the last register.
+        branches: How many values the register has before the first step: 1 or 2^m.
+        ends: (B,) last valid step of each sequence, counted from 1.
+        last: Like ``rho``: the matrices after each sequence's last valid step, written.
+        totals: (T, blocks, 4^n * 2 * lanes) states before each measurement, written; (1, ...)
+            where no backward follows.
+        outcomes: (T, B, 2^m) probabilities of the stored values, written.
+    """
+    n = program.num_qubits // 2
+    size = rho.shape[2]
+    lanes = size >> (2 * n + 1)
+    for block in prange(rho.shape[0]):
+        first = block * lanes
+        turns = np.empty(2 * program.offset.size * lanes, rho.dtype)
+        scratch = np.empty(scratch_vectors(2 * n) * lanes, rho.dtype)
+        residual = np.zeros((rho.shape[1], program.offset.size * lanes))
+        state = rho[block]
+        for step in range(theta.shape[1]):
+            total = totals[step % totals.shape[0], block]
+            total[:] = 0.0
+            for c in range(branches if step == 0 else rho.shape[1]):
+                gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+                evolve(program, state[c], turns, scratch)
+                _add(state[c], total, size // lanes)
+            for k in range(channels.noise_qubit.size):
+                apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
+            split_outcomes(channels, n, total, state)
+            _read_traces(state, n, step, first, lanes, outcomes)
+            _add_ended(ends, step, first, lanes, state, last[block], False)
+
+
+@njit(cache=True, parallel=True)
+def reverse_outcomes(
+    program: Any,
+    channels: Any,
+    adjoint: Any,
+    start: Any,
+    theta: Any,
+    branches: int,
+    ends: Any,
+    lam: Any,
+    last: Any,
+    totals: Any,
+    weights: Any,
+    gradient: Any,
+) -> None:
+    """Pull the derivative of the loss back through all steps.
+
+    Args:
+        program: As in :func:`run_outcomes`.
+        channels: Likewise.
+        adjoint: The adjoint maps.
+        start: The matrices before the first step.
+        theta: As in :func:`run_outcomes`.
+        branches: Likewise.
+        ends: Likewise.
+        lam: Like ``start``, 0 at first; the derivative by it on return.
+        last: Derivative of the loss by what :func:`run_outcomes` wrote there.
+        totals: As :func:`run_outcomes` wrote it.
+        weights: (T, B, 2^m) derivative of the loss by the probabilities.
+        gradient: (2^m, T, B, P) derivative by the angles, written; 0 at first.
+    """
+    n = program.num_qubits // 2
+    size = start.shape[2]
+    lanes = size >> (2 * n + 1)
+    for block in prange(start.shape[0]):
+        first = block * lanes
+        turns = np.empty(2 * program.offset.size * lanes, start.dtype)
+        scratch = np.empty(scratch_vectors(2 * n) * lanes, start.dtype)
+        slopes = np.empty(program.offset.size * lanes, start.dtype)
+        angles = np.zeros(theta.shape[3] * lanes, start.dtype)
+        residual = np.zeros((start.shape[1], program.offset.size * lanes))
+        state, pull = start[block], lam[block]
+        before = np.empty_like(state)
+        for step in range(theta.shape[1] - 1, -1, -1):
+            _add_ended(ends, step, first, lanes, last[block], pull, True)
+            _pull_traces(pull, n, step, first, lanes, weights)
+            merge_outcomes(adjoint, n, pull)
+            for k in range(channels.noise_qubit.size):
+                apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
+            count = branches
+            if step > 0:
+                count = start.shape[1]
+                split_outcomes(channels, n, totals[step - 1, block], before)
+            else:
+                before[:] = state
+            pull[1:] = pull[0]
+            for c in range(count):
+                gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+                evolve(program, before[c], turns, scratch)
+                slopes[:] = 0.0
+                unevolve(program, before[c], pull[c], turns, slopes, scratch)
+                scatter_slopes(program, slopes, lanes, angles)
+                for lane in range(min(lanes, theta.shape[2] - first)):
+                    for i in range(theta.shape[3]):
+                        gradient[c, step, first + lane, i] = angles[i * lanes + lane]

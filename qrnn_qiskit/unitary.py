@@ -1,0 +1,143 @@
+"""The modes without measurements: expectation values feed the controller, or nothing does."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from qiskit.circuit import QuantumCircuit
+from torch import Tensor, nn
+
+from circuits import Ansatz, Readout, unroll
+from qrnn_qiskit.carried import check_state
+from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.core import Core, Run, check_dtype, runs_compiled
+from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.inputs import check_angles, check_memory
+from qrnn_qiskit.replay import Replay, replay
+from qrnn_qiskit.simulator import (
+    Recurrence,
+    Simulator,
+    advance,
+    begin,
+    read_vector,
+    run_recurrence,
+)
+from qrnn_qiskit.simulator.blocks import count_blocks
+
+__all__ = ["UnitaryCore"]
+
+
+class UnitaryCore(Core):
+    """The modes ``expectation`` (arXiv:2510.25557) and ``none``.
+
+    Args:
+        ansatz: Circuit of a step, P angles.
+        readout: The K observables read after each step.
+        has_feedback: Whether the controller sees the readouts of the step before.
+    """
+
+    def __init__(self, ansatz: Ansatz, readout: Readout, has_feedback: bool) -> None:
+        self.ansatz = ansatz
+        self.readout = readout
+        self.has_feedback = has_feedback
+        self.feedback_size = len(readout.observables) if has_feedback else 0
+        self.output_labels = readout.labels
+        self.replay = Replay(ansatz, readout.observables)
+        self._simulator: Simulator | None = None
+
+    def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
+        """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
+        real = np.dtype("float32" if dtype == torch.float32 else "float64")
+        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real))
+
+    def compile(self, dtype: torch.dtype) -> None:
+        """Compile the step for a precision."""
+        self._compile(dtype)
+
+    def run(
+        self,
+        controller: nn.Module,
+        executor: Executor,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Run:
+        """Run sequences compiled, or replay them on a device; see :meth:`Core.run`."""
+        if not runs_compiled(executor):
+            return Run(
+                *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
+            )
+        simulator = self._compile(x.dtype)
+        self.check_memory(len(x), x.shape[1], x.dtype)
+        if state is not None:
+            num_readouts = len(self.readout.observables)
+            check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
+        with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
+            if type(controller) is Controller and controller.is_untouched:
+                recurrence = self._run_fused(simulator, controller, x, state, ends)
+            else:
+                recurrence = self._run_stepwise(simulator, controller, x, state, ends)
+        output, readouts, vector, angles = recurrence
+        return Run(output, HiddenState(readouts, vector=vector), angles)
+
+    def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
+        """The unrolled circuits; they have no measurement, so no basis can be asked for."""
+        if basis is not None:
+            raise ValueError(
+                f"basis={basis!r} is of readout='measured', whose circuits end with a measurement; "
+                "without it circuits(x) has no measurement: leave basis out"
+            )
+        circuit = unroll(self.ansatz, angles.shape[1])
+        return [circuit.assign_parameters(row) for row in angles.flatten(1).double().numpy()]
+
+    def _compile(self, dtype: torch.dtype) -> Simulator:
+        if self._simulator is None or self._simulator.dtype != dtype:
+            check_dtype(dtype)
+            names = [parameter.name for parameter in self.ansatz.parameters]
+            self._simulator = Simulator(self.ansatz.circuit, names, self.readout.observables, dtype)
+        return self._simulator
+
+    def _run_fused(
+        self,
+        simulator: Simulator,
+        controller: Controller,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Recurrence:
+        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
+        vector = None if state is None else state.vector
+        return run_recurrence(simulator, controller.weights(), x, readouts, vector, ends)
+
+    def _run_stepwise(
+        self,
+        simulator: Simulator,
+        controller: nn.Module,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Recurrence:
+        batch_size, steps = x.shape[:2]
+        readouts = simulator.read_zero(batch_size) if state is None else state.readouts
+        evolution, token = begin(simulator, None if state is None else state.vector, batch_size)
+        last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
+        outputs: list[Tensor] = []
+        angles: list[Tensor] = []
+        vectors = torch.zeros(0)
+        for t, inputs in enumerate(x.unbind(1)):
+            if self.has_feedback:
+                inputs = torch.cat((inputs, readouts), 1)
+            angles.append(controller(inputs))
+            check_angles(angles[-1], (batch_size, self.ansatz.num_parameters), simulator.dtype)
+            token, readouts = advance(evolution, token, angles[-1])
+            outputs.append(readouts)
+            rows = np.flatnonzero(last == t + 1)
+            if rows.size:
+                ended = read_vector(evolution, token, rows)
+                if not len(vectors):
+                    vectors = ended.new_zeros(batch_size, ended.shape[1])
+                vectors = vectors.index_copy(0, torch.from_numpy(rows), ended)
+        output = torch.stack(outputs, 1)
+        readouts = output[torch.arange(batch_size), torch.from_numpy(last) - 1]
+        return Recurrence(output, readouts, vectors, torch.stack(angles, 1).detach())

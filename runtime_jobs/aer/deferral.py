@@ -1,0 +1,129 @@
+"""Dynamic circuits without sampling: measurements deferred, branches controlled.
+
+A measured bit goes into a record qubit by a CX, which dephases the measured qubit; gates of a
+branch are controlled by the records; a record is reset before it takes the next bit. Density
+matrices of Aer then give the exact distribution of every register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qiskit.circuit import (
+    ClassicalRegister,
+    Clbit,
+    ControlledGate,
+    IfElseOp,
+    Measure,
+    QuantumCircuit,
+    QuantumRegister,
+    Qubit,
+)
+from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
+from qiskit.transpiler import PassManager
+from qiskit.transpiler.passes import BasisTranslator, UnrollCustomDefinitions
+
+from runtime_jobs.aer.stages import GATES
+
+__all__ = ["defer_measurements"]
+
+_BASIS = [*sorted(GATES), "reset", "save_probabilities"]
+_TRANSLATION = PassManager(
+    [
+        UnrollCustomDefinitions(SessionEquivalenceLibrary, _BASIS),
+        BasisTranslator(SessionEquivalenceLibrary, _BASIS),
+    ]
+)
+
+
+def defer_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A circuit without classical bits that saves the distribution of each classical register.
+
+    The last register is read at the end; of the others the bits of one are kept at a time, which
+    is all that a dynamic circuit asks about.
+
+    Args:
+        circuit: every bit is measured once, register by register, and conditions are on the
+            register measured last.
+
+    Returns:
+        The qubits of ``circuit``, then record qubits and, for registers of several bits, one that
+        tells whether a branch runs. The probabilities are saved under the name of the register,
+        bit 0 of the register being bit 0 of the outcome.
+    """
+    deferred: QuantumCircuit = _TRANSLATION.run(_Deferral(circuit).run())
+    return deferred
+
+
+class _Deferral:
+    """One pass over a circuit."""
+
+    def __init__(self, circuit: QuantumCircuit) -> None:
+        *self._steps, self._final = circuit.cregs
+        width = max(register.size for register in self._steps)
+        self._records = QuantumRegister(width, "record")
+        self._flag = QuantumRegister(1, "flag") if width > 1 else None
+        registers = [self._records, *([self._flag] if self._flag else [])]
+        self._circuit = circuit
+        self._built = QuantumCircuit(circuit.qubits, *registers, name=circuit.name)
+        self._places = {bit: (reg, k) for reg in circuit.cregs for k, bit in enumerate(reg)}
+        self._used: set[Qubit] = set()
+        self._missing = {register.name: register.size for register in self._steps}
+
+    def run(self) -> QuantumCircuit:
+        last: dict[int, Qubit] = {}
+        for item in self._circuit.data:
+            operation = item.operation
+            if isinstance(operation, IfElseOp):
+                self._branch(operation, item.qubits)
+            elif isinstance(operation, Measure):
+                register, place = self._places[item.clbits[0]]
+                if register == self._final:
+                    last[place] = item.qubits[0]
+                else:
+                    self._record(item.qubits[0], register, place)
+            else:
+                self._built.append(operation, item.qubits)
+        self._built.save_probabilities([last[k] for k in range(self._final.size)], self._final.name)
+        return self._built
+
+    def _record(self, qubit: Qubit, register: ClassicalRegister, place: int) -> None:
+        record = self._records[place]
+        if record in self._used:
+            self._built.reset(record)
+        self._used.add(record)
+        self._built.cx(qubit, record)
+        self._missing[register.name] -= 1
+        if not self._missing[register.name]:
+            self._built.save_probabilities(self._records[: register.size], register.name)
+
+    def _branch(self, operation: IfElseOp, qubits: Sequence[Qubit]) -> None:
+        condition, value = operation.condition
+        bits = [condition] if isinstance(condition, Clbit) else list(condition)
+        records = [self._records[self._places[bit][1]] for bit in bits]
+        bodies = dict(zip((True, False), operation.blocks, strict=False))
+        for is_met, body in bodies.items():
+            if self._flag is None:
+                wanted = int(value) if is_met else 1 - int(value)
+                self._control(body, records[0], wanted, qubits)
+                continue
+            self._toggle(records, int(value))
+            self._control(body, self._flag[0], int(is_met), qubits)
+            self._toggle(records, int(value))
+
+    def _toggle(self, records: Sequence[Qubit], value: int) -> None:
+        assert self._flag is not None
+        zeros = [record for k, record in enumerate(records) if not value >> k & 1]
+        if zeros:
+            self._built.x(zeros)
+        self._built.mcx(list(records), self._flag[0])
+        if zeros:
+            self._built.x(zeros)
+
+    def _control(
+        self, body: QuantumCircuit, control: Qubit, value: int, qubits: Sequence[Qubit]
+    ) -> None:
+        for item in body.data:
+            targets = [qubits[body.find_bit(qubit).index] for qubit in item.qubits]
+            gate: ControlledGate = item.operation.control(1, ctrl_state=value, annotated=False)
+            self._built.append(gate, [control, *targets])

@@ -1,0 +1,191 @@
+"""The time that a dynamic circuit takes on a device, and what idle qubits lose meanwhile.
+
+A device holds every qubit still while one of them is measured or reset and while a bit travels to
+the control electronics that choose a branch. Aer knows no time, so what is lost then is written
+into the circuit: relaxation (T1) and dephasing (T2) of each qubit for as long as it waits.
+
+The passes of ``qiskit_ibm_runtime`` that pad with delays put every gate of a branch into a block of
+its own (seen in 0.51), so a branch of one rotation a qubit takes nine times too long; hence this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Instruction, Measure, QuantumCircuit
+from qiskit.circuit.controlflow import condition_resources
+from qiskit.transpiler import Target
+from qiskit_aer.noise import thermal_relaxation_error
+
+from circuits.profile import FEED_FORWARD_SECONDS
+from runtime_jobs.aer.noise import to_kraus
+from runtime_jobs.targets import duration_of
+
+__all__ = ["Timing", "idle_channels", "insert_idling"]
+
+Idle = Callable[[QuantumCircuit, int, float], None]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a circuit takes, in seconds, and what of it is not gates.
+
+    Attributes:
+        total: from the first gate to the end of the last measurement.
+        measurement: of one measurement, the longest.
+        reset: of one reset, the longest; 0 where none is used.
+        feed_forward: waits for branches, all together.
+    """
+
+    total: float
+    measurement: float
+    reset: float
+    feed_forward: float
+
+    def __str__(self) -> str:
+        parts = [f"measurement {self.measurement * 1e6:.2f} us"]
+        if self.reset:
+            parts.append(f"reset {self.reset * 1e6:.2f} us")
+        parts.append(f"feed-forward {self.feed_forward * 1e6:.2f} us in all")
+        return f"circuit {self.total * 1e6:.2f} us ({', '.join(parts)})"
+
+
+def idle_channels(target: Target) -> Idle:
+    """Writes thermal relaxation by the T1 and T2 of ``target`` for each wait."""
+    properties = target.qubit_properties or []
+
+    @cache
+    def relax(qubit: int, seconds: float) -> Instruction | None:
+        t1, t2 = properties[qubit].t1, properties[qubit].t2
+        if not (t1 and t2):
+            return None
+        return to_kraus(thermal_relaxation_error(t1, min(t2, 2 * t1), seconds)).to_instruction()
+
+    def idle(circuit: QuantumCircuit, qubit: int, seconds: float) -> None:
+        channel = relax(qubit, round(seconds, 12))
+        if channel is not None:
+            circuit.append(channel, [qubit])
+
+    return idle
+
+
+def insert_idling(
+    circuit: QuantumCircuit, target: Target, idle: Idle
+) -> tuple[QuantumCircuit, Timing]:
+    """Let every qubit wait where the device makes it wait; gates come as late as possible.
+
+    Args:
+        circuit: for ``target``, with ``if_test`` and without nesting.
+        target: durations of its instructions; what has none takes no time.
+        idle: is called with the circuit that is built, a qubit and the seconds it waits.
+
+    Returns:
+        The circuit with its waits, and how long it takes.
+    """
+    scheduler = _Scheduler(circuit, target, idle)
+    return scheduler.run(), scheduler.timing
+
+
+class _Scheduler:
+    """One pass over a circuit."""
+
+    def __init__(self, circuit: QuantumCircuit, target: Target, idle: Idle) -> None:
+        self._circuit = circuit
+        self._target = target
+        self._idle = idle
+        self._seconds = 0.0
+        self._waited = 0.0
+        self._tested: frozenset[Clbit] = frozenset()
+
+    @property
+    def timing(self) -> Timing:
+        longest = {"measure": 0.0, "reset": 0.0}
+        for item in self._circuit.data:
+            if item.operation.name in longest:
+                qubits = self._find_qubits(item)
+                seconds = max(
+                    longest[item.operation.name],
+                    duration_of(self._target, item.operation.name, tuple(qubits)),
+                )
+                longest[item.operation.name] = seconds
+        return Timing(self._seconds, longest["measure"], longest["reset"], self._waited)
+
+    def run(self) -> QuantumCircuit:
+        built = self._circuit.copy_empty_like()
+        segment: list[CircuitInstruction] = []
+        branch = 0.0  # of the if_tests of a register in a row, of which one body runs
+        for item in self._circuit.data:
+            if not isinstance(item.operation, IfElseOp):
+                segment.append(item)
+                continue
+            bits = frozenset(condition_resources(item.operation.condition).clbits)
+            known = bits == self._tested
+            if segment or not known:
+                self._seconds += branch
+                branch = 0.0
+                wait = 0.0 if known else FEED_FORWARD_SECONDS
+                self._seconds += self._place(segment, built, wait)
+                self._waited += wait
+                segment = []
+            self._tested = bits
+            branch = max(branch, self._place_branches(item, built))
+        self._seconds += branch + self._place(segment, built, 0.0)
+        return built
+
+    def _place_branches(self, item: CircuitInstruction, built: QuantumCircuit) -> float:
+        """Append an if_test whose bodies span all qubits; the seconds of the longer body."""
+        clbits = list(item.clbits)
+        bodies, longest = [], 0.0
+        for body in item.operation.blocks:
+            whole = QuantumCircuit(list(self._circuit.qubits), clbits)
+            items = [
+                inner.replace(qubits=[item.qubits[body.find_bit(q).index] for q in inner.qubits])
+                for inner in body.data
+            ]
+            longest = max(longest, self._place(items, whole, 0.0))
+            bodies.append(whole)
+        operation = IfElseOp(item.operation.condition, *bodies)
+        built.append(operation, list(self._circuit.qubits), clbits)
+        return longest
+
+    def _place(
+        self, items: Sequence[CircuitInstruction], built: QuantumCircuit, wait: float
+    ) -> float:
+        """Append ``items`` to ``built``, as late as possible, and return their seconds.
+
+        Measurements end ``wait`` seconds before the others may end: their bits travel.
+        """
+        busy = dict.fromkeys(range(self._circuit.num_qubits), 0.0)  # seconds before the end
+        backwards: list[tuple[int, float] | CircuitInstruction] = []
+        for item in reversed(items):
+            qubits = self._find_qubits(item)
+            least = wait if isinstance(item.operation, Measure) else 0.0
+            end = max(least, *(busy[qubit] for qubit in qubits))
+            backwards.extend(_list_gaps(qubits, busy, end))
+            backwards.append(item)
+            busy |= dict.fromkeys(
+                qubits, end + duration_of(self._target, item.operation.name, tuple(qubits))
+            )
+        start = max(wait, *busy.values())
+        backwards.extend(_list_gaps(busy, dict(busy), start))
+        for placed in reversed(backwards):
+            if isinstance(placed, tuple):
+                self._idle(built, *placed)
+            else:
+                built.append(placed)
+        return start
+
+    def _find_qubits(self, item: CircuitInstruction) -> list[int]:
+        return [self._circuit.find_bit(qubit).index for qubit in item.qubits]
+
+    def _duration(self, item: CircuitInstruction, qubits: Sequence[int]) -> float:
+        return duration_of(self._target, item.operation.name, tuple(qubits))
+
+
+def _list_gaps(
+    qubits: Iterable[int], busy: dict[int, float], end: float
+) -> Iterable[tuple[int, float]]:
+    """The qubits that would wait until ``end``, with the seconds they do."""
+    return [(qubit, end - busy[qubit]) for qubit in qubits if end - busy[qubit] > 1e-12]

@@ -1,0 +1,210 @@
+"""``qrnn plan``: what a run takes on a QPU, before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime_jobs.cli.options import Gradient, RunPath, open_trained_run, parse_count
+from runtime_jobs.devices import DeviceError, parse_device_name
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.gradients import GradientMethod
+    from runtime_jobs.device_names import DeviceName
+    from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.plan.work import Work
+
+__all__ = ["EXAMPLES", "plan", "print_plan"]
+
+EXAMPLES = """\b
+Examples:
+  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000
+  qrnn plan runs/a --on ibm:kingston --shots 1000 --train-steps 3 --gradient spsa
+"""
+
+
+def plan(
+    folder: RunPath,
+    on: Annotated[str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")],
+    shots: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=parse_count, help="Shots of each circuit and basis."),
+    ] = None,
+    sequences: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=parse_count,
+            help="Only the first N test sequences; with --train-steps the size of a batch.",
+        ),
+    ] = None,
+    train_steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=parse_count, help="N steps of training, no inference."),
+    ] = None,
+    gradient: Gradient = None,
+    usd_per_second: Annotated[
+        float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")
+    ] = 1.60,
+    currency: Annotated[str, typer.Option(metavar="NAME", help="Of that price.")] = "USD",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
+    ] = False,
+) -> None:
+    """Plan a run on a QPU: jobs, circuits, executions, duration, QPU seconds, price.
+
+    Runs nothing and needs no account: the calibration snapshot of the device on this machine is
+    used.
+    """
+    device, method = read_request(on, shots, train_steps, gradient)
+    if not usd_per_second >= 0:
+        raise typer.BadParameter(f"--usd-per-second is {usd_per_second}; at least 0 is required")
+    run = open_trained_run(folder)
+    from qrnn_qiskit.loading import load
+    from runtime_jobs.local_devices import open_target
+    from runtime_jobs.plan.work import find_work
+
+    assert device.target is not None
+    assert device.shots is not None
+    work = find_work(
+        load(run.path), device.target, open_target(device.target), sequences, bool(train_steps)
+    )
+    made = work.plan(
+        device.shots,
+        train_steps=train_steps or 0,
+        gradient=method,
+        price_per_second=usd_per_second,
+        currency=currency,
+    )
+    if as_json:
+        typer.echo(json.dumps(made.to_dict(), allow_nan=False))
+        return
+    print_plan(made)
+    if method is not None and train_steps:
+        _print_alternatives(work, made, method, train_steps)
+
+
+def read_request(
+    on: str, shots: int | None, train_steps: int | None, gradient: str | None
+) -> tuple[DeviceName, GradientMethod | None]:
+    """The QPU with its shots, and the method of the gradient where steps of training are asked for.
+
+    Raises:
+        DeviceError: no QPU, or none named, or shots are missing.
+        ValueError: training without a gradient, or the other way round.
+    """
+    from qrnn_qiskit.gradients import parse_gradient
+    from runtime_jobs.device_names import merge_options
+
+    device = merge_options(parse_device_name(on), shots, None)
+    if device.name != "ibm" or device.target is None:
+        raise DeviceError(
+            f"device {on!r} arrived; a QPU is required, such as ibm:kingston. Devices on this "
+            "machine cost nothing: 'qrnn evaluate' runs on them at once"
+        )
+    if device.noise is not None or device.mitigation is not None or device.seed is not None:
+        raise DeviceError(f"device '{device}': a QPU takes shots alone; leave the other keys out")
+    if device.shots is None:
+        raise DeviceError(f"device '{device}': shots are missing; give --shots, for example 1000")
+    if train_steps is not None and train_steps < 1:
+        raise ValueError(f"--train-steps is {train_steps}; at least 1 is required")
+    if (train_steps is None) != (gradient is None):
+        raise ValueError(
+            "--train-steps and --gradient belong together: give both for training, such as "
+            "--train-steps 3 --gradient spsa, and none for inference"
+        )
+    return device, None if gradient is None else parse_gradient(gradient)
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the jobs of a plan, its sums and its assumptions."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
+    from runtime_jobs.plan.limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
+
+    table = make_table("job", "does", "after", "PUBs", "circuits", "executions", "QPU s", "at most")
+    for job in _shorten(plan):
+        table.add_row(*job)
+    Console().print(table)
+    nearest = max(plan.jobs, key=lambda job: job.share)
+    lines = [
+        f"{plan.device}, qubits {'-'.join(map(str, plan.qubits))}, calibration snapshot",
+        f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
+        f"{plan.circuits:,} circuits, {plan.executions:,} executions",
+        f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
+        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}, "
+        f"{plan.broadcasts:.0f} broadcasts",
+        f"nearest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
+        f"{nearest.share:.1%} of it in job {nearest.number}",
+        f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s for each job + "
+        f"({REP_DELAY_SECONDS * 1e6:.0f} us + length of the circuit) x executions",
+        f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} a second",
+        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (each is cancelled, but "
+        f"charged, at {MARGIN:g} times its estimate)",
+        f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
+        "28 days",
+    ]
+    typer.echo("\n".join(lines))
+
+
+_MOST_ROWS = 20
+
+
+def _shorten(plan: Plan) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        (
+            str(job.number),
+            job.round,
+            _join_numbers(job.after),
+            str(job.pubs),
+            f"{job.circuits:,}",
+            f"{job.executions:,}",
+            f"{job.seconds:.1f}",
+            str(job.max_execution_time),
+        )
+        for job in plan.jobs
+    ]
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    half = _MOST_ROWS // 2
+    return [*rows[:half], ("...", *[""] * 7), *rows[-half:]]
+
+
+def _join_numbers(numbers: tuple[int, ...]) -> str:
+    ends = dict.fromkeys((numbers[0], numbers[-1])) if numbers else ()
+    return "-".join(map(str, ends))
+
+
+def _compare_coherence(plan: Plan) -> str:
+    times = {"T1": plan.t1, "T2": plan.t2}
+    parts = [
+        f"{plan.duration / value:.1%} of {name} ({value * 1e6:.0f} us)"
+        for name, value in times.items()
+        if value is not None
+    ]
+    return " = " + ", ".join(parts) if parts else ""
+
+
+def _print_alternatives(work: Work, plan: Plan, method: GradientMethod, train_steps: int) -> None:
+    """What other methods of the gradient would take for the same steps."""
+    from qrnn_qiskit.gradients import GradientMethod
+
+    others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
+    for other in others:
+        if other.name == method.name:
+            continue
+        made = work.plan(
+            plan.shots,
+            train_steps=train_steps,
+            gradient=other,
+            price_per_second=plan.price_per_second,
+            currency=plan.currency,
+        )
+        typer.echo(
+            f"instead by --gradient '{other}': {len(made.jobs)} jobs, {made.executions:,} "
+            f"executions, {made.qpu_seconds:,.1f} QPU s, {made.price:,.2f} {made.currency}"
+        )

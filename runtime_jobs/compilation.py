@@ -1,0 +1,122 @@
+"""Circuits as a QPU takes them: measured in any Pauli basis, on chosen physical qubits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
+from qiskit.transpiler import Target, generate_preset_pass_manager
+
+from circuits.recurrence import name_parameter
+from runtime_jobs.aer.bases import Basis
+from runtime_jobs.aer.stages import make_stage
+from runtime_jobs.layout import choose_layout, find_interactions
+from runtime_jobs.targets import cut_target
+
+__all__ = ["READOUT_REGISTER", "Chip", "MeasuredCircuit", "choose_chip", "measure_in_bases"]
+
+READOUT_REGISTER = "final"
+
+# RZ(first) SX RZ(second) SX turns the Pauli into Z; one circuit serves all bases.
+_BASIS_ANGLES = {
+    "X": (math.pi, 1.5 * math.pi),
+    "Y": (math.pi / 2, 1.5 * math.pi),
+    "Z": (0.0, math.pi),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredCircuit:
+    """A circuit of n qubits that is measured at its end, in bases that are bound like angles.
+
+    Attributes:
+        circuit: with the register ``final`` of n bits, bit q of qubit q.
+        parameters: the P parameters of the circuit before, in the order of its values.
+        basis: of each qubit the two angles of RZ SX RZ SX before its measurement.
+    """
+
+    circuit: QuantumCircuit
+    parameters: tuple[Parameter, ...]
+    basis: tuple[tuple[Parameter, Parameter], ...]
+
+    @cached_property
+    def _places(self) -> dict[Parameter, int]:
+        return {parameter: place for place, parameter in enumerate(self.circuit.parameters)}
+
+    def bind(self, values: NDArray[np.float64], bases: Sequence[Basis]) -> NDArray[np.float64]:
+        """Values of all parameters, (B * bases, P + 2n); the basis changes fastest."""
+        bound = np.zeros((len(values), len(bases), len(self._places)))
+        bound[:, :, [self._places[p] for p in self.parameters]] = values[:, None]
+        for k, basis in enumerate(bases):
+            for qubit, angles in enumerate(self.basis):
+                places = [self._places[angle] for angle in angles]
+                bound[:, k, places] = _BASIS_ANGLES[basis.letters.get(qubit, "Z")]
+        return bound.reshape(-1, len(self._places))
+
+
+def measure_in_bases(circuit: QuantumCircuit) -> MeasuredCircuit:
+    """Add a change of basis and a measurement to every qubit of a unitary circuit."""
+    num_qubits = circuit.num_qubits
+    width = len(str(num_qubits - 1))
+    basis = tuple(
+        (name_parameter(f"basis[{q:0{width}}][0]"), name_parameter(f"basis[{q:0{width}}][1]"))
+        for q in range(num_qubits)
+    )
+    measured = circuit.copy()
+    register = ClassicalRegister(num_qubits, READOUT_REGISTER)
+    measured.add_register(register)
+    for qubit, angles in enumerate(basis):
+        for angle in angles:
+            measured.rz(angle, qubit)
+            measured.sx(qubit)
+    measured.measure(range(num_qubits), register)
+    return MeasuredCircuit(measured, tuple(circuit.parameters), basis)
+
+
+class Chip:
+    """The qubits of a device that a run uses; circuits are compiled for these alone.
+
+    Args:
+        name: of the device.
+        target: the whole device.
+        qubits: the physical qubit of each qubit of the circuits.
+    """
+
+    def __init__(self, name: str, target: Target, qubits: Sequence[int]) -> None:
+        self.name = name
+        self.target = target
+        self.qubits = tuple(qubits)
+        self.cut = cut_target(target, self.qubits)
+        self._passes = generate_preset_pass_manager(
+            optimization_level=2,
+            target=self.cut,
+            initial_layout=list(range(len(self.qubits))),
+            approximation_degree=1.0,
+            seed_transpiler=0,
+        )
+
+    def compile(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """The circuit in the device's gates, on the chosen qubits counted from 0."""
+        return self._passes.run(circuit)
+
+    def place(self, compiled: QuantumCircuit) -> QuantumCircuit:
+        """A compiled circuit on the physical qubits of the whole device, as a service takes it."""
+        placed = QuantumCircuit(self.target.num_qubits, name=compiled.name)
+        for register in compiled.cregs:
+            placed.add_register(register)
+        placed.compose(compiled, qubits=self.qubits, clbits=placed.clbits, inplace=True)
+        return placed
+
+
+def choose_chip(name: str, target: Target, circuit: QuantumCircuit) -> Chip:
+    """The best qubits of a device for a circuit; DeviceError where it has too few.
+
+    A circuit of T steps and its prefixes need the same couplers, so one choice serves a run.
+    """
+    interactions = find_interactions(make_stage().pass_manager.run(circuit))
+    return Chip(name, target, choose_layout(target, circuit.num_qubits, sorted(interactions), name))

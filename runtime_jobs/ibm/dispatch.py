@@ -1,0 +1,200 @@
+"""Jobs sent once and collected: every step is in the ledger before the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+
+from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack
+from runtime_jobs.ibm.service import BusyError, RejectedError, Service, ServiceError, UnsureError
+from runtime_jobs.ledger import (
+    JobFailedError,
+    JobRecord,
+    JobRequest,
+    JobsPendingError,
+    JobState,
+    Ledger,
+)
+
+__all__ = ["Dispatcher", "Shipment"]
+
+Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
+
+_ENDS = {"ERROR": JobState.FAILED, "CANCELLED": JobState.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """A request with what is sent for it.
+
+    Attributes:
+        request: what the result depends on.
+        make_pubs: the circuits with their values; called only where the job has to be sent.
+        rows: the sets of values of each PUB, for checking the result.
+    """
+
+    request: JobRequest
+    make_pubs: Callable[[], Pubs]
+    rows: tuple[int, ...]
+
+
+class Dispatcher:
+    """Sends jobs and collects their results.
+
+    Args:
+        ledger: where everything is recorded first.
+        open_service: opens the account; called only where the ledger does not know all answers.
+        cap: seconds of QPU time that may be used in all.
+        wait: whether to wait for results; without, JobsPendingError says that they are to come.
+        retry: whether a job that ended without a result is sent anew.
+        pauses: seconds between tries to send, and between looks for a job without an answer.
+        poll_seconds: between two looks at jobs that are waited for.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        open_service: Callable[[], Service],
+        cap: float,
+        *,
+        wait: bool = False,
+        retry: bool = False,
+        pauses: Sequence[float] = (2.0, 5.0, 10.0),
+        poll_seconds: float = 5.0,
+    ) -> None:
+        self._ledger = ledger
+        self._open_service = open_service
+        self._opened: Service | None = None
+        self._cap = cap
+        self._wait = wait
+        self._retry = retry
+        self._pauses = pauses
+        self._poll_seconds = poll_seconds
+
+    @property
+    def service(self) -> Service:
+        """The account, opened on the first use."""
+        if self._opened is None:
+            self._opened = self._open_service()
+        return self._opened
+
+    def run(self, shipments: Sequence[Shipment]) -> list[list[Bits]]:
+        """The bits of every PUB of every job, from the ledger where they are there.
+
+        Raises:
+            BudgetError: the cap does not admit a job; those before it have been sent.
+            JobsPendingError: results are still to come.
+            JobFailedError: a job ended without a result.
+            ServiceError: the service cannot be reached.
+        """
+        for shipment in shipments:
+            self._send(shipment)
+        while True:
+            waiting = [job for shipment in shipments if (job := self._collect(shipment))]
+            if not waiting:
+                break
+            if not self._wait:
+                ids = ", ".join(str(job.job_id) for job in waiting)
+                raise JobsPendingError(
+                    f"{len(waiting)} of {len(shipments)} jobs of '{waiting[0].round}' are still to "
+                    f"come: {ids}"
+                )
+            time.sleep(self._poll_seconds)
+        return [self._read(shipment) for shipment in shipments]
+
+    def _send(self, shipment: Shipment) -> None:
+        """Make sure that the service has the job, or had it."""
+        job = self._ledger.find(shipment.request.key)
+        if job is not None and job.state is JobState.INTENDED:  # a process ended in between
+            if not self._look_up(job):
+                self._post(job, shipment)
+        elif job is None or (self._retry and not job.state.is_open and job.state != JobState.DONE):
+            self._post(self._ledger.intend(shipment.request, self._cap), shipment)
+
+    def _post(self, job: JobRecord, shipment: Shipment) -> None:
+        """Send a job under its tag; without an answer, look it up before it is sent again."""
+        last: ServiceError | None = None
+        pubs = shipment.make_pubs()
+        for pause in (0.0, *self._pauses):
+            time.sleep(pause)
+            try:
+                job_id = self.service.submit(
+                    job.device, pubs, job.shots, job.max_execution_time, job.tag
+                )
+            except RejectedError as error:
+                self._ledger.record_failure(job.tag, JobState.REJECTED, str(error))
+                raise JobFailedError(
+                    f"the service refused the job '{job.round}' and charges nothing for it: {error}"
+                ) from error
+            except BusyError as error:
+                last = error
+            except UnsureError as error:
+                if self._look_up(job):
+                    return
+                last = error
+            else:
+                self._ledger.record_sent(job.tag, job_id)
+                return
+        raise ServiceError(
+            f"the job '{job.round}' could not be sent: {last}. Give the command again later: the "
+            "job is looked up before it is sent again"
+        ) from last
+
+    def _look_up(self, job: JobRecord) -> bool:
+        """Whether the service has the job with this tag; a new one may take a while to show."""
+        for pause in self._pauses:
+            job_id = self.service.find_tag(job.tag)
+            if job_id is not None:
+                self._ledger.record_sent(job.tag, job_id)
+                return True
+            time.sleep(pause)
+        return False
+
+    def _collect(self, shipment: Shipment) -> JobRecord | None:
+        """Fetch the result of a job if it is there; the job where it is not."""
+        job = self._ledger.find(shipment.request.key)
+        assert job is not None
+        if job.state is JobState.SENT:
+            assert job.job_id is not None
+            progress = self.service.poll(job.job_id)
+            if progress.usage is not None:
+                self._ledger.record_usage(job.tag, progress.usage)
+            if progress.status == "DONE":
+                results = self.service.fetch(job.job_id)
+                _check_result(job, results, shipment.rows)
+                self._ledger.record_result(job.tag, pack(results))
+                return None
+            if progress.status not in _ENDS:
+                return job
+            reason = progress.reason or f"the service says {progress.status.lower()}"
+            self._ledger.record_failure(job.tag, _ENDS[progress.status], reason)
+            job = self._ledger.find(shipment.request.key)
+            assert job is not None
+        if job.state is not JobState.DONE:
+            raise JobFailedError(
+                f"job {job.job_id} ('{job.round}') was {job.state}: {job.reason}. "
+                "'qrnn resume DIR' sends it anew within the cap"
+            )
+        return None
+
+    def _read(self, shipment: Shipment) -> list[Bits]:
+        job = self._ledger.find(shipment.request.key)
+        assert job is not None
+        return unpack(self._ledger.read_result(job.number))
+
+
+def _check_result(job: JobRecord, results: list[Bits], rows: tuple[int, ...]) -> None:
+    """ResultError unless the result has a row of shots for every set of values of every PUB."""
+    expected = [(count, job.shots) for count in rows]
+    arrived = [{(*array.shape, array.num_shots) for array in bits.values()} for bits in results]
+    if arrived != [{shape} for shape in expected]:
+        raise ResultError(
+            f"the result of job {job.job_id} has the shapes {arrived} where (values, shots) = "
+            f"{expected} are required; it was not recorded. Collect it again, and report it to the "
+            "service if it stays so"
+        )

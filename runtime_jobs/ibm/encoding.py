@@ -1,0 +1,83 @@
+"""Bytes of circuits and results, the same in every process; nothing here unpickles."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import qpy
+from qiskit.circuit import QuantumCircuit
+from qiskit.primitives import BitArray
+
+from runtime_jobs.ledger import hash_bytes
+
+__all__ = [
+    "Bits",
+    "ResultError",
+    "hash_circuit",
+    "pack",
+    "pack_circuit",
+    "unpack",
+    "unpack_circuit",
+]
+
+_QPY_VERSION = 14  # fixed, so that another Qiskit writes the same bytes
+_QPY_RELEASE = slice(7, 10)  # where QPY says which Qiskit wrote it
+
+Bits = dict[str, BitArray]  # what one PUB measured, by classical register
+
+
+class ResultError(RuntimeError):
+    """A result that is not what the job was sent for."""
+
+
+def pack_circuit(circuit: QuantumCircuit) -> bytes:
+    """A circuit as QPY."""
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer, version=_QPY_VERSION)
+    return buffer.getvalue()
+
+
+def unpack_circuit(content: bytes) -> QuantumCircuit:
+    """The circuit of :func:`pack_circuit`."""
+    return qpy.load(io.BytesIO(content))[0]
+
+
+def hash_circuit(circuit: QuantumCircuit) -> str:
+    """SHA-256 of a circuit, whatever release of Qiskit is installed."""
+    content = bytearray(pack_circuit(circuit))
+    content[_QPY_RELEASE] = bytes(3)
+    return hash_bytes(bytes(content))
+
+
+def pack(results: Sequence[Mapping[str, BitArray]]) -> bytes:
+    """The bits of all PUBs of a job as a compressed .npz."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for number, bits in enumerate(results):
+        for name, array in bits.items():
+            arrays[f"{number}/{name}/{array.num_bits}"] = array.array
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> list[Bits]:
+    """The bits of :func:`pack`.
+
+    Raises:
+        ResultError: other bytes.
+    """
+    results: list[Bits] = []
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            for label, array in arrays.items():
+                number, name, num_bits = label.split("/")
+                while len(results) <= int(number):
+                    results.append({})
+                results[int(number)][name] = BitArray(array, int(num_bits))
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ResultError(f"a result in the ledger cannot be read: {error}") from error
+    return results

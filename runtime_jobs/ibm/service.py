@@ -1,0 +1,214 @@
+"""IBM Quantum through its own client: few calls, errors that are told apart, credentials unseen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+from qiskit.primitives import BitArray
+from qiskit.transpiler import Target
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.exceptions import IBMError
+from qiskit_ibm_runtime.executor_sampler import Sampler
+from requests.exceptions import RequestException
+from urllib3.util.retry import Retry
+
+from runtime_jobs.ibm.encoding import Bits, ResultError
+
+__all__ = ["BusyError", "Progress", "RejectedError", "Service", "ServiceError", "UnsureError"]
+
+_CREDENTIALS = ("QISKIT_IBM_TOKEN",)
+
+
+class ServiceError(RuntimeError):
+    """The service cannot be used now."""
+
+
+class RejectedError(ServiceError):
+    """The service has refused a job; it costs nothing."""
+
+
+class BusyError(ServiceError):
+    """The service takes no job at the moment."""
+
+
+class UnsureError(ServiceError):
+    """A job was sent and no answer came: whether the service has it is to be looked up."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job stands at the service.
+
+    Attributes:
+        status: "INITIALIZING", "QUEUED", "RUNNING", "DONE", "ERROR" or "CANCELLED".
+        reason: why it failed.
+        usage: seconds that were charged, None until it is final.
+    """
+
+    status: str
+    reason: str | None = None
+    usage: float | None = None
+
+
+class Service:
+    """The account that the client is set up with, by its own store or the environment.
+
+    The client sends a POST again after an answer 5xx, and so may submit a job twice; here it does
+    not: what was accepted is found by its tag.
+
+    Raises:
+        ServiceError: no account, or it cannot be reached.
+    """
+
+    def __init__(self) -> None:
+        with _tell("the account of IBM Quantum cannot be opened"):
+            self._client = QiskitRuntimeService()
+        for client in self._client._api_clients.values():
+            for adapter in client._session.adapters.values():
+                before = adapter.max_retries
+                adapter.max_retries = Retry(
+                    total=before.total,
+                    connect=before.connect,
+                    backoff_factor=before.backoff_factor,
+                    status_forcelist=before.status_forcelist,
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """What the client is set up with: instance, plan, seconds used and left; no credentials."""
+        with _tell("the account of IBM Quantum cannot be read"):
+            active = self._client.active_instance()
+            plans = {item["crn"]: item for item in self._client.instances()}
+            usage = self._client.usage()
+        instance = plans.get(active, {})
+        return {
+            "instance": instance.get("name", active),
+            "plan": instance.get("plan"),
+            "seconds_used": usage.get("usage_consumed_seconds"),
+            "seconds_left": usage.get("usage_remaining_seconds"),
+            "backends": [backend.name for backend in self._client.backends()],
+        }
+
+    def find_target(self, name: str) -> tuple[Target, str]:
+        """The target of a backend with today's errors, and when it was calibrated."""
+        with _tell(f"the backend {name!r} cannot be read"):
+            backend = self._client.backend(name)
+            properties = backend.properties()
+            return backend.target, str(getattr(properties, "last_update_date", ""))
+
+    def submit(
+        self,
+        name: str,
+        pubs: Sequence[tuple[QuantumCircuit, NDArray[np.float64]]],
+        shots: int,
+        max_execution_time: int,
+        tag: str,
+    ) -> str:
+        """Send a job; its id.
+
+        Raises:
+            RejectedError: it was refused.
+            BusyError: it was not accepted, and may be later.
+            UnsureError: no answer, or one that leaves open whether it was accepted.
+            ServiceError: it was not sent.
+        """
+        with _tell(f"the backend {name!r} cannot be read"):
+            backend = self._client.backend(name)
+            status = backend.status()
+            if not status.operational:
+                raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
+            sampler = Sampler(mode=backend)
+            sampler.options.max_execution_time = max_execution_time
+            sampler.options.environment.job_tags = [tag]
+        try:
+            job = sampler.run(list(pubs), shots=shots)
+        except (IBMError, RequestException) as error:
+            code = _find_status(error)
+            message = f"the service answered: {_hide(str(error))}"
+            if code == 429:
+                raise BusyError(message) from error
+            if code is not None and 400 <= code < 500 and code not in (401, 408):
+                raise RejectedError(message) from error
+            raise UnsureError(message) from error
+        return str(job.job_id())
+
+    def find_tag(self, tag: str) -> str | None:
+        """The id of the job with this tag; None where the service has none."""
+        with _tell("the jobs of the account cannot be listed"):
+            found = self._client.jobs(limit=2, job_tags=[tag])
+        return str(found[-1].job_id()) if found else None
+
+    def poll(self, job_id: str) -> Progress:
+        """Where a job stands."""
+        with _tell(f"the state of job {job_id} cannot be read"):
+            job = self._client.job(job_id)
+            status = str(job.status())
+            if status not in ("DONE", "ERROR", "CANCELLED"):
+                return Progress(status)
+            reason = job.error_message() if status == "ERROR" else None
+            usage = job.metrics().get("usage", {})
+        seconds = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
+        final = usage.get("status", "final") == "final" and seconds is not None
+        return Progress(
+            status, None if reason is None else _hide(reason), float(seconds) if final else None
+        )
+
+    def fetch(self, job_id: str) -> list[Bits]:
+        """The bits of every PUB of a job that is done.
+
+        Raises:
+            ResultError: no Sampler result.
+            ServiceError: it cannot be fetched now.
+        """
+        with _tell(f"the result of job {job_id} cannot be fetched"):
+            result = self._client.job(job_id).result()
+        try:
+            return [
+                {name: array for name, array in pub.data.items() if isinstance(array, BitArray)}
+                for pub in result
+            ]
+        except (AttributeError, TypeError) as error:
+            raise ResultError(f"the result of job {job_id} is no Sampler result") from error
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job that has not ended."""
+        with _tell(f"job {job_id} cannot be cancelled"):
+            self._client.job(job_id).cancel()
+
+
+@contextmanager
+def _tell(what: str) -> Iterator[None]:
+    """Turn the errors of the client and of the network into a ServiceError."""
+    try:
+        yield
+    except (IBMError, QiskitError, RequestException, ValueError, KeyError) as error:
+        raise ServiceError(
+            f"{what}: {_hide(str(error))}. Nothing is lost; 'qrnn account' checks what the client "
+            "is set up with"
+        ) from error
+
+
+def _find_status(error: BaseException | None) -> int | None:
+    """The status of the answer behind an error of the client, which hides it."""
+    while error is not None:
+        code = getattr(error, "status_code", None)
+        if isinstance(code, int) and code > 0:
+            return code
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _hide(message: str) -> str:
+    """A message without the credentials of the environment."""
+    for name in _CREDENTIALS:
+        secret = os.environ.get(name)
+        if secret:
+            message = message.replace(secret, "***")
+    return message

@@ -1,0 +1,37 @@
+"""What was sent to a service and what came back, in a file that survives everything else."""
+
+from __future__ import annotations
+
+from runtime_jobs.ledger.errors import (
+    BudgetError,
+    JobFailedError,
+    JobsPendingError,
+    LedgerBusyError,
+    LedgerError,
+)
+from runtime_jobs.ledger.ledger import Ledger
+from runtime_jobs.ledger.lock import hold_lock
+from runtime_jobs.ledger.records import (
+    FrozenCircuit,
+    FrozenDevice,
+    JobRecord,
+    JobRequest,
+    JobState,
+    hash_bytes,
+)
+
+__all__ = [
+    "BudgetError",
+    "FrozenCircuit",
+    "FrozenDevice",
+    "JobFailedError",
+    "JobRecord",
+    "JobRequest",
+    "JobState",
+    "JobsPendingError",
+    "Ledger",
+    "LedgerBusyError",
+    "LedgerError",
+    "hash_bytes",
+    "hold_lock",
+]

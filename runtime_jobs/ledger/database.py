@@ -1,0 +1,127 @@
+"""The SQLite file of a ledger: opened, checked, and its failures told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime_jobs.ledger.errors import LedgerError
+
+__all__ = ["open_database", "tell_failures"]
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    tag TEXT NOT NULL UNIQUE,
+    round TEXT NOT NULL,
+    device TEXT NOT NULL,
+    circuits INTEGER NOT NULL,
+    shots INTEGER NOT NULL,
+    max_execution_time INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    job_id TEXT,
+    usage REAL,
+    reason TEXT,
+    created REAL NOT NULL,
+    updated REAL NOT NULL,
+    hashes TEXT NOT NULL,
+    UNIQUE (key, attempt)
+);
+CREATE TABLE results (number INTEGER PRIMARY KEY REFERENCES jobs, content BLOB NOT NULL);
+CREATE TABLE circuits (
+    circuit TEXT NOT NULL,
+    target TEXT NOT NULL,
+    isa BLOB NOT NULL,
+    profile TEXT NOT NULL,
+    PRIMARY KEY (circuit, target)
+);
+CREATE TABLE devices (
+    name TEXT PRIMARY KEY,
+    qubits TEXT NOT NULL,
+    target TEXT NOT NULL,
+    calibration TEXT NOT NULL
+);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+def open_database(file: Path) -> sqlite3.Connection:
+    """Open the file, or make a new one; every commit reaches the disk before it returns.
+
+    Raises:
+        LedgerError: no ledger, one of another version, one that was cut short, or no room.
+    """
+    with tell_failures(file):
+        _check_length(file)
+        connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = EXTRA")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if _read_version(connection, file) == 0:
+                connection.execute("BEGIN IMMEDIATE")
+                if _read_version(connection, file) == 0:  # another process was not faster
+                    for statement in _SCHEMA.split(";"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {_VERSION}")
+                connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def tell_failures(file: Path) -> Iterator[None]:
+    """Turn what SQLite says into a LedgerError that says what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise LedgerError(
+                f"{file} cannot be written ({error}): the disk is full or failed. Nothing has been "
+                "lost: jobs that were sent are found again by their tags. Make room and give the "
+                "same command again"
+            ) from error
+        raise LedgerError(f"{file} cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(
+            f"{file} is damaged ({error}); restore it from a backup. Without one, the jobs are "
+            "still on the service: their tags begin with 'qrnn-'"
+        ) from error
+
+
+def _read_version(connection: sqlite3.Connection, file: Path) -> int:
+    """The version of the ledger, 0 for an empty file; LedgerError for any other than this one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version not in (0, _VERSION) or (version == 0 and tables):
+        raise LedgerError(
+            f"{file} is a ledger of version {version}, and this qrnn-qiskit reads version "
+            f"{_VERSION}; use the qrnn-qiskit that wrote it"
+        )
+    return int(version)
+
+
+def _check_length(file: Path) -> None:
+    """SQLite reads a file that was cut short until it misses a page; so look first."""
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    with file.open("rb") as opened:
+        header = opened.read(100)
+    size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    expected = (65536 if size == 1 else size) * pages
+    arrived = file.stat().st_size
+    # A journal beside it means that SQLite has yet to roll back, which mends the length.
+    if not header.startswith(b"SQLite format 3\0") or len(header) < 100:
+        raise LedgerError(f"{file} is no ledger; restore it from a backup or move it away")
+    if arrived < expected and not file.with_name(file.name + "-journal").exists():
+        raise LedgerError(
+            f"{file} was cut short: it has {arrived} bytes of {expected}. Restore it from a "
+            "backup. Without one, the jobs are still on the service: their tags begin with 'qrnn-'"
+        )

@@ -1,0 +1,191 @@
+"""A plan: the jobs of a run on a QPU, their seconds and their price."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runtime_jobs.compilation import Chip
+from runtime_jobs.plan.limits import (
+    JobLimits,
+    estimate_seconds,
+    reserve_seconds,
+    split_loads,
+    weigh_job,
+)
+from runtime_jobs.plan.rounds import Round
+
+__all__ = ["OPEN_PLAN_SECONDS", "Plan", "PlannedJob", "make_plan"]
+
+OPEN_PLAN_SECONDS = 600  # of QPU time in 28 days
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job.
+
+    Attributes:
+        number: counted from 1.
+        round: what it does.
+        after: the jobs whose results it needs.
+        pubs: parts of PUBs in it.
+        circuits: sets of parameter values, measurement bases included.
+        executions: circuits times shots.
+        seconds: of QPU time, estimated.
+        max_execution_time: at which the service cancels it; seconds.
+        nearest_limit: the limit of the service that it comes closest to.
+        share: of that limit, from 0 to 1.
+    """
+
+    number: int
+    round: str
+    after: tuple[int, ...]
+    pubs: int
+    circuits: int
+    executions: int
+    seconds: float
+    max_execution_time: int
+    nearest_limit: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run on a QPU takes.
+
+    Attributes:
+        device: its name.
+        sequences: in each pass.
+        shots: of each circuit.
+        qubits: the physical qubits.
+        jobs: in the order in which they are sent.
+        two_qubit_gates, two_qubit_depth, broadcasts, duration: of the longest circuit; seconds.
+        t1, t2: medians of its qubits in seconds, None where the device does not say.
+        usd_per_second: or another currency.
+        currency: of the price.
+    """
+
+    device: str
+    sequences: int
+    shots: int
+    qubits: tuple[int, ...]
+    jobs: tuple[PlannedJob, ...]
+    two_qubit_gates: int
+    two_qubit_depth: int
+    broadcasts: float
+    duration: float
+    t1: float | None
+    t2: float | None
+    price_per_second: float
+    currency: str
+
+    @property
+    def circuits(self) -> int:
+        """Circuits of all jobs."""
+        return sum(job.circuits for job in self.jobs)
+
+    @property
+    def executions(self) -> int:
+        """Circuits times shots of all jobs."""
+        return sum(job.executions for job in self.jobs)
+
+    @property
+    def qpu_seconds(self) -> float:
+        """The estimate for all jobs."""
+        return sum(job.seconds for job in self.jobs)
+
+    @property
+    def reserved_seconds(self) -> int:
+        """The least cap under which every job may be sent: the sum of max_execution_time."""
+        return sum(job.max_execution_time for job in self.jobs)
+
+    @property
+    def price(self) -> float:
+        """The estimate in money."""
+        return self.qpu_seconds * self.price_per_second
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON values."""
+        totals = ("circuits", "executions", "qpu_seconds", "reserved_seconds", "price")
+        return asdict(self) | {name: getattr(self, name) for name in totals}
+
+
+def make_plan(
+    chip: Chip,
+    passes: Sequence[Sequence[Round]],
+    *,
+    sequences: int,
+    shots: int,
+    price_per_second: float,
+    currency: str,
+    limits: JobLimits | None = None,
+) -> Plan:
+    """Cut rounds into jobs and add them up.
+
+    Args:
+        chip: the device and its qubits.
+        passes: the rounds of each pass through the sequences: one for inference, one for each
+            training step. Every round needs the one before.
+        sequences: in each pass.
+        shots: of each circuit.
+        price_per_second: of QPU time.
+        currency: of that price.
+        limits: of the service.
+
+    Raises:
+        LimitError: a circuit that no job takes.
+    """
+    jobs: list[PlannedJob] = []
+    after: tuple[int, ...] = ()
+    for number, rounds in enumerate(passes, start=1):
+        for group in rounds:
+            name = group.name if len(passes) == 1 else f"pass {number}, {group.name}"
+            pieces = split_loads(group.loads, shots, limits)
+            first = len(jobs) + 1
+            for offset, job in enumerate(pieces):
+                circuits = sum(map(len, job))
+                seconds = estimate_seconds(group.loads, job, shots)
+                shares = weigh_job(group.loads, job, shots, limits)
+                nearest = max(shares, key=lambda key: shares[key])
+                jobs.append(
+                    PlannedJob(
+                        number=first + offset,
+                        round=name,
+                        after=after,
+                        pubs=len(job),
+                        circuits=circuits,
+                        executions=circuits * shots,
+                        seconds=seconds,
+                        max_execution_time=reserve_seconds(seconds),
+                        nearest_limit=nearest,
+                        share=shares[nearest],
+                    )
+                )
+            after = tuple(range(first, len(jobs) + 1))
+    longest = max(
+        (load.profile for rounds in passes for group in rounds for load in group.loads),
+        key=lambda profile: profile.seconds,
+    )
+    return Plan(
+        device=chip.name,
+        sequences=sequences,
+        shots=shots,
+        qubits=chip.qubits,
+        jobs=tuple(jobs),
+        two_qubit_gates=longest.two_qubit_gates,
+        two_qubit_depth=longest.two_qubit_depth,
+        broadcasts=longest.broadcasts,
+        duration=longest.seconds,
+        t1=_find_median(chip, "t1"),
+        t2=_find_median(chip, "t2"),
+        price_per_second=price_per_second,
+        currency=currency,
+    )
+
+
+def _find_median(chip: Chip, name: str) -> float | None:
+    properties = chip.cut.qubit_properties or []
+    times = [getattr(item, name) for item in properties if getattr(item, name)]
+    return statistics.median(times) if times else None

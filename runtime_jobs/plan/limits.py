@@ -1,0 +1,159 @@
+"""The limits of the service on one job, and jobs cut so that they keep them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from circuits.limits import JobLimits
+from circuits.profile import CircuitProfile
+
+__all__ = [
+    "JobLimits",
+    "LimitError",
+    "Load",
+    "Piece",
+    "estimate_seconds",
+    "reserve_seconds",
+    "split_loads",
+    "weigh_job",
+]
+
+JOB_SECONDS = 2.0  # of a job beside its circuits
+REP_DELAY_SECONDS = 250e-6  # between two executions
+MARGIN = 1.5  # of max_execution_time over the estimate: a job beyond it is cancelled but charged
+
+
+class LimitError(ValueError):
+    """A circuit that no job of the service takes, however the work is cut."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """One PUB as the service counts it.
+
+    Attributes:
+        label: for messages.
+        profile: of its circuit.
+        circuits: sets of parameter values, measurement bases included.
+    """
+
+    label: str
+    profile: CircuitProfile
+    circuits: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows ``start`` to ``stop`` of the PUB number ``load`` of a round."""
+
+    load: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def split_loads(
+    loads: Sequence[Load], shots: int, limits: JobLimits | None = None
+) -> list[list[Piece]]:
+    """Cut a round into as few jobs as the limits allow, in order.
+
+    Every row of every PUB is in exactly one piece, and the pieces of a PUB follow one another: its
+    results are the pieces' results joined along the rows.
+
+    Raises:
+        LimitError: a single circuit exceeds a limit.
+    """
+    limits = limits or JobLimits()
+    jobs: list[list[Piece]] = []
+    used: dict[str, float] = {}
+    room = _find_room(limits)
+    for index, load in enumerate(loads):
+        each = _weigh_circuit(load.profile, shots)
+        _check_circuit(load, each, room, limits)
+        start = 0
+        while start < load.circuits:
+            fits = _count_fitting(each, used, room) if jobs else 0
+            if fits == 0:
+                jobs.append([])
+                used = {}
+                fits = _count_fitting(each, used, room)
+            stop = min(load.circuits, start + fits)
+            jobs[-1].append(Piece(index, start, stop))
+            used = {key: used.get(key, 0.0) + each[key] * (stop - start) for key in each}
+            start = stop
+    return jobs
+
+
+def estimate_seconds(loads: Sequence[Load], job: Sequence[Piece], shots: int) -> float:
+    """QPU seconds: 2 s + (rep_delay 250 us + length of the circuit) x circuits x shots."""
+    return JOB_SECONDS + shots * sum(
+        len(piece) * (REP_DELAY_SECONDS + loads[piece.load].profile.seconds) for piece in job
+    )
+
+
+def reserve_seconds(seconds: float) -> int:
+    """The max_execution_time of a job with this estimate: whole seconds, with the margin."""
+    return math.ceil(MARGIN * seconds)
+
+
+def weigh_job(
+    loads: Sequence[Load], job: Sequence[Piece], shots: int, limits: JobLimits | None = None
+) -> dict[str, float]:
+    """The share of each limit that a job takes, from 0 to 1."""
+    limits = limits or JobLimits()
+    shares = {
+        "two_qubit_gates": max(loads[piece.load].profile.two_qubit_gates for piece in job)
+        / limits.two_qubit_gates
+    }
+    for key, capacity in _find_room(limits).items():
+        taken = sum(
+            len(piece) * _weigh_circuit(loads[piece.load].profile, shots)[key] for piece in job
+        )
+        shares[key] = taken / capacity
+    return shares
+
+
+def _find_room(limits: JobLimits) -> dict[str, float]:
+    return {
+        "executions": limits.executions,
+        "instructions": limits.instructions,
+        "broadcasts": limits.broadcasts,
+        "seconds": math.floor(limits.seconds) / MARGIN - JOB_SECONDS,
+    }
+
+
+def _weigh_circuit(profile: CircuitProfile, shots: int) -> dict[str, float]:
+    return {
+        "executions": shots,
+        "instructions": profile.instructions,
+        "broadcasts": profile.broadcasts,
+        "seconds": shots * (REP_DELAY_SECONDS + profile.seconds),
+    }
+
+
+def _count_fitting(each: dict[str, float], used: dict[str, float], room: dict[str, float]) -> int:
+    return max(
+        0,
+        min(
+            math.floor((room[key] - used.get(key, 0.0)) / weight)
+            for key, weight in each.items()
+            if weight > 0
+        ),
+    )
+
+
+def _check_circuit(
+    load: Load, each: dict[str, float], room: dict[str, float], limits: JobLimits
+) -> None:
+    over = {key: (each[key], room[key]) for key in each if each[key] > room[key]}
+    if load.profile.two_qubit_gates > limits.two_qubit_gates:
+        over["two_qubit_gates"] = (load.profile.two_qubit_gates, limits.two_qubit_gates)
+    for key, (arrived, allowed) in over.items():
+        raise LimitError(
+            f"one circuit of {load.label} takes {arrived:,.0f} {key.replace('_', ' ')}, and a job "
+            f"holds {allowed:,.0f}; take fewer shots or shorter sequences"
+        )

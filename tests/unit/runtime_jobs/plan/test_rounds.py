@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from circuits import unroll
+from qrnn_qiskit import QRNN
+from qrnn_qiskit.gradients import parse_gradient
+from runtime_jobs import open_device
+from runtime_jobs.compilation import choose_chip
+from runtime_jobs.local_devices import open_target
+from runtime_jobs.plan.costs import make_plan
+from runtime_jobs.plan.limits import JobLimits
+from runtime_jobs.plan.rounds import list_rounds
+
+SHOTS = 16
+
+
+def plan_model(model: QRNN, ends: list[int], gradient: str | None, limits: JobLimits | None = None):
+    circuit = unroll(model.ansatz, max(ends))
+    chip = choose_chip("kingston", open_target("kingston"), circuit)
+    method = None if gradient is None else parse_gradient(gradient)
+    rounds = list_rounds(model, chip, np.array(ends), method)
+    return make_plan(
+        chip,
+        [rounds],
+        sequences=len(ends),
+        shots=SHOTS,
+        price_per_second=2.0,
+        currency="EUR",
+        limits=limits,
+    )
+
+
+@pytest.mark.parametrize("readout", ["expectation", "none"])
+@pytest.mark.parametrize("gradient", [None, "parameter-shift", "spsa?draws=2"])
+@pytest.mark.parametrize("observables", [None, "z"])
+def test_a_plan_counts_what_a_sampled_device_then_runs(readout, gradient, observables) -> None:
+    torch.manual_seed(0)
+    model = QRNN(2, 2, readout=readout, observables=observables)
+    x, ends = torch.randn(3, 3, 2), [3, 1, 2]
+    plan = plan_model(model, ends, gradient)
+    model.executor = open_device("aer", shots=SHOTS, seed=0, gradient=gradient)
+    if gradient is None:
+        with torch.no_grad():
+            model(x, lengths=torch.tensor(ends))
+    else:
+        model(x, lengths=torch.tensor(ends))[0].sum().backward()
+    counts = model.executor.counts
+    assert len(plan.jobs) == counts.jobs
+    assert sum(job.pubs for job in plan.jobs) == counts.pubs
+    assert plan.executions == counts.executions
+
+
+def test_each_job_needs_those_of_the_round_before() -> None:
+    model = QRNN(1, 2)
+    assert [job.after for job in plan_model(model, [3, 3], None).jobs] == [(), (1,), (2,)]
+    # four circuits a job, six circuits a round
+    limits = JobLimits(executions=4 * SHOTS)
+    plan = plan_model(model, [2, 2], None, limits)
+    assert [job.after for job in plan.jobs] == [(), (), (1, 2), (1, 2)]
+    assert [job.circuits for job in plan.jobs] == [4, 2, 4, 2]
+
+
+def test_seconds_and_price_follow_the_formula() -> None:
+    plan = plan_model(QRNN(1, 2, observables="z"), [1, 1], None)
+    (job,) = plan.jobs
+    assert job.seconds == pytest.approx(2.0 + (250e-6 + plan.duration) * 2 * SHOTS)
+    assert job.max_execution_time == 4
+    assert plan.price == pytest.approx(2.0 * job.seconds)
+    assert plan.reserved_seconds == 4
