@@ -111,7 +111,7 @@ def require_gradient(executor: Executor) -> GradientMethod:
     if method is None:
         raise GradientError(
             f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
-            "none was chosen. Open it with gradient='parameter-shift', 'spsa' or 'simulator' "
+            f"none was chosen. Open it with gradient={' or '.join(map(repr, GRADIENT_METHODS))} "
             "(on the command line --gradient), or run it under torch.no_grad()."
         )
     return method

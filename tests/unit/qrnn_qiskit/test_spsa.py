@@ -146,8 +146,8 @@ def test_methods_are_read_and_written() -> None:
         ("spsa?draws=some", "draws must be of type int, and 'some' arrived"),
         ("spsa?perturbation=-1", "perturbation must be a finite angle above 0"),
         ("spsa?perturbation=nan", "perturbation must be a finite angle above 0"),
-        ("spsa?step=1", "'step=1' arrived; spsa takes draws=COUNT"),
-        ("parameter-shift?draws=2", "parameter-shift and simulator take no key"),
+        ("spsa?step=1", "'step=1' arrived; spsa takes draws=NUMBER"),
+        ("parameter-shift?draws=2", "parameter-shift takes no key"),
     ],
 )
 def test_what_is_no_method_is_refused(text: str, message: str) -> None:
