@@ -13,7 +13,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.training.schema import Config, flatten
+from qrnn_qiskit.training.schema import Config, flatten, list_keys
 
 __all__ = [
     "Checkpoint",
@@ -121,7 +121,9 @@ def load_safely(path: Path) -> Any:
 
 
 def _compare(path: Path, stored: dict[str, Any], config: Config) -> None:
-    before, now = flatten(stored), flatten(config.model_dump(mode="json"))
+    # A key that an older version did not know of had the effect that is its default today.
+    defaults = {key: field.get_default() for key, field in list_keys(type(config)).items()}
+    before, now = defaults | flatten(stored), flatten(config.model_dump(mode="json"))
     changed = [
         f"{key} was {before.get(key)!r}, config.toml says {now.get(key)!r}"
         for key in sorted(before.keys() | now.keys())

@@ -103,6 +103,19 @@ def test_another_version_is_refused(trained: RunFolder) -> None:
         load(trained.path)
 
 
+def test_a_key_that_is_new_has_its_default_in_older_checkpoints(trained: RunFolder) -> None:
+    content = torch.load(trained.checkpoint_file, weights_only=True)
+    del content["config"]["model"]["angle_gain"]
+    torch.save(content, trained.checkpoint_file)
+    load(trained.path)
+    text = trained.path.joinpath("config.toml").read_text()
+    trained.path.joinpath("config.toml").write_text(
+        text.replace("angle_gain = 1.0", "angle_gain = 2.0")
+    )
+    with pytest.raises(CheckpointError, match=r"model\.angle_gain was 1\.0, config\.toml says 2"):
+        load(trained.path)
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(
     trained: RunFolder, create: Callable[..., RunFolder]
 ) -> None:
