@@ -66,7 +66,7 @@ def test_best_weights_before_the_first_epoch(create: Callable[..., RunFolder]) -
 
 
 def test_unknown_weights_and_folders(trained: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'best' or 'last' is required"):
+    with pytest.raises(ValueError, match="'best', 'last' or 'tuned' is required"):
         load(trained.path, weights="first")
     with pytest.raises(RunFolderError, match="does not exist"):
         load(tmp_path / "absent")

@@ -153,8 +153,8 @@ def test_assignment_matrices() -> None:
     assert read_assignment(matrices, 2).tolist() == matrices
 
 
-def test_a_device_is_refused_until_it_runs_dynamic_circuits() -> None:
+def test_a_device_without_dynamic_circuits_is_refused() -> None:
     model = build()
     model.executor = SimulatorExecutor(gradient="spsa")
-    with pytest.raises(ValueError, match="runs on the simulator"):
+    with pytest.raises(ValueError, match="runs dynamic circuits, and 'simulator' takes none"):
         model(torch.zeros(1, 1, 2, dtype=torch.float64))
