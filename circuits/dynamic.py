@@ -19,19 +19,11 @@ from qiskit.circuit import Parameter
 from circuits.ansatz import Ansatz
 from circuits.branching import append_branches, group_gates
 from circuits.coupling import Measurement
+from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from circuits.recurrence import name_parameter
 from circuits.validation import require_count
 
-__all__ = ["FINAL_REGISTER", "DynamicCircuit", "build_dynamic"]
-
-FINAL_REGISTER = "final"
-
-# RZ(first) SX RZ(second) SX before the measurement; it turns the Pauli into Z.
-_BASIS_ANGLES = {
-    "X": (math.pi, 1.5 * math.pi),
-    "Y": (math.pi / 2, 1.5 * math.pi),
-    "Z": (0.0, math.pi),
-}
+__all__ = ["DynamicCircuit", "build_dynamic"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +121,14 @@ class DynamicCircuit:
         that of qubit 0. ValueError for anything else.
         """
         letters = basis * self.num_qubits if len(basis) == 1 else basis
-        if len(letters) != self.num_qubits or not set(letters) <= set(_BASIS_ANGLES):
+        if len(letters) != self.num_qubits or not set(letters) <= set(BASIS_ANGLES):
             raise ValueError(
                 f"basis must be X, Y or Z, or {self.num_qubits} of these letters, that of qubit 0 "
                 f"first; {basis!r} arrived"
             )
         values = values.copy()
         for angles, letter in zip(self.basis, letters, strict=True):
-            values[:, [self._places[angle] for angle in angles]] = _BASIS_ANGLES[letter]
+            values[:, [self._places[angle] for angle in angles]] = BASIS_ANGLES[letter]
         return values
 
     @cached_property
@@ -171,14 +163,9 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
         )
     tables = _name_tables(num_steps, measurement.num_outcomes, ansatz.num_parameters)
     strength = None if measurement.coupling == "direct" else name_parameter("g")
-    width = len(str(measurement.num_qubits - 1))
-    basis = tuple(
-        (name_parameter(f"basis[{q:0{width}}][0]"), name_parameter(f"basis[{q:0{width}}][1]"))
-        for q in range(measurement.num_qubits)
-    )
+    basis = name_basis(measurement.num_qubits)
     circuit = _prepare(ansatz, measurement, num_steps)
     groups = group_gates(ansatz.circuit)
-    memory = range(measurement.num_qubits)
     for t, table in enumerate(tables):
         register = circuit.cregs[t - 1]
         if t and measurement.ancilla_return == "reset" and measurement.coupling != "direct":
@@ -192,11 +179,7 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
                 append_branches(circuit, group, bodies, register, measurement, flips=flips)
                 flips = False
         _append_measurement(circuit, measurement, strength, circuit.cregs[t])
-    for q, angles in enumerate(basis):
-        for angle in angles:
-            circuit.rz(angle, q)
-            circuit.sx(q)
-    circuit.measure(memory, circuit.cregs[-1])
+    measure_in_basis(circuit, basis, circuit.cregs[-1])
     return DynamicCircuit(circuit, tables, strength, basis, measurement)
 
 

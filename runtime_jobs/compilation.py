@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,22 +13,13 @@ from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
-from circuits.recurrence import name_parameter
+from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.aer.bases import Basis
 from runtime_jobs.aer.stages import make_stage
 from runtime_jobs.layout import choose_layout, find_interactions
 from runtime_jobs.targets import cut_target
 
-__all__ = ["READOUT_REGISTER", "Chip", "MeasuredCircuit", "choose_chip", "measure_in_bases"]
-
-READOUT_REGISTER = "final"
-
-# RZ(first) SX RZ(second) SX turns the Pauli into Z; one circuit serves all bases.
-_BASIS_ANGLES = {
-    "X": (math.pi, 1.5 * math.pi),
-    "Y": (math.pi / 2, 1.5 * math.pi),
-    "Z": (0.0, math.pi),
-}
+__all__ = ["Chip", "MeasuredCircuit", "choose_chip", "measure_in_bases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,26 +47,17 @@ class MeasuredCircuit:
         for k, basis in enumerate(bases):
             for qubit, angles in enumerate(self.basis):
                 places = [self._places[angle] for angle in angles]
-                bound[:, k, places] = _BASIS_ANGLES[basis.letters.get(qubit, "Z")]
+                bound[:, k, places] = BASIS_ANGLES[basis.letters.get(qubit, "Z")]
         return bound.reshape(-1, len(self._places))
 
 
 def measure_in_bases(circuit: QuantumCircuit) -> MeasuredCircuit:
     """Add a change of basis and a measurement to every qubit of a unitary circuit."""
-    num_qubits = circuit.num_qubits
-    width = len(str(num_qubits - 1))
-    basis = tuple(
-        (name_parameter(f"basis[{q:0{width}}][0]"), name_parameter(f"basis[{q:0{width}}][1]"))
-        for q in range(num_qubits)
-    )
+    basis = name_basis(circuit.num_qubits)
     measured = circuit.copy()
-    register = ClassicalRegister(num_qubits, READOUT_REGISTER)
+    register = ClassicalRegister(circuit.num_qubits, FINAL_REGISTER)
     measured.add_register(register)
-    for qubit, angles in enumerate(basis):
-        for angle in angles:
-            measured.rz(angle, qubit)
-            measured.sx(qubit)
-    measured.measure(range(num_qubits), register)
+    measure_in_basis(measured, basis, register)
     return MeasuredCircuit(measured, tuple(circuit.parameters), basis)
 
 

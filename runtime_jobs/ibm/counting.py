@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from qiskit.primitives import BitArray
 
 from circuits import DynamicCircuit
+from circuits.final_basis import FINAL_REGISTER
 from qrnn_qiskit.executors import Outcomes
 from runtime_jobs.aer.bases import Basis
 from runtime_jobs.aer.statistics import estimate_mean
-from runtime_jobs.compilation import READOUT_REGISTER
 from runtime_jobs.ibm.encoding import Bits
 
 __all__ = ["bind_bases", "count_states", "estimate_values", "join_bits", "read_outcomes"]
@@ -40,7 +40,7 @@ def estimate_values(
     bits: Bits, bases: Sequence[Basis], num_qubits: int, num_observables: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values (B, K) of the observables and their standard errors, from the final register."""
-    counts = count_states(bits[READOUT_REGISTER], 2**num_qubits)
+    counts = count_states(bits[FINAL_REGISTER], 2**num_qubits)
     counts = counts.reshape(-1, len(bases), counts.shape[1])
     values = np.zeros((len(counts), num_observables))
     variances = np.zeros_like(values)

@@ -15,6 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import Target
 
 from circuits import build_readout
+from circuits.final_basis import FINAL_REGISTER
 from circuits.profile import CircuitProfile, profile_circuit
 from circuits.rules import RulePub, check_rules
 from circuits.validation import require_count
@@ -28,7 +29,7 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
-from runtime_jobs.compilation import READOUT_REGISTER, Chip, choose_chip, measure_in_bases
+from runtime_jobs.compilation import Chip, choose_chip, measure_in_bases
 from runtime_jobs.ibm.counting import (
     bind_bases,
     count_states,
@@ -171,7 +172,7 @@ class IbmExecutor:
         sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]))
         (bits,) = self._run_sheets([sheet], shots)
         self.counts.bindings += len(pub.values)
-        counts = count_states(bits[READOUT_REGISTER], 2**circuit.num_qubits)
+        counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
         return [
             {f"{state:0{circuit.num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
             for row in counts
