@@ -156,6 +156,15 @@ class DynamicExecutor(Executor, Protocol):
         ...
 
 
+def check_unmeasured(circuit: QuantumCircuit) -> None:
+    """Refuse a circuit with classical bits (ValueError): a device adds its own measurements."""
+    if circuit.num_clbits:
+        raise ValueError(
+            f"circuit {circuit.name!r} has {circuit.num_clbits} classical bits; a circuit without "
+            "measurements is required, the device adds its own"
+        )
+
+
 def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float64]:
     """``values`` as a contiguous float64 array (B, P) that binds the parameters of ``circuit``.
 

@@ -16,7 +16,15 @@ from qiskit_aer.noise import NoiseModel
 from circuits import build_readout
 from circuits.profile import profile_circuit
 from circuits.validation import require_count
-from qrnn_qiskit.executors import Counts, DynamicPub, Estimates, Outcomes, Pub, check_values
+from qrnn_qiskit.executors import (
+    Counts,
+    DynamicPub,
+    Estimates,
+    Outcomes,
+    Pub,
+    check_unmeasured,
+    check_values,
+)
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.aer.bindings import PlainCircuit, make_plain
@@ -151,7 +159,7 @@ class AerExecutor:
     ) -> list[dict[str, int]]:
         """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
-        _check_unmeasured(circuit)
+        check_unmeasured(circuit)
         values = check_values(circuit, values)
         prepared = self._prepare(circuit)
         num_qubits = circuit.num_qubits
@@ -317,17 +325,9 @@ def _tabulate(
 
 
 def _check_pub(pub: Pub) -> Pub:
-    _check_unmeasured(pub.circuit)
+    check_unmeasured(pub.circuit)
     operators = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits).observables
     return Pub(pub.circuit, check_values(pub.circuit, pub.values), operators)
-
-
-def _check_unmeasured(circuit: QuantumCircuit) -> None:
-    if circuit.num_clbits:
-        raise ValueError(
-            f"circuit {circuit.name!r} has {circuit.num_clbits} classical bits; a circuit without "
-            "measurements is required, the device adds its own"
-        )
 
 
 def _check_state_fits(num_qubits: int, stage: Stage) -> None:

@@ -97,15 +97,12 @@ def go_on(
 def _print(run: RunFolder, evaluation: Evaluation, as_json: bool) -> None:
     from rich.console import Console
 
-    from runtime_jobs.cli.tables import format_estimate, make_table
+    from runtime_jobs.cli.tables import tabulate_evaluation
 
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return
-    table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
-    for name, estimate in evaluation.metrics.items():
-        table.add_row(name, format_estimate(estimate))
-    Console().print(table)
+    Console().print(tabulate_evaluation(evaluation))
     typer.echo(
         f"on {evaluation.device}: {evaluation.jobs} jobs, {evaluation.qpu_seconds:.1f} QPU s; "
         f"details: {run.evaluations}"

@@ -57,7 +57,7 @@ def evaluate(
     from rich.console import Console
 
     from qrnn_qiskit.training.evaluation import evaluate as measure
-    from runtime_jobs.cli.tables import format_estimate, make_table
+    from runtime_jobs.cli.tables import tabulate_evaluation
 
     with Console(stderr=True).status(f"evaluating {folder}"):
         evaluation = measure(run, sequences=sequences, executor=executor)
@@ -65,10 +65,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return
-    table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
-    for name, estimate in evaluation.metrics.items():
-        table.add_row(name, format_estimate(estimate))
-    Console().print(table)
+    Console().print(tabulate_evaluation(evaluation))
     if evaluation.deviations is not None:
         typer.echo(_describe(evaluation.deviations))
     typer.echo(f"on {evaluation.device} in {evaluation.seconds:.1f} s; details: {run.evaluations}")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Device",
     "Gradient",
+    "QpuName",
+    "QpuSequences",
+    "QpuShots",
     "RunPath",
+    "TrainSteps",
     "open_local_device",
     "open_run",
     "open_trained_run",
@@ -59,6 +63,32 @@ def parse_count(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
+
+
+QpuName = Annotated[
+    str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")
+]
+QpuShots = Annotated[
+    int | None,
+    typer.Option(
+        "--shots", metavar="N", parser=parse_count, help="Shots of each circuit and basis."
+    ),
+]
+QpuSequences = Annotated[
+    int | None,
+    typer.Option(
+        "--sequences",
+        metavar="N",
+        parser=parse_count,
+        help="Only the first N test sequences; with --train-steps the size of a batch.",
+    ),
+]
+TrainSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--train-steps", metavar="N", parser=parse_count, help="N steps of training, no inference."
+    ),
+]
 
 
 def open_local_device(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Gradient, RunPath, open_trained_run, parse_count
+from runtime_jobs.cli.options import (
+    Gradient,
+    QpuName,
+    QpuSequences,
+    QpuShots,
+    RunPath,
+    TrainSteps,
+    open_trained_run,
+)
 from runtime_jobs.devices import DeviceError, parse_device_name
 
 if TYPE_CHECKING:
@@ -27,23 +35,10 @@ Examples:
 
 def plan(
     folder: RunPath,
-    on: Annotated[str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")],
-    shots: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=parse_count, help="Shots of each circuit and basis."),
-    ] = None,
-    sequences: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            parser=parse_count,
-            help="Only the first N test sequences; with --train-steps the size of a batch.",
-        ),
-    ] = None,
-    train_steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=parse_count, help="N steps of training, no inference."),
-    ] = None,
+    on: QpuName,
+    shots: QpuShots = None,
+    sequences: QpuSequences = None,
+    train_steps: TrainSteps = None,
     gradient: Gradient = None,
     usd_per_second: Annotated[
         float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")

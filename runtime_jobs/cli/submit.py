@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Gradient, RunPath, open_trained_run, parse_count
+from runtime_jobs.cli.options import (
+    Gradient,
+    QpuName,
+    QpuSequences,
+    QpuShots,
+    RunPath,
+    TrainSteps,
+    open_trained_run,
+)
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -22,23 +30,10 @@ Examples:
 
 def submit(
     folder: RunPath,
-    on: Annotated[str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")],
-    shots: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=parse_count, help="Shots of each circuit and basis."),
-    ] = None,
-    sequences: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            parser=parse_count,
-            help="Only the first N test sequences; with --train-steps the size of a batch.",
-        ),
-    ] = None,
-    train_steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=parse_count, help="N steps of training, no inference."),
-    ] = None,
+    on: QpuName,
+    shots: QpuShots = None,
+    sequences: QpuSequences = None,
+    train_steps: TrainSteps = None,
     gradient: Gradient = None,
     max_qpu_seconds: Annotated[
         float | None,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
-__all__ = ["format_estimate", "make_table"]
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.evaluation import Evaluation
+
+__all__ = ["format_estimate", "make_table", "tabulate_evaluation"]
 
 
 def make_table(*columns: str) -> Table:
@@ -22,3 +26,11 @@ def format_estimate(estimate: Mapping[str, float | None]) -> str:
     """``value ± standard_error``, or the value alone where a single sequence has no error."""
     value, error = estimate["value"], estimate["standard_error"]
     return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+
+
+def tabulate_evaluation(evaluation: Evaluation) -> Table:
+    """The metrics of an evaluation, a line each."""
+    table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
+    for name, estimate in evaluation.metrics.items():
+        table.add_row(name, format_estimate(estimate))
+    return table

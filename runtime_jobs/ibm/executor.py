@@ -25,6 +25,7 @@ from qrnn_qiskit.executors import (
     Estimates,
     Outcomes,
     Pub,
+    check_unmeasured,
     check_values,
 )
 from qrnn_qiskit.gradients import parse_gradient
@@ -293,11 +294,7 @@ class IbmExecutor:
 
 
 def _check_pub(pub: Pub) -> Pub:
-    if pub.circuit.num_clbits:
-        raise ValueError(
-            f"circuit {pub.circuit.name!r} has {pub.circuit.num_clbits} classical bits; a circuit "
-            "without measurements is required, the device adds its own"
-        )
+    check_unmeasured(pub.circuit)
     observables = list(pub.observables)
     if observables:
         observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
