@@ -11,6 +11,7 @@ from qiskit.transpiler import Target
 from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.targets import (
+    DEAD_ERROR,
     coupler_errors,
     decay_rate,
     duration_of,
@@ -116,7 +117,7 @@ def _weigh_qubits(target: Target, readouts: int, idles: int) -> dict[int, float]
     for qubit in range(target.num_qubits):
         readout = error_of(target, "measure", (qubit,))
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
-        if readout < 0.5 and gate < 0.5:
+        if readout < DEAD_ERROR and gate < DEAD_ERROR:
             wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
             costs[qubit] = (
                 -readouts * math.log1p(-readout)

@@ -39,7 +39,8 @@ from runtime_jobs.ibm.counting import (
     read_outcomes,
 )
 from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
-from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit
+from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_circuit
+from runtime_jobs.ibm.faults import check_working
 from runtime_jobs.ledger import (
     FrozenCircuit,
     FrozenDevice,
@@ -48,6 +49,7 @@ from runtime_jobs.ledger import (
     Ledger,
     hash_bytes,
 )
+from runtime_jobs.mid_circuit import speed_up_measurements
 from runtime_jobs.plan.limits import (
     JobLimits,
     Load,
@@ -82,6 +84,9 @@ class IbmExecutor:
         ledger: of the run.
         gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
         limits: of the service on one job.
+        repetition: 0, or more to run on purpose again what the ledger has results of.
+        fast_measurements: whether mid-circuit measurements are those of
+            :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
 
     Attributes:
         counts: what was asked for, whether it came from the ledger or from the service.
@@ -96,6 +101,8 @@ class IbmExecutor:
         *,
         gradient: str | None = None,
         limits: JobLimits | None = None,
+        repetition: int = 0,
+        fast_measurements: bool = False,
     ) -> None:
         self.backend = name
         self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
@@ -107,11 +114,14 @@ class IbmExecutor:
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._limits = limits
+        self._repetition = repetition
+        self._fast_measurements = fast_measurements
         self._target: tuple[Target, str] | None = None
         self._chip: Chip | None = None
         self._rounds = 0
         self._records: list[JobRecord] = []
         self._frozen: dict[str, FrozenCircuit] = {}
+        self._is_checked = False
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one round of PUBs, in as few jobs as the limits of the service allow.
@@ -196,6 +206,11 @@ class IbmExecutor:
             for found in self._find_devices()
         ]
 
+    def _get_device(self) -> FrozenDevice:
+        device = self._ledger.find_device(self.backend)
+        assert device is not None
+        return device
+
     def _find_devices(self) -> list[FrozenDevice]:
         device = self._ledger.find_device(self.backend)
         return [] if device is None else [device]
@@ -213,6 +228,8 @@ class IbmExecutor:
             self._make_shipment(job, frozen, [sheet.values for sheet in sheets], loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
+        if any(self._ledger.find(shipment.request.key) is None for shipment in shipments):
+            self._check_working(self._get_device())
         results = self._dispatcher.run(shipments)
         records = [self._ledger.find(shipment.request.key) for shipment in shipments]
         self._records.extend(record for record in records if record is not None)
@@ -237,8 +254,7 @@ class IbmExecutor:
     ) -> Shipment:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
-        device = self._ledger.find_device(self.backend)
-        assert device is not None
+        device = self._get_device()
         request = JobRequest(
             device=self.backend,
             round=f"round {self._rounds}, job {number}",
@@ -249,8 +265,27 @@ class IbmExecutor:
             circuits=sum(map(len, rows)),
             shots=shots,
             max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
+            repetition=self._repetition,
         )
         return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
+
+    def _check_working(self, device: FrozenDevice) -> None:
+        """Look once whether the qubits that were chosen on another day still work.
+
+        All circuits of a run have the gates of the first one.
+        """
+        if self._is_checked:
+            return
+        first = self._ledger.find_first_circuit(device.target_hash)
+        if first is not None:
+            target, _ = self._find_target()
+            check_working(self.backend, unpack_circuit(first.isa), target)
+        self._is_checked = True
+
+    def _find_target(self) -> tuple[Target, str]:
+        if self._target is None:
+            self._target = self._dispatcher.service.find_target(self.backend)
+        return self._target
 
     def _freeze(self, circuit: QuantumCircuit) -> FrozenCircuit:
         """The circuit as it was compiled when it was first sent, or now."""
@@ -269,26 +304,29 @@ class IbmExecutor:
         # Whether a whole job is too large is a matter of how it is split.
         check_rules([RulePub(compiled, 1)], chip.cut, shots=1, limits=self._limits)
         profile = json.dumps(asdict(profile_circuit(compiled, chip.cut)))
-        frozen = FrozenCircuit(pack_circuit(chip.place(compiled)), profile)
-        device = self._ledger.find_device(self.backend)
-        assert device is not None
-        self._ledger.freeze_circuit(key, device.target_hash, frozen)
+        placed = chip.place(compiled)
+        if self._fast_measurements:
+            placed = speed_up_measurements(placed, chip.target)
+        frozen = FrozenCircuit(pack_circuit(placed), profile)
+        self._ledger.freeze_circuit(key, self._get_device().target_hash, frozen)
         self.counts.transpilations += 1
         return frozen
 
     def _choose_chip(self, circuit: QuantumCircuit) -> Chip:
         """The qubits of the run: those of its first job, or the best ones now."""
         if self._chip is None:
-            target, calibration = self._dispatcher.service.find_target(self.backend)
+            target, calibration = self._find_target()
             device = self._ledger.find_device(self.backend)
             if device is None:
                 self._chip = choose_chip(self.backend, target, circuit)
+                self._is_checked = True  # by the choice
                 self._ledger.freeze_device(
                     FrozenDevice(
                         self.backend, self._chip.qubits, self._chip.fingerprint(), calibration
                     )
                 )
             else:
+                self._check_working(device)
                 self._chip = Chip(self.backend, target, device.qubits)
         return self._chip
 
