@@ -81,5 +81,6 @@ def submit(
             cap=max_qpu_seconds,
             train_steps=train_steps or 0,
             gradient=gradient,
+            planned_jobs=len(plan.jobs),
         )
         go_on(run, ledger, submission, wait=False, retry=False, is_new=True)

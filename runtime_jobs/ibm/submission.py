@@ -18,6 +18,7 @@ from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.service import Service
+from runtime_jobs.ibm.waiting import Watch
 from runtime_jobs.ledger import Ledger, hold_lock
 
 __all__ = ["Submission", "continue_submission", "open_ledger", "read_submission"]
@@ -37,6 +38,7 @@ class Submission:
         cap: seconds of QPU time that the run may use in all.
         train_steps: steps of training; 0 for inference.
         gradient: of the training.
+        planned_jobs: how many the plan has.
         is_finished: whether all results are there and have been used.
     """
 
@@ -46,6 +48,7 @@ class Submission:
     cap: float
     train_steps: int = 0
     gradient: str | None = None
+    planned_jobs: int | None = None
     is_finished: bool = False
 
 
@@ -70,6 +73,7 @@ def continue_submission(
     wait: bool = False,
     retry: bool = False,
     open_service: Callable[[], Service] = Service,
+    watch: Watch | None = None,
 ) -> Evaluation | Tuning:
     """Compute as far as the ledger's results reach, and send what comes next.
 
@@ -82,7 +86,9 @@ def continue_submission(
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
     ledger.write_setting(_SETTING, asdict(submission))
-    dispatcher = Dispatcher(ledger, open_service, submission.cap, wait=wait, retry=retry)
+    dispatcher = Dispatcher(
+        ledger, open_service, submission.cap, wait=wait, retry=retry, watch=watch
+    )
     dispatcher.refresh_usage()
     executor = IbmExecutor(
         submission.backend, submission.shots, dispatcher, ledger, gradient=submission.gradient
