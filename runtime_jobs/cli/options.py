@@ -21,6 +21,7 @@ __all__ = [
     "QpuSequences",
     "QpuShots",
     "RunPath",
+    "TensorBoard",
     "TrainSteps",
     "open_local_device",
     "open_run",
@@ -65,6 +66,13 @@ def parse_count(text: str) -> int:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
 
 
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write event files to DIR/tensorboard; watch them by 'tensorboard --logdir runs'.",
+    ),
+]
 QpuName = Annotated[
     str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")
 ]

@@ -120,5 +120,6 @@ def submit(
             session_seconds=session_seconds,
             repetition=(former.repetition if former else 0) + fresh,
             fast_measurements=fast_measurements,
+            planned_jobs=len(plan.jobs),
         )
         go_on(run, ledger, submission, wait=False, retry=False, service=service)

@@ -216,6 +216,17 @@ class Service:
             status, None if reason is None else _hide(reason), float(seconds) if final else None
         )
 
+    def find_position(self, job_id: str) -> int | None:
+        """The position of a job in the queue; None where it is in none or it is not told."""
+        with _tell(f"the state of job {job_id} cannot be read"):
+            position = self._client.job(job_id).metrics().get("position_in_queue")
+        return None if position is None else int(position)
+
+    def count_pending(self, name: str) -> int:
+        """How many jobs are in the queue of a backend, those of other people too."""
+        with _tell(f"the backend {name!r} cannot be read"):
+            return int(self._client.backend(name).status().pending_jobs)
+
     def fetch(self, job_id: str) -> list[Bits]:
         """The bits of every PUB of a job that is done.
 
