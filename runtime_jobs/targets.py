@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 __all__ = [
+    "DEAD",
     "coupler_errors",
     "cut_target",
     "decay_rate",
@@ -19,7 +20,7 @@ __all__ = [
 # Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
 # and their shifts leave, so it is compiled to the other two-qubit gate.
 _LEFT_OUT = {"measure_2", "reset_2", "rzz"}
-_DEAD = 0.5  # a gate or readout that errs this often carries no information
+DEAD = 0.5  # a gate or readout that errs this often carries no information
 
 
 def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
@@ -49,7 +50,7 @@ def coupler_errors(target: Target) -> dict[tuple[int, int], float]:
             if qubits is not None and len(qubits) == 2:
                 error = error_of(target, name, qubits)
                 pair = (min(qubits), max(qubits))
-                if error < min(_DEAD, errors.get(pair, _DEAD)):
+                if error < min(DEAD, errors.get(pair, DEAD)):
                     errors[pair] = error
     return errors
 
@@ -128,5 +129,5 @@ def _scale_error(
     if properties is None or properties.error is None:
         return properties
     return InstructionProperties(
-        duration=properties.duration, error=min(_DEAD, properties.error * noise_scale)
+        duration=properties.duration, error=min(DEAD, properties.error * noise_scale)
     )

@@ -127,7 +127,7 @@ def print_plan(plan: Plan) -> None:
     Console().print(table)
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
-        f"{plan.device}, qubits {'-'.join(map(str, plan.qubits))}, calibration snapshot",
+        f"{plan.device}, {_name_patches(plan)}, calibration snapshot",
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -144,6 +144,16 @@ def print_plan(plan: Plan) -> None:
         "28 days",
     ]
     typer.echo("\n".join(lines))
+
+
+def _name_patches(plan: Plan) -> str:
+    """The qubits of the copies of a circuit that run side by side."""
+    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
+    return (
+        f"{len(plan.patches)} patches side by side: {qubits}"
+        if len(plan.patches) > 1
+        else (f"qubits {qubits}")
+    )
 
 
 _MOST_ROWS = 20

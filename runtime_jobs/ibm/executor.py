@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
-from qiskit.transpiler import Target
 
 from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
-from circuits.profile import CircuitProfile, profile_circuit
-from circuits.rules import RulePub, check_rules
+from circuits.profile import CircuitProfile
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
@@ -30,7 +28,9 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
-from runtime_jobs.compilation import Chip, choose_chip, measure_in_bases
+from runtime_jobs.compilation import measure_in_bases
+from runtime_jobs.dealing import deal_rows
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.ibm.counting import (
     bind_bases,
     count_states,
@@ -48,6 +48,7 @@ from runtime_jobs.ledger import (
     Ledger,
     hash_bytes,
 )
+from runtime_jobs.packing import Packing, choose_packing
 from runtime_jobs.plan.limits import (
     JobLimits,
     Load,
@@ -61,10 +62,14 @@ __all__ = ["IbmExecutor"]
 
 
 class Sheet(NamedTuple):
-    """A measured circuit with all its sets of values, measurement bases included."""
+    """A measured circuit with all its sets of values, measurement bases included.
+
+    Rows of the same number in ``groups`` run on the same patch of qubits.
+    """
 
     circuit: QuantumCircuit
     values: NDArray[np.float64]
+    groups: NDArray[np.int64]
 
 
 class IbmExecutor:
@@ -82,6 +87,8 @@ class IbmExecutor:
         ledger: of the run.
         gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
         limits: of the service on one job.
+        patches: so many rows of values run side by side, each on qubits of its own.
+        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
 
     Attributes:
         counts: what was asked for, whether it came from the ledger or from the service.
@@ -96,6 +103,8 @@ class IbmExecutor:
         *,
         gradient: str | None = None,
         limits: JobLimits | None = None,
+        patches: int = 1,
+        spacing: int = 0,
     ) -> None:
         self.backend = name
         self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
@@ -107,8 +116,9 @@ class IbmExecutor:
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._limits = limits
-        self._target: tuple[Target, str] | None = None
-        self._chip: Chip | None = None
+        self._patches = require_count("patches", patches)
+        self._spacing = spacing
+        self._packing: Packing | None = None
         self._rounds = 0
         self._records: list[JobRecord] = []
         self._frozen: dict[str, FrozenCircuit] = {}
@@ -127,7 +137,7 @@ class IbmExecutor:
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
         sheets = [
-            Sheet(circuit.circuit, circuit.bind(pub.values, groups))
+            Sheet(circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups)))
             for circuit, pub, groups in zip(measured, checked, bases, strict=True)
         ]
         results = self._run_sheets(sheets, self.shots)
@@ -149,7 +159,8 @@ class IbmExecutor:
             groups = group_terms(observables, range(num_qubits)) or [Basis()]
             values = check_values(pub.circuit.circuit, pub.values)
             bases.append(groups)
-            sheets.append(Sheet(pub.circuit.circuit, bind_bases(pub.circuit, values, groups)))
+            rows = bind_bases(pub.circuit, values, groups)
+            sheets.append(Sheet(pub.circuit.circuit, rows, _spread(pub, len(groups))))
         results = self._run_sheets(sheets, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
@@ -170,7 +181,7 @@ class IbmExecutor:
         shots = require_count("shots", shots)
         pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
         measured = measure_in_bases(circuit)
-        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]))
+        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
         (bits,) = self._run_sheets([sheet], shots)
         self.counts.bindings += len(pub.values)
         counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
@@ -189,28 +200,46 @@ class IbmExecutor:
         return [
             {
                 "backend": found.name,
-                "qubits": list(found.qubits),
+                "qubits": list(patch),
                 "calibration": found.calibration,
                 "job_ids": ids,
             }
             for found in self._find_devices()
+            for patch in found.patches
         ]
 
     def _find_devices(self) -> list[FrozenDevice]:
-        device = self._ledger.find_device(self.backend)
+        device = self._find_device()
         return [] if device is None else [device]
+
+    def _find_device(self) -> FrozenDevice | None:
+        """The qubits of the run, which its first job chose; None before."""
+        device = self._ledger.find_device(self.backend)
+        asked = (self._patches, self._spacing)
+        if device is not None and (kept := (len(device.patches), device.spacing)) != asked:
+            raise DeviceError(
+                f"the circuits of this run on {device.name} were compiled for --patches {kept[0]} "
+                f"--spacing {kept[1]}, and --patches {asked[0]} --spacing {asked[1]} was asked "
+                "for; keep to the former, or copy the run without its ledger to begin anew"
+            )
+        return device
 
     def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
         """The bits of every sheet, by register, in as few jobs as the limits allow."""
         self._rounds += 1
-        frozen = [self._freeze(sheet.circuit) for sheet in sheets]
+        deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
+        tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
+        frozen = [
+            self._freeze(sheet.circuit, deal.patches)
+            for sheet, deal in zip(sheets, deals, strict=True)
+        ]
         loads = [
-            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(values))
-            for kept, (_, values) in zip(frozen, sheets, strict=True)
+            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
+            for kept, table in zip(frozen, tables, strict=True)
         ]
         jobs = split_loads(loads, shots, self._limits)
         shipments = [
-            self._make_shipment(job, frozen, [sheet.values for sheet in sheets], loads, shots, k)
+            self._make_shipment(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
         results = self._dispatcher.run(shipments)
@@ -219,12 +248,12 @@ class IbmExecutor:
         self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
         self.counts.jobs += len(jobs)
         self.counts.pubs += sum(map(len, jobs))
-        self.counts.executions += shots * sum(len(sheet.values) for sheet in sheets)
+        self.counts.executions += shots * sum(map(len, tables))
         parts: list[list[Bits]] = [[] for _ in sheets]
         for job, result in zip(jobs, results, strict=True):
             for piece, bits in zip(job, result, strict=True):
                 parts[piece.load].append(bits)
-        return [join_bits(part) for part in parts]
+        return [deal.split(join_bits(part)) for deal, part in zip(deals, parts, strict=True)]
 
     def _make_shipment(
         self,
@@ -237,7 +266,7 @@ class IbmExecutor:
     ) -> Shipment:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
-        device = self._ledger.find_device(self.backend)
+        device = self._find_device()
         assert device is not None
         request = JobRequest(
             device=self.backend,
@@ -252,45 +281,55 @@ class IbmExecutor:
         )
         return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
 
-    def _freeze(self, circuit: QuantumCircuit) -> FrozenCircuit:
-        """The circuit as it was compiled when it was first sent, or now."""
-        key = hash_circuit(circuit)
+    def _freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
+        """Copies of the circuit as they were compiled when they were first sent, or now."""
+        key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
         if key not in self._frozen:
-            device = self._ledger.find_device(self.backend)
+            device = self._find_device()
             found = None
             if device is not None:
                 found = self._ledger.find_circuit(key, device.target_hash)
-            self._frozen[key] = found or self._compile(circuit, key)
+            self._frozen[key] = found or self._compile(circuit, patches, key)
         return self._frozen[key]
 
-    def _compile(self, circuit: QuantumCircuit, key: str) -> FrozenCircuit:
-        chip = self._choose_chip(circuit)
-        compiled = chip.compile(circuit)
-        # Whether a whole job is too large is a matter of how it is split.
-        check_rules([RulePub(compiled, 1)], chip.cut, shots=1, limits=self._limits)
-        profile = json.dumps(asdict(profile_circuit(compiled, chip.cut)))
-        frozen = FrozenCircuit(pack_circuit(chip.place(compiled)), profile)
-        device = self._ledger.find_device(self.backend)
+    def _compile(self, circuit: QuantumCircuit, patches: int, key: str) -> FrozenCircuit:
+        packing = self._choose_packing(circuit)
+        placed = packing.build(circuit, patches)
+        profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
+        frozen = FrozenCircuit(pack_circuit(placed), profile)
+        device = self._find_device()
         assert device is not None
         self._ledger.freeze_circuit(key, device.target_hash, frozen)
         self.counts.transpilations += 1
         return frozen
 
-    def _choose_chip(self, circuit: QuantumCircuit) -> Chip:
+    def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
         """The qubits of the run: those of its first job, or the best ones now."""
-        if self._chip is None:
+        if self._packing is None:
             target, calibration = self._dispatcher.service.find_target(self.backend)
-            device = self._ledger.find_device(self.backend)
+            device = self._find_device()
             if device is None:
-                self._chip = choose_chip(self.backend, target, circuit)
+                self._packing = choose_packing(
+                    self.backend, target, circuit, self._patches, self._spacing
+                )
                 self._ledger.freeze_device(
                     FrozenDevice(
-                        self.backend, self._chip.qubits, self._chip.fingerprint(), calibration
+                        self.backend,
+                        self._packing.patches,
+                        self._packing.fingerprint(),
+                        calibration,
+                        self._spacing,
                     )
                 )
             else:
-                self._chip = Chip(self.backend, target, device.qubits)
-        return self._chip
+                self._packing = Packing(self.backend, target, device.patches)
+        return self._packing
+
+
+def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
+    """The group of each row, all measurement bases of a set of values in one."""
+    groups = np.arange(len(pub.values)) if pub.groups is None else pub.groups
+    return np.repeat(groups, bases)
 
 
 def _check_pub(pub: Pub) -> Pub:
@@ -298,4 +337,4 @@ def _check_pub(pub: Pub) -> Pub:
     observables = list(pub.observables)
     if observables:
         observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
-    return Pub(pub.circuit, check_values(pub.circuit, pub.values), observables)
+    return pub._replace(values=check_values(pub.circuit, pub.values), observables=observables)

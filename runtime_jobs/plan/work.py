@@ -14,7 +14,7 @@ from qrnn_qiskit.loading import TrainedModel
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.experiment import load_splits
-from runtime_jobs.compilation import Chip, choose_chip
+from runtime_jobs.packing import Packing, choose_packing
 from runtime_jobs.plan.costs import Plan, make_plan
 from runtime_jobs.plan.limits import JobLimits
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
@@ -28,12 +28,12 @@ class Work:
 
     Attributes:
         trained: the model.
-        chip: the device's qubits for it.
+        packing: the device's qubits for it.
         ends: (B,) valid steps of each sequence.
     """
 
     trained: TrainedModel
-    chip: Chip
+    packing: Packing
     ends: NDArray[np.int64]
 
     def plan(
@@ -51,9 +51,9 @@ class Work:
         Raises:
             LimitError: a circuit that no job takes.
         """
-        rounds: list[Round] = list_rounds(self.trained.qrnn, self.chip, self.ends, gradient)
+        rounds: list[Round] = list_rounds(self.trained.qrnn, self.packing, self.ends, gradient)
         return make_plan(
-            self.chip,
+            self.packing,
             [rounds] * (train_steps or 1),
             sequences=len(self.ends),
             shots=shots,
@@ -64,7 +64,14 @@ class Work:
 
 
 def find_work(
-    trained: TrainedModel, name: str, target: Target, sequences: int | None, training: bool
+    trained: TrainedModel,
+    name: str,
+    target: Target,
+    sequences: int | None,
+    training: bool,
+    *,
+    patches: int = 1,
+    spacing: int = 0,
 ) -> Work:
     """The first test sequences, or a batch of training sequences, on the best qubits of a device.
 
@@ -74,16 +81,18 @@ def find_work(
         target: of the device.
         sequences: how many; all test sequences, or ``train.batch_size``, unless given.
         training: whether they are a batch of training.
+        patches: so many sequences run side by side.
+        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
 
     Raises:
         ValueError: there are not so many sequences.
-        DeviceError: the device has too few qubits.
+        DeviceError: the device has too few qubits, or too few patches.
     """
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
     circuit = longest_circuit(trained.qrnn, int(ends.max()))
-    return Work(trained, choose_chip(name, target, circuit), ends)
+    return Work(trained, choose_packing(name, target, circuit, patches, spacing), ends)
 
 
 def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:
