@@ -11,7 +11,7 @@ from qiskit.transpiler import Target
 from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.targets import (
-    DEAD,
+    DEAD_ERROR,
     coupler_errors,
     decay_rate,
     duration_of,
@@ -104,8 +104,8 @@ def find_layouts(
     interactions: Iterable[tuple[int, int]],
     measured: Collection[int] = (),
     *,
-    worst_coupler: float = DEAD,
-    worst_readout: float = DEAD,
+    worst_coupler: float = DEAD_ERROR,
+    worst_readout: float = DEAD_ERROR,
     most: int = _BEAM,
 ) -> list[tuple[float, tuple[int, ...]]]:
     """Layouts as :func:`choose_layout` looks for them, the best first; none where there are none.
@@ -145,7 +145,7 @@ def _weigh_qubits(
     for qubit in range(target.num_qubits):
         readout = error_of(target, "measure", (qubit,))
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
-        if readout < worst_readout and gate < DEAD:
+        if readout < worst_readout and gate < DEAD_ERROR:
             wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
             costs[qubit] = (
                 -readouts * math.log1p(-readout)

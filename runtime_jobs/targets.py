@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 __all__ = [
-    "DEAD",
+    "DEAD_ERROR",
     "coupler_errors",
     "cut_target",
     "decay_rate",
@@ -20,12 +20,18 @@ __all__ = [
 # Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
 # and their shifts leave, so it is compiled to the other two-qubit gate.
 _LEFT_OUT = {"measure_2", "reset_2", "rzz"}
-DEAD = 0.5  # a gate or readout that errs this often carries no information
+DEAD_ERROR = 0.5  # a gate or readout that errs this often carries no information
 
 
 def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
-    """Error of an instruction, 0 where the device does not say."""
-    properties = target[name].get(qubits)
+    """Error of an instruction, 0 where the device does not say, 1 where it does not offer it.
+
+    A qubit that has become faulty is left out of what the device offers.
+    """
+    found = target[name] if name in target.operation_names else {}
+    if qubits not in found and None not in found:
+        return 1.0
+    properties = found.get(qubits)
     return 0.0 if properties is None or properties.error is None else float(properties.error)
 
 
@@ -50,7 +56,7 @@ def coupler_errors(target: Target) -> dict[tuple[int, int], float]:
             if qubits is not None and len(qubits) == 2:
                 error = error_of(target, name, qubits)
                 pair = (min(qubits), max(qubits))
-                if error < min(DEAD, errors.get(pair, DEAD)):
+                if error < min(DEAD_ERROR, errors.get(pair, DEAD_ERROR)):
                     errors[pair] = error
     return errors
 
@@ -129,5 +135,5 @@ def _scale_error(
     if properties is None or properties.error is None:
         return properties
     return InstructionProperties(
-        duration=properties.duration, error=min(DEAD, properties.error * noise_scale)
+        duration=properties.duration, error=min(DEAD_ERROR, properties.error * noise_scale)
     )

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import Submission
     from runtime_jobs.ledger import Ledger
 
@@ -63,27 +64,37 @@ def go_on(
     *,
     wait: bool,
     retry: bool,
-    is_new: bool = False,
+    service: Service | None = None,
     as_json: bool = False,
 ) -> None:
     """Go on with a submission and print what it has come to.
+
+    ``service`` is the account where a new submission has opened it already.
 
     Raises:
         JobsPendingError: results are still to come; a new submission is told instead.
     """
     from qrnn_qiskit.training.evaluation import Evaluation
+    from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.ledger import JobsPendingError
 
     before = len(ledger.list_jobs())
     try:
-        result = continue_submission(run, ledger, submission, wait=wait, retry=retry)
+        result = continue_submission(
+            run,
+            ledger,
+            submission,
+            wait=wait,
+            retry=retry,
+            open_service=Service if service is None else lambda: service,
+        )
     except JobsPendingError as error:
         sent = ledger.list_jobs()[before:]
         for job in sent:
             typer.echo(f"sent {job.job_id}: {job.round}, {job.circuits} circuits", err=True)
         following = f"'qrnn collect {run.path}' goes on"
-        if not is_new:
+        if service is None:
             raise JobsPendingError(f"{error}; {following}") from error
         typer.echo(f"{error}; {following}")
         return

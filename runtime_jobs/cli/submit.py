@@ -8,13 +8,16 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    Patches,
     QpuName,
     QpuSequences,
     QpuShots,
     RunPath,
+    Spacing,
     TrainSteps,
     open_trained_run,
 )
+from runtime_jobs.ledger.records import WorkloadMode
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -35,10 +38,38 @@ def submit(
     sequences: QpuSequences = None,
     train_steps: TrainSteps = None,
     gradient: Gradient = None,
+    patches: Patches = 1,
+    spacing: Spacing = 0,
     max_qpu_seconds: Annotated[
         float | None,
         typer.Option(metavar="S", help="Cap on the QPU time of the run, all its jobs together."),
     ] = None,
+    mode: Annotated[
+        WorkloadMode,
+        typer.Option(
+            help="How jobs are grouped: batch is billed by QPU time; session keeps the device and "
+            "is billed by the clock, on plans that have it; job sends each alone."
+        ),
+    ] = WorkloadMode.BATCH,
+    session_seconds: Annotated[
+        int | None,
+        typer.Option(metavar="S", help="With --mode session: seconds after which it closes."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Sample again what the run has results of already.")
+    ] = False,
+    relayout: Annotated[
+        bool,
+        typer.Option(
+            "--relayout", help="Choose qubits anew, by today's calibration; computes all again."
+        ),
+    ] = False,
+    fast_measurements: Annotated[
+        bool,
+        typer.Option(
+            "--fast-measurements", help="Mid-circuit measurements by measure_2, where there is one."
+        ),
+    ] = False,
 ) -> None:
     """Send a trained run to a QPU, for inference or for some steps of training.
 
@@ -56,30 +87,52 @@ def submit(
     run = open_trained_run(folder)
     from qrnn_qiskit.loading import load
     from runtime_jobs.cli.collect import go_on
-    from runtime_jobs.ibm.submission import Submission, open_ledger
+    from runtime_jobs.ibm.service import Service
+    from runtime_jobs.ibm.submission import Submission, open_ledger, read_submission
     from runtime_jobs.local_devices import open_target
     from runtime_jobs.plan.work import find_work
 
     assert device.target is not None
     assert device.shots is not None
-    target = open_target(device.target)
-    work = find_work(load(run.path), device.target, target, sequences, method is not None)
+    backend = f"ibm_{device.target}"
+    service = None if max_qpu_seconds is None else Service()
+    target = service.find_target(backend)[0] if service else open_target(device.target)
+    work = find_work(
+        load(run.path),
+        device.target,
+        target,
+        sequences,
+        method is not None,
+        patches=patches,
+        spacing=spacing,
+    )
     plan = work.plan(device.shots, train_steps=train_steps or 0, gradient=method)
     with open_ledger(run) as ledger:
-        needed = plan.reserved_seconds + (0 if max_qpu_seconds else ledger.committed_seconds())
-        if max_qpu_seconds is None or (not ledger.list_jobs() and needed > max_qpu_seconds):
+        needed = plan.reserved_seconds + ledger.committed_seconds()
+        is_anew = fresh or relayout or not ledger.list_jobs()
+        if max_qpu_seconds is None or service is None or (is_anew and needed > max_qpu_seconds):
             print_plan(plan)
             given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
             raise BudgetError(
                 f"{given} was given, and the jobs may take {plan.reserved_seconds} s of QPU time "
                 f"together; nothing was sent. Allow it by --max-qpu-seconds {needed:.0f}"
             )
+        if relayout:
+            print_plan(plan)
+            ledger.forget_device(backend)
+        former = read_submission(ledger)
         submission = Submission(
-            backend=f"ibm_{device.target}",
+            backend=backend,
             shots=device.shots,
             sequences=sequences,
             cap=max_qpu_seconds,
             train_steps=train_steps or 0,
             gradient=gradient,
+            mode=mode,
+            session_seconds=session_seconds,
+            repetition=(former.repetition if former else 0) + fresh,
+            patches=patches,
+            spacing=spacing,
+            fast_measurements=fast_measurements,
         )
-        go_on(run, ledger, submission, wait=False, retry=False, is_new=True)
+        go_on(run, ledger, submission, wait=False, retry=False, service=service)

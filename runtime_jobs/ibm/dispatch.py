@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 
 from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack, unpack_circuit
 from runtime_jobs.ibm.service import BusyError, RejectedError, Service, ServiceError, UnsureError
+from runtime_jobs.ibm.workloads import Workloads
 from runtime_jobs.ledger import (
     FrozenCircuit,
     JobFailedError,
@@ -20,6 +21,7 @@ from runtime_jobs.ledger import (
     JobsPendingError,
     JobState,
     Ledger,
+    WorkloadMode,
 )
 
 __all__ = ["Dispatcher", "Shipment", "unpack_pubs"]
@@ -56,6 +58,8 @@ class Dispatcher:
         ledger: where everything is recorded first.
         open_service: opens the account; called only where the ledger does not know all answers.
         cap: seconds of QPU time that may be used in all.
+        mode: how jobs are grouped at the service.
+        session_seconds: after which the service closes a session; given with a session alone.
         wait: whether to wait for results; without, JobsPendingError says that they are to come.
         retry: whether a job that ended without a result is sent anew.
         pauses: seconds between tries to send, and between looks for a job without an answer.
@@ -68,6 +72,8 @@ class Dispatcher:
         open_service: Callable[[], Service],
         cap: float,
         *,
+        mode: WorkloadMode = WorkloadMode.BATCH,
+        session_seconds: int | None = None,
         wait: bool = False,
         retry: bool = False,
         pauses: Sequence[float] = (2.0, 5.0, 10.0),
@@ -77,6 +83,7 @@ class Dispatcher:
         self._open_service = open_service
         self._opened: Service | None = None
         self._cap = cap
+        self._workloads = Workloads(ledger, lambda: self.service, mode, cap, session_seconds)
         self._wait = wait
         self._retry = retry
         self._pauses = pauses
@@ -117,6 +124,11 @@ class Dispatcher:
                 progress = self.service.poll(job.job_id)
                 if progress.usage is not None:
                     self._ledger.record_usage(job.tag, progress.usage)
+        self._workloads.refresh_usage()
+
+    def close(self) -> None:
+        """Close the batch or session of the run: no job is to come."""
+        self._workloads.close()
 
     def cancel(self, job: JobRecord) -> None:
         """Cancel an open job; what it was charged follows by :meth:`refresh_usage`."""
@@ -130,7 +142,9 @@ class Dispatcher:
         """Make sure that the service has the job, or had it; whether it was sent now."""
         job = self._ledger.find(shipment.request.key)
         if job is None or (self._retry and not job.state.is_open and job.state != JobState.DONE):
-            job = self._ledger.intend(shipment.request, self._cap)
+            workload = self._workloads.find(shipment.request.device)
+            place = None if workload is None else workload.id
+            job = self._ledger.intend(shipment.request, self._cap, place)
         elif job.state is not JobState.INTENDED or self._look_up(job):
             return False  # where a process ended before the answer came, the tag tells
         self._post(job, shipment)
@@ -144,9 +158,18 @@ class Dispatcher:
             time.sleep(pause)
             try:
                 job_id = self.service.submit(
-                    job.device, pubs, job.shots, job.max_execution_time, job.tag
+                    job.device,
+                    pubs,
+                    job.shots,
+                    job.max_execution_time,
+                    job.tag,
+                    self._ledger.find_workload(job.workload),
                 )
             except RejectedError as error:
+                if workload := self._workloads.replace(job):
+                    job = self._ledger.move(job.tag, workload.id, self._cap)
+                    last = error
+                    continue
                 self._ledger.record_failure(job.tag, JobState.REJECTED, str(error))
                 raise JobFailedError(
                     f"the service refused the job '{job.round}' and charges nothing for it: {error}"

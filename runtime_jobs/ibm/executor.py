@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,7 +29,6 @@ from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
 from runtime_jobs.compilation import measure_in_bases
 from runtime_jobs.dealing import deal_rows
-from runtime_jobs.device_names import DeviceError
 from runtime_jobs.ibm.counting import (
     bind_bases,
     count_states,
@@ -39,16 +37,15 @@ from runtime_jobs.ibm.counting import (
     read_outcomes,
 )
 from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
-from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit
+from runtime_jobs.ibm.encoding import Bits
+from runtime_jobs.ibm.freezing import Freezer
 from runtime_jobs.ledger import (
     FrozenCircuit,
-    FrozenDevice,
     JobRecord,
     JobRequest,
     Ledger,
     hash_bytes,
 )
-from runtime_jobs.packing import Packing, choose_packing
 from runtime_jobs.plan.limits import (
     JobLimits,
     Load,
@@ -89,6 +86,9 @@ class IbmExecutor:
         limits: of the service on one job.
         patches: so many rows of values run side by side, each on qubits of its own.
         spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
+        repetition: 0, or more to run on purpose again what the ledger has results of.
+        fast_measurements: whether mid-circuit measurements are those of
+            :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
 
     Attributes:
         counts: what was asked for, whether it came from the ledger or from the service.
@@ -105,6 +105,8 @@ class IbmExecutor:
         limits: JobLimits | None = None,
         patches: int = 1,
         spacing: int = 0,
+        repetition: int = 0,
+        fast_measurements: bool = False,
     ) -> None:
         self.backend = name
         self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
@@ -116,12 +118,19 @@ class IbmExecutor:
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._limits = limits
+        self._repetition = repetition
         self._patches = require_count("patches", patches)
-        self._spacing = spacing
-        self._packing: Packing | None = None
         self._rounds = 0
         self._records: list[JobRecord] = []
-        self._frozen: dict[str, FrozenCircuit] = {}
+        self._freezer = Freezer(
+            name,
+            ledger,
+            lambda: dispatcher.service.find_target(name),
+            patches=patches,
+            spacing=spacing,
+            fast_measurements=fast_measurements,
+            limits=limits,
+        )
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one round of PUBs, in as few jobs as the limits of the service allow.
@@ -192,37 +201,20 @@ class IbmExecutor:
 
     def describe(self) -> list[str]:
         """The physical qubits in use, one line."""
-        return [f"{found.name} {found}" for found in self._find_devices()]
+        found = self._freezer.find_device()
+        return [f"{found.name} {found}"] if found else []
 
     def layouts(self) -> list[dict[str, Any]]:
         """Physical qubits, calibration and job ids behind the results so far."""
-        ids = [record.job_id for record in self._records]
-        return [
-            {
-                "backend": found.name,
-                "qubits": list(patch),
-                "calibration": found.calibration,
-                "job_ids": ids,
-            }
-            for found in self._find_devices()
-            for patch in found.patches
-        ]
-
-    def _find_devices(self) -> list[FrozenDevice]:
-        device = self._find_device()
-        return [] if device is None else [device]
-
-    def _find_device(self) -> FrozenDevice | None:
-        """The qubits of the run, which its first job chose; None before."""
-        device = self._ledger.find_device(self.backend)
-        asked = (self._patches, self._spacing)
-        if device is not None and (kept := (len(device.patches), device.spacing)) != asked:
-            raise DeviceError(
-                f"the circuits of this run on {device.name} were compiled for --patches {kept[0]} "
-                f"--spacing {kept[1]}, and --patches {asked[0]} --spacing {asked[1]} was asked "
-                "for; keep to the former, or copy the run without its ledger to begin anew"
-            )
-        return device
+        found = self._freezer.find_device()
+        if found is None:
+            return []
+        shared = {
+            "backend": found.name,
+            "calibration": found.calibration,
+            "job_ids": [record.job_id for record in self._records],
+        }
+        return [shared | {"qubits": list(patch)} for patch in found.patches]
 
     def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
         """The bits of every sheet, by register, in as few jobs as the limits allow."""
@@ -230,7 +222,7 @@ class IbmExecutor:
         deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
         tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
         frozen = [
-            self._freeze(sheet.circuit, deal.patches)
+            self._freezer.freeze(sheet.circuit, deal.patches)
             for sheet, deal in zip(sheets, deals, strict=True)
         ]
         loads = [
@@ -242,10 +234,13 @@ class IbmExecutor:
             self._make_shipment(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
+        if any(self._ledger.find(shipment.request.key) is None for shipment in shipments):
+            self._freezer.check_working()
         results = self._dispatcher.run(shipments)
         records = [self._ledger.find(shipment.request.key) for shipment in shipments]
         self._records.extend(record for record in records if record is not None)
         self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
+        self.counts.transpilations = self._freezer.transpilations
         self.counts.jobs += len(jobs)
         self.counts.pubs += sum(map(len, jobs))
         self.counts.executions += shots * sum(map(len, tables))
@@ -266,8 +261,7 @@ class IbmExecutor:
     ) -> Shipment:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
-        device = self._find_device()
-        assert device is not None
+        device = self._freezer.get_device()
         request = JobRequest(
             device=self.backend,
             round=f"round {self._rounds}, job {number}",
@@ -278,52 +272,9 @@ class IbmExecutor:
             circuits=sum(map(len, rows)),
             shots=shots,
             max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
+            repetition=self._repetition,
         )
         return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
-
-    def _freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
-        """Copies of the circuit as they were compiled when they were first sent, or now."""
-        key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
-        if key not in self._frozen:
-            device = self._find_device()
-            found = None
-            if device is not None:
-                found = self._ledger.find_circuit(key, device.target_hash)
-            self._frozen[key] = found or self._compile(circuit, patches, key)
-        return self._frozen[key]
-
-    def _compile(self, circuit: QuantumCircuit, patches: int, key: str) -> FrozenCircuit:
-        packing = self._choose_packing(circuit)
-        placed = packing.build(circuit, patches)
-        profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
-        frozen = FrozenCircuit(pack_circuit(placed), profile)
-        device = self._find_device()
-        assert device is not None
-        self._ledger.freeze_circuit(key, device.target_hash, frozen)
-        self.counts.transpilations += 1
-        return frozen
-
-    def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
-        """The qubits of the run: those of its first job, or the best ones now."""
-        if self._packing is None:
-            target, calibration = self._dispatcher.service.find_target(self.backend)
-            device = self._find_device()
-            if device is None:
-                self._packing = choose_packing(
-                    self.backend, target, circuit, self._patches, self._spacing
-                )
-                self._ledger.freeze_device(
-                    FrozenDevice(
-                        self.backend,
-                        self._packing.patches,
-                        self._packing.fingerprint(),
-                        calibration,
-                        self._spacing,
-                    )
-                )
-            else:
-                self._packing = Packing(self.backend, target, device.patches)
-        return self._packing
 
 
 def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:

@@ -14,17 +14,27 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 from qiskit.primitives import BitArray
 from qiskit.transpiler import Target
-from qiskit_ibm_runtime import QiskitRuntimeService
-from qiskit_ibm_runtime.exceptions import IBMError
+from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
+from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from requests.exceptions import RequestException
 from urllib3.util.retry import Retry
 
 from runtime_jobs.ibm.encoding import Bits, ResultError
+from runtime_jobs.ledger import Workload, WorkloadMode
 
-__all__ = ["BusyError", "Progress", "RejectedError", "Service", "ServiceError", "UnsureError"]
+__all__ = [
+    "BusyError",
+    "Progress",
+    "RejectedError",
+    "Service",
+    "ServiceError",
+    "UnsureError",
+    "WorkloadProgress",
+]
 
 _CREDENTIALS = ("QISKIT_IBM_TOKEN",)
+_WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
 
 
 class ServiceError(RuntimeError):
@@ -55,6 +65,19 @@ class Progress:
 
     status: str
     reason: str | None = None
+    usage: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkloadProgress:
+    """Where a batch or session stands at the service.
+
+    Attributes:
+        is_accepting: whether it takes jobs.
+        usage: seconds that it was charged, None until it is final.
+    """
+
+    is_accepting: bool
     usage: float | None = None
 
 
@@ -110,8 +133,9 @@ class Service:
         shots: int,
         max_execution_time: int,
         tag: str,
+        workload: Workload | None = None,
     ) -> str:
-        """Send a job; its id.
+        """Send a job, in a batch or session where one is given; its id.
 
         Raises:
             RejectedError: it was refused.
@@ -124,7 +148,10 @@ class Service:
             status = backend.status()
             if not status.operational:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
-            sampler = Sampler(mode=backend)
+        if workload is not None and not self.poll_workload(workload).is_accepting:
+            raise RejectedError(f"the {workload.mode} {workload.id} has closed")
+        with _tell(f"a job for {name!r} cannot be made"):
+            sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.max_execution_time = max_execution_time
             sampler.options.environment.job_tags = [tag]
         try:
@@ -138,6 +165,35 @@ class Service:
                 raise RejectedError(message) from error
             raise UnsureError(message) from error
         return str(job.job_id())
+
+    def open_workload(self, name: str, mode: WorkloadMode, max_time: int | None) -> str:
+        """Open a batch or session on a backend; its id. It costs nothing before its first job."""
+        hint = "; not every plan has sessions: leave --mode out for a batch"
+        with _tell(
+            f"a {mode} on {name!r} cannot be opened{hint if mode is WorkloadMode.SESSION else ''}"
+        ):
+            opened = _WORKLOADS[mode](self._client.backend(name), max_time=max_time)
+            return str(opened.session_id)
+
+    def poll_workload(self, workload: Workload) -> WorkloadProgress:
+        """Where a batch or session stands; one that the service does not know takes no jobs."""
+        with _tell(f"the {workload.mode} {workload.id} cannot be read"):
+            try:
+                details = self._find_workload(workload).details()
+            except IBMInputValueError:
+                return WorkloadProgress(False)
+        if details is None or (details["state"] != "closed" and details["accepting_jobs"]):
+            return WorkloadProgress(True)
+        usage = details["usage_time"] if details["state"] == "closed" else None
+        return WorkloadProgress(False, None if usage is None else float(usage))
+
+    def close_workload(self, workload: Workload) -> None:
+        """Close a batch or session: its jobs go on to their ends, and it takes no more."""
+        with _tell(f"the {workload.mode} {workload.id} cannot be closed"):
+            self._find_workload(workload).close()
+
+    def _find_workload(self, workload: Workload) -> Session:
+        return _WORKLOADS[workload.mode].from_id(workload.id, self._client)
 
     def find_tag(self, tag: str) -> str | None:
         """The id of the job with this tag; None where the service has none."""

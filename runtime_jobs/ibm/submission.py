@@ -18,7 +18,7 @@ from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.service import Service
-from runtime_jobs.ledger import Ledger, hold_lock
+from runtime_jobs.ledger import Ledger, WorkloadMode, hold_lock
 
 __all__ = ["Submission", "continue_submission", "open_ledger", "read_submission"]
 
@@ -37,7 +37,15 @@ class Submission:
         cap: seconds of QPU time that the run may use in all.
         train_steps: steps of training; 0 for inference.
         gradient: of the training.
+        mode: how the jobs are grouped at the service, see
+            :class:`~runtime_jobs.ledger.records.WorkloadMode`.
+        session_seconds: after which a session closes.
+        repetition: how often the same was run before, where it is repeated on purpose.
+        patches, spacing, fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
         is_finished: whether all results are there and have been used.
+
+    Raises:
+        ValueError: a session without ``session_seconds``, or these without a session.
     """
 
     backend: str
@@ -46,7 +54,24 @@ class Submission:
     cap: float
     train_steps: int = 0
     gradient: str | None = None
+    mode: str = "batch"
+    session_seconds: int | None = None
+    repetition: int = 0
+    patches: int = 1
+    spacing: int = 0
+    fast_measurements: bool = False
     is_finished: bool = False
+
+    def __post_init__(self) -> None:
+        seconds = self.session_seconds
+        if (self.mode == WorkloadMode.SESSION) != (seconds is not None) or (
+            seconds is not None and seconds < 1
+        ):
+            raise ValueError(
+                f"mode {str(self.mode)!r} arrived with session seconds {seconds}: a session is "
+                "billed by the clock until it closes, so --mode session takes --session-seconds S "
+                "of at least 1, and the other modes take none"
+            )
 
 
 @contextmanager
@@ -82,10 +107,26 @@ def continue_submission(
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
     ledger.write_setting(_SETTING, asdict(submission))
-    dispatcher = Dispatcher(ledger, open_service, submission.cap, wait=wait, retry=retry)
+    dispatcher = Dispatcher(
+        ledger,
+        open_service,
+        submission.cap,
+        mode=WorkloadMode(submission.mode),
+        session_seconds=submission.session_seconds,
+        wait=wait,
+        retry=retry,
+    )
     dispatcher.refresh_usage()
     executor = IbmExecutor(
-        submission.backend, submission.shots, dispatcher, ledger, gradient=submission.gradient
+        submission.backend,
+        submission.shots,
+        dispatcher,
+        ledger,
+        gradient=submission.gradient,
+        repetition=submission.repetition,
+        patches=submission.patches,
+        spacing=submission.spacing,
+        fast_measurements=submission.fast_measurements,
     )
     result: Evaluation | Tuning
     if submission.train_steps:
@@ -95,6 +136,7 @@ def continue_submission(
         result = evaluate(
             run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
         )
+    dispatcher.close()
     ledger.write_setting(_SETTING, asdict(submission) | {"is_finished": True})
     return result
 

@@ -17,6 +17,8 @@ from runtime_jobs.ledger.records import (
     JobRecord,
     JobRequest,
     JobState,
+    Workload,
+    WorkloadMode,
     hash_bytes,
 )
 
@@ -32,6 +34,8 @@ __all__ = [
     "Ledger",
     "LedgerBusyError",
     "LedgerError",
+    "Workload",
+    "WorkloadMode",
     "hash_bytes",
     "hold_lock",
 ]

@@ -11,7 +11,7 @@ from runtime_jobs.ledger.errors import LedgerError
 
 __all__ = ["open_database", "tell_failures"]
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
@@ -30,6 +30,7 @@ CREATE TABLE jobs (
     created REAL NOT NULL,
     updated REAL NOT NULL,
     hashes TEXT NOT NULL,
+    workload TEXT,
     UNIQUE (key, attempt)
 );
 CREATE TABLE results (number INTEGER PRIMARY KEY REFERENCES jobs, content BLOB NOT NULL);
@@ -48,6 +49,21 @@ CREATE TABLE devices (
 );
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_WORKLOADS = """
+CREATE TABLE workloads (
+    id TEXT PRIMARY KEY,
+    mode TEXT NOT NULL,
+    device TEXT NOT NULL,
+    max_time INTEGER,
+    is_open INTEGER NOT NULL,
+    usage REAL
+);
+"""
+# What makes a file of this version out of one of the version before, by that version; 0 is empty.
+_STEPS = {
+    0: _SCHEMA + _WORKLOADS,
+    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS,
+}
 
 
 def open_database(file: Path) -> sqlite3.Connection:
@@ -62,10 +78,11 @@ def open_database(file: Path) -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA synchronous = EXTRA")
             connection.execute("PRAGMA foreign_keys = ON")
-            if _read_version(connection, file) == 0:
+            if _read_version(connection, file) != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")
-                if _read_version(connection, file) == 0:  # another process was not faster
-                    for statement in _SCHEMA.split(";"):
+                version = _read_version(connection, file)
+                if version != _VERSION:  # another process was not faster
+                    for statement in _STEPS[version].split(";"):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version = {_VERSION}")
                 connection.execute("COMMIT")
@@ -96,12 +113,12 @@ def tell_failures(file: Path) -> Iterator[None]:
 
 
 def _read_version(connection: sqlite3.Connection, file: Path) -> int:
-    """The version of the ledger, 0 for an empty file; LedgerError for any other than this one."""
+    """The version of the ledger, 0 for an empty file; LedgerError for one that is not known."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if version not in (0, _VERSION) or (version == 0 and tables):
+    if version not in (*_STEPS, _VERSION) or (version == 0 and tables):
         raise LedgerError(
-            f"{file} is a ledger of version {version}, and this qrnn-qiskit reads version "
+            f"{file} is a ledger of version {version}, and this qrnn-qiskit reads versions up to "
             f"{_VERSION}; use the qrnn-qiskit that wrote it"
         )
     return int(version)

@@ -23,15 +23,28 @@ from runtime_jobs.ledger.records import (
     JobRecord,
     JobRequest,
     JobState,
+    Workload,
+    WorkloadMode,
 )
 
 __all__ = ["Ledger"]
 
 _NAMES = [field.name for field in fields(JobRecord)]
 _COLUMNS = ", ".join(_NAMES)
-# What each job may have cost: what was charged, else all that it was allowed to.
-_COMMITTED = f"""SELECT coalesce(sum(CASE WHEN state = '{JobState.REJECTED}' THEN 0
-    ELSE coalesce(usage, max_execution_time) END), 0) FROM jobs"""
+# What each job may have cost: what was charged, else all that it was allowed to. The jobs of a
+# session cost the time of the session, which may last beyond its end by the job that runs then.
+_COMMITTED = f"""
+WITH costs AS (
+    SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
+        ELSE coalesce(usage, max_execution_time) END AS seconds,
+        CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
+    FROM jobs),
+sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
+SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
+        WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
+    + (SELECT coalesce(sum(coalesce(usage, max_time + (
+        SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
+"""
 
 
 class Ledger:
@@ -63,55 +76,104 @@ class Ledger:
         """Close the file."""
         self._connection.close()
 
-    def intend(self, request: JobRequest, cap: float) -> JobRecord:
+    def intend(self, request: JobRequest, cap: float, workload: str | None = None) -> JobRecord:
         """Record that a job is about to be sent, if the cap admits it, in one transaction.
 
-        The cap is never exceeded: what was charged and what open jobs may still take, this one
-        included, stay within it.
+        The cap is never exceeded: what was charged and what open jobs and sessions may still take,
+        this one included, stay within it.
+
+        Args:
+            request: the job.
+            cap: seconds of QPU time for all jobs of the run.
+            workload: id of the batch or session that the job goes into.
 
         Raises:
             BudgetError: the cap does not admit it; nothing is recorded.
         """
         now = time.time()
+        tag = f"qrnn-{uuid.uuid4().hex}"
+        hashes = {
+            "circuits": request.circuit_hashes,
+            "parameters": request.parameters_hash,
+            "options": request.options,
+            "target": request.target_hash,
+        }
         with self._transaction() as connection:
-            (committed,) = connection.execute(_COMMITTED).fetchone()
-            if not committed + request.max_execution_time <= cap:
-                raise BudgetError(
-                    f"the job '{request.round}' may take {request.max_execution_time} s of QPU "
-                    f"time; {committed:.1f} s of the cap of {cap:g} s are used or held by open "
-                    f"jobs. Nothing was sent. Give --max-qpu-seconds "
-                    f"{math.ceil(committed + request.max_execution_time)} or more to allow it"
-                )
-            (before,) = connection.execute(
-                "SELECT coalesce(max(attempt), 0) FROM jobs WHERE key = ?", (request.key,)
+            (before,) = connection.execute(_COMMITTED).fetchone()
+            (attempt,) = connection.execute(
+                "SELECT 1 + coalesce(max(attempt), 0) FROM jobs WHERE key = ?", (request.key,)
             ).fetchone()
-            tag = f"qrnn-{uuid.uuid4().hex}"
-            hashes = {
-                "circuits": request.circuit_hashes,
-                "parameters": request.parameters_hash,
-                "options": request.options,
-                "target": request.target_hash,
+            values = {
+                "key": request.key,
+                "attempt": attempt,
+                "tag": tag,
+                "round": request.round,
+                "device": request.device,
+                "circuits": request.circuits,
+                "shots": request.shots,
+                "max_execution_time": request.max_execution_time,
+                "state": JobState.INTENDED,
+                "created": now,
+                "updated": now,
+                "hashes": json.dumps(hashes),
+                "workload": workload,
             }
+            places = ", ".join("?" * len(values))
             connection.execute(
-                "INSERT INTO jobs (key, attempt, tag, round, device, circuits, shots, "
-                "max_execution_time, state, created, updated, hashes) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO jobs ({', '.join(values)}) VALUES ({places})", (*values.values(),)
+            )
+            self._check_cap(connection, cap, before, f"the job '{request.round}'")
+            return self._select("tag = ?", (tag,))[0]
+
+    def move(self, tag: str, workload: str | None, cap: float) -> JobRecord:
+        """Record that a job that the service has not taken goes into another batch or session.
+
+        Raises:
+            BudgetError: the cap does not admit it; nothing is recorded.
+        """
+        with self._transaction() as connection:
+            (before,) = connection.execute(_COMMITTED).fetchone()
+            self._write(connection, tag, workload=workload)
+            self._check_cap(connection, cap, before, "the job in another session")
+            return self._select("tag = ?", (tag,))[0]
+
+    def open_workload(self, workload: Workload, cap: float) -> None:
+        """Keep a batch or session, before any job goes into it.
+
+        Raises:
+            BudgetError: the cap does not admit the time of the session; nothing is recorded.
+        """
+        with self._transaction() as connection:
+            (before,) = connection.execute(_COMMITTED).fetchone()
+            connection.execute(
+                "INSERT INTO workloads VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    request.key,
-                    before + 1,
-                    tag,
-                    request.round,
-                    request.device,
-                    request.circuits,
-                    request.shots,
-                    request.max_execution_time,
-                    JobState.INTENDED,
-                    now,
-                    now,
-                    json.dumps(hashes),
+                    workload.id,
+                    workload.mode,
+                    workload.device,
+                    workload.max_time,
+                    workload.is_open,
+                    workload.usage,
                 ),
             )
-            return self._select("tag = ?", (tag,))[0]
+            self._check_cap(connection, cap, before, f"the {workload.mode}")
+
+    def close_workload(self, id: str, usage: float | None = None) -> None:
+        """A batch or session takes no more jobs; ``usage`` where it is final."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE workloads SET is_open = 0, usage = coalesce(?, usage) WHERE id = ?",
+                (usage, id),
+            )
+
+    def list_workloads(self) -> list[Workload]:
+        """All batches and sessions in the order in which they were opened."""
+        with tell_failures(self.file):
+            rows = self._connection.execute("SELECT * FROM workloads ORDER BY rowid").fetchall()
+        return [
+            Workload(id, WorkloadMode(mode), device, max_time, bool(is_open), usage)
+            for id, mode, device, max_time, is_open, usage in rows
+        ]
 
     def record_sent(self, tag: str, job_id: str) -> None:
         """The service has accepted a job."""
@@ -133,6 +195,11 @@ class Ledger:
     def record_failure(self, tag: str, state: JobState, reason: str) -> None:
         """A job has ended without a result."""
         self._update(tag, state=state, reason=reason)
+
+    def find_workload(self, id: str | None) -> Workload | None:
+        """A batch or session by its id; None for none."""
+        found = [workload for workload in self.list_workloads() if workload.id == id]
+        return found[0] if found else None
 
     def find(self, key: str) -> JobRecord | None:
         """The last attempt at a job; None where there is none."""
@@ -167,12 +234,11 @@ class Ledger:
 
     def find_circuit(self, circuit: str, target: str) -> FrozenCircuit | None:
         """A circuit as it was compiled before; None where it was not."""
-        with tell_failures(self.file):
-            row = self._connection.execute(
-                "SELECT isa, profile FROM circuits WHERE circuit = ? AND target = ?",
-                (circuit, target),
-            ).fetchone()
-        return None if row is None else FrozenCircuit(zlib.decompress(row[0]), row[1])
+        return self._read_circuit("circuit = ? AND target = ?", (circuit, target))
+
+    def find_first_circuit(self, target: str) -> FrozenCircuit | None:
+        """The first circuit that was compiled for a target; None where there is none."""
+        return self._read_circuit("target = ? ORDER BY rowid LIMIT 1", (target,))
 
     def freeze_device(self, device: FrozenDevice) -> None:
         """Keep the qubits of a run on a device; another layout takes the place of the former."""
@@ -193,6 +259,11 @@ class Ledger:
         patches, spacing = _read_layout(row[1])
         return FrozenDevice(row[0], patches, row[2], row[3], spacing)
 
+    def forget_device(self, name: str) -> None:
+        """Let other qubits be chosen for the next job; jobs and their circuits are kept."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM devices WHERE name = ?", (name,))
+
     def write_setting(self, name: str, value: Any) -> None:
         """Keep what later commands need to go on, as JSON."""
         with self._transaction() as connection:
@@ -208,6 +279,16 @@ class Ledger:
             ).fetchone()
         return None if row is None else json.loads(row[0])
 
+    @staticmethod
+    def _check_cap(connection: sqlite3.Connection, cap: float, before: float, what: str) -> None:
+        (after,) = connection.execute(_COMMITTED).fetchone()
+        if not after <= cap:
+            raise BudgetError(
+                f"{what} may take {after - before:g} s of QPU time; {before:.1f} s of the cap of "
+                f"{cap:g} s are used or held by open jobs. Nothing was sent. Give "
+                f"--max-qpu-seconds {math.ceil(after)} or more to allow it"
+            )
+
     def _update(self, tag: str, **values: Any) -> None:
         with self._transaction() as connection:
             self._write(connection, tag, **values)
@@ -216,6 +297,13 @@ class Ledger:
         values["updated"] = time.time()
         names = ", ".join(f"{name} = ?" for name in values)
         connection.execute(f"UPDATE jobs SET {names} WHERE tag = ?", (*values.values(), tag))
+
+    def _read_circuit(self, condition: str, arguments: tuple[Any, ...]) -> FrozenCircuit | None:
+        with tell_failures(self.file):
+            row = self._connection.execute(
+                f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
+            ).fetchone()
+        return None if row is None else FrozenCircuit(zlib.decompress(row[0]), row[1])
 
     def _select(self, condition: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         with tell_failures(self.file):

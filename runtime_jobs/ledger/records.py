@@ -7,7 +7,16 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FrozenCircuit", "FrozenDevice", "JobRecord", "JobRequest", "JobState", "hash_bytes"]
+__all__ = [
+    "FrozenCircuit",
+    "FrozenDevice",
+    "JobRecord",
+    "JobRequest",
+    "JobState",
+    "Workload",
+    "WorkloadMode",
+    "hash_bytes",
+]
 
 
 class JobState(StrEnum):
@@ -28,6 +37,18 @@ class JobState(StrEnum):
     def is_open(self) -> bool:
         """Whether something is still to come."""
         return self in (JobState.INTENDED, JobState.SENT)
+
+
+class WorkloadMode(StrEnum):
+    """How the jobs of a run are grouped at the service.
+
+    A BATCH is billed by the QPU time of its jobs. A SESSION keeps the device for them and is billed
+    by the clock from its first job until it closes.
+    """
+
+    JOB = "job"
+    BATCH = "batch"
+    SESSION = "session"
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,7 @@ class JobRecord:
         usage: seconds that were charged, None until known.
         reason: why it brought no result.
         created, updated: seconds since 1970.
+        workload: id of the batch or session that it was sent in, None where it was sent alone.
     """
 
     number: int
@@ -105,6 +127,33 @@ class JobRecord:
     reason: str | None
     created: float
     updated: float
+    workload: str | None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A batch or a session.
+
+    Attributes:
+        id: of the service.
+        mode: BATCH or SESSION.
+        device: name of the backend.
+        max_time: seconds after which the service closes it; None for a batch.
+        is_open: whether it took jobs when it was looked at last.
+        usage: seconds of the clock that a session was charged, None until known and for a batch.
+    """
+
+    id: str
+    mode: WorkloadMode
+    device: str
+    max_time: int | None
+    is_open: bool = True
+    usage: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is known of what it costs beside its jobs: nothing, for a batch."""
+        return self.mode is not WorkloadMode.SESSION or self.usage is not None
 
 
 @dataclass(frozen=True)

@@ -7,100 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from localqpu.app import start_server
-from localqpu.constants import LOCAL_INSTANCE_CRN
-from localqpu.context import ServerConfig
 from localqpu.control_client import LocalqpuControl
+from loopback import POST, TOKEN, collect, count_posts, submit
 
 from qrnn_qiskit import load
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import Ledger, hold_lock
 from runtime_jobs.ledger.records import JobState
-
-TOKEN = "loopback-token-5c1f"
-TINY = ["num_qubits=2", "num_layers=1", "controller_hidden=4", "epochs=1", "seed=1"]
-POST = {"method": "POST", "path": "*/jobs"}
-
-
-def environment(url: str) -> dict[str, str]:
-    return {
-        "IAM_URL": url,
-        "GLOBAL_SEARCH_URL": url,
-        "GLOBAL_CATALOG_URL": f"{url}/api/v1",
-        "QISKIT_IBM_CHANNEL": "ibm_quantum_platform",
-        "QISKIT_IBM_TOKEN": TOKEN,
-        "QISKIT_IBM_INSTANCE": LOCAL_INSTANCE_CRN,
-        # The client takes a URL with this word as it is.
-        "QISKIT_IBM_URL": f"{url}/experimental/../api/v1",
-    }
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = start_server(ServerConfig(port=0, backends=("ibm_kingston",)))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(server.url).items():
-            patch.setenv(name, value)
-        yield server.url
-    server.stop()
-
-
-@pytest.fixture
-def service(url: str) -> Iterator[LocalqpuControl]:
-    control = LocalqpuControl(url)
-    control.reset()
-    control.set_scenario({"seed": 7})
-    yield control
-    control.reset()
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folders = {}
-    for readout in ("expectation", "none", "measured"):
-        folder = tmp_path_factory.mktemp("runs") / readout
-        settings = [word for s in [*TINY, f"readout={readout}"] for word in ("--set", s)]
-        assert run(["train", "digits", *settings, "--out", str(folder)]) == 0
-        folders[readout] = folder
-    return folders
-
-
-@pytest.fixture
-def folder(trained: dict[str, Path], tmp_path: Path) -> Path:
-    """A run without feedback: all its steps are one job."""
-    return Path(shutil.copytree(trained["none"], tmp_path / "run"))
-
-
-@pytest.fixture
-def replay(trained: dict[str, Path], tmp_path: Path) -> Path:
-    """A run with feedback: each of its eight steps needs the one before."""
-    return Path(shutil.copytree(trained["expectation"], tmp_path / "run"))
-
-
-def submit(folder: Path, cap: int = 100, shots: int = 200, sequences: int = 3) -> int:
-    words = ["submit", str(folder), "--on", "ibm:kingston", "--shots", str(shots)]
-    return run([*words, "--sequences", str(sequences), "--max-qpu-seconds", str(cap)])
-
-
-def collect(folder: Path, command: str = "collect", most: int = 60) -> None:
-    for _ in range(most):
-        code = run([command, str(folder)])
-        if code != ExitCode.NOT_READY:
-            break
-    assert code == ExitCode.DONE
-
-
-def count_posts(service: LocalqpuControl) -> int:
-    return len(
-        [r for r in service.requests() if (r["method"], r["path"][-5:]) == ("POST", "/jobs")]
-    )
 
 
 def test_a_replay_goes_on_from_command_to_command(

@@ -180,8 +180,8 @@ def test_ten_thousand_jobs_are_listed_in_less_than_a_second(tmp_path: Path) -> N
         with ledger._transaction() as connection:
             connection.executemany(
                 "INSERT INTO jobs SELECT ?, key || ?, attempt, tag || ?, round, device, circuits, "
-                "shots, max_execution_time, state, job_id, usage, reason, created, updated, hashes "
-                "FROM jobs WHERE number = 1",
+                "shots, max_execution_time, state, job_id, usage, reason, created, updated, "
+                "hashes, workload FROM jobs WHERE number = 1",
                 [(number, number, number) for number in range(2, 10_001)],
             )
         start = time.perf_counter()
