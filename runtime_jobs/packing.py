@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
@@ -17,7 +18,7 @@ from runtime_jobs.aer.stages import make_stage
 from runtime_jobs.compilation import Chip
 from runtime_jobs.dealing import name_on_patch
 from runtime_jobs.layout import find_interactions, find_measured
-from runtime_jobs.patches import Patches, choose_patches
+from runtime_jobs.patches import Patches, choose_patches, list_patches
 from runtime_jobs.plan.limits import JobLimits
 
 __all__ = ["Packing", "choose_packing"]
@@ -104,6 +105,17 @@ class Packing:
             broadcasts=0.0,
         )
 
+    def least_coherence(self) -> float:
+        """The least T1 or T2 of all qubits in seconds; infinite where the device does not say."""
+        times = [
+            time
+            for chip in self.chips
+            for item in chip.cut.qubit_properties or []
+            for time in (item.t1, item.t2)
+            if time
+        ]
+        return min(times, default=math.inf)
+
     def _copy(self, circuit: QuantumCircuit, patch: int, patches: int) -> QuantumCircuit:
         """The circuit compiled for a patch and named after it."""
         compiled = self.chips[patch].compile(circuit)
@@ -127,23 +139,22 @@ class Packing:
 
 
 def choose_packing(
-    name: str, target: Target, circuit: QuantumCircuit, patches: int = 1, spacing: int = 0
+    name: str,
+    target: Target,
+    circuit: QuantumCircuit,
+    patches: int | None = 1,
+    spacing: int = 0,
 ) -> Packing:
     """The best patches of a device for a circuit; see :func:`runtime_jobs.patches.choose_patches`.
 
-    A circuit of T steps and its prefixes need the same couplers, so one choice serves a run.
+    As many as there are where ``patches`` is None. A circuit of T steps and its prefixes need the
+    same couplers, so one choice serves a run.
     """
-    interactions = find_interactions(make_stage().pass_manager.run(circuit))
-    chosen = choose_patches(
-        target,
-        circuit.num_qubits,
-        sorted(interactions),
-        name,
-        find_measured(circuit),
-        count=patches,
-        spacing=spacing,
-    )
-    return Packing(name, target, chosen)
+    interactions = sorted(find_interactions(make_stage().pass_manager.run(circuit)))
+    needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
+    if patches is None:
+        return Packing(name, target, list_patches(*needs, spacing=spacing))
+    return Packing(name, target, choose_patches(*needs, count=patches, spacing=spacing))
 
 
 def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:

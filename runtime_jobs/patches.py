@@ -11,6 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
+from circuits.validation import require_count
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.layout import choose_layout, find_layouts
 
@@ -51,8 +52,12 @@ def choose_patches(
         For each patch the physical qubit of each qubit of the circuit.
 
     Raises:
+        TypeError, ValueError: ``count`` below 1 or ``spacing`` below 0, or no integers.
         DeviceError: the device has fewer; the message says how many.
     """
+    require_count("patches", count)
+    if spacing < 0:
+        raise ValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
     if count == 1:
         return (choose_layout(target, num_qubits, interactions, name, measured),)
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
@@ -79,7 +84,7 @@ def list_patches(
     """As many patches as there are, at least one; see :func:`choose_patches`."""
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
     chosen = _select(target, candidates, costs, spacing)
-    return chosen or choose_patches(target, num_qubits, interactions, name, measured)
+    return chosen or (choose_layout(target, num_qubits, interactions, name, measured),)
 
 
 def _list_candidates(

@@ -90,6 +90,9 @@ class IbmExecutor:
         fast_measurements: whether mid-circuit measurements are those of
             :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
 
+    Raises:
+        DeviceError: the run has qubits already, for other patches than are asked for.
+
     Attributes:
         counts: what was asked for, whether it came from the ledger or from the service.
     """

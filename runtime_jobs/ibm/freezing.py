@@ -31,6 +31,9 @@ class Freezer:
         patches, spacing, fast_measurements, limits: see
             :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
+    Raises:
+        DeviceError: the qubits of the run were chosen for other patches than are asked for now.
+
     Attributes:
         transpilations: circuits that were compiled by this object.
     """
@@ -58,13 +61,10 @@ class Freezer:
         self._packing: Packing | None = None
         self._frozen: dict[str, FrozenCircuit] = {}
         self._is_checked = False
+        self.find_device()  # a layout for other patches is told before anything is done
 
     def find_device(self) -> FrozenDevice | None:
-        """The qubits of the run, which its first job chose; None before.
-
-        Raises:
-            DeviceError: they were chosen for other patches than are asked for now.
-        """
+        """The qubits of the run, which its first job chose; None before."""
         device = self._ledger.find_device(self._backend)
         asked = (self._patches, self._spacing)
         if device is not None and (kept := (len(device.patches), device.spacing)) != asked:

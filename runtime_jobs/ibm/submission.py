@@ -106,7 +106,6 @@ def continue_submission(
         BudgetError, JobsPendingError, JobFailedError, ServiceError: see
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
-    ledger.write_setting(_SETTING, asdict(submission))
     dispatcher = Dispatcher(
         ledger,
         open_service,
@@ -116,7 +115,6 @@ def continue_submission(
         wait=wait,
         retry=retry,
     )
-    dispatcher.refresh_usage()
     executor = IbmExecutor(
         submission.backend,
         submission.shots,
@@ -128,6 +126,8 @@ def continue_submission(
         spacing=submission.spacing,
         fast_measurements=submission.fast_measurements,
     )
+    ledger.write_setting(_SETTING, asdict(submission))
+    dispatcher.refresh_usage()
     result: Evaluation | Tuning
     if submission.train_steps:
         result = tune(run, executor, submission.train_steps, submission.sequences)
