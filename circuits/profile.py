@@ -85,19 +85,26 @@ def _list_gates(
 
 
 def _find_longest(circuit: QuantumCircuit, weigh: Weigh, wait: float) -> float:
-    """The longest path; a branch takes as long as its longest body, after a wait for its bits."""
+    """The longest path; a branch takes as long as its longest body, after a wait for its bits.
+
+    Where bits are waited for, branches run one after another, whatever qubits they are on: targets
+    do not say whether the control electronics take several at a time, so it is not assumed.
+    """
     ready: dict[Qubit | Clbit, float] = {}
     known: set[frozenset[Clbit]] = set()
+    free = 0.0  # when the branch before has ended
     for item in circuit.data:
         bits = [*item.qubits, *item.clbits]
         start = max((ready.get(bit, 0.0) for bit in bits), default=0.0)
         if isinstance(item.operation, ControlFlowOp):
+            start = max(start, free)
             tested = _find_tested(item)
             if tested not in known:
                 known.add(tested)
-                start = max(start, wait + max(ready.get(bit, 0.0) for bit in tested))
+                start = max(start, wait + max(free, *(ready.get(bit, 0.0) for bit in tested)))
             names = [circuit.find_bit(qubit).index for qubit in item.qubits]
             length = max(_measure_body(body, names, weigh) for body in item.operation.blocks)
+            free = start + length if wait else 0.0
         else:
             where = tuple(circuit.find_bit(qubit).index for qubit in item.qubits)
             length = weigh(item, where)

@@ -58,8 +58,12 @@ class ShiftedCircuit:
 
     def bind(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the parameters (B * S, G) of all shifts at the parameter values (B, P)."""
-        sequences, runs = np.indices((len(values), len(self.shifts))).reshape(2, -1)
-        return self.bind_runs(values, sequences, runs)
+        return self.bind_runs(values, *self.list_runs(len(values)))
+
+    def list_runs(self, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sequence and run (B * S,) of all shifts, in the order of :meth:`bind`."""
+        sequences, runs = np.indices((batch_size, len(self.shifts))).reshape(2, -1)
+        return sequences, runs
 
     def bind_runs(
         self, values: NDArray[np.float64], sequences: NDArray[np.int64], runs: NDArray[np.int64]
@@ -71,6 +75,13 @@ class ShiftedCircuit:
         shifted = self.spread(values)[sequences]
         shifted[np.arange(len(runs)), self.angles[runs]] += self.shifts[runs]
         return shifted
+
+    def group_runs(
+        self, sequences: NDArray[np.int64], runs: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Numbers (R,) that are equal where runs shift the same angle of the same sequence."""
+        groups: NDArray[np.int64] = sequences * len(self.offsets) + self.angles[runs]
+        return groups
 
     def differentiate(self, estimates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the derivatives (B, K, P) of K observables from their estimates (B * S, K)."""

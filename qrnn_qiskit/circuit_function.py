@@ -37,13 +37,17 @@ class CircuitFunction:
         """The circuit with its shifts, found on the first use; ShiftError where there are none."""
         return shift_parameters(self.circuit)
 
-    def value_pub(self, values: NDArray[np.float64]) -> Pub:
+    def value_pub(
+        self, values: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    ) -> Pub:
         """The PUB of the observables at ``values`` (B, P); estimates are (B, K)."""
-        return Pub(self.circuit, values, self.observables)
+        return Pub(self.circuit, values, self.observables, groups)
 
     def shift_pub(self, values: NDArray[np.float64]) -> Pub:
         """The PUB of all shifts at ``values`` (B, P)."""
-        return Pub(self.shifted.circuit, self.shifted.bind(values), self.observables)
+        shifted = self.shifted
+        groups = shifted.group_runs(*shifted.list_runs(len(values)))
+        return Pub(shifted.circuit, shifted.bind(values), self.observables, groups)
 
     def differentiate(self, estimates: Estimates) -> NDArray[np.float64]:
         """The derivatives (B, K, P) from the estimates of :meth:`shift_pub`."""

@@ -28,11 +28,15 @@ class Pub(NamedTuple):
         values: (B, P) float64, angles in radians in the order of ``circuit.parameters``.
         observables: K Hermitian observables on the n qubits of the circuit, qubit 0 last in a
             label; how they are laid out on a device is the executor's business.
+        groups: (B,) a number for each row, equal where rows are compared with each other, as those
+            of a shift: a device with several places for a circuit runs them at the same one. Each
+            row is a group of its own unless given.
     """
 
     circuit: QuantumCircuit
     values: NDArray[np.float64]
     observables: Sequence[SparsePauliOp]
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ class DynamicPub(NamedTuple):
             columns of the parameters ``circuit.basis``, whatever they hold.
         observables: K Hermitian observables on the n memory qubits, read after the last step;
             none is allowed, then only outcomes come back.
+        groups: as in :class:`Pub`.
     """
 
     circuit: DynamicCircuit
     values: NDArray[np.float64]
     observables: Sequence[SparsePauliOp]
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,12 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gradients import GradientError, GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles
-from qrnn_qiskit.replay_gradients import draw_signs, follow_partials, follow_spsa
+from qrnn_qiskit.replay_gradients import (
+    draw_signs,
+    follow_partials,
+    follow_spsa,
+    group_copies,
+)
 from qrnn_qiskit.rounds import Replay, Rounds
 
 __all__ = ["Replay", "replay"]
@@ -66,7 +71,8 @@ def replay(
         history, readouts = history.detach(), readouts.detach()
     offsets = torch.cat((signs, -signs)) * (method.perturbation if method is not None else 0.0)
     copies = 1 + len(offsets)
-    rounds = Rounds(circuits, executor, np.tile(before, copies), np.tile(last, copies))
+    groups = group_copies(batch_size, len(signs))
+    rounds = Rounds(circuits, executor, np.tile(before, copies), np.tile(last, copies), groups)
     feedback = [readouts] * copies
     angles = history.detach().repeat(copies, 1, 1)
     outputs: list[Tensor] = []

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.rounds import Rounds
 
-__all__ = ["draw_signs", "follow_partials", "follow_spsa"]
+__all__ = ["draw_signs", "follow_partials", "follow_spsa", "group_copies"]
 
 
 def draw_signs(shape: tuple[int, ...]) -> Tensor:
     """Random directions of SPSA: -1 or +1, from torch's global generator."""
     return torch.randint(0, 2, shape) * 2 - 1
+
+
+def group_copies(size: int, draws: int) -> NDArray[np.int64]:
+    """Numbers of the B sequences, then of their copies by +c and by -c, equal in each pair."""
+    pairs = size + np.arange(draws * size)
+    return np.concatenate((np.arange(size), pairs, pairs))
 
 
 class _Partials(torch.autograd.Function):

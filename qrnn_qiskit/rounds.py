@@ -62,6 +62,7 @@ class Rounds:
         executor: Where they run.
         before: (R,) steps of each sequence before the first of these.
         ends: (R,) valid steps of each sequence, counted from 1; none of it runs after its end.
+        groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
 
     Attributes:
         values: (R, T, K) float64 readouts, 0 past the end of a sequence.
@@ -74,8 +75,10 @@ class Rounds:
         executor: Executor,
         before: NDArray[np.int64],
         ends: NDArray[np.int64],
+        groups: NDArray[np.int64],
     ) -> None:
         self.executor = executor
+        self._groups = groups
         self._circuits = circuits
         self._before = before
         self._ends = ends
@@ -92,7 +95,9 @@ class Rounds:
             width = angles.shape[1] - (steps[-1] - step)
             self._parts[step] = list(self._divide(step, angles[:, :width]))
         parts = [(step, part) for step in steps for part in self._parts[step]]
-        estimates = self.executor.run([part.prefix.value_pub(part.values) for _, part in parts])
+        estimates = self.executor.run(
+            [part.prefix.value_pub(part.values, self._groups[part.rows]) for _, part in parts]
+        )
         for (step, part), estimate in zip(parts, estimates, strict=True):
             self.values[part.rows, step] = estimate.values
             if self.errors is not None:

@@ -15,11 +15,9 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.aer.bases import Basis
-from runtime_jobs.aer.stages import make_stage
-from runtime_jobs.layout import choose_layout, find_interactions
 from runtime_jobs.targets import cut_target
 
-__all__ = ["Chip", "MeasuredCircuit", "choose_chip", "measure_in_bases"]
+__all__ = ["Chip", "MeasuredCircuit", "measure_in_bases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +60,7 @@ def measure_in_bases(circuit: QuantumCircuit) -> MeasuredCircuit:
 
 
 class Chip:
-    """The qubits of a device that a run uses; circuits are compiled for these alone.
+    """Qubits of a device that circuits are compiled for, and nothing around them.
 
     Args:
         name: of the device.
@@ -96,20 +94,3 @@ class Chip:
     def compile(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit in the device's gates, on the chosen qubits counted from 0."""
         return self._passes.run(circuit)
-
-    def place(self, compiled: QuantumCircuit) -> QuantumCircuit:
-        """A compiled circuit on the physical qubits of the whole device, as a service takes it."""
-        placed = QuantumCircuit(self.target.num_qubits, name=compiled.name)
-        for register in compiled.cregs:
-            placed.add_register(register)
-        placed.compose(compiled, qubits=self.qubits, clbits=placed.clbits, inplace=True)
-        return placed
-
-
-def choose_chip(name: str, target: Target, circuit: QuantumCircuit) -> Chip:
-    """The best qubits of a device for a circuit; DeviceError where it has too few.
-
-    A circuit of T steps and its prefixes need the same couplers, so one choice serves a run.
-    """
-    interactions = find_interactions(make_stage().pass_manager.run(circuit))
-    return Chip(name, target, choose_layout(target, circuit.num_qubits, sorted(interactions), name))

@@ -18,13 +18,13 @@ from runtime_jobs.targets import (
     error_of,
 )
 
-__all__ = ["choose_layout", "find_interactions", "find_measured"]
+__all__ = ["choose_layout", "find_interactions", "find_layouts", "find_measured"]
 
 # How often a gate acts before the average readout of 8 steps with 2 layers: what an error weighs.
 _USES_OF_A_COUPLER = 8
 _USES_OF_A_QUBIT = 16
 _MEASUREMENTS = 8  # of a dynamic circuit of 8 steps, during which the other qubits idle
-_BEAM = 500  # partial layouts that are kept
+_BEAM = 500  # partial layouts that are kept unless told
 
 Pairs = frozenset[tuple[int, int]]
 
@@ -89,25 +89,53 @@ def choose_layout(
             f"device {name!r} has {target.num_qubits} qubits, but the circuit needs {num_qubits}; "
             "take a larger device or fewer qubits"
         )
-    line = [(q, q + 1) for q in range(num_qubits - 1)]
-    couplers = coupler_errors(target)
-    readouts = [_MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
-    idles = [_MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
-    costs = [_weigh_qubits(target, *uses) for uses in zip(readouts, idles, strict=True)]
-    layout = (
-        _search(num_qubits, interactions, couplers, costs)
-        or _search(num_qubits, line, couplers, costs)
-        or _search(num_qubits, None, couplers, costs)
-    )
-    if layout is None:
+    found = find_layouts(target, num_qubits, interactions, measured)
+    if not found:
         raise DeviceError(
             f"device {name!r} has no {num_qubits} connected qubits whose gates and readout work; "
             "take another device or fewer qubits"
         )
-    return layout
+    return found[0][1]
 
 
-def _weigh_qubits(target: Target, readouts: int, idles: int) -> dict[int, float]:
+def find_layouts(
+    target: Target,
+    num_qubits: int,
+    interactions: Iterable[tuple[int, int]],
+    measured: Collection[int] = (),
+    *,
+    worst_coupler: float = DEAD_ERROR,
+    worst_readout: float = DEAD_ERROR,
+    most: int = _BEAM,
+) -> list[tuple[float, tuple[int, ...]]]:
+    """Layouts as :func:`choose_layout` looks for them, the best first; none where there are none.
+
+    Args:
+        target, num_qubits, interactions, measured: see :func:`choose_layout`.
+        worst_coupler: couplers with this error or more are not used.
+        worst_readout: the same for the readout of a qubit.
+        most: partial layouts that are kept while searching, the best ones.
+
+    Returns:
+        Each layout after its cost, which is -log of the probability that nothing errs.
+    """
+    line = [(q, q + 1) for q in range(num_qubits - 1)]
+    couplers = {p: error for p, error in coupler_errors(target).items() if error < worst_coupler}
+    readouts = [_MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
+    idles = [_MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
+    costs = [
+        _weigh_qubits(target, *uses, worst_readout) for uses in zip(readouts, idles, strict=True)
+    ]
+    return (
+        _search(num_qubits, interactions, couplers, costs, most)
+        or _search(num_qubits, line, couplers, costs, most)
+        or _search(num_qubits, None, couplers, costs, most)
+    )
+
+
+def _weigh_qubits(
+    target: Target, readouts: int, idles: int, worst_readout: float
+) -> dict[int, float]:
     """-log of the probability that a qubit's own gates, its readouts and its waits are right.
 
     A wait lasts as long as a measurement and its feed-forward.
@@ -117,7 +145,7 @@ def _weigh_qubits(target: Target, readouts: int, idles: int) -> dict[int, float]
     for qubit in range(target.num_qubits):
         readout = error_of(target, "measure", (qubit,))
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
-        if readout < DEAD_ERROR and gate < DEAD_ERROR:
+        if readout < worst_readout and gate < DEAD_ERROR:
             wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
             costs[qubit] = (
                 -readouts * math.log1p(-readout)
@@ -132,8 +160,9 @@ def _search(
     interactions: Iterable[tuple[int, int]] | None,
     couplers: dict[tuple[int, int], float],
     costs: Sequence[dict[int, float]],
-) -> tuple[int, ...] | None:
-    """The best layout found by placing one qubit after another.
+    most: int,
+) -> list[tuple[float, tuple[int, ...]]]:
+    """The best layouts found by placing one qubit after another, the best first.
 
     ``costs`` are those of each qubit of the circuit at each place; without ``interactions`` any
     connected places do.
@@ -164,11 +193,9 @@ def _search(
                     pair = (min(place, places[k]), max(place, places[k]))
                     added -= _USES_OF_A_COUPLER * math.log1p(-couplers[pair])
                 grown.append((cost + added, (*places, place)))
-        beam = sorted(grown)[:_BEAM]
-    if not beam:
-        return None
-    found = dict(zip(order, beam[0][1], strict=True))
-    return tuple(found[q] for q in range(num_qubits))
+        beam = sorted(grown)[:most]
+    ranks = sorted(range(num_qubits), key=order.__getitem__)
+    return [(cost, tuple(places[rank] for rank in ranks)) for cost, places in beam]
 
 
 def _order_by_partners(partners: dict[int, set[int]]) -> list[int]:

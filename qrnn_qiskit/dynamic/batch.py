@@ -35,6 +35,7 @@ class DynamicBatch:
         starts: (R,) first column of each sequence, where it is in |0...0>.
         stops: (R,) the column after its last step.
         steps: T, so many of the last columns are reported.
+        groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
 
     Attributes:
         outcomes: (R, T, 2^m) float64 probabilities of the stored values, 0 past a sequence's end.
@@ -51,12 +52,13 @@ class DynamicBatch:
         starts: NDArray[np.int64],
         stops: NDArray[np.int64],
         steps: int,
+        groups: NDArray[np.int64],
     ) -> None:
         self._executor = executor
         self._starts, self._stops = starts, stops
         self._shape = tables.shape
         self._first = tables.shape[1] - steps
-        self._parts = self._run(circuits, tables)
+        self._parts = self._run(circuits, tables, groups)
         self.outcomes = np.zeros((len(tables), steps, tables.shape[2]))
         self.values = np.zeros((len(tables), len(circuits.observables)))
         sampled = self._parts[0].found.standard_errors is not None
@@ -106,15 +108,23 @@ class DynamicBatch:
             gradient[part.rows] = target
         return gradient
 
-    def _run(self, circuits: DynamicCircuits, tables: NDArray[np.float64]) -> list[_Part]:
+    def _run(
+        self,
+        circuits: DynamicCircuits,
+        tables: NDArray[np.float64],
+        groups: NDArray[np.int64],
+    ) -> list[_Part]:
         lengths = self._stops - self._starts
-        groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
-        functions = [circuits.function(int(lengths[rows[0]])) for rows in groups]
-        parts = [np.stack([tables[row][self._span(row)] for row in rows]) for rows in groups]
+        members = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        functions = [circuits.function(int(lengths[rows[0]])) for rows in members]
+        parts = [np.stack([tables[row][self._span(row)] for row in rows]) for rows in members]
         results = self._executor.run_dynamic(
-            [function.value_pub(part) for function, part in zip(functions, parts, strict=True)]
+            [
+                function.value_pub(part, groups[rows])
+                for function, part, rows in zip(functions, parts, members, strict=True)
+            ]
         )
-        return [_Part(*items) for items in zip(groups, functions, parts, results, strict=True)]
+        return [_Part(*items) for items in zip(members, functions, parts, results, strict=True)]
 
     def _choose(self, part: _Part, method: GradientMethod, with_history: bool) -> Shifts:
         """The runs that the gradient of a part takes."""

@@ -15,7 +15,7 @@ from qrnn_qiskit.dynamic.gradients import follow_shifts, follow_spsa
 from qrnn_qiskit.executors import DynamicExecutor
 from qrnn_qiskit.gradients import GradientMethod, choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.replay_gradients import draw_signs
+from qrnn_qiskit.replay_gradients import draw_signs, group_copies
 
 __all__ = ["Simulate", "run_on_device"]
 
@@ -67,7 +67,13 @@ def run_on_device(
     starts, stops = (width - before).numpy(), (width + last).numpy()
     copies = 1 + 2 * len(signs)
     batch = DynamicBatch(
-        circuits, executor, run.numpy(), np.tile(starts, copies), np.tile(stops, copies), steps
+        circuits,
+        executor,
+        run.numpy(),
+        np.tile(starts, copies),
+        np.tile(stops, copies),
+        steps,
+        group_copies(size, len(signs)),
     )
     if method is not None and len(signs):
         outcomes, readouts = follow_spsa(tables, batch, signs, method.perturbation)

@@ -83,10 +83,12 @@ class DynamicFunction:
         """How many shifted runs the rule of each angle takes that is differentiated."""
         return self._count[self.steps >= 0]
 
-    def value_pub(self, tables: NDArray[np.float64]) -> DynamicPub:
+    def value_pub(
+        self, tables: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    ) -> DynamicPub:
         """The PUB at ``tables`` (B, T, 2^m, P) in radians."""
         values = self._shifted.spread(self._tables.bind_values(tables))
-        return DynamicPub(self._circuit, values, self._observables)
+        return DynamicPub(self._circuit, values, self._observables, groups)
 
     def list_shifts(
         self,
@@ -104,7 +106,8 @@ class DynamicFunction:
         """The PUB of the ``shifts`` at ``tables`` (B, T, 2^m, P)."""
         values = self._tables.bind_values(tables)
         values = self._shifted.bind_runs(values, shifts.sequences, shifts.runs)
-        return DynamicPub(self._circuit, values, self._observables)
+        groups = self._shifted.group_runs(shifts.sequences, shifts.runs)
+        return DynamicPub(self._circuit, values, self._observables, groups)
 
     def pull(
         self,

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Device",
     "Gradient",
+    "Patches",
     "QpuName",
     "QpuSequences",
     "QpuShots",
     "RunPath",
+    "Spacing",
     "TensorBoard",
     "TrainSteps",
     "open_local_device",
@@ -89,6 +91,24 @@ QpuSequences = Annotated[
         metavar="N",
         parser=parse_count,
         help="Only the first N test sequences; with --train-steps the size of a batch.",
+    ),
+]
+Patches = Annotated[
+    int,
+    typer.Option(
+        "--patches",
+        metavar="K",
+        parser=parse_count,
+        help="K sequences side by side in one circuit, each on good qubits of its own.",
+    ),
+]
+Spacing = Annotated[
+    int,
+    typer.Option(
+        "--spacing",
+        metavar="D",
+        parser=parse_count,
+        help="More than D couplers between the qubits of two patches; 0 lets them touch.",
     ),
 ]
 TrainSteps = Annotated[

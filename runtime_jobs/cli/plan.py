@@ -9,10 +9,12 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    Patches,
     QpuName,
     QpuSequences,
     QpuShots,
     RunPath,
+    Spacing,
     TrainSteps,
     open_trained_run,
 )
@@ -29,6 +31,7 @@ __all__ = ["EXAMPLES", "plan", "print_plan"]
 EXAMPLES = """\b
 Examples:
   qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000
+  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000 --patches 20
   qrnn plan runs/a --on ibm:kingston --shots 1000 --train-steps 3 --gradient spsa
 """
 
@@ -40,6 +43,8 @@ def plan(
     sequences: QpuSequences = None,
     train_steps: TrainSteps = None,
     gradient: Gradient = None,
+    patches: Patches = 1,
+    spacing: Spacing = 0,
     usd_per_second: Annotated[
         float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")
     ] = 1.60,
@@ -64,21 +69,43 @@ def plan(
     assert device.target is not None
     assert device.shots is not None
     work = find_work(
-        load(run.path), device.target, open_target(device.target), sequences, bool(train_steps)
+        load(run.path),
+        device.target,
+        open_target(device.target),
+        sequences,
+        bool(train_steps),
+        patches=patches,
+        spacing=spacing,
     )
-    made = work.plan(
-        device.shots,
-        train_steps=train_steps or 0,
-        gradient=method,
-        price_per_second=usd_per_second,
-        currency=currency,
+    made, other = (
+        chosen.plan(
+            device.shots,
+            train_steps=train_steps or 0,
+            gradient=method,
+            price_per_second=usd_per_second,
+            currency=currency,
+        )
+        for chosen in (work, work.pack_best(method) if patches == 1 else work.repack(1))
     )
     if as_json:
-        typer.echo(json.dumps(made.to_dict(), allow_nan=False))
+        content = made.to_dict() | {"instead": other.to_dict()}
+        typer.echo(json.dumps(content, allow_nan=False))
         return
     print_plan(made)
+    _print_packing(other)
     if method is not None and train_steps:
         _print_alternatives(work, made, method, train_steps)
+
+
+def _print_packing(other: Plan) -> None:
+    """What the same work takes with packing, where the plan has none, or without it."""
+    count = len(other.patches)
+    typer.echo(
+        f"instead by --patches {count} ({f'{count} sequences' if count > 1 else 'one sequence'} a "
+        f"circuit): {len(other.jobs)} jobs, {other.executions:,} executions, circuits of "
+        f"{other.duration * 1e6:.2f} us, {other.qpu_seconds:,.1f} QPU s, {other.price:,.2f} "
+        f"{other.currency}"
+    )
 
 
 def read_request(
@@ -127,7 +154,7 @@ def print_plan(plan: Plan) -> None:
     Console().print(table)
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
-        f"{plan.device}, qubits {'-'.join(map(str, plan.qubits))}, calibration snapshot",
+        f"{plan.device}, {_name_patches(plan)}, calibration snapshot",
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -144,6 +171,16 @@ def print_plan(plan: Plan) -> None:
         "28 days",
     ]
     typer.echo("\n".join(lines))
+
+
+def _name_patches(plan: Plan) -> str:
+    """The qubits of the copies of a circuit that run side by side."""
+    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
+    return (
+        f"{len(plan.patches)} patches side by side: {qubits}"
+        if len(plan.patches) > 1
+        else (f"qubits {qubits}")
+    )
 
 
 _MOST_ROWS = 20

@@ -8,10 +8,12 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    Patches,
     QpuName,
     QpuSequences,
     QpuShots,
     RunPath,
+    Spacing,
     TrainSteps,
     open_trained_run,
 )
@@ -36,6 +38,8 @@ def submit(
     sequences: QpuSequences = None,
     train_steps: TrainSteps = None,
     gradient: Gradient = None,
+    patches: Patches = 1,
+    spacing: Spacing = 0,
     max_qpu_seconds: Annotated[
         float | None,
         typer.Option(metavar="S", help="Cap on the QPU time of the run, all its jobs together."),
@@ -93,7 +97,15 @@ def submit(
     backend = f"ibm_{device.target}"
     service = None if max_qpu_seconds is None else Service()
     target = service.find_target(backend)[0] if service else open_target(device.target)
-    work = find_work(load(run.path), device.target, target, sequences, method is not None)
+    work = find_work(
+        load(run.path),
+        device.target,
+        target,
+        sequences,
+        method is not None,
+        patches=patches,
+        spacing=spacing,
+    )
     plan = work.plan(device.shots, train_steps=train_steps or 0, gradient=method)
     with open_ledger(run) as ledger:
         needed = plan.reserved_seconds + ledger.committed_seconds()
@@ -119,6 +131,8 @@ def submit(
             mode=mode,
             session_seconds=session_seconds,
             repetition=(former.repetition if former else 0) + fresh,
+            patches=patches,
+            spacing=spacing,
             fast_measurements=fast_measurements,
             planned_jobs=len(plan.jobs),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,12 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
-from qiskit.transpiler import Target
 
 from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
-from circuits.profile import CircuitProfile, profile_circuit
-from circuits.rules import RulePub, check_rules
+from circuits.profile import CircuitProfile
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
@@ -30,7 +27,8 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
-from runtime_jobs.compilation import Chip, choose_chip, measure_in_bases
+from runtime_jobs.compilation import measure_in_bases
+from runtime_jobs.dealing import deal_rows
 from runtime_jobs.ibm.counting import (
     bind_bases,
     count_states,
@@ -39,17 +37,15 @@ from runtime_jobs.ibm.counting import (
     read_outcomes,
 )
 from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
-from runtime_jobs.ibm.encoding import Bits, hash_circuit, pack_circuit, unpack_circuit
-from runtime_jobs.ibm.faults import check_working
+from runtime_jobs.ibm.encoding import Bits
+from runtime_jobs.ibm.freezing import Freezer
 from runtime_jobs.ledger import (
     FrozenCircuit,
-    FrozenDevice,
     JobRecord,
     JobRequest,
     Ledger,
     hash_bytes,
 )
-from runtime_jobs.mid_circuit import speed_up_measurements
 from runtime_jobs.plan.limits import (
     JobLimits,
     Load,
@@ -63,10 +59,14 @@ __all__ = ["IbmExecutor"]
 
 
 class Sheet(NamedTuple):
-    """A measured circuit with all its sets of values, measurement bases included."""
+    """A measured circuit with all its sets of values, measurement bases included.
+
+    Rows of the same number in ``groups`` run on the same patch of qubits.
+    """
 
     circuit: QuantumCircuit
     values: NDArray[np.float64]
+    groups: NDArray[np.int64]
 
 
 class IbmExecutor:
@@ -84,9 +84,14 @@ class IbmExecutor:
         ledger: of the run.
         gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
         limits: of the service on one job.
+        patches: so many rows of values run side by side, each on qubits of its own.
+        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
         repetition: 0, or more to run on purpose again what the ledger has results of.
         fast_measurements: whether mid-circuit measurements are those of
             :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
+
+    Raises:
+        DeviceError: the run has qubits already, for other patches than are asked for.
 
     Attributes:
         counts: what was asked for, whether it came from the ledger or from the service.
@@ -101,6 +106,8 @@ class IbmExecutor:
         *,
         gradient: str | None = None,
         limits: JobLimits | None = None,
+        patches: int = 1,
+        spacing: int = 0,
         repetition: int = 0,
         fast_measurements: bool = False,
     ) -> None:
@@ -115,13 +122,18 @@ class IbmExecutor:
         self._ledger = ledger
         self._limits = limits
         self._repetition = repetition
-        self._fast_measurements = fast_measurements
-        self._target: tuple[Target, str] | None = None
-        self._chip: Chip | None = None
+        self._patches = require_count("patches", patches)
         self._rounds = 0
         self._records: list[JobRecord] = []
-        self._frozen: dict[str, FrozenCircuit] = {}
-        self._is_checked = False
+        self._freezer = Freezer(
+            name,
+            ledger,
+            lambda: dispatcher.service.find_target(name),
+            patches=patches,
+            spacing=spacing,
+            fast_measurements=fast_measurements,
+            limits=limits,
+        )
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one round of PUBs, in as few jobs as the limits of the service allow.
@@ -137,7 +149,7 @@ class IbmExecutor:
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
         sheets = [
-            Sheet(circuit.circuit, circuit.bind(pub.values, groups))
+            Sheet(circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups)))
             for circuit, pub, groups in zip(measured, checked, bases, strict=True)
         ]
         results = self._run_sheets(sheets, self.shots)
@@ -159,7 +171,8 @@ class IbmExecutor:
             groups = group_terms(observables, range(num_qubits)) or [Basis()]
             values = check_values(pub.circuit.circuit, pub.values)
             bases.append(groups)
-            sheets.append(Sheet(pub.circuit.circuit, bind_bases(pub.circuit, values, groups)))
+            rows = bind_bases(pub.circuit, values, groups)
+            sheets.append(Sheet(pub.circuit.circuit, rows, _spread(pub, len(groups))))
         results = self._run_sheets(sheets, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
@@ -180,7 +193,7 @@ class IbmExecutor:
         shots = require_count("shots", shots)
         pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
         measured = measure_in_bases(circuit)
-        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]))
+        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
         (bits,) = self._run_sheets([sheet], shots)
         self.counts.bindings += len(pub.values)
         counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
@@ -191,57 +204,54 @@ class IbmExecutor:
 
     def describe(self) -> list[str]:
         """The physical qubits in use, one line."""
-        return [f"{found.name} {found}" for found in self._find_devices()]
+        found = self._freezer.find_device()
+        return [f"{found.name} {found}"] if found else []
 
     def layouts(self) -> list[dict[str, Any]]:
         """Physical qubits, calibration and job ids behind the results so far."""
-        ids = [record.job_id for record in self._records]
-        return [
-            {
-                "backend": found.name,
-                "qubits": list(found.qubits),
-                "calibration": found.calibration,
-                "job_ids": ids,
-            }
-            for found in self._find_devices()
-        ]
-
-    def _get_device(self) -> FrozenDevice:
-        device = self._ledger.find_device(self.backend)
-        assert device is not None
-        return device
-
-    def _find_devices(self) -> list[FrozenDevice]:
-        device = self._ledger.find_device(self.backend)
-        return [] if device is None else [device]
+        found = self._freezer.find_device()
+        if found is None:
+            return []
+        shared = {
+            "backend": found.name,
+            "calibration": found.calibration,
+            "job_ids": [record.job_id for record in self._records],
+        }
+        return [shared | {"qubits": list(patch)} for patch in found.patches]
 
     def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
         """The bits of every sheet, by register, in as few jobs as the limits allow."""
         self._rounds += 1
-        frozen = [self._freeze(sheet.circuit) for sheet in sheets]
+        deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
+        tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
+        frozen = [
+            self._freezer.freeze(sheet.circuit, deal.patches)
+            for sheet, deal in zip(sheets, deals, strict=True)
+        ]
         loads = [
-            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(values))
-            for kept, (_, values) in zip(frozen, sheets, strict=True)
+            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
+            for kept, table in zip(frozen, tables, strict=True)
         ]
         jobs = split_loads(loads, shots, self._limits)
         shipments = [
-            self._make_shipment(job, frozen, [sheet.values for sheet in sheets], loads, shots, k)
+            self._make_shipment(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
         if any(self._ledger.find(shipment.request.key) is None for shipment in shipments):
-            self._check_working(self._get_device())
+            self._freezer.check_working()
         results = self._dispatcher.run(shipments)
         records = [self._ledger.find(shipment.request.key) for shipment in shipments]
         self._records.extend(record for record in records if record is not None)
         self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
+        self.counts.transpilations = self._freezer.transpilations
         self.counts.jobs += len(jobs)
         self.counts.pubs += sum(map(len, jobs))
-        self.counts.executions += shots * sum(len(sheet.values) for sheet in sheets)
+        self.counts.executions += shots * sum(map(len, tables))
         parts: list[list[Bits]] = [[] for _ in sheets]
         for job, result in zip(jobs, results, strict=True):
             for piece, bits in zip(job, result, strict=True):
                 parts[piece.load].append(bits)
-        return [join_bits(part) for part in parts]
+        return [deal.split(join_bits(part)) for deal, part in zip(deals, parts, strict=True)]
 
     def _make_shipment(
         self,
@@ -254,7 +264,7 @@ class IbmExecutor:
     ) -> Shipment:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
-        device = self._get_device()
+        device = self._freezer.get_device()
         request = JobRequest(
             device=self.backend,
             round=f"round {self._rounds}, job {number}",
@@ -269,66 +279,11 @@ class IbmExecutor:
         )
         return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
 
-    def _check_working(self, device: FrozenDevice) -> None:
-        """Look once whether the qubits that were chosen on another day still work.
 
-        All circuits of a run have the gates of the first one.
-        """
-        if self._is_checked:
-            return
-        first = self._ledger.find_first_circuit(device.target_hash)
-        if first is not None:
-            target, _ = self._find_target()
-            check_working(self.backend, unpack_circuit(first.isa), target)
-        self._is_checked = True
-
-    def _find_target(self) -> tuple[Target, str]:
-        if self._target is None:
-            self._target = self._dispatcher.service.find_target(self.backend)
-        return self._target
-
-    def _freeze(self, circuit: QuantumCircuit) -> FrozenCircuit:
-        """The circuit as it was compiled when it was first sent, or now."""
-        key = hash_circuit(circuit)
-        if key not in self._frozen:
-            device = self._ledger.find_device(self.backend)
-            found = None
-            if device is not None:
-                found = self._ledger.find_circuit(key, device.target_hash)
-            self._frozen[key] = found or self._compile(circuit, key)
-        return self._frozen[key]
-
-    def _compile(self, circuit: QuantumCircuit, key: str) -> FrozenCircuit:
-        chip = self._choose_chip(circuit)
-        compiled = chip.compile(circuit)
-        # Whether a whole job is too large is a matter of how it is split.
-        check_rules([RulePub(compiled, 1)], chip.cut, shots=1, limits=self._limits)
-        profile = json.dumps(asdict(profile_circuit(compiled, chip.cut)))
-        placed = chip.place(compiled)
-        if self._fast_measurements:
-            placed = speed_up_measurements(placed, chip.target)
-        frozen = FrozenCircuit(pack_circuit(placed), profile)
-        self._ledger.freeze_circuit(key, self._get_device().target_hash, frozen)
-        self.counts.transpilations += 1
-        return frozen
-
-    def _choose_chip(self, circuit: QuantumCircuit) -> Chip:
-        """The qubits of the run: those of its first job, or the best ones now."""
-        if self._chip is None:
-            target, calibration = self._find_target()
-            device = self._ledger.find_device(self.backend)
-            if device is None:
-                self._chip = choose_chip(self.backend, target, circuit)
-                self._is_checked = True  # by the choice
-                self._ledger.freeze_device(
-                    FrozenDevice(
-                        self.backend, self._chip.qubits, self._chip.fingerprint(), calibration
-                    )
-                )
-            else:
-                self._check_working(device)
-                self._chip = Chip(self.backend, target, device.qubits)
-        return self._chip
+def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
+    """The group of each row, all measurement bases of a set of values in one."""
+    groups = np.arange(len(pub.values)) if pub.groups is None else pub.groups
+    return np.repeat(groups, bases)
 
 
 def _check_pub(pub: Pub) -> Pub:
@@ -336,4 +291,4 @@ def _check_pub(pub: Pub) -> Pub:
     observables = list(pub.observables)
     if observables:
         observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
-    return Pub(pub.circuit, check_values(pub.circuit, pub.values), observables)
+    return pub._replace(values=check_values(pub.circuit, pub.values), observables=observables)

@@ -42,7 +42,7 @@ class Submission:
             :class:`~runtime_jobs.ledger.records.WorkloadMode`.
         session_seconds: after which a session closes.
         repetition: how often the same was run before, where it is repeated on purpose.
-        fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        patches, spacing, fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
         planned_jobs: how many the plan has.
         is_finished: whether all results are there and have been used.
 
@@ -59,6 +59,8 @@ class Submission:
     mode: str = "batch"
     session_seconds: int | None = None
     repetition: int = 0
+    patches: int = 1
+    spacing: int = 0
     fast_measurements: bool = False
     planned_jobs: int | None = None
     is_finished: bool = False
@@ -108,7 +110,6 @@ def continue_submission(
         BudgetError, JobsPendingError, JobFailedError, ServiceError: see
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
-    ledger.write_setting(_SETTING, asdict(submission))
     dispatcher = Dispatcher(
         ledger,
         open_service,
@@ -119,7 +120,6 @@ def continue_submission(
         retry=retry,
         watch=watch,
     )
-    dispatcher.refresh_usage()
     executor = IbmExecutor(
         submission.backend,
         submission.shots,
@@ -127,8 +127,12 @@ def continue_submission(
         ledger,
         gradient=submission.gradient,
         repetition=submission.repetition,
+        patches=submission.patches,
+        spacing=submission.spacing,
         fast_measurements=submission.fast_measurements,
     )
+    ledger.write_setting(_SETTING, asdict(submission))
+    dispatcher.refresh_usage()
     result: Evaluation | Tuning
     if submission.train_steps:
         result = tune(run, executor, submission.train_steps, submission.sequences)

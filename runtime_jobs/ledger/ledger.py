@@ -245,7 +245,7 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
-                (device.name, json.dumps(device.qubits), device.target_hash, device.calibration),
+                (device.name, _write_layout(device), device.target_hash, device.calibration),
             )
 
     def find_device(self, name: str) -> FrozenDevice | None:
@@ -254,7 +254,10 @@ class Ledger:
             row = self._connection.execute(
                 "SELECT name, qubits, target, calibration FROM devices WHERE name = ?", (name,)
             ).fetchone()
-        return None if row is None else FrozenDevice(row[0], tuple(json.loads(row[1])), *row[2:])
+        if row is None:
+            return None
+        patches, spacing = _read_layout(row[1])
+        return FrozenDevice(row[0], patches, row[2], row[3], spacing)
 
     def forget_device(self, name: str) -> None:
         """Let other qubits be chosen for the next job; jobs and their circuits are kept."""
@@ -321,6 +324,18 @@ class Ledger:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _write_layout(device: FrozenDevice) -> str:
+    return json.dumps({"patches": device.patches, "spacing": device.spacing})
+
+
+def _read_layout(text: str) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """Patches and spacing; a list of qubits, as it was once written, is a single patch."""
+    kept = json.loads(text)
+    if isinstance(kept, list):
+        return (tuple(kept),), 0
+    return tuple(map(tuple, kept["patches"])), kept["spacing"]
 
 
 def _read_record(row: tuple[Any, ...]) -> JobRecord:

@@ -180,19 +180,22 @@ class FrozenDevice:
 
     Attributes:
         name: of the backend.
-        qubits: the physical qubits of the run.
+        patches: the physical qubits of the run, those of each copy of a circuit.
         target_hash: SHA-256 of instruction set, coupling map and layout, not of error rates.
         calibration: when it was calibrated, as the service says it.
+        spacing: that was asked for between patches.
     """
 
     name: str
-    qubits: tuple[int, ...]
+    patches: tuple[tuple[int, ...], ...]
     target_hash: str
     calibration: str
+    spacing: int = 0
 
     def __str__(self) -> str:
         """The qubits in one line."""
-        return f"qubits {'-'.join(map(str, self.qubits))}, calibrated {self.calibration}"
+        qubits = ", ".join("-".join(map(str, patch)) for patch in self.patches)
+        return f"qubits {qubits}, calibrated {self.calibration}"
 
 
 def hash_bytes(content: bytes) -> str:

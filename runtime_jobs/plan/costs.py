@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runtime_jobs.compilation import Chip
+from runtime_jobs.packing import Packing
 from runtime_jobs.plan.limits import (
     JobLimits,
     estimate_seconds,
@@ -59,7 +59,7 @@ class Plan:
         device: its name.
         sequences: in each pass.
         shots: of each circuit.
-        qubits: the physical qubits.
+        patches: the physical qubits of each copy of a circuit.
         jobs: in the order in which they are sent.
         two_qubit_gates, two_qubit_depth, broadcasts, duration: of the longest circuit; seconds.
         t1, t2: medians of its qubits in seconds, None where the device does not say.
@@ -70,7 +70,7 @@ class Plan:
     device: str
     sequences: int
     shots: int
-    qubits: tuple[int, ...]
+    patches: tuple[tuple[int, ...], ...]
     jobs: tuple[PlannedJob, ...]
     two_qubit_gates: int
     two_qubit_depth: int
@@ -113,7 +113,7 @@ class Plan:
 
 
 def make_plan(
-    chip: Chip,
+    packing: Packing,
     passes: Sequence[Sequence[Round]],
     *,
     sequences: int,
@@ -125,7 +125,7 @@ def make_plan(
     """Cut rounds into jobs and add them up.
 
     Args:
-        chip: the device and its qubits.
+        packing: the device and its qubits.
         passes: the rounds of each pass through the sequences: one for inference, one for each
             training step. Every round needs the one before.
         sequences: in each pass.
@@ -169,23 +169,23 @@ def make_plan(
         key=lambda profile: profile.seconds,
     )
     return Plan(
-        device=chip.name,
+        device=packing.name,
         sequences=sequences,
         shots=shots,
-        qubits=chip.qubits,
+        patches=packing.patches,
         jobs=tuple(jobs),
         two_qubit_gates=longest.two_qubit_gates,
         two_qubit_depth=longest.two_qubit_depth,
         broadcasts=longest.broadcasts,
         duration=longest.seconds,
-        t1=_find_median(chip, "t1"),
-        t2=_find_median(chip, "t2"),
+        t1=_find_median(packing, "t1"),
+        t2=_find_median(packing, "t2"),
         price_per_second=price_per_second,
         currency=currency,
     )
 
 
-def _find_median(chip: Chip, name: str) -> float | None:
-    properties = chip.cut.qubit_properties or []
+def _find_median(packing: Packing, name: str) -> float | None:
+    properties = [item for chip in packing.chips for item in chip.cut.qubit_properties or []]
     times = [getattr(item, name) for item in properties if getattr(item, name)]
     return statistics.median(times) if times else None

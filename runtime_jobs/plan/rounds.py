@@ -10,13 +10,16 @@ from qiskit.circuit import QuantumCircuit
 
 from circuits import unroll
 from circuits.coupling import Measurement
-from circuits.profile import CircuitProfile, profile_circuit
+from circuits.profile import CircuitProfile
 from circuits.shifts import shift_parameters
 from qrnn_qiskit.dynamic.function import DynamicCircuits, DynamicFunction
 from qrnn_qiskit.gradients import GradientMethod
 from qrnn_qiskit.model import QRNN
+from qrnn_qiskit.replay_gradients import group_copies
 from runtime_jobs.aer.bases import group_terms
-from runtime_jobs.compilation import Chip, measure_in_bases
+from runtime_jobs.compilation import measure_in_bases
+from runtime_jobs.dealing import deal_rows
+from runtime_jobs.packing import Packing
 from runtime_jobs.plan.limits import Load
 
 __all__ = ["Round", "list_rounds", "longest_circuit"]
@@ -32,7 +35,7 @@ class Round:
 
 def list_rounds(
     qrnn: QRNN,
-    chip: Chip,
+    packing: Packing,
     ends: NDArray[np.int64],
     gradient: GradientMethod | None = None,
 ) -> list[Round]:
@@ -44,16 +47,16 @@ def list_rounds(
 
     Args:
         qrnn: the model.
-        chip: where the circuits are compiled for.
+        packing: the qubits that the circuits are compiled for.
         ends: (B,) valid steps of each sequence.
         gradient: of a training step; None for inference.
     """
     if qrnn.measurement is not None:
-        return _list_dynamic(qrnn, qrnn.measurement, chip, ends, gradient)
-    planner = _Planner(qrnn, chip)
+        return _list_dynamic(qrnn, qrnn.measurement, packing, ends, gradient)
+    planner = _Planner(qrnn, packing)
     draws = gradient.draws if gradient is not None and gradient.name == "spsa" else 0
     steps = range(1, int(ends.max()) + 1)
-    forward = [planner.read(t, (1 + 2 * draws) * int((ends >= t).sum())) for t in steps]
+    forward = [planner.read(t, group_copies(int((ends >= t).sum()), draws)) for t in steps]
     if qrnn.readout_mode == "expectation":
         rounds = [Round(f"step {t}", (load,)) for t, load in zip(steps, forward, strict=True)]
     else:
@@ -82,54 +85,67 @@ def _dynamic_circuit(function: DynamicFunction) -> QuantumCircuit:
 def _list_dynamic(
     qrnn: QRNN,
     measurement: Measurement,
-    chip: Chip,
+    packing: Packing,
     ends: NDArray[np.int64],
     gradient: GradientMethod | None,
 ) -> list[Round]:
     circuits = _list_functions(qrnn, measurement)
     bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits))) or 1
+    loader = _Loader(packing, bases)
     name = None if gradient is None else gradient.name
-    copies = 1 + 2 * gradient.draws if gradient is not None and name == "spsa" else 1
+    draws = gradient.draws if gradient is not None and name == "spsa" else 0
     forward, backward = [], []
     for length in np.unique(ends):
         function = circuits.function(int(length))
-        compiled = chip.compile(_dynamic_circuit(function))
-        profile = profile_circuit(compiled, chip.cut)
-        rows = int((ends == length).sum()) * bases
+        circuit, sequences = _dynamic_circuit(function), int((ends == length).sum())
         label = f"the dynamic circuit of {length} steps"
-        forward.append(Load(label, profile, rows * copies))
+        forward.append(loader.load(label, circuit, group_copies(sequences, draws)))
         runs = function.count_runs()
         if gradient is not None and name == "coordinates":
-            backward.append(Load(label, profile, rows * gradient.draws * int(runs.max())))
+            groups = np.repeat(np.arange(sequences * gradient.draws), runs.max())
+            backward.append(loader.load(label, circuit, groups))
         elif name == "parameter-shift":
-            backward.append(Load(label, profile, rows * int(runs.sum())))
+            groups = np.repeat(np.arange(sequences * len(runs)), np.tile(runs, sequences))
+            backward.append(loader.load(label, circuit, groups))
     rounds = [Round("all steps", tuple(forward))]
     return [*rounds, Round("shifts", tuple(backward))] if backward else rounds
 
 
+class _Loader:
+    """Counts circuits as they are dealt over patches; each is compiled once."""
+
+    def __init__(self, packing: Packing, bases: int) -> None:
+        self._packing = packing
+        self._bases = bases
+        self._profiles: dict[tuple[str, int], CircuitProfile] = {}
+
+    def load(self, label: str, circuit: QuantumCircuit, groups: NDArray[np.int64]) -> Load:
+        """The circuit with rows of these ``groups``; equal labels mean the same gates."""
+        deal = deal_rows(np.repeat(groups, self._bases), len(self._packing.patches))
+        key = (label, deal.patches)
+        if key not in self._profiles:
+            self._profiles[key] = self._packing.profile(circuit, deal.patches)
+        return Load(label, self._profiles[key], len(deal.rows))
+
+
 class _Planner:
-    """Counts the PUBs of prefixes; every circuit is compiled once."""
+    """Counts the PUBs of prefixes."""
 
-    def __init__(self, qrnn: QRNN, chip: Chip) -> None:
+    def __init__(self, qrnn: QRNN, packing: Packing) -> None:
         self._ansatz = qrnn.ansatz
-        self._chip = chip
-        observables = qrnn.readout.observables
-        self._bases = len(group_terms(observables, range(qrnn.num_qubits)))
-        self._profiles: dict[int, CircuitProfile] = {}
+        bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits)))
+        self._loader = _Loader(packing, bases)
 
-    def read(self, num_steps: int, rows: int) -> Load:
-        """The readouts of ``rows`` sequences after ``num_steps`` steps."""
-        circuit = unroll(self._ansatz, num_steps)
-        return self._load(f"the prefix of {num_steps} steps", num_steps, circuit, rows)
+    def read(self, num_steps: int, groups: NDArray[np.int64]) -> Load:
+        """The readouts of sequences after ``num_steps`` steps."""
+        return self._load(num_steps, unroll(self._ansatz, num_steps), groups)
 
-    def shift(self, num_steps: int, rows: int) -> Load:
+    def shift(self, num_steps: int, sequences: int) -> Load:
         """All parameter shifts of these readouts; a shift is bound, the gates stay the same."""
         shifted = shift_parameters(unroll(self._ansatz, num_steps))
-        rows *= len(shifted.shifts)
-        return self._load(f"the shifts of {num_steps} steps", num_steps, shifted.circuit, rows)
+        groups = shifted.group_runs(*shifted.list_runs(sequences))
+        return self._load(num_steps, shifted.circuit, groups)
 
-    def _load(self, label: str, num_steps: int, circuit: QuantumCircuit, rows: int) -> Load:
-        if num_steps not in self._profiles:
-            compiled = self._chip.compile(measure_in_bases(circuit).circuit)
-            self._profiles[num_steps] = profile_circuit(compiled, self._chip.cut)
-        return Load(label, self._profiles[num_steps], rows * self._bases)
+    def _load(self, num_steps: int, circuit: QuantumCircuit, groups: NDArray[np.int64]) -> Load:
+        measured = measure_in_bases(circuit).circuit
+        return self._loader.load(f"the prefix of {num_steps} steps", measured, groups)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from circuits.validation import require_count
@@ -14,7 +16,7 @@ from qrnn_qiskit.loading import TrainedModel
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.experiment import load_splits
-from runtime_jobs.compilation import Chip, choose_chip
+from runtime_jobs.packing import Packing, choose_packing
 from runtime_jobs.plan.costs import Plan, make_plan
 from runtime_jobs.plan.limits import JobLimits
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
@@ -28,13 +30,15 @@ class Work:
 
     Attributes:
         trained: the model.
-        chip: the device's qubits for it.
+        packing: the device's qubits for it.
         ends: (B,) valid steps of each sequence.
+        spacing: between the patches of the packing.
     """
 
     trained: TrainedModel
-    chip: Chip
+    packing: Packing
     ends: NDArray[np.int64]
+    spacing: int = 0
 
     def plan(
         self,
@@ -51,9 +55,9 @@ class Work:
         Raises:
             LimitError: a circuit that no job takes.
         """
-        rounds: list[Round] = list_rounds(self.trained.qrnn, self.chip, self.ends, gradient)
+        rounds: list[Round] = list_rounds(self.trained.qrnn, self.packing, self.ends, gradient)
         return make_plan(
-            self.chip,
+            self.packing,
             [rounds] * (train_steps or 1),
             sequences=len(self.ends),
             shots=shots,
@@ -62,9 +66,68 @@ class Work:
             limits=limits,
         )
 
+    def repack(self, patches: int | None) -> Work:
+        """The same work on another number of patches; None for as many as there are."""
+        target = self.packing.target
+        packing = choose_packing(
+            self.packing.name, target, self._find_longest(), patches, self.spacing
+        )
+        return replace(self, packing=packing)
+
+    def pack_best(self, gradient: GradientMethod | None = None) -> Work:
+        """The same work on the fewest patches that need the fewest executions.
+
+        More copies of a replay cost nothing but qubits. Those of a dynamic circuit wait for one
+        another, so only so many are taken as let every qubit keep its coherence as the hardware
+        rules recommend, or as a single copy does.
+        """
+        whole = self.repack(None)
+        available = len(whole.packing.patches)
+        counts = _list_counts(_count_groups(len(self.ends), gradient), available)
+        if self.trained.qrnn.measurement is None:
+            return self.repack(counts[-1])
+        best = self.repack(1)
+        allowed = max(JobLimits().warned_coherence, best._share_coherence())
+        for count in counts[1:]:
+            packed = self.repack(count)
+            if packed._share_coherence() > allowed:
+                break
+            best = packed
+        return best
+
+    def _find_longest(self) -> QuantumCircuit:
+        return longest_circuit(self.trained.qrnn, int(self.ends.max()))
+
+    def _share_coherence(self) -> float:
+        """How long the longest circuit is, in units of the least T1 or T2 of its qubits."""
+        profile = self.packing.profile(self._find_longest(), len(self.packing.patches))
+        return profile.seconds / self.packing.least_coherence()
+
+
+def _count_groups(sequences: int, gradient: GradientMethod | None) -> float:
+    """The rows that can be dealt one by one; infinite where shifts fill any number of patches."""
+    if gradient is None:
+        return sequences
+    return sequences * (1 + gradient.draws) if gradient.name == "spsa" else math.inf
+
+
+def _list_counts(groups: float, available: int) -> list[int]:
+    """Numbers of patches from 1 on of which none has a smaller one with as few executions."""
+    if math.isinf(groups):
+        return list(range(1, available + 1))
+    fewest = {math.ceil(groups / math.ceil(groups / k)) for k in range(1, available + 1)}
+    return sorted(fewest)
+
 
 def find_work(
-    trained: TrainedModel, name: str, target: Target, sequences: int | None, training: bool
+    trained: TrainedModel,
+    name: str,
+    target: Target,
+    sequences: int | None,
+    training: bool,
+    *,
+    patches: int = 1,
+    spacing: int = 0,
 ) -> Work:
     """The first test sequences, or a batch of training sequences, on the best qubits of a device.
 
@@ -74,16 +137,19 @@ def find_work(
         target: of the device.
         sequences: how many; all test sequences, or ``train.batch_size``, unless given.
         training: whether they are a batch of training.
+        patches: so many sequences run side by side.
+        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
 
     Raises:
         ValueError: there are not so many sequences.
-        DeviceError: the device has too few qubits.
+        DeviceError: the device has too few qubits, or too few patches.
     """
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
     circuit = longest_circuit(trained.qrnn, int(ends.max()))
-    return Work(trained, choose_chip(name, target, circuit), ends)
+    packing = choose_packing(name, target, circuit, patches, spacing)
+    return Work(trained, packing, ends, spacing)
 
 
 def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:

@@ -6,8 +6,9 @@ from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
 from circuits import build_ansatz, unroll
 from runtime_jobs.aer.bases import group_terms
-from runtime_jobs.compilation import choose_chip, measure_in_bases
+from runtime_jobs.compilation import Chip, measure_in_bases
 from runtime_jobs.local_devices import open_target
+from runtime_jobs.packing import choose_packing
 
 
 def test_bound_bases_turn_each_pauli_into_z() -> None:
@@ -31,13 +32,13 @@ def test_bound_bases_turn_each_pauli_into_z() -> None:
 def test_a_placed_circuit_acts_on_the_chosen_qubits_and_is_the_compiled_one() -> None:
     circuit = unroll(build_ansatz("linear", num_qubits=3, num_layers=1), 2)
     target = open_target("kingston")
-    chip = choose_chip("kingston", target, circuit)
-    compiled = chip.compile(measure_in_bases(circuit).circuit)
-    placed = chip.place(compiled)
+    packing = choose_packing("kingston", target, circuit)
+    measured = measure_in_bases(circuit).circuit
+    placed = packing.build(measured)
     used = {placed.find_bit(qubit).index for item in placed.data for qubit in item.qubits}
-    assert used == set(chip.qubits)
+    assert used == set(packing.patches[0])
     assert placed.num_qubits == target.num_qubits
-    assert placed.parameters == compiled.parameters
+    assert placed.parameters == measured.parameters
     for item in placed.data:
         where = tuple(placed.find_bit(qubit).index for qubit in item.qubits)
         assert where in target[item.operation.name]
@@ -45,7 +46,7 @@ def test_a_placed_circuit_acts_on_the_chosen_qubits_and_is_the_compiled_one() ->
 
 def test_compiling_keeps_the_state() -> None:
     circuit = unroll(build_ansatz("linear", num_qubits=3, num_layers=1), 2)
-    chip = choose_chip("kingston", open_target("kingston"), circuit)
+    chip = Chip("kingston", open_target("kingston"), (144, 143, 142))
     values = np.random.default_rng(1).normal(size=circuit.num_parameters)
     compiled = chip.compile(circuit).assign_parameters(values)
     assert Operator(compiled).equiv(Operator(circuit.assign_parameters(values)))

@@ -118,7 +118,7 @@ def test_no_order_of_jobs_exceeds_the_cap(cap, actions, tmp_path_factory) -> Non
 
 
 def test_circuits_and_devices_stay_as_they_were_first_sent(tmp_path: Path) -> None:
-    device = FrozenDevice("ibm_kingston", (5, 4, 3), "t", "2026-11-21")
+    device = FrozenDevice("ibm_kingston", ((5, 4, 3), (8, 9, 10)), "t", "2026-11-21", spacing=1)
     with Ledger(tmp_path) as ledger:
         ledger.freeze_circuit("c", "t", FrozenCircuit(b"qpy", "{}"))
         ledger.freeze_device(device)

@@ -7,8 +7,8 @@ import torch
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs import open_device
-from runtime_jobs.compilation import choose_chip
 from runtime_jobs.local_devices import open_target
+from runtime_jobs.packing import choose_packing
 from runtime_jobs.plan.costs import make_plan
 from runtime_jobs.plan.limits import JobLimits
 from runtime_jobs.plan.rounds import list_rounds, longest_circuit
@@ -16,13 +16,19 @@ from runtime_jobs.plan.rounds import list_rounds, longest_circuit
 SHOTS = 16
 
 
-def plan_model(model: QRNN, ends: list[int], gradient: str | None, limits: JobLimits | None = None):
+def plan_model(
+    model: QRNN,
+    ends: list[int],
+    gradient: str | None,
+    limits: JobLimits | None = None,
+    patches: int = 1,
+):
     circuit = longest_circuit(model, max(ends))
-    chip = choose_chip("kingston", open_target("kingston"), circuit)
+    packing = choose_packing("kingston", open_target("kingston"), circuit, patches)
     method = None if gradient is None else parse_gradient(gradient)
-    rounds = list_rounds(model, chip, np.array(ends), method)
+    rounds = list_rounds(model, packing, np.array(ends), method)
     return make_plan(
-        chip,
+        packing,
         [rounds],
         sequences=len(ends),
         shots=SHOTS,
@@ -57,7 +63,7 @@ def test_measured_mode_is_one_job_with_a_broadcast_for_each_step_but_the_last() 
     (job,) = plan.jobs
     assert (job.pubs, job.circuits) == (1, 6)
     assert plan.broadcasts == 3
-    assert len(plan.qubits) == 3  # an ancilla beside the memory
+    assert [len(patch) for patch in plan.patches] == [3]  # an ancilla beside the memory
 
 
 def test_each_job_needs_those_of_the_round_before() -> None:

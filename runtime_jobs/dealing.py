@@ -1,0 +1,88 @@
+"""Rows of a table of values dealt over patches of a device, and what they measured put together."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.primitives import BitArray
+
+__all__ = ["Deal", "deal_rows", "name_on_patch"]
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Where each of R rows runs.
+
+    Attributes:
+        rows: (executions, patches), the row on each patch in each execution. Where a patch has
+            fewer rows than others its last one runs again, and nobody reads it.
+        places: (R, 2), execution and patch of each row.
+    """
+
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @property
+    def patches(self) -> int:
+        """The patches that are needed."""
+        return int(self.rows.shape[1])
+
+    def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values (R, P) of single circuits as those (executions, patches * P) of packed ones.
+
+        The values of a patch follow one another, the first patch first.
+        """
+        return np.ascontiguousarray(values[self.rows].reshape(len(self.rows), -1))
+
+    def split(self, bits: Mapping[str, BitArray]) -> dict[str, BitArray]:
+        """The bits of packed circuits, by the registers of a single one, in the order of rows."""
+        if self.patches == 1:
+            return {name: array[self.places[:, 0]] for name, array in bits.items()}
+        executions, patches = self.places.T
+        found = {}
+        for name in dict.fromkeys(label.partition("_")[2] for label in bits):
+            copies = [bits[name_on_patch(name, p, self.patches)] for p in range(self.patches)]
+            arrays = np.stack([copy.array for copy in copies])
+            found[name] = BitArray(arrays[patches, executions], copies[0].num_bits)
+        return found
+
+
+def deal_rows(groups: NDArray[np.int64], patches: int) -> Deal:
+    """Deal rows over at most ``patches`` patches, in as few executions as their groups allow.
+
+    The rows of a group stay on one patch, so that what is compared has the same errors. Large
+    groups come first, each to the patch with the fewest rows, so groups of one size go round.
+
+    Args:
+        groups: (R,) a number for each row, equal within a group.
+        patches: how many there are; no more are used than there are groups.
+    """
+    _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    used = min(patches, len(sizes))
+    loads = [(0, patch) for patch in range(used)]
+    patch_of = np.zeros(len(sizes), np.int64)
+    for group in np.argsort(-sizes, kind="stable"):
+        load, patch = loads[0]
+        patch_of[group] = patch
+        heapq.heapreplace(loads, (load + int(sizes[group]), patch))
+    on = patch_of[members]
+    piles = [np.flatnonzero(on == patch) for patch in range(used)]
+    length = max(map(len, piles))
+    places = np.zeros((len(groups), 2), np.int64)
+    for patch, pile in enumerate(piles):
+        places[pile] = np.stack((np.arange(len(pile)), np.full(len(pile), patch)), 1)
+    rows = [np.pad(pile, (0, length - len(pile)), mode="edge") for pile in piles]
+    return Deal(np.stack(rows, 1), places)
+
+
+def name_on_patch(name: str, patch: int, patches: int) -> str:
+    """The name of a register or a parameter on one of ``patches`` patches; on a single one its own.
+
+    >>> name_on_patch("final", 3, 12)
+    'patch03_final'
+    """
+    return name if patches == 1 else f"patch{patch:0{len(str(patches - 1))}}_{name}"

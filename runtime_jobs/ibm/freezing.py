@@ -1,0 +1,153 @@
+"""Circuits of a run, compiled when they are first sent and never again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.transpiler import Target
+
+from circuits.limits import JobLimits
+from runtime_jobs.device_names import DeviceError
+from runtime_jobs.ibm.encoding import hash_circuit, pack_circuit, unpack_circuit
+from runtime_jobs.ibm.faults import check_working
+from runtime_jobs.ledger import FrozenCircuit, FrozenDevice, Ledger
+from runtime_jobs.mid_circuit import speed_up_measurements
+from runtime_jobs.packing import Packing, choose_packing
+
+__all__ = ["Freezer"]
+
+
+class Freezer:
+    """Compiles circuits for the qubits of a run; what was compiled before comes from its ledger.
+
+    Args:
+        backend: its name.
+        ledger: of the run.
+        find_target: the target of the backend as it is now, and when it was calibrated; called only
+            where something has to be compiled or sent.
+        patches, spacing, fast_measurements, limits: see
+            :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
+
+    Raises:
+        DeviceError: the qubits of the run were chosen for other patches than are asked for now.
+
+    Attributes:
+        transpilations: circuits that were compiled by this object.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        ledger: Ledger,
+        find_target: Callable[[], tuple[Target, str]],
+        *,
+        patches: int,
+        spacing: int,
+        fast_measurements: bool,
+        limits: JobLimits | None,
+    ) -> None:
+        self.transpilations = 0
+        self._backend = backend
+        self._ledger = ledger
+        self._ask = find_target
+        self._patches = patches
+        self._spacing = spacing
+        self._fast_measurements = fast_measurements
+        self._limits = limits
+        self._found: tuple[Target, str] | None = None
+        self._packing: Packing | None = None
+        self._frozen: dict[str, FrozenCircuit] = {}
+        self._is_checked = False
+        self.find_device()  # a layout for other patches is told before anything is done
+
+    def find_device(self) -> FrozenDevice | None:
+        """The qubits of the run, which its first job chose; None before."""
+        device = self._ledger.find_device(self._backend)
+        asked = (self._patches, self._spacing)
+        if device is not None and (kept := (len(device.patches), device.spacing)) != asked:
+            raise DeviceError(
+                f"the circuits of this run on {device.name} were compiled for --patches {kept[0]} "
+                f"--spacing {kept[1]}, and --patches {asked[0]} --spacing {asked[1]} was asked "
+                "for; keep to the former, or let --relayout choose qubits anew, which computes "
+                "everything again"
+            )
+        return device
+
+    def get_device(self) -> FrozenDevice:
+        """The qubits of the run, of which a circuit has been frozen."""
+        device = self.find_device()
+        assert device is not None
+        return device
+
+    def freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
+        """Copies of a circuit on the first patches, as compiled when they were first sent, or now.
+
+        Raises:
+            DeviceError: the device has too few qubits or patches.
+            HardwareRuleError: they break a rule of the hardware.
+            FaultyQubitsError: the qubits of the run do not work any more.
+        """
+        key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
+        if key not in self._frozen:
+            device = self.find_device()
+            found = None
+            if device is not None:
+                found = self._ledger.find_circuit(key, device.target_hash)
+            self._frozen[key] = found or self._compile(circuit, patches, key)
+        return self._frozen[key]
+
+    def check_working(self) -> None:
+        """Look once whether the qubits that were chosen on another day still work.
+
+        All circuits of a run have the gates of the first one.
+        """
+        if self._is_checked:
+            return
+        first = self._ledger.find_first_circuit(self.get_device().target_hash)
+        if first is not None:
+            target, _ = self._find_target()
+            check_working(self._backend, unpack_circuit(first.isa), target)
+        self._is_checked = True
+
+    def _find_target(self) -> tuple[Target, str]:
+        if self._found is None:
+            self._found = self._ask()
+        return self._found
+
+    def _compile(self, circuit: QuantumCircuit, patches: int, key: str) -> FrozenCircuit:
+        packing = self._choose_packing(circuit)
+        placed = packing.build(circuit, patches)
+        profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
+        if self._fast_measurements:
+            placed = speed_up_measurements(placed, packing.target)
+        frozen = FrozenCircuit(pack_circuit(placed), profile)
+        self._ledger.freeze_circuit(key, self.get_device().target_hash, frozen)
+        self.transpilations += 1
+        return frozen
+
+    def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
+        """The qubits of the run: those of its first job, or the best ones now."""
+        if self._packing is None:
+            target, calibration = self._find_target()
+            device = self.find_device()
+            if device is None:
+                self._packing = choose_packing(
+                    self._backend, target, circuit, self._patches, self._spacing
+                )
+                self._is_checked = True  # by the choice
+                self._ledger.freeze_device(
+                    FrozenDevice(
+                        self._backend,
+                        self._packing.patches,
+                        self._packing.fingerprint(),
+                        calibration,
+                        self._spacing,
+                    )
+                )
+            else:
+                self.check_working()
+                self._packing = Packing(self._backend, target, device.patches)
+        return self._packing
