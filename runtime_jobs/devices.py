@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,12 @@ def open_device(
     max_qpu_seconds: float | None = None,
     ledger: Path | None = None,
 ) -> Executor:
-    """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston?shots=4096``.
+    """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston``, ``ibm:kingston``.
+
+    On ``ibm:NAME`` every call waits for its jobs, and a call that was made before with the same
+    circuits, values and shots is answered from the ledger; the commands submit, collect and resume
+    do the same for a run without waiting. Its ledger is this process's until the executor is
+    closed (``executor.close()``, or ``with open_device(...) as executor``).
 
     Args:
         name: a device name, see :func:`parse_device_name`. A key in it and the argument of the
@@ -42,8 +48,10 @@ def open_device(
         gradient: method of the gradient on a device; the simulator has its own, the adjoint.
         noise_model: a noise model of your own for ``aer``, for the qubits of the circuit counted
             from 0.
-        max_qpu_seconds: what may be spent, in seconds of QPU time; local devices spend none.
-        ledger: where jobs are recorded; local devices have none.
+        max_qpu_seconds: what may be spent in all, in seconds of QPU time; a QPU is not opened
+            without. Local devices spend none.
+        ledger: the folder where jobs are recorded, made where there is none; a QPU is not opened
+            without. Local devices have none.
 
     Raises:
         DeviceError: a name that cannot be read, a device that this version does not have, or an
@@ -54,10 +62,7 @@ def open_device(
         return _open_aer(device, gradient, noise_model)
     if device.name == "simulator":
         return _open_simulator(device, gradient, noise_model)
-    raise DeviceError(
-        f"device {name!r} is not in this version of qrnn-qiskit, which runs on: simulator, aer and "
-        "aer:NAME"
-    )
+    return _open_ibm(device, gradient, max_qpu_seconds, ledger)
 
 
 def _open_simulator(
@@ -77,6 +82,42 @@ def _open_simulator(
     from qrnn_qiskit.executors import SimulatorExecutor
 
     return SimulatorExecutor(device.seed)
+
+
+def _open_ibm(
+    device: DeviceName, gradient: str | None, cap: float | None, folder: Path | None
+) -> Executor:
+    given = {"target": device.target, "shots": device.shots, "max_qpu_seconds": cap}
+    for key, value in (given | {"ledger": folder}).items():
+        if value is None:
+            raise DeviceError(
+                f"device '{device}' costs money: {key} is missing; give it, as in "
+                "open_device('ibm:kingston', shots=1000, max_qpu_seconds=60, ledger=Path('runs/a'))"
+            )
+    for key in ("seed", "noise", "mitigation"):
+        if getattr(device, key) is not None:
+            raise DeviceError(f"device '{device}': a QPU takes shots alone; leave {key} out")
+    assert device.shots is not None
+    assert cap is not None
+    assert folder is not None
+    from runtime_jobs.ibm.dispatch import Dispatcher
+    from runtime_jobs.ibm.executor import IbmExecutor
+    from runtime_jobs.ibm.service import Service
+    from runtime_jobs.ledger import Ledger, hold_lock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(hold_lock(folder))
+        ledger = stack.enter_context(Ledger(folder))
+        dispatcher = Dispatcher(ledger, Service, cap, wait=True)
+        return IbmExecutor(
+            f"ibm_{device.target}",
+            device.shots,
+            dispatcher,
+            ledger,
+            gradient=gradient,
+            closing=stack.pop_all(),
+        )
 
 
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:

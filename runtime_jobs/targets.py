@@ -15,6 +15,7 @@ __all__ = [
     "describe_qubits",
     "duration_of",
     "error_of",
+    "median_errors",
 ]
 
 # Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
@@ -95,13 +96,19 @@ def cut_target(target: Target, qubits: Sequence[int], noise_scale: float = 1.0) 
     return cut
 
 
+def median_errors(target: Target, qubits: Sequence[int]) -> tuple[float | None, float]:
+    """Medians of the two-qubit errors, None where no coupler lies between them, and of readout."""
+    couplers = [e for pair, e in coupler_errors(target).items() if set(pair) <= set(qubits)]
+    readout = statistics.median(error_of(target, "measure", (q,)) for q in qubits)
+    return statistics.median(couplers) if couplers else None, readout
+
+
 def describe_qubits(target: Target, qubits: Sequence[int]) -> str:
     """The quality of some qubits in words: median errors, T1 and T2."""
     parts = [f"qubits {'-'.join(map(str, qubits))}"]
-    couplers = [e for pair, e in coupler_errors(target).items() if set(pair) <= set(qubits)]
-    if couplers:
-        parts.append(f"two-qubit error {statistics.median(couplers):.2%}")
-    readout = statistics.median(error_of(target, "measure", (q,)) for q in qubits)
+    couplers, readout = median_errors(target, qubits)
+    if couplers is not None:
+        parts.append(f"two-qubit error {couplers:.2%}")
     parts.append(f"readout error {readout:.2%}")
     for name in ("t1", "t2"):
         times = [getattr(p, name) for p in _properties(target, qubits) if getattr(p, name)]

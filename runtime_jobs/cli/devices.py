@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime_jobs.cli.options import parse_count
+from runtime_jobs.cli.options import find_target, open_trained_run, parse_count
+from runtime_jobs.device_names import DeviceError
+
+if TYPE_CHECKING:
+    from qiskit.transpiler import Target
+
+    from runtime_jobs.ibm.service import Service
 
 __all__ = ["EXAMPLES", "devices"]
 
@@ -14,6 +21,8 @@ EXAMPLES = """\b
 Examples:
   qrnn devices
   qrnn devices kingston --qubits 8
+  qrnn devices --for runs/a            which device suits a trained run
+  qrnn devices --live                  those of the account, with their queues
 """
 
 _ALWAYS = {
@@ -29,6 +38,13 @@ def devices(
     qubits: Annotated[
         int, typer.Option(metavar="N", parser=parse_count, help="Length of the line of qubits.")
     ] = 4,
+    run: Annotated[
+        Path | None,
+        typer.Option("--for", metavar="DIR", help="Compare devices for this trained run."),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the account of IBM Quantum, with today's errors.")
+    ] = False,
 ) -> None:
     """List where circuits can run. With NAME, the line of qubits that would be used.
 
@@ -40,28 +56,90 @@ def devices(
     from runtime_jobs.cli.tables import make_table
     from runtime_jobs.local_devices import list_local_devices
 
-    if name is not None:
-        _show(name.rpartition(":")[2], qubits)
+    service = None
+    if live:
+        from runtime_jobs.ibm.service import Service
+
+        service = Service()
+    if run is not None:
+        names = [] if name is None else [name]
+        if not names:
+            account = service.list_backends() if service else []
+            names = [backend.name for backend in account] or [*list_local_devices()]
+        _compare(run, names, service)
         return
-    table = make_table("device", "what it is")
-    for device, meaning in _ALWAYS.items():
-        table.add_row(device, meaning)
-    for device, size in list_local_devices().items():
-        table.add_row(f"aer:{device}", f"noisy model of {size} qubits, dynamic circuits")
+    if name is not None:
+        short = _shorten(name)
+        _show(short, qubits, *find_target(short, service))
+        return
+    if service is not None:
+        table = make_table("device", "qubits", "state", "jobs in the queue", "calibrated")
+        for found in service.list_backends():
+            table.add_row(
+                f"ibm:{_shorten(found.name)}",
+                str(found.num_qubits),
+                found.state,
+                str(found.pending),
+                found.calibration,
+            )
+    else:
+        table = make_table("device", "what it is")
+        for device, meaning in _ALWAYS.items():
+            table.add_row(device, meaning)
+        for device, size in list_local_devices().items():
+            table.add_row(f"aer:{device}", f"noisy model of {size} qubits, dynamic circuits")
     Console().print(table)
 
 
-def _show(name: str, num_qubits: int) -> None:
+def _shorten(name: str) -> str:
+    return name.rpartition(":")[2].removeprefix("ibm_")
+
+
+def _compare(path: Path, names: list[str], service: Service | None) -> None:
+    """How good the qubits are that a run would get on each device, and how long they must last."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from qrnn_qiskit.loading import load
+    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.plan.work import find_work
+    from runtime_jobs.targets import median_errors
+
+    trained = load(open_trained_run(path).path)
+    table = make_table("device", "qubits", "2q error", "readout", "duration", "of T1", "of T2")
+    for column in table.columns:
+        column.no_wrap = True
+    console = Console(stderr=True)
+    for name in track(names, "compiling", console=console, disable=not console.is_terminal):
+        short = _shorten(name)
+        target, _ = find_target(short, service)
+        try:
+            work = find_work(trained, short, target, 1, training=False)
+        except DeviceError:  # too small: it has no row
+            continue
+        plan, qubits = work.plan(shots=1), work.packing.patches[0]
+        couplers, readout = median_errors(target, qubits)
+        table.add_row(
+            short,
+            "-".join(map(str, qubits)),
+            "" if couplers is None else f"{couplers:.2%}",
+            f"{readout:.2%}",
+            f"{plan.duration * 1e6:.1f} us",
+            "" if plan.t1 is None else f"{plan.duration / plan.t1:.1%}",
+            "" if plan.t2 is None else f"{plan.duration / plan.t2:.1%}",
+        )
+    Console().print(table)
+
+
+def _show(name: str, num_qubits: int, target: Target, calibration: str) -> None:
     from rich.console import Console
 
     from circuits.validation import require_count
     from runtime_jobs.cli.tables import make_table
     from runtime_jobs.layout import choose_layout
-    from runtime_jobs.local_devices import open_target
     from runtime_jobs.targets import coupler_errors, describe_qubits, error_of
 
     require_count("qubits", num_qubits)
-    target = open_target(name)
     line = [(q, q + 1) for q in range(num_qubits - 1)]
     layout = choose_layout(target, num_qubits, line, name)
     couplers = coupler_errors(target)
@@ -77,4 +155,6 @@ def _show(name: str, num_qubits: int) -> None:
             f"{couplers[pair]:.2%}" if pair in couplers else "",
         )
     Console().print(table)
-    typer.echo(f"{name} of {target.num_qubits} qubits, {describe_qubits(target, layout)}")
+    typer.echo(
+        f"{name} of {target.num_qubits} qubits, {calibration}: {describe_qubits(target, layout)}"
+    )

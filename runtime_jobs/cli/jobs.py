@@ -2,47 +2,124 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from runtime_jobs.ibm.service import Service
+    from runtime_jobs.ledger import JobRecord
+
 __all__ = ["EXAMPLES", "jobs"]
 
-EXAMPLES = "\b\nExamples:\n  qrnn jobs\n  qrnn jobs runs/a"
+EXAMPLES = "\b\nExamples:\n  qrnn jobs\n  qrnn jobs runs/a\n  qrnn jobs runs/a --watch"
 
 
 def jobs(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="A run; all below runs/ unless given.")
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Ask the service again and again until no job is open."),
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch.")
+    ] = 10.0,
 ) -> None:
-    """List the jobs of a run as its ledger knows them. Asks no service; 'qrnn collect' does."""
-    from rich.console import Console
+    """List the jobs of a run as its ledger knows them.
 
-    from runtime_jobs.cli.tables import make_table
-    from runtime_jobs.ledger import Ledger
+    Asks no service and changes nothing, also with --watch, which shows what the service says of
+    open jobs beside it; 'qrnn collect' fetches results.
+    """
     from runtime_jobs.ledger.places import find_ledgers
 
     if folder is not None and not (folder / "ledger.sqlite").exists():
         raise ValueError(f"{folder} has no ledger: nothing was submitted for it")
-    for place in find_ledgers() if folder is None else [folder]:
-        with Ledger(place) as ledger:
-            found, committed = ledger.list_jobs(), ledger.committed_seconds()
-        table = make_table("", "job", "does", "circuits", "state", "QPU s", "at most")
-        table.columns[1].no_wrap = True  # to be copied
-        for job in found:
-            table.add_row(
-                str(job.number),
-                job.job_id or "",
-                job.round,
-                f"{job.circuits:,}",
-                job.state if job.reason is None else f"{job.state}: {job.reason}",
-                "" if job.usage is None else f"{job.usage:.1f}",
-                str(job.max_execution_time),
-            )
-        if found:
+    places = find_ledgers() if folder is None else [folder]
+    if watch:
+        _watch(places, every)
+        return
+    from rich.console import Console
+
+    for place in places:
+        table, line = _tabulate(place, {})
+        if table.row_count:
             Console().print(table)
-        typer.echo(
-            f"{place}: {len(found)} jobs, {committed:.1f} s of QPU time used or held by open jobs"
+        typer.echo(line)
+
+
+def _watch(places: Sequence[Path], every: float) -> None:
+    """Print the tables again whenever something has changed, until the service has no open job."""
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    from runtime_jobs.ibm.service import Service
+
+    service = Service()
+    console = Console()
+    shown: list[str] = []
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            states = {job.tag: _ask(service, job) for job in _list_open(places)}
+            tables = [_tabulate(place, states) for place in places]
+            if shown != (now := sorted(states.values())) or not shown:
+                live.update(Group(*(part for pair in tables for part in pair)), refresh=True)
+                shown = now
+            if not any(_is_open(state) for state in states.values()):
+                break
+            time.sleep(every)
+    typer.echo("no job is open at the service; 'qrnn collect DIR' fetches what is done")
+
+
+def _is_open(state: str) -> bool:
+    return state.partition(" ")[0] not in ("done", "error", "cancelled", "not")
+
+
+def _list_open(places: Sequence[Path]) -> list[JobRecord]:
+    from runtime_jobs.ledger import Ledger
+
+    found: list[JobRecord] = []
+    for place in places:
+        with Ledger(place) as ledger:
+            found.extend(job for job in ledger.list_jobs() if job.state.is_open)
+    return found
+
+
+def _ask(service: Service, job: JobRecord) -> str:
+    """What the service says of an open job, in words."""
+    job_id = job.job_id or service.find_tag(job.tag)
+    if job_id is None:
+        return "not sent"
+    status = service.poll(job_id).status.lower()
+    position = service.find_position(job_id) if status == "queued" else None
+    return status if position is None else f"{status} at position {position}"
+
+
+def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
+    """The jobs of a run with what the service says of some, and what they have cost."""
+    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.ledger import Ledger
+
+    with Ledger(place) as ledger:
+        found, committed = ledger.list_jobs(), ledger.committed_seconds()
+    table = make_table("", "job", "does", "circuits", "state", "QPU s", "at most")
+    table.columns[1].no_wrap = True  # to be copied
+    for job in found:
+        state = states.get(job.tag, str(job.state))
+        table.add_row(
+            str(job.number),
+            job.job_id or "",
+            job.round,
+            f"{job.circuits:,}",
+            state if job.reason is None else f"{state}: {job.reason}",
+            "" if job.usage is None else f"{job.usage:.1f}",
+            str(job.max_execution_time),
         )
+    line = f"{place}: {len(found)} jobs, {committed:.1f} s of QPU time used or held by open jobs"
+    return table, line

@@ -11,8 +11,11 @@ from runtime_jobs.cli.failures import NotReadyError
 from runtime_jobs.devices import DeviceError, open_device, parse_device_name
 
 if TYPE_CHECKING:
+    from qiskit.transpiler import Target
+
     from qrnn_qiskit.executors import Executor
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.ibm.service import Service
 
 __all__ = [
     "Device",
@@ -25,6 +28,7 @@ __all__ = [
     "Spacing",
     "TensorBoard",
     "TrainSteps",
+    "find_target",
     "open_local_device",
     "open_run",
     "open_trained_run",
@@ -131,6 +135,16 @@ def open_local_device(
             "simulator"
         )
     return open_device(name, shots=shots, gradient=gradient)
+
+
+def find_target(name: str, service: Service | None) -> tuple[Target, str]:
+    """The target of a device and where its calibration is from: of today, or of a snapshot."""
+    if service is None:
+        from runtime_jobs.local_devices import open_target
+
+        return open_target(name), "calibration snapshot of this machine"
+    target, date = service.find_target(f"ibm_{name}")
+    return target, f"calibrated {date}"
 
 
 def tell_layout(executor: Executor) -> None:

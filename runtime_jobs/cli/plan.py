@@ -16,20 +16,18 @@ from runtime_jobs.cli.options import (
     RunPath,
     Spacing,
     TrainSteps,
+    find_target,
     open_trained_run,
 )
 from runtime_jobs.devices import DeviceError, parse_device_name
 
 if TYPE_CHECKING:
-    from qiskit.transpiler import Target
-
     from qrnn_qiskit.gradients import GradientMethod
     from runtime_jobs.device_names import DeviceName
-    from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
-__all__ = ["EXAMPLES", "find_target", "plan", "print_plan", "read_request"]
+__all__ = ["EXAMPLES", "plan", "print_plan", "read_request"]
 
 EXAMPLES = """\b
 Examples:
@@ -118,16 +116,6 @@ def plan(
     _print_others(others)
 
 
-def find_target(name: str, service: Service | None) -> tuple[Target, str]:
-    """The target of a device and where its calibration is from: of today, or of a snapshot."""
-    if service is None:
-        from runtime_jobs.local_devices import open_target
-
-        return open_target(name), "calibration snapshot of this machine"
-    target, date = service.find_target(f"ibm_{name}")
-    return target, f"calibrated {date}"
-
-
 def _list_modes(
     work: Work, method: GradientMethod | None
 ) -> list[tuple[str, GradientMethod | None]]:
@@ -169,8 +157,8 @@ def _print_others(plans: dict[str, Plan]) -> None:
         )
     Console().print(table)
     typer.echo(
-        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of prefixes; "
-        "each has weights of its own"
+        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of "
+        "prefixes; each has weights of its own"
     )
 
 

@@ -15,6 +15,7 @@ from runtime_jobs.cli.options import (
     RunPath,
     Spacing,
     TrainSteps,
+    find_target,
     open_trained_run,
 )
 from runtime_jobs.ledger.records import WorkloadMode
@@ -78,7 +79,7 @@ def submit(
     Nothing is sent without a cap, and nothing beyond it. What is known already is not sent again.
     'qrnn collect' fetches the results and sends what depends on them.
     """
-    from runtime_jobs.cli.plan import find_target, print_plan, read_request
+    from runtime_jobs.cli.plan import print_plan, read_request
     from runtime_jobs.ledger import BudgetError
 
     device, method = read_request(on, shots, train_steps, gradient)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,6 +91,7 @@ class IbmExecutor:
         repetition: 0, or more to run on purpose again what the ledger has results of.
         fast_measurements: whether mid-circuit measurements are those of
             :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
+        closing: closes the ledger, where it is this executor's own.
 
     Raises:
         DeviceError: the run has qubits already, for other patches than are asked for.
@@ -110,7 +113,9 @@ class IbmExecutor:
         spacing: int = 0,
         repetition: int = 0,
         fast_measurements: bool = False,
+        closing: ExitStack | None = None,
     ) -> None:
+        self._closing = closing or ExitStack()
         self.backend = name
         self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
         self.shots: int | None = require_count("shots", shots)
@@ -134,6 +139,21 @@ class IbmExecutor:
             fast_measurements=fast_measurements,
             limits=limits,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the ledger to other processes, where it is this executor's own."""
+        self._closing.close()
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one round of PUBs, in as few jobs as the limits of the service allow.

@@ -14,7 +14,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 from qiskit.primitives import BitArray
 from qiskit.transpiler import Target
-from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
+from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, Session
 from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from requests.exceptions import RequestException
@@ -24,6 +24,7 @@ from runtime_jobs.ibm.encoding import Bits, ResultError
 from runtime_jobs.ledger import Workload, WorkloadMode
 
 __all__ = [
+    "BackendStatus",
     "BusyError",
     "Progress",
     "RejectedError",
@@ -51,6 +52,25 @@ class BusyError(ServiceError):
 
 class UnsureError(ServiceError):
     """A job was sent and no answer came: whether the service has it is to be looked up."""
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """A backend as it is now.
+
+    Attributes:
+        name: ``ibm_kingston``.
+        num_qubits: of the device.
+        state: "active", or why it takes no jobs.
+        pending: jobs in its queue.
+        calibration: when it was calibrated, as the service says it.
+    """
+
+    name: str
+    num_qubits: int
+    state: str
+    pending: int
+    calibration: str
 
 
 @dataclass(frozen=True)
@@ -119,12 +139,26 @@ class Service:
             "backends": [backend.name for backend in self._client.backends()],
         }
 
+    def list_backends(self) -> list[BackendStatus]:
+        """The backends of the account, as they are now."""
+        with _tell("the backends of the account cannot be listed"):
+            return [
+                BackendStatus(
+                    backend.name,
+                    int(backend.num_qubits),
+                    str(status.status_msg) if status.operational else "not operational",
+                    int(status.pending_jobs),
+                    _find_calibration(backend),
+                )
+                for backend in self._client.backends()
+                for status in [backend.status()]
+            ]
+
     def find_target(self, name: str) -> tuple[Target, str]:
         """The target of a backend with today's errors, and when it was calibrated."""
         with _tell(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
-            properties = backend.properties()
-            return backend.target, str(getattr(properties, "last_update_date", ""))
+            return backend.target, _find_calibration(backend)
 
     def submit(
         self,
@@ -254,6 +288,11 @@ class Service:
         """Cancel a job that has not ended."""
         with _tell(f"job {job_id} cannot be cancelled"):
             self._client.job(job_id).cancel()
+
+
+def _find_calibration(backend: IBMBackend) -> str:
+    """When a backend was calibrated, as it says it."""
+    return str(getattr(backend.properties(), "last_update_date", ""))
 
 
 @contextmanager

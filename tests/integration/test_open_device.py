@@ -1,0 +1,88 @@
+"""A QPU by its name, devices of the account, and jobs that are watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from localqpu.control_client import LocalqpuControl
+from loopback import submit
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from runtime_jobs import open_device
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.devices import DeviceError
+from runtime_jobs.ledger import LedgerBusyError
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+def test_a_qpu_is_an_executor_whose_calls_are_paid_once(
+    tmp_path: Path, service: LocalqpuControl
+) -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    ledger = tmp_path / "ledger"
+    observables = [SparsePauliOp("ZZ"), SparsePauliOp("IZ")]
+    with open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger) as executor:
+        first = executor.estimate(circuit, np.zeros((1, 0)), observables)
+        with pytest.raises(LedgerBusyError):
+            open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger)
+    assert first.values[0, 0] == 1.0
+    assert abs(first.values[0, 1]) < 5 * first.standard_errors[0, 1]
+    with open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger) as executor:
+        again = executor.estimate(circuit, np.zeros((1, 0)), observables)
+    assert (again.values == first.values).all()
+    assert len(service.jobs()) == 1
+
+
+@pytest.mark.parametrize("missing", ["shots", "max_qpu_seconds", "ledger"])
+def test_a_qpu_is_not_opened_without_what_it_may_cost(tmp_path: Path, missing: str) -> None:
+    given = {"shots": 100, "max_qpu_seconds": 10.0, "ledger": tmp_path}
+    with pytest.raises(DeviceError, match=f"{missing} is missing"):
+        open_device("ibm:kingston", **given | {missing: None})
+
+
+def test_devices_of_the_account_are_listed_and_fitted_to_a_run(
+    folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.set_scenario({"backends": {"ibm_kingston": {"queue_length": 37}}})
+    assert run(["devices", "--live"]) == ExitCode.DONE
+    listed = capsys.readouterr().out
+    assert "ibm:kingston" in listed
+    assert "37" in listed
+    assert run(["devices", "ibm:kingston", "--live", "--for", str(folder)]) == ExitCode.DONE
+    row = next(line for line in capsys.readouterr().out.splitlines() if "kingston" in line)
+    assert row.count("%") == 4
+    assert " us" in row
+
+
+def test_jobs_are_watched_until_none_is_open(
+    folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.set_scenario({"queue": {"polls_before_running": 3}})
+    assert submit(folder) == ExitCode.DONE
+    capsys.readouterr()
+    assert run(["jobs", str(folder), "--watch"]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert service.jobs()[0]["id"] in shown
+    assert "qrnn collect" in shown
+    assert service.jobs()[0]["status"] == "Completed"
+
+
+def test_a_plan_by_todays_calibration_shows_replay_beside_dynamic_circuits(
+    folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", str(folder), "--on", "ibm:kingston", "--shots", "100", "--sequences", "4"]
+    assert run([*words, "--live"]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert "calibrated 20" in shown
+    assert "model.readout=measured" in shown
+    assert "--patches 4" in shown
