@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import parse_count
+from runtime_jobs.cli.options import Spacing, parse_count
 
 __all__ = ["EXAMPLES", "devices"]
 
@@ -14,6 +14,7 @@ EXAMPLES = """\b
 Examples:
   qrnn devices
   qrnn devices kingston --qubits 8
+  qrnn devices kingston --qubits 4 --patches --spacing 1
 """
 
 _ALWAYS = {
@@ -29,11 +30,16 @@ def devices(
     qubits: Annotated[
         int, typer.Option(metavar="N", parser=parse_count, help="Length of the line of qubits.")
     ] = 4,
+    patches: Annotated[
+        bool, typer.Option("--patches", help="Show all lines that fit side by side.")
+    ] = False,
+    spacing: Spacing = 0,
 ) -> None:
     """List where circuits can run. With NAME, the line of qubits that would be used.
 
     Devices are calibration snapshots, run as noisy models on this machine. Options follow the name:
-    shots, seed, noise (a factor on all errors), mitigation (readout, zne or readout+zne).
+    shots, seed, noise (a factor on all errors), mitigation (readout, zne or readout+zne),
+    patches (sequences side by side) and the spacing between them.
     """
     from rich.console import Console
 
@@ -41,7 +47,10 @@ def devices(
     from runtime_jobs.local_devices import list_local_devices
 
     if name is not None:
-        _show(name.rpartition(":")[2], qubits)
+        if patches:
+            _show_patches(name.rpartition(":")[2], qubits, spacing)
+        else:
+            _show(name.rpartition(":")[2], qubits)
         return
     table = make_table("device", "what it is")
     for device, meaning in _ALWAYS.items():
@@ -78,3 +87,21 @@ def _show(name: str, num_qubits: int) -> None:
         )
     Console().print(table)
     typer.echo(f"{name} of {target.num_qubits} qubits, {describe_qubits(target, layout)}")
+
+
+def _show_patches(name: str, num_qubits: int, spacing: int) -> None:
+    from circuits.validation import require_count
+    from runtime_jobs.local_devices import open_target
+    from runtime_jobs.patches import list_patches
+    from runtime_jobs.targets import describe_qubits
+
+    require_count("qubits", num_qubits)
+    target = open_target(name)
+    line = [(q, q + 1) for q in range(num_qubits - 1)]
+    found = list_patches(target, num_qubits, line, name, spacing=spacing)
+    typer.echo(
+        f"{name} of {target.num_qubits} qubits: {len(found)} disjoint lines of {num_qubits} good "
+        f"qubits with a spacing of {spacing}, the best first"
+    )
+    for patch in found:
+        typer.echo(describe_qubits(target, patch))
