@@ -165,6 +165,7 @@ def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumC
         if isinstance(item.operation, ControlFlowOp) != is_branch:
             yield waits, part
             part, is_branch = circuit.copy_empty_like(), not is_branch
+            part.global_phase = 0.0  # the first part has it
             waits = is_branch and measured
             measured &= not is_branch
         measured |= isinstance(item.operation, Measure)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import localqpu.programs.sampler
+import localqpu.programs.executor
 import numpy as np
 import pytest
 from localqpu.control_client import LocalqpuControl
@@ -25,15 +25,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::circuits.rules.HardwareRuleWarn
 def received(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int, int]]]:
     """Of each job that the service runs, of each PUB: sets of values, shots, registers."""
     jobs: list[list[tuple[int, int, int]]] = []
-    sample = localqpu.programs.sampler.sample_pubs
+    simulate = localqpu.programs.executor.run_quantum_program
 
-    def record(pubs: Any, *arguments: Any, **options: Any) -> Any:
+    def record(backend: Any, program: Any, options: Any) -> Any:
         jobs.append(
-            [(pub.parameter_values.size, pub.shots, len(pub.circuit.cregs)) for pub in pubs]
+            [
+                (len(item.circuit_arguments), program.shots, len(item.circuit.cregs))
+                for item in program.items
+            ]
         )
-        return sample(pubs, *arguments, **options)
+        return simulate(backend, program, options)
 
-    monkeypatch.setattr(localqpu.programs.sampler, "sample_pubs", record)
+    monkeypatch.setattr(localqpu.programs.executor, "run_quantum_program", record)
     return jobs
 
 
