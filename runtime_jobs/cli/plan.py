@@ -92,14 +92,20 @@ def plan(
         typer.echo(json.dumps(content, allow_nan=False))
         return
     print_plan(made)
-    _print_packing(other)
+    _print_packing(made, other)
     if method is not None and train_steps:
         _print_alternatives(work, made, method, train_steps)
 
 
-def _print_packing(other: Plan) -> None:
+def _print_packing(plan: Plan, other: Plan) -> None:
     """What the same work takes with packing, where the plan has none, or without it."""
     count = len(other.patches)
+    if count == len(plan.patches):
+        typer.echo(
+            "no packing advised: the device has no second good patch, or two sequences side by "
+            "side make the circuit too long for the coherence of their qubits"
+        )
+        return
     typer.echo(
         f"instead by --patches {count} ({f'{count} sequences' if count > 1 else 'one sequence'} a "
         f"circuit): {len(other.jobs)} jobs, {other.executions:,} executions, circuits of "

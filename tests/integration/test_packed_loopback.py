@@ -143,3 +143,18 @@ def test_a_packed_training_step_runs_what_was_planned(
     assert len(received) == len(planned["jobs"]) == 2
     assert planned["executions"] < planned["instead"]["executions"] / 2
     assert folder.joinpath("tuned.pt").exists()
+
+
+def test_copies_that_break_a_rule_leave_the_run_free_for_fewer(
+    trained: dict[str, Path],
+    tmp_path: Path,
+    service: LocalqpuControl,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(trained["measured"], tmp_path / "run"))
+    cap = ["--max-qpu-seconds", "300"]
+    assert run(["submit", *words(folder, 18, 18), *cap]) == ExitCode.BAD_INPUT
+    assert "fewer --patches" in capsys.readouterr().err
+    assert service.jobs() == []
+    assert run(["submit", *words(folder, 1, 2), *cap]) == ExitCode.DONE
+    collect(folder)
