@@ -15,7 +15,7 @@ from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.aer.bases import Basis
-from runtime_jobs.targets import cut_target
+from runtime_jobs.targets import cut_target, duration_of
 
 __all__ = ["Chip", "MeasuredCircuit", "measure_in_bases"]
 
@@ -97,6 +97,15 @@ class Chip:
             self.qubits,
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @cached_property
+    def timing(self) -> tuple[tuple[str, tuple[int, ...], float], ...]:
+        """Which gates there are on the chosen qubits, and how long each of them lasts."""
+        return tuple(
+            (name, qubits, duration_of(self.cut, name, qubits))
+            for name in sorted(self.cut.operation_names)
+            for qubits in sorted(filter(None, self.cut[name]))
+        )
 
     def compile(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit in the device's gates, on the chosen qubits counted from 0."""

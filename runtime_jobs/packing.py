@@ -94,9 +94,13 @@ class Packing:
         """The same profile as that of the circuit that :meth:`build` makes, without a check."""
         if any(isinstance(item.operation, ControlFlowOp) for item in circuit.data):
             return profile_circuit(self.build(circuit, patches), self.target)
-        copies = [  # which do not wait for one another
-            profile_circuit(chip.compile(circuit), chip.cut) for chip in self.chips[:patches]
-        ]
+        alike = {chip.timing: chip for chip in self.chips[:patches]}
+        found = {  # the same for patches whose gates last equally long
+            timing: profile_circuit(chip.compile(circuit), chip.cut)
+            for timing, chip in alike.items()
+        }
+        # Copies do not wait for one another.
+        copies = [found[chip.timing] for chip in self.chips[:patches]]
         return CircuitProfile(
             seconds=max(copy.seconds for copy in copies),
             two_qubit_gates=sum(copy.two_qubit_gates for copy in copies),

@@ -20,7 +20,8 @@ from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
-from qrnn_qiskit.training.inference import predict_sequences, record_readouts
+from qrnn_qiskit.training.inference import ReadoutRecord, predict_sequences, record_readouts
+from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
@@ -66,6 +67,7 @@ def evaluate(
     executor: Executor | None = None,
     weights: str = "best",
     batch_size: int | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Measure a run on the first test sequences and keep the results in its ``evaluations``.
 
@@ -81,6 +83,7 @@ def evaluate(
         weights: "best" by validation, or "last".
         batch_size: sequences at once; ``train.evaluation_batch_size`` unless given. On a service
             all at once take the fewest jobs.
+        progress: whether to show a bar where standard error is a terminal.
 
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
@@ -92,10 +95,12 @@ def evaluate(
     chosen = select_test(trained, sequences)
     device = trained.qrnn.executor
     before, start = replace(device.counts), time.monotonic()
-    with record_readouts(trained.model) as record:
-        prediction = predict_sequences(
-            trained.model, chosen, batch_size or trained.config.train.evaluation_batch_size
-        )
+    batch_size = batch_size or trained.config.train.evaluation_batch_size
+    with (
+        record_readouts(trained.model) as record,
+        _open_bar(trained, chosen, batch_size, record, progress and is_watched()),
+    ):
+        prediction = predict_sequences(trained.model, chosen, batch_size)
     seconds = time.monotonic() - start
     metrics: dict[str, dict[str, float | None]] = {
         name: dict(estimate_mean(values)._asdict())
@@ -127,6 +132,23 @@ def evaluate(
     ran = describe_device(device, before)
     _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
+
+
+def _open_bar(
+    trained: TrainedModel, chosen: Sequences, batch_size: int, record: ReadoutRecord, enabled: bool
+) -> EvaluationProgress:
+    """A bar over the jobs of a device, or over the batches of the simulator, which has none."""
+    steps = torch.full((len(chosen),), chosen.inputs.shape[1])
+    batches = torch.split(steps if chosen.lengths is None else chosen.lengths, batch_size)
+    device, jobs = trained.qrnn.executor, len(batches)
+    if isinstance(device, SimulatorExecutor):
+        return EvaluationProgress(
+            "batches", jobs, lambda: len(record.batches.get("output", ())), enabled
+        )
+    if trained.qrnn.readout_mode == "expectation":  # with feedback a step needs the one before
+        jobs = sum(int(lengths.max()) for lengths in batches)
+    before = device.counts.jobs
+    return EvaluationProgress("jobs", jobs, lambda: device.counts.jobs - before, enabled)
 
 
 def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:

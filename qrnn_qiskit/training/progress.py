@@ -1,37 +1,53 @@
-"""How far training is: a bar on standard error, silent where nobody watches."""
+"""How far work is: bars on standard error, silent where nobody watches."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-__all__ = ["TrainingProgress"]
+__all__ = ["EvaluationProgress", "TrainingProgress", "is_watched"]
+
+
+def is_watched() -> bool:
+    """Whether standard error is a terminal; logs and pipes stay clean."""
+    return sys.stderr.isatty()
 
 
 class TrainingProgress:
-    """A bar over all epochs with the loss and the last validation, on standard error.
+    """A bar over all steps with epoch, loss, speed, time left and the last validation.
 
-    ``enabled`` None shows it on a terminal only, so that logs and pipes stay clean.
+    ``enabled`` None shows it on a terminal only.
     """
 
     def __init__(self, enabled: bool | None = None) -> None:
         if enabled is None:
-            enabled = sys.stderr.isatty()
+            enabled = is_watched()
         self._bars = Progress(
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
+            TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
+            SpeedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True, force_terminal=enabled),
+            TextColumn("left · {task.fields[note]}"),
+            console=_open_console(enabled),
             disable=not enabled,
             transient=True,
         )
-        self._bar = self._bars.add_task("", total=None, note="")
+        self._bar = self._bars.add_task("", total=None, note="", epoch="")
         self._validation = ""
 
     def __enter__(self) -> Self:
@@ -46,11 +62,60 @@ class TrainingProgress:
     ) -> None:
         self._bars.stop()
 
-    def show_step(self, epochs: float, total: int, loss: float) -> None:
-        """``epochs`` done, in fractions, of ``total``; ``loss`` is the last batch's."""
-        note = f"loss {loss:.4f}{self._validation}"
-        self._bars.update(self._bar, completed=epochs, total=total, note=note)
+    def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
+        """``step`` done of ``epochs`` times ``steps``; ``loss`` is the last batch's."""
+        self._bars.update(
+            self._bar,
+            completed=step,
+            total=epochs * steps,
+            epoch=f"{-(-step // steps)}/{epochs}",
+            note=f"loss {loss:.4f}{self._validation}",
+        )
 
     def show_epoch(self, row: dict[str, Any], headline: str) -> None:
         """The metrics of a finished epoch."""
         self._validation = f" · validation {headline} {row[f'validation_{headline}']:.4f}"
+
+
+class SpeedColumn(ProgressColumn):
+    """Steps a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Empty before the second step."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} steps/s")
+
+
+class EvaluationProgress(Progress):
+    """A bar over the jobs or the batches of an evaluation, which asks how far the work is.
+
+    Args:
+        name: of what is counted.
+        total: how many there will be.
+        read: says how many are done; asked each time the bar is drawn.
+        enabled: whether there is a bar at all.
+    """
+
+    def __init__(self, name: str, total: int, read: Callable[[], int], enabled: bool) -> None:
+        self._read = read
+        super().__init__(
+            TextColumn("{task.description}"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("done, left"),
+            TimeRemainingColumn(),
+            console=_open_console(enabled),
+            disable=not enabled,
+            transient=True,
+        )
+        self.add_task(name, total=total)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar as it stands now."""
+        for task in self.task_ids:
+            self.update(task, completed=self._read())
+        return super().get_renderables()
+
+
+def _open_console(enabled: bool) -> Console:
+    return Console(stderr=True, force_terminal=enabled)

@@ -197,7 +197,7 @@ class Trainer:
             position.norm_sum += norm
             position.norm_max = max(position.norm_max, norm)
             position.seconds += time.monotonic() - start
-            self.progress.show_step(epochs, self.config.epochs, loss)
+            self.progress.show_step(position.step, len(batches), self.config.epochs, loss)
             if time.monotonic() - self.saved_at >= self.config.checkpoint_every:
                 self.save()
             self.stop_if(interrupted)

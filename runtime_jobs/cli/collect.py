@@ -75,20 +75,23 @@ def go_on(
         JobsPendingError: results are still to come; a new submission is told instead.
     """
     from qrnn_qiskit.training.evaluation import Evaluation
+    from runtime_jobs.cli.waiting import WaitingBar
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.ledger import JobsPendingError
 
     before = len(ledger.list_jobs())
     try:
-        result = continue_submission(
-            run,
-            ledger,
-            submission,
-            wait=wait,
-            retry=retry,
-            open_service=Service if service is None else lambda: service,
-        )
+        with WaitingBar(submission.planned_jobs, submission.cap) as bar:
+            result = continue_submission(
+                run,
+                ledger,
+                submission,
+                wait=wait,
+                retry=retry,
+                open_service=Service if service is None else lambda: service,
+                watch=bar.watch,
+            )
     except JobsPendingError as error:
         sent = ledger.list_jobs()[before:]
         for job in sent:

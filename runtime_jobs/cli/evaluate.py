@@ -59,8 +59,7 @@ def evaluate(
     from qrnn_qiskit.training.evaluation import evaluate as measure
     from runtime_jobs.cli.tables import tabulate_evaluation
 
-    with Console(stderr=True).status(f"evaluating {folder}"):
-        evaluation = measure(run, sequences=sequences, executor=executor)
+    evaluation = measure(run, sequences=sequences, executor=executor, progress=True)
     tell_layout(executor)
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))

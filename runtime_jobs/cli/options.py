@@ -23,6 +23,7 @@ __all__ = [
     "QpuShots",
     "RunPath",
     "Spacing",
+    "TensorBoard",
     "TrainSteps",
     "open_local_device",
     "open_run",
@@ -67,6 +68,13 @@ def parse_count(text: str) -> int:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
 
 
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write event files to DIR/tensorboard; watch them by 'tensorboard --logdir runs'.",
+    ),
+]
 QpuName = Annotated[
     str, typer.Option("--on", metavar="DEVICE", help="A QPU, such as ibm:kingston.")
 ]

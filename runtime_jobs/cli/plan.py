@@ -21,12 +21,15 @@ from runtime_jobs.cli.options import (
 from runtime_jobs.devices import DeviceError, parse_device_name
 
 if TYPE_CHECKING:
+    from qiskit.transpiler import Target
+
     from qrnn_qiskit.gradients import GradientMethod
     from runtime_jobs.device_names import DeviceName
+    from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
-__all__ = ["EXAMPLES", "plan", "print_plan"]
+__all__ = ["EXAMPLES", "find_target", "plan", "print_plan", "read_request"]
 
 EXAMPLES = """\b
 Examples:
@@ -45,6 +48,9 @@ def plan(
     gradient: Gradient = None,
     patches: Patches = 1,
     spacing: Spacing = 0,
+    live: Annotated[
+        bool, typer.Option("--live", help="With today's calibration, asked of the account.")
+    ] = False,
     usd_per_second: Annotated[
         float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")
     ] = 1.60,
@@ -56,61 +62,120 @@ def plan(
     """Plan a run on a QPU: jobs, circuits, executions, duration, QPU seconds, price.
 
     Runs nothing and needs no account: the calibration snapshot of the device on this machine is
-    used.
+    used, unless --live asks for today's.
     """
     device, method = read_request(on, shots, train_steps, gradient)
     if not usd_per_second >= 0:
         raise typer.BadParameter(f"--usd-per-second is {usd_per_second}; at least 0 is required")
     run = open_trained_run(folder)
     from qrnn_qiskit.loading import load
-    from runtime_jobs.local_devices import open_target
     from runtime_jobs.plan.work import find_work
 
     assert device.target is not None
     assert device.shots is not None
+    trained = load(run.path)
+    service = None
+    if live:
+        from runtime_jobs.ibm.service import Service
+
+        service = Service()
+    target, calibration = find_target(device.target, service)
     work = find_work(
-        load(run.path),
+        trained,
         device.target,
-        open_target(device.target),
+        target,
         sequences,
         bool(train_steps),
         patches=patches,
         spacing=spacing,
     )
-    made, other = (
-        chosen.plan(
+
+    def make(work: Work, method: GradientMethod | None = method) -> Plan:
+        assert device.shots is not None
+        return work.plan(
             device.shots,
             train_steps=train_steps or 0,
             gradient=method,
             price_per_second=usd_per_second,
             currency=currency,
         )
-        for chosen in (work, work.pack_best(method) if patches == 1 else work.repack(1))
-    )
+
+    made = make(work)
+    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
+    # One patch is the best packing where a second one costs too much of the coherence.
+    others = {
+        f"--patches {len(plan.patches)}": plan
+        for plan in (packed,)
+        if len(plan.patches) != len(made.patches)
+    } | {
+        f"model.readout={mode}": make(work.in_mode(mode), other)
+        for mode, other in _list_modes(work, method)
+    }
+    if method is not None:
+        others |= {
+            f"--gradient '{other}'": make(work, other) for other in _list_methods(work, method)
+        }
     if as_json:
-        content = made.to_dict() | {"instead": other.to_dict()}
-        typer.echo(json.dumps(content, allow_nan=False))
+        instead = {name: other.to_dict() for name, other in others.items()}
+        typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
         return
-    print_plan(made)
-    _print_packing(made, other)
-    if method is not None and train_steps:
-        _print_alternatives(work, made, method, train_steps)
+    print_plan(made, calibration)
+    _print_others(others)
 
 
-def _print_packing(plan: Plan, other: Plan) -> None:
-    """What the same work takes with packing, where the plan has none, or without it."""
-    count = len(other.patches)
-    if count == len(plan.patches):
-        typer.echo(
-            "no packing advised: the device has no second good patch, or two sequences side by "
-            "side make the circuit too long for the coherence of their qubits"
+def find_target(name: str, service: Service | None) -> tuple[Target, str]:
+    """The target of a device and where its calibration is from: of today, or of a snapshot."""
+    if service is None:
+        from runtime_jobs.local_devices import open_target
+
+        return open_target(name), "calibration snapshot of this machine"
+    target, date = service.find_target(f"ibm_{name}")
+    return target, f"calibrated {date}"
+
+
+def _list_modes(
+    work: Work, method: GradientMethod | None
+) -> list[tuple[str, GradientMethod | None]]:
+    """Replay beside dynamic circuits: the other mode, and the method of the gradient for it."""
+    if work.qrnn.measurement is None:
+        return [("measured", method)]
+    from qrnn_qiskit.gradients import GradientMethod
+
+    if method is not None and method.name == "coordinates":  # of dynamic circuits alone
+        method = GradientMethod("spsa", draws=method.draws)
+    return [("expectation", method)]
+
+
+def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
+    """Other methods of the gradient for the same steps."""
+    from qrnn_qiskit.gradients import GradientMethod
+
+    others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
+    if work.qrnn.measurement is not None:
+        others.append(GradientMethod("coordinates"))
+    return [other for other in others if other.name != method.name]
+
+
+def _print_others(plans: dict[str, Plan]) -> None:
+    """What the same sequences take otherwise, a row each."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.tables import make_table
+
+    table = make_table("instead", "jobs", "executions", "longest circuit", "QPU s", "price")
+    for name, other in plans.items():
+        table.add_row(
+            name,
+            str(len(other.jobs)),
+            f"{other.executions:,}",
+            f"{other.duration * 1e6:.2f} us",
+            f"{other.qpu_seconds:,.1f}",
+            f"{other.price:,.2f} {other.currency}",
         )
-        return
+    Console().print(table)
     typer.echo(
-        f"instead by --patches {count} ({f'{count} sequences' if count > 1 else 'one sequence'} a "
-        f"circuit): {len(other.jobs)} jobs, {other.executions:,} executions, circuits of "
-        f"{other.duration * 1e6:.2f} us, {other.qpu_seconds:,.1f} QPU s, {other.price:,.2f} "
-        f"{other.currency}"
+        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of prefixes; "
+        "each has weights of its own"
     )
 
 
@@ -132,11 +197,8 @@ def read_request(
             f"device {on!r} arrived; a QPU is required, such as ibm:kingston. Devices on this "
             "machine cost nothing: 'qrnn evaluate' runs on them at once"
         )
-    if device.options().keys() - {"shots"}:
-        raise DeviceError(
-            f"device '{device}': a QPU takes shots alone; leave the other keys out. Patches and "
-            "their spacing are the options --patches and --spacing"
-        )
+    if device.noise is not None or device.mitigation is not None or device.seed is not None:
+        raise DeviceError(f"device '{device}': a QPU takes shots alone; leave the other keys out")
     if device.shots is None:
         raise DeviceError(f"device '{device}': shots are missing; give --shots, for example 1000")
     if train_steps is not None and train_steps < 1:
@@ -149,7 +211,7 @@ def read_request(
     return device, None if gradient is None else parse_gradient(gradient)
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan, calibration: str) -> None:
     """Print the jobs of a plan, its sums and its assumptions."""
     from rich.console import Console
 
@@ -163,7 +225,7 @@ def print_plan(plan: Plan) -> None:
     Console().print(table)
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
-        f"{plan.device}, {_name_patches(plan)}, calibration snapshot",
+        f"{plan.device}, {_name_patches(plan)}, {calibration}",
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -185,11 +247,8 @@ def print_plan(plan: Plan) -> None:
 def _name_patches(plan: Plan) -> str:
     """The qubits of the copies of a circuit that run side by side."""
     qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
-    return (
-        f"{len(plan.patches)} patches side by side: {qubits}"
-        if len(plan.patches) > 1
-        else (f"qubits {qubits}")
-    )
+    count = len(plan.patches)
+    return f"{count} patches side by side: {qubits}" if count > 1 else f"qubits {qubits}"
 
 
 _MOST_ROWS = 20
@@ -228,26 +287,3 @@ def _compare_coherence(plan: Plan) -> str:
         if value is not None
     ]
     return " = " + ", ".join(parts) if parts else ""
-
-
-def _print_alternatives(work: Work, plan: Plan, method: GradientMethod, train_steps: int) -> None:
-    """What other methods of the gradient would take for the same steps."""
-    from qrnn_qiskit.gradients import GradientMethod
-
-    others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
-    if work.trained.qrnn.measurement is not None:
-        others.append(GradientMethod("coordinates"))
-    for other in others:
-        if other.name == method.name:
-            continue
-        made = work.plan(
-            plan.shots,
-            train_steps=train_steps,
-            gradient=other,
-            price_per_second=plan.price_per_second,
-            currency=plan.currency,
-        )
-        typer.echo(
-            f"instead by --gradient '{other}': {len(made.jobs)} jobs, {made.executions:,} "
-            f"executions, {made.qpu_seconds:,.1f} QPU s, {made.price:,.2f} {made.currency}"
-        )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runtime_jobs.cli.collect import run_submission
-from runtime_jobs.cli.options import RunPath, open_local_device, open_run
+from runtime_jobs.cli.options import RunPath, TensorBoard, open_local_device, open_run
 
 __all__ = ["EXAMPLES", "resume"]
 
@@ -19,6 +19,7 @@ def resume(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until all results of a service are there.")
     ] = False,
+    tensorboard: TensorBoard = False,
 ) -> None:
     """Go on with an interrupted run, or with its jobs.
 
@@ -32,11 +33,11 @@ def resume(
         run_submission(str(folder), wait=wait, retry=True, as_json=False)
         return
     from qrnn_qiskit.training.trainer import resume as go_on
-    from runtime_jobs.cli.training import finish_run
+    from runtime_jobs.cli.training import finish_run, open_progress
 
     run = open_run(folder)
     done = len(run.read_metrics())
     typer.echo(f"resuming {folder} ({done} of {run.config.train.epochs} epochs done)", err=True)
     device = run.provenance.get("device", "simulator")
     executor = open_local_device(device, gradient=run.provenance.get("gradient"))
-    finish_run(run, go_on, executor)
+    finish_run(run, go_on, executor, open_progress(run.path, tensorboard))

@@ -78,7 +78,7 @@ def submit(
     Nothing is sent without a cap, and nothing beyond it. What is known already is not sent again.
     'qrnn collect' fetches the results and sends what depends on them.
     """
-    from runtime_jobs.cli.plan import print_plan, read_request
+    from runtime_jobs.cli.plan import find_target, print_plan, read_request
     from runtime_jobs.ledger import BudgetError
 
     device, method = read_request(on, shots, train_steps, gradient)
@@ -89,14 +89,13 @@ def submit(
     from runtime_jobs.cli.collect import go_on
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import Submission, open_ledger, read_submission
-    from runtime_jobs.local_devices import open_target
     from runtime_jobs.plan.work import find_work
 
     assert device.target is not None
     assert device.shots is not None
     backend = f"ibm_{device.target}"
     service = None if max_qpu_seconds is None else Service()
-    target = service.find_target(backend)[0] if service else open_target(device.target)
+    target, calibration = find_target(device.target, service)
     work = find_work(
         load(run.path),
         device.target,
@@ -111,14 +110,14 @@ def submit(
         needed = plan.reserved_seconds + ledger.committed_seconds()
         is_anew = fresh or relayout or not ledger.list_jobs()
         if max_qpu_seconds is None or service is None or (is_anew and needed > max_qpu_seconds):
-            print_plan(plan)
+            print_plan(plan, calibration)
             given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
             raise BudgetError(
                 f"{given} was given, and the jobs may take {plan.reserved_seconds} s of QPU time "
                 f"together; nothing was sent. Allow it by --max-qpu-seconds {needed:.0f}"
             )
         if relayout:
-            print_plan(plan)
+            print_plan(plan, calibration)
             ledger.forget_device(backend)
         former = read_submission(ledger)
         submission = Submission(
@@ -134,5 +133,6 @@ def submit(
             patches=patches,
             spacing=spacing,
             fast_measurements=fast_measurements,
+            planned_jobs=len(plan.jobs),
         )
         go_on(run, ledger, submission, wait=False, retry=False, service=service)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Device, Gradient, open_local_device, open_trained_run
+from runtime_jobs.cli.options import (
+    Device,
+    Gradient,
+    TensorBoard,
+    open_local_device,
+    open_trained_run,
+)
 
 __all__ = ["EXAMPLES", "train"]
 
@@ -51,6 +57,7 @@ def train(
     ] = None,
     on: Device = "simulator",
     gradient: Gradient = None,
+    tensorboard: TensorBoard = False,
 ) -> None:
     """Train a task. Ends with a table of test metrics and with pictures.
 
@@ -65,14 +72,16 @@ def train(
     from qrnn_qiskit.training.fine_tuning import start_from
     from qrnn_qiskit.training.run_folder import create_run, name_run
     from qrnn_qiskit.training.trainer import train as fit
-    from runtime_jobs.cli.training import finish_run
+    from runtime_jobs.cli.training import finish_run, open_progress
 
     require_gradient(executor)
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
-    run = create_run(out or name_run(task), resolved, start=before, device=on, gradient=gradient)
+    path = out or name_run(task)
+    progress = open_progress(path, tensorboard)
+    run = create_run(path, resolved, start=before, device=on, gradient=gradient)
     typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
-    finish_run(run, fit, executor)
+    finish_run(run, fit, executor, progress)
 
 
 def _split_setting(setting: str) -> tuple[str, str]:

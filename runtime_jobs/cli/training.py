@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import typer
@@ -11,6 +12,7 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.pictures import draw_run
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.progress import TrainingProgress
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.tables import format_estimate, make_table
@@ -20,26 +22,39 @@ if TYPE_CHECKING:
     from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import TrainingResult
 
-__all__ = ["finish_run"]
+__all__ = ["finish_run", "open_progress"]
 
 
 class Fit(Protocol):
     """``qrnn_qiskit.training.trainer.train`` or ``resume``."""
 
-    def __call__(self, run: RunFolder, *, executor: Executor | None) -> TrainingResult: ...
+    def __call__(
+        self, run: RunFolder, *, executor: Executor | None, progress: TrainingProgress | None
+    ) -> TrainingResult: ...
 
 
-def finish_run(run: RunFolder, fit: Fit, executor: Executor | None) -> None:
+def open_progress(folder: Path, tensorboard: bool) -> TrainingProgress:
+    """The bar of a training, with event files for TensorBoard where they are asked for."""
+    if not tensorboard:
+        return TrainingProgress()
+    from qrnn_qiskit.training.tensorboard import TensorBoardProgress
+
+    return TensorBoardProgress(folder)
+
+
+def finish_run(
+    run: RunFolder, fit: Fit, executor: Executor | None, progress: TrainingProgress
+) -> None:
     """Train to the end, measure the best weights on the test sequences, draw, and print it all.
 
     Raises:
         RunInterrupted: SIGINT came; says how to go on.
     """
     try:
-        result = fit(run, executor=executor)
+        result = fit(run, executor=executor, progress=progress)
     except TrainingInterrupted as error:
         raise RunInterrupted(str(error)) from error
-    evaluation = evaluate(run, executor=executor)
+    evaluation = evaluate(run, executor=executor, progress=True)
     if executor is not None:
         tell_layout(executor)
     pictures = draw_run(run.path)

@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 
 from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack, unpack_circuit
 from runtime_jobs.ibm.service import BusyError, RejectedError, Service, ServiceError, UnsureError
+from runtime_jobs.ibm.waiting import Watch, look_at
 from runtime_jobs.ibm.workloads import Workloads
 from runtime_jobs.ledger import (
     FrozenCircuit,
@@ -64,6 +65,7 @@ class Dispatcher:
         retry: whether a job that ended without a result is sent anew.
         pauses: seconds between tries to send, and between looks for a job without an answer.
         poll_seconds: between two looks at jobs that are waited for.
+        watch: told of each of these looks.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Dispatcher:
         retry: bool = False,
         pauses: Sequence[float] = (2.0, 5.0, 10.0),
         poll_seconds: float = 5.0,
+        watch: Watch | None = None,
     ) -> None:
         self._ledger = ledger
         self._open_service = open_service
@@ -88,6 +91,8 @@ class Dispatcher:
         self._retry = retry
         self._pauses = pauses
         self._poll_seconds = poll_seconds
+        self._watch = watch
+        self._done = 0
 
     @property
     def service(self) -> Service:
@@ -114,7 +119,11 @@ class Dispatcher:
                 raise JobsPendingError(
                     f"{len(waiting)} of {len(shipments)} results are still to come: {ids}"
                 )
+            if self._watch is not None:
+                done = self._done + len(shipments) - len(waiting)
+                self._watch(look_at(self.service, self._ledger, waiting, done))
             time.sleep(self._poll_seconds)
+        self._done += len(shipments)
         return [self._read(shipment) for shipment in shipments]
 
     def refresh_usage(self) -> None:

@@ -216,6 +216,17 @@ class Service:
             status, None if reason is None else _hide(reason), float(seconds) if final else None
         )
 
+    def find_position(self, job_id: str) -> int | None:
+        """The position of a job in the queue; None where it is in none or it is not told."""
+        with _tell(f"the state of job {job_id} cannot be read"):
+            position = self._client.job(job_id).metrics().get("position_in_queue")
+        return None if position is None else int(position)
+
+    def count_pending(self, name: str) -> int:
+        """How many jobs are in the queue of a backend, those of other people too."""
+        with _tell(f"the backend {name!r} cannot be read"):
+            return int(self._client.backend(name).status().pending_jobs)
+
     def fetch(self, job_id: str) -> list[Bits]:
         """The bits of every PUB of a job that is done.
 
@@ -224,14 +235,20 @@ class Service:
             ServiceError: it cannot be fetched now.
         """
         with _tell(f"the result of job {job_id} cannot be fetched"):
-            result = self._client.job(job_id).result()
-        try:
-            return [
-                {name: array for name, array in pub.data.items() if isinstance(array, BitArray)}
-                for pub in result
-            ]
-        except (AttributeError, TypeError) as error:
-            raise ResultError(f"the result of job {job_id} is no Sampler result") from error
+            job = self._client.job(job_id)
+            try:
+                return [
+                    {name: array for name, array in pub.data.items() if isinstance(array, BitArray)}
+                    for pub in job.result()
+                ]
+            except (IBMError, QiskitError, RequestException):
+                raise
+            except Exception as error:  # what the client's decoder does not expect ends anyhow
+                raise ResultError(
+                    f"the result of job {job_id} cannot be read ({type(error).__name__}: {error}); "
+                    "it was not recorded. Collect it again, and report the job to the service if "
+                    "it stays so"
+                ) from error
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not ended."""
@@ -245,9 +262,10 @@ def _tell(what: str) -> Iterator[None]:
     try:
         yield
     except (IBMError, QiskitError, RequestException, ValueError, KeyError) as error:
+        reason = _hide(str(error)).rstrip(".")
         raise ServiceError(
-            f"{what}: {_hide(str(error))}. Nothing is lost; 'qrnn account' checks what the client "
-            "is set up with"
+            f"{what}: {reason}. Nothing is lost; 'qrnn account' checks what the client is set up "
+            "with"
         ) from error
 
 

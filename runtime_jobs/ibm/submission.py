@@ -18,6 +18,7 @@ from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.service import Service
+from runtime_jobs.ibm.waiting import Watch
 from runtime_jobs.ledger import Ledger, WorkloadMode, hold_lock
 
 __all__ = ["Submission", "continue_submission", "open_ledger", "read_submission"]
@@ -42,6 +43,7 @@ class Submission:
         session_seconds: after which a session closes.
         repetition: how often the same was run before, where it is repeated on purpose.
         patches, spacing, fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        planned_jobs: how many the plan has.
         is_finished: whether all results are there and have been used.
 
     Raises:
@@ -60,6 +62,7 @@ class Submission:
     patches: int = 1
     spacing: int = 0
     fast_measurements: bool = False
+    planned_jobs: int | None = None
     is_finished: bool = False
 
     def __post_init__(self) -> None:
@@ -95,6 +98,7 @@ def continue_submission(
     wait: bool = False,
     retry: bool = False,
     open_service: Callable[[], Service] = Service,
+    watch: Watch | None = None,
 ) -> Evaluation | Tuning:
     """Compute as far as the ledger's results reach, and send what comes next.
 
@@ -114,6 +118,7 @@ def continue_submission(
         session_seconds=submission.session_seconds,
         wait=wait,
         retry=retry,
+        watch=watch,
     )
     executor = IbmExecutor(
         submission.backend,

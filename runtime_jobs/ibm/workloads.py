@@ -45,7 +45,7 @@ class Workloads:
         if self._mode is WorkloadMode.JOB:
             return None
         for workload in self._list_open():
-            if (workload.mode, workload.device) == (self._mode, device):
+            if workload == Workload(workload.id, self._mode, device, self._max_time):
                 return workload
         return self._open(device)
 

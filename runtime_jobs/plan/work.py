@@ -13,6 +13,7 @@ from qiskit.transpiler import Target
 from circuits.validation import require_count
 from qrnn_qiskit.gradients import GradientMethod
 from qrnn_qiskit.loading import TrainedModel
+from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.experiment import load_splits
@@ -29,13 +30,13 @@ class Work:
     """Sequences of a run that are to pass through a device.
 
     Attributes:
-        trained: the model.
+        qrnn: the model.
         packing: the device's qubits for it.
         ends: (B,) valid steps of each sequence.
         spacing: between the patches of the packing.
     """
 
-    trained: TrainedModel
+    qrnn: QRNN
     packing: Packing
     ends: NDArray[np.int64]
     spacing: int = 0
@@ -55,7 +56,7 @@ class Work:
         Raises:
             LimitError: a circuit that no job takes.
         """
-        rounds: list[Round] = list_rounds(self.trained.qrnn, self.packing, self.ends, gradient)
+        rounds: list[Round] = list_rounds(self.qrnn, self.packing, self.ends, gradient)
         return make_plan(
             self.packing,
             [rounds] * (train_steps or 1),
@@ -65,6 +66,24 @@ class Work:
             currency=currency,
             limits=limits,
         )
+
+    def in_mode(self, readout: str) -> Work:
+        """The same sequences through the same ansatz, read out in another mode of the model.
+
+        The circuits of the two modes differ, so the weights would too: it is another training.
+        On as many patches, or on as many as there are.
+        """
+        qrnn = QRNN(
+            self.qrnn.input_size,
+            self.qrnn.num_qubits,
+            readout=readout,
+            observables=self.qrnn.readout.observables,
+            ansatz=self.qrnn.ansatz.circuit,
+        )
+        other = replace(self, qrnn=qrnn)
+        asked = len(self.packing.patches)
+        # The circuits of the other mode may have more qubits, and fewer patches.
+        return other.repack(min(asked, len(other.repack(None).packing.patches)))
 
     def repack(self, patches: int | None) -> Work:
         """The same work on another number of patches; None for as many as there are."""
@@ -84,7 +103,7 @@ class Work:
         whole = self.repack(None)
         available = len(whole.packing.patches)
         counts = _list_counts(_count_groups(len(self.ends), gradient), available)
-        if self.trained.qrnn.measurement is None:
+        if self.qrnn.measurement is None:
             return self.repack(counts[-1])
         best = self.repack(1)
         allowed = max(JobLimits().warned_coherence, best._share_coherence())
@@ -96,7 +115,7 @@ class Work:
         return best
 
     def _find_longest(self) -> QuantumCircuit:
-        return longest_circuit(self.trained.qrnn, int(self.ends.max()))
+        return longest_circuit(self.qrnn, int(self.ends.max()))
 
     def _share_coherence(self) -> float:
         """How long the longest circuit is, in units of the least T1 or T2 of its qubits."""
@@ -149,7 +168,7 @@ def find_work(
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
     circuit = longest_circuit(trained.qrnn, int(ends.max()))
     packing = choose_packing(name, target, circuit, patches, spacing)
-    return Work(trained, packing, ends, spacing)
+    return Work(trained.qrnn, packing, ends, spacing)
 
 
 def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:

@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from localqpu.app import start_server
-from localqpu.context import ServerConfig
+from localqpu import app
+from localqpu.context import AppContext, ServerConfig
 from localqpu.control_client import LocalqpuControl
-from localqpu.server import RunningServer
+from localqpu.ibm import job_routes
+from localqpu.jobs import JobRecord
+from localqpu.server import Request, Response
 from loopback import TINY, environment
 
 from runtime_jobs.cli import run
 
 
+@dataclass
+class Loopback:
+    """The service with its own insides, for faults that it cannot be asked for.
+
+    Attributes:
+        url: its address.
+        context: its jobs, sessions and backends.
+        charge: seconds that it says a job was charged, from its own record of the job.
+    """
+
+    url: str
+    context: AppContext
+    charge: Callable[[JobRecord], float] = lambda job: 0.0
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """The service with its own insides, for faults that it cannot be asked for."""
-    server = start_server(ServerConfig(port=0, backends=("ibm_kingston",)))
+def loopback() -> Iterator[Loopback]:
+    contexts: list[AppContext] = []
+    build, answer = app.build_context, job_routes.get_job_metrics
+
+    def keep(config: ServerConfig) -> AppContext:
+        contexts.append(build(config))
+        return contexts[0]
+
+    def charge(context: AppContext, request: Request, params: dict[str, str]) -> Response:
+        response = answer(context, request, params)
+        usage = response.body["usage"]
+        if usage["status"] == "final":
+            job = context.jobs.get(params["job_id"])
+            usage["qpu_charge_time_seconds"] = found.charge(job)
+        return response
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "build_context", keep)
+        patch.setattr(job_routes, "get_job_metrics", charge)
+        server = app.start_server(ServerConfig(port=0, backends=("ibm_kingston",)))
         for name, value in environment(server.url).items():
             patch.setenv(name, value)
-        yield server
-    server.stop()
+        found = Loopback(server.url, contexts[0])
+        yield found
+        server.stop()
 
 
 @pytest.fixture
-def service(server: RunningServer) -> Iterator[LocalqpuControl]:
-    """The service as new: no jobs, no faults, one seed."""
-    control = LocalqpuControl(server.url)
+def service(loopback: Loopback) -> Iterator[LocalqpuControl]:
+    """The service as new: no jobs, no sessions, no faults, one seed."""
+    control = LocalqpuControl(loopback.url)
     control.reset()
+    loopback.context.sessions.reset()
     control.set_scenario({"seed": 7})
     yield control
     control.reset()
+    loopback.charge = Loopback.charge
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from loopback import POST, TOKEN, collect, count_posts, submit
 from qrnn_qiskit import load
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.ibm.service import Service
 from runtime_jobs.ledger import Ledger, hold_lock
 from runtime_jobs.ledger.records import JobState
 
@@ -51,6 +52,43 @@ def test_a_replay_goes_on_from_command_to_command(
     collect(replay)  # everything is known: nothing is sent again
     assert submit(replay, cap=120, sequences=20, shots=500) == ExitCode.DONE
     assert count_posts(service) == posts
+
+
+def test_who_waits_at_a_terminal_sees_jobs_queue_and_seconds(
+    replay: Path,
+    service: LocalqpuControl,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("runtime_jobs.cli.waiting.is_watched", lambda: True)
+    seen = []
+    monkeypatch.setattr("runtime_jobs.cli.waiting.WaitingBar.show", lambda _, at: seen.append(at))
+    service.set_scenario(
+        {
+            "seed": 7,
+            "queue": {"polls_before_running": 2},
+            "backends": {"ibm_kingston": {"queue_length": 5}},
+        }
+    )
+    assert submit(replay, cap=120) == ExitCode.DONE
+    assert run(["collect", str(replay), "--wait"]) == ExitCode.DONE
+    assert {at.done for at in seen} == set(range(8))
+    assert {(at.open, at.position, at.pending) for at in seen} == {(1, None, 5)}
+
+
+def test_the_place_in_the_queue_is_what_the_service_says(
+    folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.set_scenario({"queue": {"polls_before_running": 1000}})
+    assert submit(folder) == ExitCode.DONE
+    (job,) = service.jobs()
+    account = Service()
+    assert account.find_position(job["id"]) is None  # this stand-in has no such number
+    monkeypatch.setattr(
+        "qiskit_ibm_runtime.RuntimeJobV2.metrics", lambda _: {"position_in_queue": 4}
+    )
+    assert account.find_position(job["id"]) == 4
 
 
 def test_measured_mode_is_one_job_of_dynamic_circuits(

@@ -82,7 +82,7 @@ def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planne
         job["max_execution_time"] for job in planned["jobs"]
     ]
     assert planned["executions"] == jobs * 2 * bases * SHOTS
-    unpacked = planned["instead"]
+    unpacked = planned["instead"]["--patches 1"]
     assert unpacked["executions"] == jobs * (2 * patches - 1) * bases * SHOTS
 
     assert device is not None
@@ -141,7 +141,7 @@ def test_a_packed_training_step_runs_what_was_planned(
         job["circuits"] for job in planned["jobs"]
     ]
     assert len(received) == len(planned["jobs"]) == 2
-    assert planned["executions"] < planned["instead"]["executions"] / 2
+    assert planned["executions"] < planned["instead"]["--patches 1"]["executions"] / 2
     assert folder.joinpath("tuned.pt").exists()
 
 

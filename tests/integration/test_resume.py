@@ -94,7 +94,7 @@ class StopAtStep(TrainingProgress):
         super().__init__(enabled=False)
         self.left = step
 
-    def show_step(self, epochs: float, total: int, loss: float) -> None:
+    def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
         self.left -= 1
         if self.left == 0:
             signal.raise_signal(signal.SIGINT)

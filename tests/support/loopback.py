@@ -28,9 +28,11 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-def submit(folder: Path, cap: int = 100, shots: int = 200, sequences: int = 3) -> int:
+def submit(
+    folder: Path, *options: str, cap: int = 100, shots: int = 200, sequences: int = 3
+) -> int:
     words = ["submit", str(folder), "--on", "ibm:kingston", "--shots", str(shots)]
-    return run([*words, "--sequences", str(sequences), "--max-qpu-seconds", str(cap)])
+    return run([*words, "--sequences", str(sequences), "--max-qpu-seconds", str(cap), *options])
 
 
 def collect(folder: Path, command: str = "collect", most: int = 60) -> None:

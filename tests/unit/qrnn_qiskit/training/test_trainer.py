@@ -30,7 +30,7 @@ class AtStep(TrainingProgress):
         super().__init__(enabled=False)
         self.left, self.act = step, act
 
-    def show_step(self, epochs: float, total: int, loss: float) -> None:
+    def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
         self.left -= 1
         if self.left == 0:
             self.act()

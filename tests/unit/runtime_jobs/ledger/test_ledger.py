@@ -198,3 +198,18 @@ def test_ten_thousand_jobs_are_listed_in_less_than_a_second(tmp_path: Path) -> N
         assert time.perf_counter() - start < 1.0
     assert len(jobs) == 10_000
     assert jobs[0] == job
+
+
+def test_a_ledger_of_the_version_before_is_read(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.write_setting("a", 1)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute("ALTER TABLE jobs DROP COLUMN workload")
+        connection.execute("DROP TABLE workloads")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Ledger(tmp_path) as ledger:
+        assert ledger.read_setting("a") == 1
+        assert ledger.list_jobs() == []
+        assert ledger.list_workloads() == []
+        assert ledger.committed_seconds() == 0

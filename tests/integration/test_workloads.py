@@ -1,0 +1,183 @@
+"""Batches and sessions of the service, repeated samples, other qubits, and what it all may cost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from localqpu.control_client import LocalqpuControl
+from loopback import collect, submit
+
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.ibm.encoding import unpack_circuit
+from runtime_jobs.ledger import Ledger, WorkloadMode
+
+
+def list_sessions(loopback: Any) -> list[Any]:
+    return list(loopback.context.sessions._sessions.values())
+
+
+def test_jobs_go_in_one_batch_that_is_closed_at_the_end(
+    replay: Path, service: LocalqpuControl, loopback: Any
+) -> None:
+    assert submit(replay) == ExitCode.DONE
+    (batch,) = list_sessions(loopback)
+    assert (batch.mode, batch.accepting_jobs) == ("batch", True)
+    collect(replay)
+    (batch,) = list_sessions(loopback)
+    assert not batch.accepting_jobs
+    jobs = loopback.context.jobs.list_jobs()
+    assert [job.session_id for job in jobs] == [batch.session_id] * 8
+
+
+def test_jobs_can_be_sent_alone(folder: Path, service: LocalqpuControl, loopback: Any) -> None:
+    assert submit(folder, "--mode", "job") == ExitCode.DONE
+    collect(folder)
+    assert list_sessions(loopback) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["--mode", "session"], ["--session-seconds", "30"], ["--mode", "batch=1"]]
+)
+def test_a_session_is_asked_for_with_its_seconds(
+    folder: Path, service: LocalqpuControl, words: list[str]
+) -> None:
+    assert submit(folder, *words) == ExitCode.BAD_INPUT
+    assert service.jobs() == []
+
+
+def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
+    folder: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--mode", "session", "--session-seconds", "90"]
+    assert submit(folder, *words, cap=98) == ExitCode.OVER_BUDGET  # no room for the last job
+    assert service.jobs() == []
+    assert submit(folder, *words, cap=99) == ExitCode.DONE
+    assert list_sessions(loopback)[-1].max_ttl == 90
+    with Ledger(folder) as ledger:
+        (job,) = ledger.list_jobs()
+        (session,) = ledger.list_workloads()
+        assert ledger.committed_seconds() == 90 + job.max_execution_time
+    assert (session.mode, session.max_time) == (WorkloadMode.SESSION, 90)
+    collect(folder)
+    with Ledger(folder) as ledger:  # the stand-in charges no time
+        assert ledger.committed_seconds() == 0
+
+
+@pytest.mark.parametrize("mode", ["batch", "session"])
+def test_one_that_has_closed_is_replaced(
+    replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    words = [] if mode == "batch" else ["--mode", "session", "--session-seconds", "40"]
+    assert submit(replay, *words, cap=300) == ExitCode.DONE
+    loopback.context.sessions.close(list_sessions(loopback)[0].session_id)
+    collect(replay)
+    first, second = list_sessions(loopback)
+    assert not second.accepting_jobs
+    jobs = loopback.context.jobs.list_jobs()
+    assert [job.session_id for job in jobs] == [first.session_id] + [second.session_id] * 7
+    with Ledger(replay) as ledger:
+        assert {job.attempt for job in ledger.list_jobs()} == {1}
+
+
+def test_jobs_of_a_session_that_is_cancelled_are_told_and_sent_anew(
+    folder: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.set_scenario({"queue": {"polls_before_running": 1000}})
+    assert submit(folder) == ExitCode.DONE
+    (batch,) = list_sessions(loopback)
+    loopback.context.sessions.close(batch.session_id)
+    loopback.context.jobs.cancel_session_jobs(batch.session_id)
+    assert run(["collect", str(folder)]) == ExitCode.FAILED
+    assert "was cancelled" in capsys.readouterr().err
+    service.set_scenario({})
+    collect(folder, "resume")
+    assert len(service.jobs()) == 2
+
+
+def read_readouts(folder: Path) -> list[np.ndarray]:
+    files = sorted(
+        (folder / "evaluations").glob("*ibm*.npz"), key=lambda file: file.stat().st_mtime
+    )
+    return [np.load(file)["readouts"] for file in files]
+
+
+def test_a_sampled_result_is_repeated_on_purpose_alone(
+    folder: Path, service: LocalqpuControl
+) -> None:
+    assert submit(folder) == ExitCode.DONE
+    collect(folder)
+    assert submit(folder) == ExitCode.DONE
+    assert len(service.jobs()) == 1
+    assert submit(folder, "--fresh") == ExitCode.DONE
+    collect(folder)
+    assert len(service.jobs()) == 2
+    first, again, fresh = read_readouts(folder)
+    assert (first == again).all()
+    assert (first != fresh).any()
+    assert submit(folder) == ExitCode.DONE  # the last repetition is what the run has
+    assert len(service.jobs()) == 2
+
+
+def test_a_faulty_qubit_is_told_and_another_layout_is_priced(
+    replay: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(replay) == ExitCode.DONE
+    with Ledger(replay) as ledger:
+        device = ledger.find_device("ibm_kingston")
+    properties = loopback.context.catalog.get("ibm_kingston").properties
+    broken = properties["qubits"][device.qubits[0]]
+    broken.append({"date": "2026-11-21T00:00:00Z", "name": "operational", "unit": "", "value": 0})
+    try:
+        while (code := run(["collect", str(replay)])) == ExitCode.NOT_READY:
+            capsys.readouterr()
+        assert code == ExitCode.FAILED
+        assert len(service.jobs()) == 1
+        message = capsys.readouterr().err
+        assert f"on {device.qubits[0]} " in message
+        assert "--relayout" in message
+        assert submit(replay, "--relayout", cap=10) == ExitCode.OVER_BUDGET
+        assert submit(replay, "--relayout", cap=200) == ExitCode.DONE
+        assert "QPU time" in capsys.readouterr().out
+        collect(replay)
+    finally:
+        broken.pop()
+    assert len(service.jobs()) == 9
+    with Ledger(replay) as ledger:
+        assert device.qubits[0] not in ledger.find_device("ibm_kingston").qubits
+
+
+def test_fast_measurements_go_to_the_service(
+    trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl
+) -> None:
+    folder = Path(shutil.copytree(trained["measured"], tmp_path / "run"))
+    assert submit(folder, "--fast-measurements") == ExitCode.DONE
+    with Ledger(folder) as ledger:
+        device = ledger.find_device("ibm_kingston")
+        frozen = ledger.find_first_circuit(device.target_hash)
+    counts = unpack_circuit(frozen.isa).count_ops()
+    assert (counts["measure_2"], counts["measure"]) == (7, 3)  # those at the end stay
+
+
+def test_what_jobs_were_charged_counts_against_the_cap(
+    replay: Path, service: LocalqpuControl, loopback: Any
+) -> None:
+    """Jobs that run to their limits leave nothing of a cap that was as large as the plan."""
+    loopback.charge = lambda job: 4.0
+    assert submit(replay, cap=32) == ExitCode.DONE
+    collect(replay)
+    with Ledger(replay) as ledger:
+        assert {job.max_execution_time for job in ledger.list_jobs()} == {4}
+        assert ledger.committed_seconds() == 32
+    assert submit(replay, cap=32, sequences=4) == ExitCode.OVER_BUDGET
+    assert submit(replay, "--fresh", cap=63) == ExitCode.OVER_BUDGET
+    assert len(service.jobs()) == 8
+    assert submit(replay, "--fresh", cap=64) == ExitCode.DONE
+    collect(replay)
+    with Ledger(replay) as ledger:
+        assert ledger.committed_seconds() == 64
