@@ -174,8 +174,8 @@ def _print_others(plans: dict[str, Plan]) -> None:
         )
     Console().print(table)
     typer.echo(
-        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of prefixes; "
-        "each has weights of its own"
+        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of "
+        "prefixes; each has weights of its own"
     )
 
 

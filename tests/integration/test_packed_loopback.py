@@ -91,9 +91,9 @@ def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planne
     assert len(set(qubits)) == len(qubits)
     (file,) = (folder / "evaluations").glob("*ibm*.json")
     result = json.loads(file.read_text())
-    assert result["executions"] == planned["executions"]
-    layouts = result["provenance"]["device"]["layouts"]
-    assert [layout["qubits"] for layout in layouts] == planned["patches"]
+    used = result["provenance"]["device"]
+    assert used["executions"] == planned["executions"]
+    assert [layout["qubits"] for layout in used["layouts"]] == planned["patches"]
     if readout == "expectation":  # against exact values at the same angles, in standard errors
         assert 0.7 < result["deviations"]["spread"] < 1.3
     else:
