@@ -162,10 +162,13 @@ def _print_others(plans: dict[str, Plan]) -> None:
 
     from runtime_jobs.cli.tables import make_table
 
-    table = make_table("instead", "jobs", "executions", "longest circuit", "QPU s", "price")
+    table = make_table(
+        "instead", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
+    )
     for name, other in plans.items():
         table.add_row(
             name,
+            str(len(other.patches)),
             str(len(other.jobs)),
             f"{other.executions:,}",
             f"{other.duration * 1e6:.2f} us",

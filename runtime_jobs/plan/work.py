@@ -71,7 +71,7 @@ class Work:
         """The same sequences through the same ansatz, read out in another mode of the model.
 
         The circuits of the two modes differ, so the weights would too: it is another training.
-        On as many patches, or on as many as there are.
+        On as many patches, or on fewer where :meth:`pack_best` says so.
         """
         qrnn = QRNN(
             self.qrnn.input_size,
@@ -82,8 +82,8 @@ class Work:
         )
         other = replace(self, qrnn=qrnn)
         asked = len(self.packing.patches)
-        # The circuits of the other mode may have more qubits, and fewer patches.
-        return other.repack(min(asked, len(other.repack(None).packing.patches)))
+        best = other.pack_best() if asked > 1 else other
+        return other.repack(min(asked, len(best.packing.patches)))
 
     def repack(self, patches: int | None) -> Work:
         """The same work on another number of patches; None for as many as there are."""
