@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.aer.bases import Basis
@@ -72,8 +72,15 @@ class Chip:
         self.name = name
         self.target = target
         self.qubits = tuple(qubits)
-        self.cut = cut_target(target, self.qubits)
-        self._passes = generate_preset_pass_manager(
+
+    @cached_property
+    def cut(self) -> Target:
+        """The part of the device that lies on the qubits, counted from 0."""
+        return cut_target(self.target, self.qubits)
+
+    @cached_property
+    def _passes(self) -> PassManager:
+        return generate_preset_pass_manager(
             optimization_level=2,
             target=self.cut,
             initial_layout=list(range(len(self.qubits))),

@@ -18,8 +18,8 @@ class Deal:
     """Where each of R rows runs.
 
     Attributes:
-        rows: (executions, patches), the row on each patch in each execution. Where a patch has
-            fewer rows than others its last one runs again, and nobody reads it.
+        rows: (executions, patches), the row on each patch in each execution. The first patch has
+            the most rows; where another has fewer its last one runs again, and nobody reads it.
         places: (R, 2), execution and patch of each row.
     """
 
@@ -30,6 +30,10 @@ class Deal:
     def patches(self) -> int:
         """The patches that are needed."""
         return int(self.rows.shape[1])
+
+    def find_rows(self, patch: int) -> NDArray[np.int64]:
+        """The rows on a patch, in order."""
+        return np.flatnonzero(self.places[:, 1] == patch)
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The values (R, P) of single circuits as those (executions, patches * P) of packed ones.
@@ -71,7 +75,8 @@ def deal_rows(groups: NDArray[np.int64], patches: int) -> Deal:
         heapq.heapreplace(loads, (load + int(sizes[group]), patch))
     on = patch_of[members]
     piles = [np.flatnonzero(on == patch) for patch in range(used)]
-    length = max(map(len, piles))
+    piles.sort(key=len, reverse=True)
+    length = len(piles[0])
     places = np.zeros((len(groups), 2), np.int64)
     for patch, pile in enumerate(piles):
         places[pile] = np.stack((np.arange(len(pile)), np.full(len(pile), patch)), 1)

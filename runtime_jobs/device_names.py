@@ -1,6 +1,7 @@
 """Names of devices: their grammar, and what they say.
 
-A name is ``name[:target][?key=value[&...]]`` with the keys shots, seed, noise and mitigation:
+A name is ``name[:target][?key=value[&...]]`` with the keys shots, seed, noise, mitigation, patches
+and spacing:
 ``simulator``, ``aer?shots=4096&seed=1``, ``aer:kingston``, ``ibm:kingston``.
 """
 
@@ -31,6 +32,8 @@ class DeviceName:
         seed: of the sampling, at least 0.
         noise: factor on the noise of the target, or rates of errors without a target.
         mitigation: names of the error mitigation, joined by ``+``.
+        patches: sequences side by side on qubits of their own, at least 1.
+        spacing: of the patches, at least 0; see :func:`runtime_jobs.patches.choose_patches`.
     """
 
     name: str
@@ -39,6 +42,8 @@ class DeviceName:
     seed: int | None = None
     noise: str | None = None
     mitigation: str | None = None
+    patches: int | None = None
+    spacing: int | None = None
 
     def __str__(self) -> str:
         """The name in full, which :func:`parse_device_name` reads back to an equal one."""
@@ -52,7 +57,7 @@ class DeviceName:
 
 
 _KEYS = tuple(field.name for field in fields(DeviceName))[2:]
-_LEAST = {"shots": 1, "seed": 0}
+_LEAST = {"shots": 1, "seed": 0, "patches": 1, "spacing": 0}
 
 
 def parse_device_name(text: str) -> DeviceName:

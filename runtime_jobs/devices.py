@@ -73,7 +73,16 @@ def _open_simulator(
         "gradient": gradient,
         "noise_model": noise_model,
     }
-    for key in ("target", "shots", "noise", "mitigation", "gradient", "noise_model"):
+    for key in (
+        "target",
+        "shots",
+        "noise",
+        "mitigation",
+        "patches",
+        "spacing",
+        "gradient",
+        "noise_model",
+    ):
         if given.get(key) is not None:
             raise DeviceError(
                 f"device '{device}': {key} is {given[key]!r}, but the simulator is exact, "
@@ -123,14 +132,31 @@ def _open_ibm(
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
     from runtime_jobs.aer.mitigation import parse_mitigation
+    from runtime_jobs.aer.patched import PatchedExecutor
 
-    stages = None
+    for key in ("patches", "spacing"):
+        if getattr(device, key) is not None and device.target is None:
+            raise DeviceError(
+                f"device '{device}': {key} is {getattr(device, key)}, but there are no qubits to "
+                f"choose; name a device, such as aer:kingston, or leave {key} out"
+            )
+    stages = []
     if device.target is not None:
         from runtime_jobs.aer.devices import DeviceStages
         from runtime_jobs.local_devices import open_target
 
-        scale = _read_scale(device)
-        stages = DeviceStages(device.target, open_target(device.target), scale)
+        target, scale, count = open_target(device.target), _read_scale(device), device.patches or 1
+        stages = [
+            DeviceStages(
+                device.target,
+                target,
+                scale,
+                patches=count,
+                spacing=device.spacing or 0,
+                patch=patch,
+            )
+            for patch in range(count)
+        ]
     elif device.noise is not None:
         from runtime_jobs.aer.noise import build_rates_model, parse_rates
 
@@ -143,12 +169,12 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
             noise_model = build_rates_model(**parse_rates(device.noise))
         except ValueError as error:
             raise DeviceError(f"device '{device}': {error}") from error
-    if stages is not None and noise_model is not None:
+    if stages and noise_model is not None:
         raise DeviceError(
             f"device '{device}' brings the noise of {device.target}, and noise_model was given "
             "beside it; give noise_model to 'aer'"
         )
-    if device.mitigation is not None and stages is None and noise_model is None:
+    if device.mitigation is not None and not stages and noise_model is None:
         raise DeviceError(
             f"device '{device}': mitigation is {device.mitigation!r}, but there is no noise to "
             "mitigate; name a device, such as aer:kingston, or give rates of errors by noise="
@@ -157,15 +183,28 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
         mitigation = parse_mitigation(device.mitigation)
     except ValueError as error:
         raise DeviceError(f"device '{device}': {error}") from error
-    return AerExecutor(
-        shots=device.shots,
-        seed=device.seed,
-        gradient=gradient,
-        noise_model=noise_model,
-        mitigation=mitigation,
-        name=str(device),
-        stages=stages,
-    )
+    executors = [
+        AerExecutor(
+            shots=device.shots,
+            seed=_seed_patch(device.seed, patch),
+            gradient=gradient,
+            noise_model=noise_model,
+            mitigation=mitigation,
+            name=str(device),
+            stages=stage,
+        )
+        for patch, stage in enumerate(stages or [None])
+    ]
+    return executors[0] if len(executors) == 1 else PatchedExecutor(executors, str(device))
+
+
+def _seed_patch(seed: int | None, patch: int) -> int | None:
+    """A seed of its own for each patch; the first one has that of the device."""
+    if seed is None or patch == 0:
+        return seed
+    import numpy as np
+
+    return int(np.random.SeedSequence((seed, patch)).generate_state(1)[0])
 
 
 def _read_scale(device: DeviceName) -> float:

@@ -54,8 +54,8 @@ class Packing:
         (:func:`~runtime_jobs.dealing.name_on_patch`); ``parameters`` has those of the first patch
         first, in the order of ``circuit.parameters``. A single copy keeps its names.
 
-        Branches that belong together stand in a row, and before those that need bits anew is a
-        barrier over all patches: they are measured and sent at the same time.
+        Gates and branches take turns, those of all patches in a row, and before branches that need
+        bits anew is a barrier over all patches: all have been measured when the first bit is sent.
         """
         copies = [self._copy(circuit, patch, patches) for patch in range(patches)]
         placed = QuantumCircuit(self.target.num_qubits, name=circuit.name)
@@ -162,15 +162,16 @@ def choose_packing(
 
 
 def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:
-    """The circuit in parts that start with branches, and whether they wait for new bits."""
-    part, waits, measured = circuit.copy_empty_like(), False, False
-    branching = False
+    """The circuit in parts, by turns without and with branches, and whether they wait for bits."""
+    part, is_branch, waits = circuit.copy_empty_like(), False, False
+    measured = False
     for item in circuit.data:
-        is_branch = isinstance(item.operation, ControlFlowOp)
-        if is_branch and not branching:
+        if isinstance(item.operation, ControlFlowOp) != is_branch:
             yield waits, part
-            part, waits, measured = circuit.copy_empty_like(), measured, False
-        branching = is_branch
+            part, is_branch = circuit.copy_empty_like(), not is_branch
+            part.global_phase = 0.0  # the first part has it
+            waits = is_branch and measured
+            measured &= not is_branch
         measured |= isinstance(item.operation, Measure)
         part.append(item)
     yield waits, part

@@ -56,8 +56,7 @@ def choose_patches(
         DeviceError: the device has fewer; the message says how many.
     """
     require_count("patches", count)
-    if spacing < 0:
-        raise ValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
+    _check_spacing(spacing)
     if count == 1:
         return (choose_layout(target, num_qubits, interactions, name, measured),)
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
@@ -82,9 +81,15 @@ def list_patches(
     spacing: int = 0,
 ) -> Patches:
     """As many patches as there are, at least one; see :func:`choose_patches`."""
+    _check_spacing(spacing)
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
     chosen = _select(target, candidates, costs, spacing)
     return chosen or (choose_layout(target, num_qubits, interactions, name, measured),)
+
+
+def _check_spacing(spacing: int) -> None:
+    if spacing < 0:
+        raise ValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
 
 
 def _list_candidates(

@@ -10,7 +10,8 @@ from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_reado
 from runtime_jobs.aer.noise import to_kraus
 from runtime_jobs.aer.stages import Stage, make_stage
 from runtime_jobs.device_names import DeviceError
-from runtime_jobs.layout import Pairs, choose_layout, find_interactions, find_measured
+from runtime_jobs.layout import Pairs, find_interactions, find_measured
+from runtime_jobs.patches import choose_patches
 from runtime_jobs.targets import cut_target, describe_qubits
 
 __all__ = ["DeviceStages", "build_device_model"]
@@ -24,12 +25,27 @@ class DeviceStages:
         target: the whole device.
         noise_scale: s, at least 0: errors are multiplied by s, T1 and T2 divided by it. 0 is the
             circuit of the device without noise.
+        patches: copies of a circuit that run side by side.
+        spacing: between them, see :func:`runtime_jobs.patches.choose_patches`.
+        patch: which of them this is, counted from 0.
     """
 
-    def __init__(self, name: str, target: Target, noise_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: Target,
+        noise_scale: float = 1.0,
+        *,
+        patches: int = 1,
+        spacing: int = 0,
+        patch: int = 0,
+    ) -> None:
         self._name = name
         self._target = target
         self._noise_scale = noise_scale
+        self._patches = patches
+        self._spacing = spacing
+        self._patch = patch
         self._translate = make_stage().pass_manager
         self._stages: dict[tuple[int, Pairs, frozenset[int]], Stage] = {}
 
@@ -52,7 +68,16 @@ class DeviceStages:
             )
 
     def _make_stage(self, num_qubits: int, interactions: Pairs, measured: frozenset[int]) -> Stage:
-        qubits = choose_layout(self._target, num_qubits, sorted(interactions), self._name, measured)
+        chosen = choose_patches(
+            self._target,
+            num_qubits,
+            sorted(interactions),
+            self._name,
+            measured,
+            count=self._patches,
+            spacing=self._spacing,
+        )
+        qubits = chosen[self._patch]
         cut = cut_target(self._target, qubits, self._noise_scale or 1.0)
         return Stage(
             generate_preset_pass_manager(
@@ -66,6 +91,7 @@ class DeviceStages:
             f"{self._name} {describe_qubits(self._target, qubits)}",
             qubits,
             cut,
+            self._patches,
         )
 
 

@@ -169,7 +169,8 @@ class DynamicRunner:
         timing = None
         if stage.target is not None:
             check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)
-            waiting, timing = insert_idling(ready, stage.target, idle_channels(stage.target))
+            idle = idle_channels(stage.target)
+            waiting, timing = insert_idling(ready, stage.target, idle, stage.patches)
             ready = ready if stage.noise is None else waiting
         if self._shots is None:
             ready = defer_measurements(ready)

@@ -72,7 +72,7 @@ def idle_channels(target: Target) -> Idle:
 
 
 def insert_idling(
-    circuit: QuantumCircuit, target: Target, idle: Idle
+    circuit: QuantumCircuit, target: Target, idle: Idle, patches: int = 1
 ) -> tuple[QuantumCircuit, Timing]:
     """Let every qubit wait where the device makes it wait; gates come as late as possible.
 
@@ -80,21 +80,24 @@ def insert_idling(
         circuit: for ``target``, with ``if_test`` and without nesting.
         target: durations of its instructions; what has none takes no time.
         idle: is called with the circuit that is built, a qubit and the seconds it waits.
+        patches: copies of the circuit side by side; each waits for the bits and branches of all,
+            one after another (see :mod:`circuits.profile`).
 
     Returns:
         The circuit with its waits, and how long it takes.
     """
-    scheduler = _Scheduler(circuit, target, idle)
+    scheduler = _Scheduler(circuit, target, idle, patches)
     return scheduler.run(), scheduler.timing
 
 
 class _Scheduler:
     """One pass over a circuit."""
 
-    def __init__(self, circuit: QuantumCircuit, target: Target, idle: Idle) -> None:
+    def __init__(self, circuit: QuantumCircuit, target: Target, idle: Idle, patches: int) -> None:
         self._circuit = circuit
         self._target = target
         self._idle = idle
+        self._patches = patches
         self._seconds = 0.0
         self._waited = 0.0
         self._tested: frozenset[Clbit] = frozenset()
@@ -123,16 +126,25 @@ class _Scheduler:
             bits = frozenset(condition_resources(item.operation.condition).clbits)
             known = bits == self._tested
             if segment or not known:
-                self._seconds += branch
+                self._seconds += branch + self._wait_for_others(branch, built)
                 branch = 0.0
-                wait = 0.0 if known else FEED_FORWARD_SECONDS
+                wait = 0.0 if known else self._patches * FEED_FORWARD_SECONDS
                 self._seconds += self._place(segment, built, wait)
                 self._waited += wait
                 segment = []
             self._tested = bits
             branch = max(branch, self._place_branches(item, built))
-        self._seconds += branch + self._place(segment, built, 0.0)
+        self._seconds += branch + self._wait_for_others(branch, built)
+        self._seconds += self._place(segment, built, 0.0)
         return built
+
+    def _wait_for_others(self, branch: float, built: QuantumCircuit) -> float:
+        """Idle while the other patches take their branches, as long as this one's; the seconds."""
+        wait = (self._patches - 1) * branch
+        if wait:
+            self._place([], built, wait)
+        self._waited += wait
+        return wait
 
     def _place_branches(self, item: CircuitInstruction, built: QuantumCircuit) -> float:
         """Append an if_test whose bodies span all qubits; the seconds of the longer body."""

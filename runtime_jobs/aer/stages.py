@@ -33,6 +33,7 @@ class Stage:
         description: the qubits and their quality in one line, empty where there is no choice.
         qubits: the device's numbers of the qubits in use, None where there is no device.
         target: the device cut down to these qubits, None where there is no device.
+        patches: copies of the circuit that run side by side, each waiting for the branches of all.
     """
 
     pass_manager: PassManager
@@ -40,6 +41,7 @@ class Stage:
     description: str = ""
     qubits: tuple[int, ...] | None = None
     target: Target | None = None
+    patches: int = 1
 
 
 StageFinder = Callable[[QuantumCircuit], Stage]

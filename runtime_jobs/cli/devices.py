@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime_jobs.cli.options import find_target, open_trained_run, parse_count
+from runtime_jobs.cli.options import Spacing, find_target, open_trained_run, parse_count
 from runtime_jobs.device_names import DeviceError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Examples:
   qrnn devices kingston --qubits 8
   qrnn devices --for runs/a            which device suits a trained run
   qrnn devices --live                  those of the account, with their queues
+  qrnn devices kingston --qubits 4 --patches --spacing 1
 """
 
 _ALWAYS = {
@@ -45,11 +46,16 @@ def devices(
     live: Annotated[
         bool, typer.Option("--live", help="Ask the account of IBM Quantum, with today's errors.")
     ] = False,
+    patches: Annotated[
+        bool, typer.Option("--patches", help="Show all lines that fit side by side.")
+    ] = False,
+    spacing: Spacing = 0,
 ) -> None:
     """List where circuits can run. With NAME, the line of qubits that would be used.
 
     Devices are calibration snapshots, run as noisy models on this machine. Options follow the name:
-    shots, seed, noise (a factor on all errors), mitigation (readout, zne or readout+zne).
+    shots, seed, noise (a factor on all errors), mitigation (readout, zne or readout+zne),
+    patches (sequences side by side) and the spacing between them.
     """
     from rich.console import Console
 
@@ -70,7 +76,11 @@ def devices(
         return
     if name is not None:
         short = _shorten(name)
-        _show(short, qubits, *find_target(short, service))
+        target, calibration = find_target(short, service)
+        if patches:
+            _show_patches(short, target, qubits, spacing)
+        else:
+            _show(short, target, qubits, calibration)
         return
     if service is not None:
         table = make_table("device", "qubits", "state", "jobs in the queue", "calibrated")
@@ -131,7 +141,7 @@ def _compare(path: Path, names: list[str], service: Service | None) -> None:
     Console().print(table)
 
 
-def _show(name: str, num_qubits: int, target: Target, calibration: str) -> None:
+def _show(name: str, target: Target, num_qubits: int, calibration: str) -> None:
     from rich.console import Console
 
     from circuits.validation import require_count
@@ -158,3 +168,19 @@ def _show(name: str, num_qubits: int, target: Target, calibration: str) -> None:
     typer.echo(
         f"{name} of {target.num_qubits} qubits, {calibration}: {describe_qubits(target, layout)}"
     )
+
+
+def _show_patches(name: str, target: Target, num_qubits: int, spacing: int) -> None:
+    from circuits.validation import require_count
+    from runtime_jobs.patches import list_patches
+    from runtime_jobs.targets import describe_qubits
+
+    require_count("qubits", num_qubits)
+    line = [(q, q + 1) for q in range(num_qubits - 1)]
+    found = list_patches(target, num_qubits, line, name, spacing=spacing)
+    typer.echo(
+        f"{name} of {target.num_qubits} qubits: {len(found)} disjoint lines of {num_qubits} good "
+        f"qubits with a spacing of {spacing}, the best first"
+    )
+    for patch in found:
+        typer.echo(describe_qubits(target, patch))

@@ -100,7 +100,12 @@ def plan(
 
     made = make(work)
     packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
-    others = {f"--patches {len(packed.patches)}": packed} | {
+    # One patch is the best packing where a second one costs too much of the coherence.
+    others = {
+        f"--patches {len(plan.patches)}": plan
+        for plan in (packed,)
+        if len(plan.patches) != len(made.patches)
+    } | {
         f"model.readout={mode}": make(work.in_mode(mode), other)
         for mode, other in _list_modes(work, method)
     }
@@ -145,10 +150,13 @@ def _print_others(plans: dict[str, Plan]) -> None:
 
     from runtime_jobs.cli.tables import make_table
 
-    table = make_table("instead", "jobs", "executions", "longest circuit", "QPU s", "price")
+    table = make_table(
+        "instead", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
+    )
     for name, other in plans.items():
         table.add_row(
             name,
+            str(len(other.patches)),
             str(len(other.jobs)),
             f"{other.executions:,}",
             f"{other.duration * 1e6:.2f} us",

@@ -244,6 +244,7 @@ class IbmExecutor:
         self._rounds += 1
         deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
         tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
+        self._freezer.choose_qubits(sheet.circuit for sheet in sheets)
         frozen = [
             self._freezer.freeze(sheet.circuit, deal.patches)
             for sheet, deal in zip(sheets, deals, strict=True)

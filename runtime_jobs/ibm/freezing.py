@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from qiskit.circuit import QuantumCircuit
@@ -82,11 +82,19 @@ class Freezer:
         assert device is not None
         return device
 
+    def choose_qubits(self, circuits: Iterable[QuantumCircuit]) -> None:
+        """Choose the qubits of the run by the largest of its first circuits; once chosen they stay.
+
+        Raises:
+            DeviceError: the device has too few qubits or patches.
+        """
+        if self.find_device() is None:
+            self._choose_packing(max(circuits, key=QuantumCircuit.size))
+
     def freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
         """Copies of a circuit on the first patches, as compiled when they were first sent, or now.
 
         Raises:
-            DeviceError: the device has too few qubits or patches.
             HardwareRuleError: they break a rule of the hardware.
             FaultyQubitsError: the qubits of the run do not work any more.
         """
@@ -124,6 +132,17 @@ class Freezer:
         if self._fast_measurements:
             placed = speed_up_measurements(placed, packing.target)
         frozen = FrozenCircuit(pack_circuit(placed), profile)
+        if self.find_device() is None:  # only now: what breaks a rule leaves no trace
+            _, calibration = self._find_target()
+            self._ledger.freeze_device(
+                FrozenDevice(
+                    self._backend,
+                    packing.patches,
+                    packing.fingerprint(),
+                    calibration,
+                    self._spacing,
+                )
+            )
         self._ledger.freeze_circuit(key, self.get_device().target_hash, frozen)
         self.transpilations += 1
         return frozen
@@ -131,22 +150,13 @@ class Freezer:
     def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
         """The qubits of the run: those of its first job, or the best ones now."""
         if self._packing is None:
-            target, calibration = self._find_target()
+            target, _ = self._find_target()
             device = self.find_device()
             if device is None:
                 self._packing = choose_packing(
                     self._backend, target, circuit, self._patches, self._spacing
                 )
                 self._is_checked = True  # by the choice
-                self._ledger.freeze_device(
-                    FrozenDevice(
-                        self._backend,
-                        self._packing.patches,
-                        self._packing.fingerprint(),
-                        calibration,
-                        self._spacing,
-                    )
-                )
             else:
                 self.check_working()
                 self._packing = Packing(self._backend, target, device.patches)

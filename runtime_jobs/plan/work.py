@@ -71,6 +71,7 @@ class Work:
         """The same sequences through the same ansatz, read out in another mode of the model.
 
         The circuits of the two modes differ, so the weights would too: it is another training.
+        On as many patches, or on fewer where :meth:`pack_best` says so.
         """
         qrnn = QRNN(
             self.qrnn.input_size,
@@ -79,7 +80,10 @@ class Work:
             observables=self.qrnn.readout.observables,
             ansatz=self.qrnn.ansatz.circuit,
         )
-        return replace(self, qrnn=qrnn).repack(len(self.packing.patches))
+        other = replace(self, qrnn=qrnn)
+        asked = len(self.packing.patches)
+        best = other.pack_best() if asked > 1 else other
+        return other.repack(min(asked, len(best.packing.patches)))
 
     def repack(self, patches: int | None) -> Work:
         """The same work on another number of patches; None for as many as there are."""

@@ -131,6 +131,15 @@ def test_circuits_and_devices_stay_as_they_were_first_sent(tmp_path: Path) -> No
         assert ledger.read_setting("none") is None
 
 
+def test_a_layout_from_before_patches_is_a_single_patch(tmp_path: Path) -> None:
+    device = FrozenDevice("ibm_kingston", ((5, 4, 3),), "t", "2026-11-21")
+    with Ledger(tmp_path) as ledger:
+        ledger.freeze_device(device)
+        with ledger._transaction() as connection:
+            connection.execute("UPDATE devices SET qubits = '[5, 4, 3]'")
+        assert ledger.find_device("ibm_kingston") == device
+
+
 def fill_disk(ledger: Ledger) -> None:
     (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
     ledger._connection.execute(f"PRAGMA max_page_count = {pages}")

@@ -58,6 +58,28 @@ def test_a_plan_counts_what_a_sampled_device_then_runs(readout, gradient, observ
     assert plan.executions == counts.executions
 
 
+@pytest.mark.parametrize("readout", ["expectation", "measured"])
+@pytest.mark.parametrize("gradient", [None, "parameter-shift", "spsa?draws=2"])
+@pytest.mark.filterwarnings("ignore::circuits.rules.HardwareRuleWarning")
+def test_a_packed_plan_counts_what_patches_then_run(readout, gradient) -> None:
+    torch.manual_seed(0)
+    model = QRNN(2, 2, readout=readout, observables="z")
+    x, ends = torch.randn(5, 2, 2), [2, 1, 2, 2, 2]
+    plan = plan_model(model, ends, gradient, patches=3)
+    unpacked = plan_model(model, ends, gradient)
+    name = f"aer:kingston?noise=0&shots={SHOTS}&seed=0&patches=3"
+    model.executor = open_device(name, gradient=gradient)
+    if gradient is None:
+        with torch.no_grad():
+            model(x, lengths=torch.tensor(ends))
+    else:
+        model(x, lengths=torch.tensor(ends))[0].sum().backward()
+    counts = model.executor.counts
+    assert len(plan.jobs) == len(unpacked.jobs) == counts.jobs
+    assert sum(job.pubs for job in plan.jobs) == counts.pubs
+    assert plan.executions == counts.executions < unpacked.executions / 1.5
+
+
 def test_measured_mode_is_one_job_with_a_broadcast_for_each_step_but_the_last() -> None:
     plan = plan_model(QRNN(1, 2, readout="measured"), [4, 4], None)
     (job,) = plan.jobs

@@ -1,0 +1,160 @@
+"""Sequences side by side, sent by the real client to a service on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import localqpu.programs.executor
+import numpy as np
+import pytest
+from localqpu.control_client import LocalqpuControl
+from loopback import collect, count_posts
+
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.ledger import Ledger
+
+SHOTS = 400
+pytestmark = pytest.mark.filterwarnings("ignore::circuits.rules.HardwareRuleWarning")
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int, int]]]:
+    """Of each job that the service runs, of each PUB: sets of values, shots, registers."""
+    jobs: list[list[tuple[int, int, int]]] = []
+    simulate = localqpu.programs.executor.run_quantum_program
+
+    def record(backend: Any, program: Any, options: Any) -> Any:
+        jobs.append(
+            [
+                (len(item.circuit_arguments), program.shots, len(item.circuit.cregs))
+                for item in program.items
+            ]
+        )
+        return simulate(backend, program, options)
+
+    monkeypatch.setattr(localqpu.programs.executor, "run_quantum_program", record)
+    return jobs
+
+
+def words(folder: Path, patches: int, sequences: int) -> list[str]:
+    on = ["--on", "ibm:kingston", "--shots", str(SHOTS), "--sequences", str(sequences)]
+    return [str(folder), *on, "--patches", str(patches)]
+
+
+def plan(folder: Path, capsys: pytest.CaptureFixture[str], *given: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["plan", *given, "--json"]) == ExitCode.DONE
+    content: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("readout", "patches", "jobs", "registers"), [("expectation", 4, 8, 1), ("measured", 2, 1, 9)]
+)
+def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planned(
+    readout: str,
+    patches: int,
+    jobs: int,
+    registers: int,
+    trained: dict[str, Path],
+    tmp_path: Path,
+    service: LocalqpuControl,
+    received: list[list[tuple[int, int, int]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(trained[readout], tmp_path / "run"))
+    given = words(folder, patches, 2 * patches - 1)  # one place is left over in the last circuit
+    assert run(["submit", *given, "--spacing", "1", "--max-qpu-seconds", "300"]) == ExitCode.DONE
+    collect(folder)
+    planned = plan(folder, capsys, *given, "--spacing", "1")
+    with Ledger(folder) as ledger:
+        sent = ledger.list_jobs()
+        device = ledger.find_device("ibm_kingston")
+    bases = 3
+    assert received == [[(2 * bases, SHOTS, patches * registers)]] * jobs
+    assert len(sent) == len(planned["jobs"]) == jobs
+    assert [job.circuits for job in sent] == [job["circuits"] for job in planned["jobs"]]
+    assert [job.max_execution_time for job in sent] == [
+        job["max_execution_time"] for job in planned["jobs"]
+    ]
+    assert planned["executions"] == jobs * 2 * bases * SHOTS
+    unpacked = planned["instead"]["--patches 1"]
+    assert unpacked["executions"] == jobs * (2 * patches - 1) * bases * SHOTS
+
+    assert device is not None
+    assert [list(patch) for patch in device.patches] == planned["patches"]
+    qubits = [qubit for patch in device.patches for qubit in patch]
+    assert len(set(qubits)) == len(qubits)
+    (file,) = (folder / "evaluations").glob("*ibm*.json")
+    result = json.loads(file.read_text())
+    used = result["provenance"]["device"]
+    assert used["executions"] == planned["executions"]
+    assert [layout["qubits"] for layout in used["layouts"]] == planned["patches"]
+    if readout == "expectation":  # against exact values at the same angles, in standard errors
+        assert 0.7 < result["deviations"]["spread"] < 1.3
+    else:
+        before = set((folder / "evaluations").glob("*simulator*.npz"))
+        assert run(["evaluate", str(folder), "--sequences", str(2 * patches - 1)]) == 0
+        (exact,) = set((folder / "evaluations").glob("*simulator*.npz")) - before
+        with np.load(file.with_suffix(".npz")) as measured, np.load(exact) as simulated:
+            distance = np.abs(measured["readouts"] - simulated["readouts"])
+            assert (distance < 5 * measured["standard_errors"]).all()
+
+    posts = count_posts(service)
+    again = ["submit", *given, "--spacing", "1", "--max-qpu-seconds", "300"]
+    assert run(again) == ExitCode.DONE  # everything is known
+    assert count_posts(service) == posts
+
+
+def test_other_patches_than_those_of_the_run_are_told_and_nothing_is_sent(
+    folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cap = ["--max-qpu-seconds", "300"]
+    assert run(["submit", *words(folder, 3, 3), *cap]) == ExitCode.DONE
+    assert run(["submit", *words(folder, 2, 3), *cap]) == ExitCode.BAD_INPUT
+    message = capsys.readouterr().err
+    assert "compiled for --patches 3 --spacing 0, and --patches 2" in message
+    assert count_posts(service) == 1
+    collect(folder)  # the submission before is still that of the run
+    assert len(service.jobs()) == 1
+    assert run(["submit", *words(folder, 2, 3), *cap, "--relayout"]) == ExitCode.DONE
+    collect(folder)
+    assert len(service.jobs()) == 2
+
+
+def test_a_packed_training_step_runs_what_was_planned(
+    folder: Path,
+    service: LocalqpuControl,
+    received: list[list[tuple[int, int, int]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [*words(folder, 4, 3), "--train-steps", "2", "--gradient", "spsa"]
+    assert run(["submit", *given, "--max-qpu-seconds", "300"]) == ExitCode.DONE
+    collect(folder)
+    planned = plan(folder, capsys, *given)
+    # three sequences, each with a pair of copies that stays together: at most three rows a patch
+    assert [sum(size for size, _, _ in job) for job in received] == [
+        job["circuits"] for job in planned["jobs"]
+    ]
+    assert len(received) == len(planned["jobs"]) == 2
+    assert planned["executions"] < planned["instead"]["--patches 1"]["executions"] / 2
+    assert folder.joinpath("tuned.pt").exists()
+
+
+def test_copies_that_break_a_rule_leave_the_run_free_for_fewer(
+    trained: dict[str, Path],
+    tmp_path: Path,
+    service: LocalqpuControl,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(trained["measured"], tmp_path / "run"))
+    cap = ["--max-qpu-seconds", "300"]
+    assert run(["submit", *words(folder, 18, 18), *cap]) == ExitCode.BAD_INPUT
+    assert "fewer --patches" in capsys.readouterr().err
+    assert service.jobs() == []
+    assert run(["submit", *words(folder, 1, 2), *cap]) == ExitCode.DONE
+    collect(folder)
