@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.export import draw_figure
@@ -17,6 +19,7 @@ from qrnn_qiskit.hidden_pictures import draw_bloch, draw_entropy, draw_influence
 from qrnn_qiskit.inspection import measure_influence, record_inputs, trace_states
 from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.measured_pictures import draw_outcomes, draw_recurrence
+from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.pictures import draw_confusion, draw_readouts, draw_training
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -62,10 +65,9 @@ class Examples:
     lengths: list[int]
     titles: list[str]
 
-    @property
-    def names(self) -> str:
-        """The titles in one phrase."""
-        return ", ".join(self.titles)
+    def cut(self, values: Tensor) -> list[NDArray[np.floating[Any]]]:
+        """Values (B, T, ...) of each sequence up to its end."""
+        return [values[row, :length].numpy() for row, length in enumerate(self.lengths)]
 
 
 def draw_run(folder: str | Path) -> list[Path]:
@@ -105,10 +107,13 @@ def draw_pictures(run: RunFolder) -> list[Picture]:
     examples = _choose_examples(trained, test)
     if trained.config.model.readout == "measured":
         pictures += _picture_measured(trained, examples)
-    pictures += _picture_inside(trained, examples)
-    if examples.x.shape[1] > 1:
-        pictures.append(_picture_controller(trained, test))
-    return [*pictures, _picture_step(trained)]
+    pictures.append(_picture_readouts(trained, examples))
+    if isinstance(trained.qrnn, QRNN):
+        pictures += _picture_inside(trained.qrnn, examples)
+        if examples.x.shape[1] > 1:
+            pictures.append(_picture_controller(trained, test))
+        pictures.append(_picture_step(trained.qrnn))
+    return pictures
 
 
 def _picture_training(run: RunFolder, trained: TrainedModel) -> Picture:
@@ -154,33 +159,29 @@ def _choose_examples(trained: TrainedModel, test: Sequences) -> Examples:
     return Examples(x, lengths, titles)
 
 
-def _picture_inside(trained: TrainedModel, examples: Examples) -> list[Picture]:
-    """Readouts, Bloch vectors and entropy of the examples over time."""
-    qrnn = trained.qrnn
+def _picture_readouts(trained: TrainedModel, examples: Examples) -> Picture:
     with torch.no_grad():
-        output = qrnn(examples.x)[0]
-    trace = trace_states(qrnn, examples.x)
-    values, bloch, entropy = (
-        [tensor[i, :length].numpy() for i, length in enumerate(examples.lengths)]
-        for tensor in (output, trace.bloch, trace.entropy)
-    )
+        output = trained.qrnn(examples.x)[0]
+    labels, titles = trained.qrnn.output_labels, examples.titles
     is_measured = trained.config.model.readout == "measured"
-    labels = qrnn.output_labels
-    titles, names = examples.titles, examples.names
+    figure = draw_readouts(examples.cut(output), labels, titles, are_probabilities=is_measured)
+    text = f"Heat maps of {len(labels)} readouts over time for {', '.join(titles)}."
+    return Picture("readouts", "hidden state", "Readouts after each step", text, figure)
+
+
+def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
+    """Bloch vectors and entropy of the examples over time."""
+    trace = trace_states(qrnn, examples.x)
+    bloch, entropy = examples.cut(trace.bloch), examples.cut(trace.entropy)
+    titles = examples.titles
+    is_measured = qrnn.readout_mode == "measured"
     pictures = [
-        Picture(
-            "readouts",
-            "hidden state",
-            "Readouts after each step",
-            f"Heat maps of {len(labels)} readouts over time for {names}.",
-            draw_readouts(values, labels, titles, are_probabilities=is_measured),
-        ),
         Picture(
             "bloch",
             "hidden state",
             "The Bloch vector of each qubit",
             f"X, Y, Z and length of the Bloch vectors of {qrnn.num_qubits} qubits over time for "
-            f"{names}. Lengths at the end: "
+            f"{', '.join(titles)}. Lengths at the end: "
             + "; ".join(
                 f"{title} {_list(np.linalg.norm(steps[-1], axis=1))}"
                 for title, steps in zip(titles, bloch, strict=True)
@@ -207,7 +208,7 @@ def _picture_inside(trained: TrainedModel, examples: Examples) -> list[Picture]:
     return pictures
 
 
-def _list(numbers: np.ndarray) -> str:
+def _list(numbers: NDArray[np.floating[Any]]) -> str:
     return " ".join(f"{number:.2f}" for number in numbers)
 
 
@@ -232,8 +233,8 @@ def _picture_controller(trained: TrainedModel, test: Sequences) -> Picture:
     )
 
 
-def _picture_step(trained: TrainedModel) -> Picture:
-    ansatz = trained.qrnn.ansatz
+def _picture_step(qrnn: QRNN) -> Picture:
+    ansatz = qrnn.ansatz
     figure = draw_figure(ansatz.circuit)
     plt.close(figure)  # pyplot would keep it
     figure.subplots_adjust(0.0, 0.0, 1.0, 1.0)

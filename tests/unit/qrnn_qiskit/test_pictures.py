@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,19 @@ from qrnn_qiskit.pictures import (
     draw_readouts,
     draw_training,
 )
+from qrnn_qiskit.run_pictures import draw_run
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.trainer import train
+
+
+def test_a_model_without_qubits_gets_the_pictures_it_can_have(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(epochs=2)
+    train(run)
+    files = draw_run(run.path)
+    assert [file.name for file in files] == ["training.png", "confusion.png", "readouts.png"]
+    assert sorted(files) == sorted((run.path / "pictures").iterdir())
 
 
 def make_rows(count: int = 4, **others: float) -> list[dict[str, Any]]:
