@@ -67,6 +67,7 @@ bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
 PORT := 8787
 SERVICE := http://127.0.0.1:$(PORT)
 loopback: $(INSTALLED) ## a stand-in for IBM Quantum on this machine, and how to reach it
+	@echo '# Paste this into another terminal; the service runs here until Ctrl-C.'
 	@printf 'export %s\n' IAM_URL=$(SERVICE) GLOBAL_SEARCH_URL=$(SERVICE) GLOBAL_CATALOG_URL=$(SERVICE)/api/v1 \
 		QISKIT_IBM_CHANNEL=ibm_quantum_platform QISKIT_IBM_URL=$(SERVICE)/experimental/../api/v1 \
 		QISKIT_IBM_TOKEN=loopback \

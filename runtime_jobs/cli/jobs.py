@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from runtime_jobs.cli.options import find_folder
+
 __all__ = ["EXAMPLES", "jobs"]
 
 EXAMPLES = "\b\nExamples:\n  qrnn jobs\n  qrnn jobs runs/a"
@@ -14,7 +16,10 @@ EXAMPLES = "\b\nExamples:\n  qrnn jobs\n  qrnn jobs runs/a"
 
 def jobs(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A run; all below runs/ unless given.")
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]", parser=find_folder, help="A run; all below runs/ unless given."
+        ),
     ] = None,
 ) -> None:
     """List the jobs of a run as its ledger knows them. Asks no service; 'qrnn collect' does."""
