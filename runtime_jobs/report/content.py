@@ -91,7 +91,7 @@ def _read_evaluations(run: RunFolder) -> list[dict[str, Any]]:
 def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[Table]:
     if not evaluations:
         return
-    names = list(evaluations[0]["metrics"])
+    names = list(dict.fromkeys(name for e in evaluations for name in e["metrics"]))
     yield Table(
         "All evaluations on the first test sequences, with standard errors of the mean",
         ["number", "device", "weights", "sequences", "shots", *map(_words, names), "jobs", "QPU s"],
@@ -102,7 +102,10 @@ def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[
                 e["weights"],
                 str(e["sequences"]),
                 "exact" if e["shots"] is None else f"{e['shots']:,}",
-                *(format_estimate(e["metrics"][name]) for name in names),
+                *(
+                    format_estimate(e["metrics"][name]) if name in e["metrics"] else ""
+                    for name in names
+                ),
                 str(e["jobs"]),
                 f"{e['qpu_seconds']:.1f}",
             ]
@@ -138,7 +141,9 @@ def picture_evaluations(run: RunFolder) -> list[Picture]:
         return []
     devices = [f"{e['number']}: {e['device']}, {e['sequences']} sequences" for e in evaluations]
     estimates = {
-        name: [e["metrics"][name] for e in evaluations] for name in evaluations[0]["metrics"]
+        name: [e["metrics"][name] for e in evaluations]
+        for name in evaluations[0]["metrics"]
+        if all(name in e["metrics"] for e in evaluations)
     }
     text = "; ".join(
         f"{device}: "

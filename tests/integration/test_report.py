@@ -47,6 +47,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for device in ("aer", "aer?shots=50"):
         words = ["evaluate", str(folder), "--on", device, "--sequences", "3"]
         assert run(words) == ExitCode.DONE
+    (last,) = (folder / "evaluations").glob("0003-*.json")
+    content = json.loads(last.read_text())
+    content["metrics"]["recall"] = {"value": 0.5, "standard_error": None}
+    last.write_text(json.dumps(content))
     with Ledger(folder) as ledger:
         job = ledger.intend(REQUEST, cap=20)
         ledger.record_sent(job.tag, "job-77")
@@ -123,6 +127,7 @@ def test_all_evaluations_are_told_with_their_errors(reports: dict[str, Path]) ->
     for row, content in zip(rows, found, strict=True):
         accuracy = content["metrics"]["accuracy"]
         assert row[6] == f"{accuracy['value']:.4f} ± {accuracy['standard_error']:.4f}"
+    assert [row[7] for row in rows] == ["", "", "0.5000"]  # a metric that came later
     assert [row[4] for row in rows] == ["exact", "exact", "50"]
     errors = read_table(read(folder), "Readouts of devices")
     assert [row[:2] for row in errors] == [["2", "aer"], ["3", "aer?shots=50"]]
