@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test check slow example lowest docs notebooks changelog bench loopback lock clean
+.PHONY: help demo test check slow look example lowest docs notebooks changelog bench loopback lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: $(INSTALLED) ## style, types and import directions
 
 slow: $(INSTALLED) ## the tests that train for minutes
 	$(RUN) pytest -m slow
+
+look: docs ## report and documentation in a headless Chromium (needs one, such as Debian's chromium)
+	$(RUN) pytest -m browser
 
 example: $(INSTALLED) ## train the run that ships with the package again
 	rm -rf qrnn_qiskit/examples/digits
@@ -64,6 +67,7 @@ bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
 PORT := 8787
 SERVICE := http://127.0.0.1:$(PORT)
 loopback: $(INSTALLED) ## a stand-in for IBM Quantum on this machine, and how to reach it
+	@echo '# Paste this into another terminal; the service runs here until Ctrl-C.'
 	@printf 'export %s\n' IAM_URL=$(SERVICE) GLOBAL_SEARCH_URL=$(SERVICE) GLOBAL_CATALOG_URL=$(SERVICE)/api/v1 \
 		QISKIT_IBM_CHANNEL=ibm_quantum_platform QISKIT_IBM_URL=$(SERVICE)/experimental/../api/v1 \
 		QISKIT_IBM_TOKEN=loopback \

@@ -22,6 +22,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "qrnn-qiskit"
+html_show_copyright = False
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -34,23 +35,36 @@ autodoc_preserve_defaults = True
 napoleon_custom_sections = [("Other arguments", "params_style")]
 napoleon_use_ivar = True
 
+
+def _copy_notebook(source: str, place: str) -> None:
+    """A notebook beside the pages, whose links to pages lead there."""
+    text = Path(source).read_text(encoding="utf-8")
+    Path(place).write_text(text.replace("](../docs/", "](../"), encoding="utf-8")
+
+
 # Sphinx reads below this folder only.
-shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks", dirs_exist_ok=True)
+shutil.copytree(
+    HERE.parent / "notebooks",
+    HERE / "notebooks",
+    copy_function=_copy_notebook,
+    dirs_exist_ok=True,
+)
 
 # Formulas become MathML, which browsers draw without a script from elsewhere.
 html_math_renderer = "mathml"
 
 
 def setup(app: Any) -> None:
-    """Register the renderer of formulas and the reader of kets."""
-    app.connect("autodoc-process-docstring", _escape_kets, priority=900)
+    """Register the renderer of formulas and the reader of mathematics."""
+    app.connect("autodoc-process-docstring", _escape_mathematics, priority=900)
     app.add_html_math_renderer("mathml", (_write_formula, None), (_write_block, None))
 
 
-def _escape_kets(*event: Any) -> None:
-    """In docstrings |psi> is a ket; reStructuredText would take its bar for a substitution."""
+def _escape_mathematics(*event: Any) -> None:
+    """In docstrings |psi> is a ket and P_+ a projector; both mean others in reStructuredText."""
     lines = event[-1]
-    lines[:] = [re.sub(r"\|(?=[\w.()+-]+>)|(?<=<psi_t)\|", r"\\|", line) for line in lines]
+    marks = r"\|(?=[\w.()+-]+>)|(?<=<psi_t)\||(?<=\bP)_(?=[+-])"
+    lines[:] = [re.sub(marks, r"\\\g<0>", line) for line in lines]
 
 
 def _write_formula(writer: Any, node: nodes.Element) -> None:

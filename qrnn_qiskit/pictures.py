@@ -1,4 +1,4 @@
-"""Pictures of a run: training curves, confusion matrix, readouts of the hidden state over time.
+"""Pictures: training curves, confusion matrix, readouts over time, evaluations side by side.
 
 Every function returns a matplotlib ``Figure`` that belongs to no global state. Colours are those
 of Okabe and Ito or a blue-red scale through white, which colour-blind readers tell apart.
@@ -7,55 +7,25 @@ of Okabe and Ito or a blue-red scale through white, which colour-blind readers t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from qrnn_qiskit.loading import TrainedModel, load
-from qrnn_qiskit.measured_pictures import draw_outcomes, draw_recurrence
-from qrnn_qiskit.tasks.base import Sequences
-from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.training.evaluation import select_test
-from qrnn_qiskit.training.inference import predict_sequences, record_readouts
-from qrnn_qiskit.training.run_folder import RunFolder
+__all__ = [
+    "FONT",
+    "STYLES",
+    "draw_confusion",
+    "draw_evaluations",
+    "draw_readouts",
+    "draw_training",
+]
 
-__all__ = ["draw_confusion", "draw_readouts", "draw_run", "draw_training"]
-
-_BLUE, _ORANGE, _GREEN, _PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-_STYLES = (("o", _BLUE), ("s", _ORANGE), ("^", _GREEN), ("D", _PURPLE))
-_FONT = 12  # points at full size, 6 at half size
-
-
-def draw_run(folder: str | Path) -> list[Path]:
-    """Draw the pictures of a run into its folder ``pictures``; returns the files, all PNG.
-
-    training.png; confusion.png for tasks with one class per sequence (all test sequences, weights
-    best by validation); readouts.png (the first test sequences); of measured mode recurrence.png
-    (the dynamic circuit) and outcomes.png (of the first test sequence). Raises what
-    :func:`qrnn_qiskit.load` raises; nothing is written then.
-    """
-    run = RunFolder.open(folder)
-    trained = load(folder)
-    test = select_test(trained)
-    task = trained.task
-    figures = {"training": draw_training(run.read_metrics(), task.headline)}
-    if isinstance(task, ClassificationTask):
-        predicted = trained.predict(test).argmax(dim=1)
-        figures["confusion"] = draw_confusion(test.targets.numpy(), predicted.numpy(), task.classes)
-    figures["readouts"] = _draw_first_readouts(trained, test)
-    if trained.config.model.readout == "measured":
-        figures |= _draw_measured(trained, test)
-    run.pictures.mkdir(exist_ok=True)
-    files = []
-    for name, figure in figures.items():
-        files.append(run.pictures / f"{name}.png")
-        figure.savefig(files[-1], dpi=150)
-    return files
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+STYLES = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("D", PURPLE))
+FONT = 12  # points at full size, 6 at half size
 
 
 def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
@@ -72,10 +42,10 @@ def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
     figure = Figure(figsize=(7.5, 8.5), layout="constrained")
     losses, metric, norms = figure.subplots(3, 1, sharex=True)
     _draw_curves(losses, epochs, rows, names)
-    losses.set_ylabel("loss" if len(names) == 1 else "loss (nats)", fontsize=_FONT)
+    losses.set_ylabel("loss" if len(names) == 1 else "loss (nats)", fontsize=FONT)
     name = headline.replace("_", " ")
     _draw_curves(metric, epochs, rows, [(f"validation_{headline}", f"validation {name}")])
-    metric.set_ylabel(f"{name} (nats)" if headline == "cross_entropy" else name, fontsize=_FONT)
+    metric.set_ylabel(f"{name} (nats)" if headline == "cross_entropy" else name, fontsize=FONT)
     _draw_curves(
         norms,
         epochs,
@@ -83,8 +53,8 @@ def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
         [("gradient_norm_max", "largest of the epoch"), ("gradient_norm_mean", "mean")],
     )
     norms.set_yscale("log")
-    norms.set_ylabel("gradient norm\nbefore clipping", fontsize=_FONT)
-    norms.set_xlabel("epoch", fontsize=_FONT)
+    norms.set_ylabel("gradient norm\nbefore clipping", fontsize=FONT)
+    norms.set_xlabel("epoch", fontsize=FONT)
     figure.align_ylabels()
     norms.xaxis.get_major_locator().set_params(integer=True)
     return figure
@@ -96,7 +66,7 @@ def _draw_curves(
     rows: Sequence[Mapping[str, Any]],
     names: Sequence[tuple[str, str]],
 ) -> None:
-    for (key, label), (marker, colour) in zip(names, _STYLES, strict=False):
+    for (key, label), (marker, colour) in zip(names, STYLES, strict=False):
         axes.plot(
             epochs,
             [row[key] for row in rows],
@@ -106,9 +76,9 @@ def _draw_curves(
             color=colour,
             label=label,
         )
-    axes.legend(fontsize=_FONT - 1)
+    axes.legend(fontsize=FONT - 1)
     axes.grid(alpha=0.3)
-    axes.tick_params(labelsize=_FONT - 1)
+    axes.tick_params(labelsize=FONT - 1)
 
 
 def draw_confusion(
@@ -133,23 +103,23 @@ def draw_confusion(
             str(counts[row, column]),
             ha="center",
             va="center",
-            fontsize=_FONT - 1,
+            fontsize=FONT - 1,
             color="white" if shares[row, column] > 0.5 else "black",
         )
     upright = max(map(len, classes)) <= 3
     # Names of the user's own may hold dollar signs, which are no formulas.
     axes.set_xticks(range(len(classes)), classes, rotation=0 if upright else 90, parse_math=False)
     axes.set_yticks(range(len(classes)), classes, parse_math=False)
-    axes.tick_params(labelsize=_FONT - 1)
-    axes.set_xlabel("predicted class", fontsize=_FONT)
-    axes.set_ylabel("actual class", fontsize=_FONT)
+    axes.tick_params(labelsize=FONT - 1)
+    axes.set_xlabel("predicted class", fontsize=FONT)
+    axes.set_ylabel("actual class", fontsize=FONT)
     axes.set_title(
         f"{np.trace(counts)} of {counts.sum()} sequences right "
         f"({np.trace(counts) / max(1, counts.sum()):.1%})",
-        fontsize=_FONT,
+        fontsize=FONT,
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("share of the actual class", fontsize=_FONT)
+    bar.set_label("share of the actual class", fontsize=FONT)
     return figure
 
 
@@ -183,57 +153,54 @@ def draw_readouts(
             interpolation="nearest",
             extent=(0.5, steps + 0.5, len(labels) - 0.5, -0.5),
         )
-        axes.set_title(title, fontsize=_FONT, parse_math=False)
-        axes.set_xlabel("time (steps)", fontsize=_FONT)
+        axes.set_title(title, fontsize=FONT, parse_math=False)
+        axes.set_xlabel("time (steps)", fontsize=FONT)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yticks(range(len(labels)), labels)
-        axes.tick_params(labelsize=_FONT - 2)
+        axes.tick_params(labelsize=FONT - 2)
     name, quantity = "observable (Pauli, qubit)", "expectation value"
     if are_probabilities:
         name, quantity = "measured bit (ancilla)", "probability of 1"
-    grid[0].set_ylabel(name, fontsize=_FONT)
+    grid[0].set_ylabel(name, fontsize=FONT)
     bar = figure.colorbar(image, ax=grid)
-    bar.set_label(quantity, fontsize=_FONT)
+    bar.set_label(quantity, fontsize=FONT)
     return figure
 
 
-def _draw_measured(trained: TrainedModel, test: Sequences) -> dict[str, Figure]:
-    """The dynamic circuit of the first test sequence, and its outcomes."""
-    qrnn, first = trained.qrnn, test.select(slice(1))
-    inputs: list[torch.Tensor] = []
-    hook = qrnn.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
-    try:
-        predict_sequences(trained.model, first, 1)
-    finally:
-        hook.remove()
-    tables = qrnn.angles(inputs[0])[0]
-    assert qrnn.measurement is not None
-    if first.lengths is not None:
-        tables = tables[: int(first.lengths[0])]
-    return {
-        "recurrence": draw_recurrence(qrnn.ansatz, qrnn.measurement, len(tables)),
-        "outcomes": draw_outcomes(
-            qrnn.ansatz, qrnn.measurement, tables.double().numpy(), "test sequence 1"
-        ),
-    }
+def draw_evaluations(
+    devices: Sequence[str], estimates: Mapping[str, Sequence[Mapping[str, float | None]]]
+) -> Figure:
+    """Each metric of several evaluations, with standard errors, a panel for each metric.
+
+    ``devices`` name the evaluations, one a row; ``estimates`` has the value and the standard error
+    of each of them by the name of the metric.
+    """
+    width = 2.5 + 0.06 * max(map(len, devices)) + 3.2 * len(estimates)
+    figure = Figure(figsize=(width, 1.8 + 0.42 * len(devices)), layout="constrained")
+    grid = figure.subplots(1, len(estimates), sharey=True, squeeze=False)[0]
+    for axes, (name, values), (marker, colour) in zip(
+        grid, estimates.items(), _repeat(STYLES, len(estimates)), strict=True
+    ):
+        axes.errorbar(
+            [estimate["value"] for estimate in values],
+            range(len(devices)),
+            xerr=[estimate["standard_error"] or 0.0 for estimate in values],
+            fmt=marker,
+            markersize=7,
+            capsize=5,
+            linewidth=2,
+            color=colour,
+            label="value ± standard error",
+        )
+        unit = " (nats)" if name == "cross_entropy" else ""
+        axes.set_xlabel(name.replace("_", " ") + unit, fontsize=FONT)
+        axes.legend(fontsize=FONT - 2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        axes.grid(alpha=0.3)
+        axes.tick_params(labelsize=FONT - 2)
+    grid[0].set_yticks(range(len(devices)), devices, parse_math=False)
+    grid[0].set_ylim(len(devices) - 0.5, -0.5)
+    return figure
 
 
-def _draw_first_readouts(trained: TrainedModel, test: Sequences, count: int = 3) -> Figure:
-    """The first test sequence of each of the first classes, or just the first sequences."""
-    chosen = torch.arange(min(count, len(test)))
-    titles = [f"test sequence {index + 1}" for index in chosen.tolist()]
-    if isinstance(trained.task, ClassificationTask):
-        present = torch.unique(test.targets)[:count]
-        chosen = torch.stack([(test.targets == label).nonzero()[0, 0] for label in present])
-        titles = [f"class {trained.task.classes[label]}" for label in present.tolist()]
-    sequences = test.select(chosen)
-    with record_readouts(trained.model) as record:
-        predict_sequences(trained.model, sequences, len(sequences))
-    output = record.join()["output"]
-    lengths = [output.shape[1]] * len(output)
-    if sequences.lengths is not None:
-        lengths = sequences.lengths.tolist()
-    values = [output[index, :length].numpy() for index, length in enumerate(lengths)]
-    is_measured = trained.config.model.readout == "measured"
-    labels = trained.qrnn.output_labels
-    return draw_readouts(values, labels, titles, are_probabilities=is_measured)
+def _repeat(styles: Sequence[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    return [styles[number % len(styles)] for number in range(count)]

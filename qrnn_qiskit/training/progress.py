@@ -46,6 +46,7 @@ class TrainingProgress:
             console=_open_console(enabled),
             disable=not enabled,
             transient=True,
+            redirect_stdout=False,  # results go there, and libraries that keep it
         )
         self._bar = self._bars.add_task("", total=None, note="", epoch="")
         self._validation = ""
@@ -107,6 +108,7 @@ class EvaluationProgress(Progress):
             console=_open_console(enabled),
             disable=not enabled,
             transient=True,
+            redirect_stdout=False,  # results go there, and libraries that keep it
         )
         self.add_task(name, total=total)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime_jobs.cli.options import find_folder
+
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
     from qrnn_qiskit.training.run_folder import RunFolder
@@ -19,7 +21,12 @@ __all__ = ["EXAMPLES", "Place", "collect", "go_on"]
 EXAMPLES = "\b\nExamples:\n  qrnn collect runs/a\n  qrnn collect runs/a --wait --json"
 
 Place = Annotated[
-    str, typer.Argument(metavar="ID|DIR", help="The folder of a run, or the id of one of its jobs.")
+    str,
+    typer.Argument(
+        metavar="ID|DIR",
+        parser=lambda text: str(find_folder(text)),
+        help="The folder of a run, or the id of one of its jobs.",
+    ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until all results are there.")]
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime_jobs.cli.options import find_folder
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,7 +24,10 @@ EXAMPLES = "\b\nExamples:\n  qrnn jobs\n  qrnn jobs runs/a\n  qrnn jobs runs/a -
 
 def jobs(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A run; all below runs/ unless given.")
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]", parser=find_folder, help="A run; all below runs/ unless given."
+        ),
     ] = None,
     watch: Annotated[
         bool,

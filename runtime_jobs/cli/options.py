@@ -28,6 +28,7 @@ __all__ = [
     "Spacing",
     "TensorBoard",
     "TrainSteps",
+    "find_folder",
     "find_target",
     "open_local_device",
     "open_run",
@@ -36,10 +37,28 @@ __all__ = [
     "tell_layout",
 ]
 
+
+def find_folder(text: str) -> Path:
+    """The folder that is named.
+
+    ``example:digits`` stands for its copy below runs/, where commands write; BadParameter where no
+    run is shipped under such a name.
+    """
+    if not text.startswith("example:"):
+        return Path(text)
+    from qrnn_qiskit.examples import copy_example
+
+    try:
+        return copy_example(text) or Path(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 RunPath = Annotated[
     Path,
     typer.Argument(
         metavar="DIR",
+        parser=find_folder,
         help="The folder of a run; example:digits is a trained one that comes with qrnn, copied "
         "to runs/example-digits.",
     ),
@@ -155,11 +174,10 @@ def tell_layout(executor: Executor) -> None:
 
 
 def open_run(path: Path) -> RunFolder:
-    """The run of a folder. ``example:digits`` is copied below runs/, since commands write there."""
-    from qrnn_qiskit.examples import copy_example
+    """The run of a folder; RunFolderError when it holds none."""
     from qrnn_qiskit.training.run_folder import RunFolder
 
-    return RunFolder.open(copy_example(path) or path)
+    return RunFolder.open(path)
 
 
 def open_trained_run(path: Path) -> RunFolder:

@@ -1,23 +1,36 @@
-"""``qrnn show``: pictures of a run."""
+"""``qrnn show``: pictures and report of a run."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import typer
 
 from runtime_jobs.cli.options import RunPath, open_trained_run
 
-__all__ = ["EXAMPLES", "show"]
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["EXAMPLES", "draw_and_tell", "show"]
 
 EXAMPLES = "\b\nExample:\n  qrnn show runs/a"
 
 
 def show(folder: RunPath) -> None:
-    """Draw the pictures of a run.
+    """Draw the pictures of a run, and write its report.
 
-    Training curves, confusion matrix and hidden states go to DIR/pictures.
+    The report is one HTML file, DIR/report.html, that opens without a network: results on all
+    devices, training, hidden state, circuit, jobs, configuration and provenance. The pictures go to
+    DIR/pictures as well.
     """
-    run = open_trained_run(folder)
-    from qrnn_qiskit.pictures import draw_run
+    draw_and_tell(open_trained_run(folder))
 
-    for picture in draw_run(run.path):
+
+def draw_and_tell(run: RunFolder) -> None:
+    """Draw pictures and report of a run, and print where they are."""
+    from runtime_jobs.report import write_report
+
+    *pictures, report = write_report(run)
+    for picture in pictures:
         typer.echo(f"picture: {picture}")
+    typer.echo(f"report: {report}")

@@ -11,6 +11,7 @@ from runtime_jobs.cli.options import (
     Device,
     Gradient,
     TensorBoard,
+    find_folder,
     open_local_device,
     open_trained_run,
 )
@@ -52,6 +53,7 @@ def train(
         typer.Option(
             "--from",
             metavar="DIR",
+            parser=find_folder,
             help="Fine-tune: begin with the best weights of this run, its model and its data.",
         ),
     ] = None,

@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 
 from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.pictures import draw_run
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import tell_layout
+from runtime_jobs.cli.show import draw_and_tell
 from runtime_jobs.cli.tables import format_estimate, make_table
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ def finish_run(
     evaluation = evaluate(run, executor=executor, progress=True)
     if executor is not None:
         tell_layout(executor)
-    pictures = draw_run(run.path)
     seconds = sum(row["seconds"] for row in run.read_metrics())
     Console().print(_tabulate(result, evaluation))
     stopped = ", stopped early" if result.stopped_early else ""
@@ -65,8 +64,7 @@ def finish_run(
         f"{run.path}: weights of epoch {result.best_epoch}, the best by validation of "
         f"{result.epochs} epochs in {seconds:.0f} s{stopped}"
     )
-    for picture in pictures:
-        typer.echo(f"picture: {picture}")
+    draw_and_tell(run)
 
 
 def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:

@@ -36,6 +36,7 @@ class WaitingBar:
             console=Console(stderr=True, force_terminal=self._enabled),
             disable=not self._enabled,
             transient=True,
+            redirect_stdout=False,  # results go there, and libraries that keep it
         )
         self._planned = planned
         self._bar = self._bars.add_task("", total=planned, jobs="jobs", note="asking the service")

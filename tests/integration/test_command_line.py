@@ -55,6 +55,16 @@ def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     assert str(folder) in captured.err
 
 
+def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = ["train", "copying-memory", *with_settings(*COPYING), "--out", str(folder)]
+    assert run([*words, "--tensorboard"]) == ExitCode.DONE
+    assert list((folder / "tensorboard").glob("events.out.*"))
+    shutil.rmtree(folder / "tensorboard")
+    assert run(["resume", str(folder), "--tensorboard"]) == ExitCode.DONE  # nothing is left to do
+    assert not (folder / "tensorboard").exists()
+
+
 def test_train_takes_a_file_below_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

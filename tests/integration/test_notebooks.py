@@ -47,3 +47,4 @@ def test_a_notebook_is_saved_as_it_ran(notebook: Path) -> None:
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert notebook.stat().st_size < 600_000
+    assert not [output for output in outputs if "loopback" in json.dumps(output)]  # a token

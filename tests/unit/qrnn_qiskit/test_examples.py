@@ -54,6 +54,17 @@ def test_commands_work_on_a_copy(
     assert list_files(shipped) == before
 
 
+@pytest.mark.parametrize("command", ["jobs", "collect", "cancel"])
+def test_commands_about_jobs_know_the_copy(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run([command, "example:digits"])
+    shown = capsys.readouterr()
+    assert "runs/example-digits" in shown.out + shown.err
+    assert Path("runs/example-digits/config.toml").exists()
+
+
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "example:letters"]) == ExitCode.BAD_INPUT
     assert "'example:letters' is not shipped" in capsys.readouterr().err

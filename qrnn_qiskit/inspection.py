@@ -1,0 +1,166 @@
+"""Inside the hidden state: Bloch vectors, entanglement, and what the controller listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.loading import TrainedModel
+from qrnn_qiskit.model import QRNN
+from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.training.inference import predict_sequences
+
+__all__ = [
+    "HiddenTrace",
+    "Influence",
+    "measure_bloch",
+    "measure_entropy",
+    "measure_influence",
+    "record_inputs",
+    "trace_states",
+]
+
+
+class HiddenTrace(NamedTuple):
+    """The hidden state of each sequence after each step.
+
+    Attributes:
+        bloch: (B, T, n, 3) X, Y and Z of each qubit.
+        entropy: (B, T) bits, of the first half of the qubits; see :func:`measure_entropy`.
+    """
+
+    bloch: Tensor
+    entropy: Tensor
+
+
+@dataclass(frozen=True)
+class Influence:
+    """How far the angles move when an input of the controller moves by its standard deviation.
+
+    Attributes:
+        values: (E + feedback, P) radians, root mean squares over sequences and steps.
+        inputs: how many of the rows, the first ones, are inputs; the others are fed back.
+        names: of the rows.
+    """
+
+    values: Tensor
+    inputs: int
+    names: list[str]
+
+
+def record_inputs(trained: TrainedModel, sequences: Sequences) -> Tensor:
+    """What the recurrent network sees of ``sequences`` behind the task's embedding, (B, T, E)."""
+    seen: list[Tensor] = []
+    hook = trained.qrnn.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    try:
+        predict_sequences(trained.model, sequences, len(sequences))
+    finally:
+        hook.remove()
+    return seen[0]
+
+
+@torch.no_grad()
+def trace_states(qrnn: QRNN, x: Tensor) -> HiddenTrace:
+    """Follow the simulated hidden state of sequences (B, T, E), one step after another.
+
+    In measured mode it is the state averaged over all outcomes.
+    """
+    steps = [(measure_bloch(state), measure_entropy(state)) for state in _walk(qrnn, x)]
+    bloch, entropy = zip(*steps, strict=True)
+    return HiddenTrace(torch.stack(bloch, 1), torch.stack(entropy, 1))
+
+
+def _walk(qrnn: QRNN, x: Tensor) -> Iterator[HiddenState]:
+    state: HiddenState | None = None
+    for number in range(x.shape[1]):
+        state = qrnn(x[:, number : number + 1], state)[1]
+        yield state
+
+
+def measure_bloch(state: HiddenState) -> Tensor:
+    """X, Y and Z of each qubit of a simulated state, (B, n, 3).
+
+    The length of a Bloch vector is 1 where the qubit is in a pure state of its own, and less the
+    more it is entangled with the others or known less.
+    """
+    count = _count_qubits(state)
+    parts = [_reduce(state, 2**qubit, 2, 2 ** (count - 1 - qubit)) for qubit in range(count)]
+    density = torch.stack(parts, 1)
+    coherence = density[..., 1, 0]
+    return torch.stack(
+        (2 * coherence.real, 2 * coherence.imag, (density[..., 0, 0] - density[..., 1, 1]).real), -1
+    )
+
+
+def measure_entropy(state: HiddenState) -> Tensor:
+    """The von Neumann entropy in bits of the first half of the qubits (rounded down), (B,).
+
+    Of a pure state this is the entanglement entropy between the halves, 0 for a product state and
+    at most one bit for each qubit of the first half. In measured mode the outcomes are averaged
+    over, so that it also counts what is not known of them.
+    """
+    count = _count_qubits(state)
+    density = _reduce(state, 1, 2 ** (count // 2), 2 ** (count - count // 2))
+    weights = torch.linalg.eigvalsh(density).clamp(min=1e-15)
+    bits: Tensor = weights * weights.log2()
+    return -bits.sum(-1).clamp(max=0)
+
+
+def _count_qubits(state: HiddenState) -> int:
+    held = (state.vector, state.density, state.trajectories)
+    found = next((tensor for tensor in held if tensor is not None), None)
+    if found is None:
+        raise ValueError(
+            "a state that a device has run arrived, which holds readouts alone; a simulated one is "
+            "required: set qrnn.executor = SimulatorExecutor()"
+        )
+    return int(found.shape[-1]).bit_length() - 1
+
+
+def _reduce(state: HiddenState, low: int, kept: int, high: int) -> Tensor:
+    """The density matrix (B, kept, kept) complex128 of the qubits whose index has stride ``low``.
+
+    The dimension 2^n is high * kept * low.
+    """
+    if state.density is not None:
+        whole = state.density.sum(1).to(torch.complex128)
+        split = whole.reshape(-1, high, kept, low, high, kept, low)
+        return torch.einsum("bhklhjl->bkj", split)
+    vectors = state.vector[:, None] if state.vector is not None else state.trajectories
+    assert vectors is not None
+    split = vectors.to(torch.complex128).reshape(*vectors.shape[:2], high, kept, low)
+    return torch.einsum("bnhkl,bnhjl->bkj", split, split.conj()) / vectors.shape[1]
+
+
+def measure_influence(
+    qrnn: QRNN, x: Tensor, lengths: Tensor | None = None, seed: int = 0
+) -> Influence:
+    """What the controller listens to after the first step of sequences (B, T, E), T above 1.
+
+    ``lengths`` are the (B,) valid steps of each sequence, all unless given. In measured mode the
+    bits that are fed back are drawn by their probabilities, from ``seed``.
+    """
+    with torch.no_grad():
+        output = qrnn(x)[0]
+    names = [f"input {number}" for number in range(x.shape[2])]
+    listened = x[:, 1:]
+    if qrnn.readout_mode != "none":
+        fed_back = output[:, :-1]
+        if qrnn.readout_mode == "measured":
+            fed_back = torch.bernoulli(fed_back, generator=torch.Generator().manual_seed(seed))
+        listened = torch.cat((listened, fed_back), 2)
+        names += qrnn.output_labels
+    ends = torch.full((len(x),), x.shape[1]) if lengths is None else lengths
+    rows = listened[torch.arange(1, x.shape[1]) < ends[:, None]]
+    spread = rows.std(0, correction=0)
+    with torch.enable_grad():
+        rows.requires_grad_()
+        sums = qrnn.controller(rows).sum(0)  # rows do not touch each other
+        slopes = [torch.autograd.grad(angle, rows, retain_graph=True)[0] for angle in sums]
+    values = torch.stack([slope.square().mean(0).sqrt() for slope in slopes], 1)
+    return Influence(values * spread[:, None], x.shape[2], names)

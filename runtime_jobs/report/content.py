@@ -1,0 +1,229 @@
+"""What a report tells of a run: sections of tables and pictures."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qrnn_qiskit.pictures import draw_evaluations
+from qrnn_qiskit.run_pictures import Picture
+from qrnn_qiskit.training.checkpoint import read_checkpoint
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.schema import flatten
+from runtime_jobs.cli.tables import format_estimate
+from runtime_jobs.ledger import Ledger
+
+__all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: what it shows, the names of its columns, and its cells, the first names the row."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report. ``is_folded`` parts are opened by a click."""
+
+    title: str
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = field(default_factory=list)
+    is_folded: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """Its name in the address of the page."""
+        return self.title.lower().replace(" ", "-")
+
+
+def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Section]:
+    """The sections of a run that have something to tell, the results first.
+
+    Raises:
+        LedgerError: the run has a ledger that cannot be read.
+    """
+    by_section: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        by_section.setdefault(picture.section, []).append(picture)
+    evaluations = _read_evaluations(run)
+    results = by_section.pop("results", [])
+    sections = [
+        Section("Results", list(_tabulate_evaluations(evaluations)), results),
+        Section("Training", [_tabulate_training(run)], by_section.pop("training")),
+        *(Section(name.capitalize(), (), found) for name, found in by_section.items()),
+        Section("Jobs", [*_tabulate_jobs(run.path), *_tabulate_tuning(run)]),
+        Section("Configuration", [_tabulate_configuration(run)], is_folded=True),
+        Section("Provenance", [_tabulate_provenance(run)], is_folded=True),
+    ]
+    return [section for section in sections if section.tables or section.pictures]
+
+
+def summarize(run: RunFolder) -> str:
+    """The last evaluation in a sentence; of a run without one, how far it has come."""
+    evaluations = _read_evaluations(run)
+    if not evaluations:
+        return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
+    last = evaluations[-1]
+    headline = run.experiment.task.headline
+    return (
+        f"{_words(headline)} {format_estimate(last['metrics'][headline])} on {last['sequences']} "
+        f"test sequences, run on {last['device']}"
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _read_evaluations(run: RunFolder) -> list[dict[str, Any]]:
+    files = sorted(run.evaluations.glob("[0-9]*-*.json"))
+    return [{"number": int(f.stem.split("-")[0])} | json.loads(f.read_text()) for f in files]
+
+
+def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[Table]:
+    if not evaluations:
+        return
+    names = list(dict.fromkeys(name for e in evaluations for name in e["metrics"]))
+    yield Table(
+        "All evaluations on the first test sequences, with standard errors of the mean",
+        ["number", "device", "weights", "sequences", "shots", *map(_words, names), "jobs", "QPU s"],
+        [
+            [
+                str(e["number"]),
+                e["device"],
+                e["weights"],
+                str(e["sequences"]),
+                "exact" if e["shots"] is None else f"{e['shots']:,}",
+                *(
+                    format_estimate(e["metrics"][name]) if name in e["metrics"] else ""
+                    for name in names
+                ),
+                str(e["jobs"]),
+                f"{e['qpu_seconds']:.1f}",
+            ]
+            for e in evaluations
+        ],
+    )
+    noisy = [e for e in evaluations if e["deviations"] is not None]
+    if noisy:
+        yield Table(
+            "Readouts of devices: root mean square of their own error and of the drift by feedback",
+            ["number", "device", "own error", "in standard errors", "drift, first to last step"],
+            [_describe_deviations(e) for e in noisy],
+        )
+
+
+def _describe_deviations(evaluation: Mapping[str, Any]) -> list[str]:
+    found = evaluation["deviations"]
+    residuals, drift, spread = found["residuals"], found["drift"], found["spread"]
+    size = (sum(value**2 for value in residuals) / len(residuals)) ** 0.5
+    return [
+        str(evaluation["number"]),
+        evaluation["device"],
+        f"{size:.1e}",
+        "exact" if spread is None else f"{spread:.2f}",
+        f"{drift[0]:.1e} to {drift[-1]:.1e}",
+    ]
+
+
+def picture_evaluations(run: RunFolder) -> list[Picture]:
+    """The evaluations of a run side by side; nothing to compare where there are not two."""
+    evaluations = _read_evaluations(run)
+    if len(evaluations) < 2:
+        return []
+    devices = [f"{e['number']}: {e['device']}, {e['sequences']} sequences" for e in evaluations]
+    estimates = {
+        name: [e["metrics"][name] for e in evaluations]
+        for name in evaluations[0]["metrics"]
+        if all(name in e["metrics"] for e in evaluations)
+    }
+    text = "; ".join(
+        f"{device}: "
+        + ", ".join(
+            f"{_words(name)} {format_estimate(values[row])}" for name, values in estimates.items()
+        )
+        for row, device in enumerate(devices)
+    )
+    text = f"Points with error bars. {text}."
+    figure = draw_evaluations(devices, estimates)
+    return [Picture("evaluations", "results", "Evaluations side by side", text, figure)]
+
+
+def _tabulate_training(run: RunFolder) -> Table:
+    rows = run.read_metrics()
+    best = read_checkpoint(run.checkpoint_file, run.config).position["best_epoch"]
+    model = run.experiment.model
+    facts = {
+        "epochs": f"{len(rows)} of {run.config.train.epochs}",
+        "best by validation": f"epoch {best}",
+        "steps": f"{rows[-1]['step']:,}",
+        "seconds": f"{sum(row['seconds'] for row in rows):.0f}",
+        "trainable numbers": f"{sum(p.numel() for p in model.parameters()):,}",
+        "trained on": run.provenance.get("device", "simulator"),
+    }
+    if run.provenance.get("gradient") is not None:
+        facts["gradient"] = run.provenance["gradient"]
+    if run.provenance.get("fine_tuned_from") is not None:
+        facts["fine-tuned from"] = run.provenance["fine_tuned_from"]["run"]
+    return Table("Training in numbers", ["what", "value"], list(facts.items()))
+
+
+def _tabulate_jobs(folder: Path) -> list[Table]:
+    if not (folder / "ledger.sqlite").exists():
+        return []
+    with Ledger(folder) as ledger:
+        jobs, committed = ledger.list_jobs(), ledger.committed_seconds()
+    if not jobs:
+        return []
+    columns = ["number", "job", "device", "does", "circuits", "shots", "state", "QPU s", "at most"]
+    charged = sum(job.usage or 0.0 for job in jobs)
+    return [
+        Table(
+            f"Jobs sent to a service: {charged:.1f} QPU s charged, {committed:.1f} s used or held",
+            [*columns, "recorded"],
+            [
+                [
+                    str(job.number),
+                    job.job_id or "",
+                    job.device,
+                    job.round,
+                    f"{job.circuits:,}",
+                    f"{job.shots:,}",
+                    job.state if job.reason is None else f"{job.state}: {job.reason}",
+                    "" if job.usage is None else f"{job.usage:.1f}",
+                    str(job.max_execution_time),
+                    time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(job.created)),
+                ]
+                for job in jobs
+            ],
+        )
+    ]
+
+
+def _tabulate_tuning(run: RunFolder) -> list[Table]:
+    file = run.tuned_file.with_suffix(".json")
+    if not file.exists():
+        return []
+    tuned = json.loads(file.read_text())
+    caption = f"Steps of training on a service: {tuned['gradient']}, {tuned['shots']:,} shots"
+    rows = [[str(step), f"{loss:.4f}"] for step, loss in enumerate(tuned["losses"], start=1)]
+    return [Table(caption, ["step", "loss"], rows)]
+
+
+def _tabulate_configuration(run: RunFolder) -> Table:
+    settings = flatten(run.config.model_dump(mode="json"))
+    rows = [[key, "none" if value is None else str(value)] for key, value in settings.items()]
+    return Table("Every setting of the run (config.toml)", ["key", "value"], rows)
+
+
+def _tabulate_provenance(run: RunFolder) -> Table:
+    rows = [[key.replace(".", " "), str(value)] for key, value in flatten(run.provenance).items()]
+    return Table("Where the run comes from (provenance.json)", ["what", "value"], rows)

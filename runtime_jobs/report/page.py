@@ -1,0 +1,51 @@
+"""The report as one HTML file: pictures inside, no script, no address outside."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from qrnn_qiskit.run_pictures import draw_pictures, save_pictures
+from qrnn_qiskit.training.run_folder import RunFolder
+from runtime_jobs.report.content import collect_sections, picture_evaluations, summarize
+
+__all__ = ["write_report"]
+
+
+def write_report(run: RunFolder) -> list[Path]:
+    """Write the pictures and ``report.html`` of a run that has finished an epoch.
+
+    Returns the files, the report last.
+
+    Raises:
+        CheckpointError: the run has no usable checkpoint.
+        LedgerError: the run has a ledger that cannot be read.
+    """
+    pictures = [*picture_evaluations(run), *draw_pictures(run)]
+    environment = Environment(
+        loader=PackageLoader("runtime_jobs.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    files = save_pictures(run, pictures)
+    page = environment.get_template("report.html.jinja").render(
+        title=f"{run.config.task}: {run.path.name}",
+        summary=summarize(run),
+        data=run.provenance["data_sha256"],
+        created=run.provenance["created"],
+        version=run.provenance["versions"]["qrnn-qiskit"],
+        sections=collect_sections(run, pictures),
+        images={p.name: _embed(file) for p, file in zip(pictures, files, strict=True)},
+    )
+    file = run.path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    return [*files, file]
+
+
+def _embed(file: Path) -> str:
+    """A picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
