@@ -48,7 +48,7 @@ def draw_run(folder: str | Path) -> list[Path]:
         predicted = trained.predict(test).argmax(dim=1)
         figures["confusion"] = draw_confusion(test.targets.numpy(), predicted.numpy(), task.classes)
     figures["readouts"] = _draw_first_readouts(trained, test)
-    if trained.config.model.readout == "measured":
+    if trained.qrnn.measurement is not None:
         figures |= _draw_measured(trained, test)
     run.pictures.mkdir(exist_ok=True)
     files = []
@@ -158,14 +158,15 @@ def draw_readouts(
     labels: Sequence[str],
     titles: Sequence[str],
     *,
+    axis: tuple[str, str] = ("observable (Pauli, qubit)", "expectation value"),
     are_probabilities: bool = False,
 ) -> Figure:
     """The readouts of the hidden state after each step, one heat map for each sequence.
 
     ``readouts`` are arrays (T, K) of expectation values, ``labels`` the K names of the
     observables, ``titles`` one for each sequence. The colours span -1 to 1, or more where an
-    observable does. In measured mode they are the probabilities (T, m) that a bit is 1, and the
-    colours span 0 to 1.
+    observable does; those of probabilities 0 to 1. ``axis`` says what a row is, and what its
+    colour is.
     """
     limit = max(1.0, *(float(np.abs(values).max()) for values in readouts))
     figure = Figure(
@@ -188,9 +189,7 @@ def draw_readouts(
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yticks(range(len(labels)), labels)
         axes.tick_params(labelsize=_FONT - 2)
-    name, quantity = "observable (Pauli, qubit)", "expectation value"
-    if are_probabilities:
-        name, quantity = "measured bit (ancilla)", "probability of 1"
+    name, quantity = axis
     grid[0].set_ylabel(name, fontsize=_FONT)
     bar = figure.colorbar(image, ax=grid)
     bar.set_label(quantity, fontsize=_FONT)
@@ -234,6 +233,11 @@ def _draw_first_readouts(trained: TrainedModel, test: Sequences, count: int = 3)
     if sequences.lengths is not None:
         lengths = sequences.lengths.tolist()
     values = [output[index, :length].numpy() for index, length in enumerate(lengths)]
-    is_measured = trained.config.model.readout == "measured"
-    labels = trained.qrnn.output_labels
-    return draw_readouts(values, labels, titles, are_probabilities=is_measured)
+    qrnn = trained.qrnn
+    return draw_readouts(
+        values,
+        qrnn.output_labels,
+        titles,
+        axis=qrnn.output_axis,
+        are_probabilities=qrnn.measurement is not None,
+    )

@@ -174,6 +174,8 @@ def create_run(
                 f"{folder} holds a file {path.name}, which the run would overwrite; "
                 "give another folder, or move that file away"
             )
+    recurrent = run.experiment.model.qrnn
+    recurrent.check_device(device, gradient)
     data_sha256 = run.experiment.task.fingerprint()
     if start is not None:
         if start.data_sha256 != data_sha256:
@@ -183,6 +185,11 @@ def create_run(
             )
         run.experiment.model.load_state_dict(start.weights)
     provenance = describe_provenance(config, data_sha256) | {
+        "model": {
+            "kind": recurrent.kind,
+            "parameters": recurrent.count_parameters(),
+            "sizes": recurrent.sizes,
+        },
         "device": device,
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
