@@ -76,9 +76,10 @@ def find_work(
         training: whether they are a batch of training.
 
     Raises:
-        ValueError: there are not so many sequences.
+        ValueError: there are not so many sequences, or the model has no circuits for a device.
         DeviceError: the device has too few qubits.
     """
+    trained.qrnn.check_device(name)
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
