@@ -46,8 +46,11 @@ class ToyRecurrence(nn.Module):
         self.output_labels = self.readout.labels
         self.executor = SimulatorExecutor()
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        output = self.dropout(self.gru(x)[0])
+    def forward(
+        self, x: Tensor, state: Any = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        start = None if state is None else state.readouts[None]
+        output = self.dropout(self.gru(x, start)[0])
         return output, HiddenState(output[:, -1])
 
 
