@@ -36,8 +36,9 @@ def draw_run(folder: str | Path) -> list[Path]:
 
     training.png; confusion.png for tasks with one class per sequence (all test sequences, weights
     best by validation); readouts.png (the first test sequences); of measured mode recurrence.png
-    (the dynamic circuit) and outcomes.png (of the first test sequence). Raises what
-    :func:`qrnn_qiskit.load` raises; nothing is written then.
+    (the dynamic circuit) and outcomes.png (of the first test sequence); and the task's own, as
+    attention.png of translation. Raises what :func:`qrnn_qiskit.load` raises; nothing is written
+    then.
     """
     run = RunFolder.open(folder)
     trained = load(folder)
@@ -50,6 +51,7 @@ def draw_run(folder: str | Path) -> list[Path]:
     figures["readouts"] = _draw_first_readouts(trained, test)
     if trained.qrnn.measurement is not None:
         figures |= _draw_measured(trained, test)
+    figures |= task.draw(trained.model, test)
     run.pictures.mkdir(exist_ok=True)
     files = []
     for name, figure in figures.items():

@@ -32,6 +32,7 @@ class ToySettings(DataSettings):
     content: int = 0
     scale: float = 1.0
     fresh: bool = False
+    continued: bool = False
 
 
 class ToyRecurrence(RecurrentModel):
@@ -53,7 +54,8 @@ class ToyRecurrence(RecurrentModel):
     def forward(
         self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, HiddenState]:
-        output = self.dropout(self.gru(x)[0])
+        start = None if state is None else state.readouts[None]
+        output = self.dropout(self.gru(x, start)[0])
         return output, HiddenState(output[:, -1])
 
 
@@ -113,7 +115,8 @@ class Toy(ClassificationTask):
     def generate(self, part: int, size: int) -> Sequences:
         values = np.random.default_rng((self.settings.content, part)).normal(size=(size, 5, 3))
         inputs = torch.from_numpy(values).float() * self.settings.scale
-        return Sequences(inputs, (inputs[:, :, 0].sum(dim=1) > 0).long())
+        targets = (inputs[:, :, 0].sum(dim=1) > 0).long()
+        return Sequences(inputs, targets, continued=self.settings.continued)
 
     def build(self, qrnn_factory: Callable[[int], Any]) -> TaskModel:
         qrnn: Any = ToyRecurrence(self.settings.dropout)

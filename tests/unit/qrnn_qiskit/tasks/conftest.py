@@ -23,10 +23,12 @@ class GRU(nn.Module):
         self.input_size = input_size
         self.gru = nn.GRU(input_size, self.num_readouts, batch_first=True, dtype=dtype)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, HiddenState]:
+    def forward(
+        self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, HiddenState]:
         if x.dtype != next(self.parameters()).dtype or x.ndim != 3:
             raise TypeError(f"x is {x.dtype} of rank {x.ndim}")
-        output, _ = self.gru(x)
+        output, _ = self.gru(x, None if state is None else state.readouts[None])
         last = torch.full((len(x),), x.shape[1]) if lengths is None else lengths
         readouts = output[torch.arange(len(x)), last - 1]
         return output[..., : self.readout_size], HiddenState(readouts)
