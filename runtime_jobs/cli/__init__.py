@@ -24,6 +24,7 @@ from runtime_jobs.cli import (
     resume,
     show,
     submit,
+    table,
     tasks,
     train,
 )
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    *(tasks, devices, train, evaluate, predict, resume, show),
+    *(tasks, devices, train, evaluate, predict, resume, show, table),
     *(account, plan, submit, jobs, collect, cancel),
 )
 for command in _COMMANDS:

@@ -1,0 +1,161 @@
+"""One cell of a table: a run folder, trained to its end from wherever it stands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qrnn_qiskit.tables.spec import Cell
+from qrnn_qiskit.training.checkpoint import write_text
+from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run
+from qrnn_qiskit.training.schema import Config
+from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume, train
+
+__all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a run came to; ``result.json`` in its folder.
+
+    Attributes:
+        validation: metrics of the best epoch; empty where training diverged.
+        test: metrics of the best weights by validation; empty where training diverged.
+        parameters: trainable parameters of the recurrent model.
+        shared_parameters: those of embedding and head.
+        seconds_per_epoch: mean wall-clock time, validation included.
+        epochs: how many were run.
+        peak_memory: bytes of the whole process at most while this run was trained and measured;
+            None where the system does not tell.
+        diverged: the message of a training that diverged.
+    """
+
+    validation: dict[str, float]
+    test: dict[str, float]
+    parameters: int
+    shared_parameters: int
+    seconds_per_epoch: float
+    epochs: int
+    peak_memory: int | None
+    diverged: str | None = None
+
+
+def read_result(out: Path, cell: Cell) -> CellResult | None:
+    """The result of a cell; None before it is finished.
+
+    RunFolderError where its folder belongs to another configuration: the table's file has changed.
+    """
+    file = out / cell.path / "result.json"
+    if not file.exists():
+        return None
+    _check_config(out / cell.path, cell.resolve())
+    return CellResult(**json.loads(file.read_text()))
+
+
+def run_cell(out: Path, cell: Cell) -> CellResult:
+    """Train a cell to its end, measure it, and keep the result.
+
+    It can be killed anywhere: the next call goes on from the last checkpoint.
+    """
+    torch.set_num_threads(1)  # so that the numbers do not depend on who else is computing
+    known = read_result(out, cell)
+    if known is not None:
+        return known
+    folder, config = out / cell.path, cell.resolve()
+    _reset_peak()
+    progress = TrainingProgress(enabled=False)
+    if (folder / "config.toml").exists():
+        _check_config(folder, config)
+        run, fit = RunFolder.open(folder), resume
+    else:  # a kill may have left a beginning of it
+        shutil.rmtree(folder, ignore_errors=True)
+        run, fit = create_run(folder, config), train
+    validation: dict[str, float] = {}
+    test: dict[str, float] = {}
+    diverged = None
+    try:
+        validation = fit(run, progress=progress).validation
+        metrics = evaluate(run).metrics
+        test = {name: value for name, m in metrics.items() if (value := m["value"]) is not None}
+    except TrainingDiverged as error:
+        diverged = str(error)
+    rows, model = run.read_metrics(), run.experiment.model
+    recurrent = model.qrnn.count_parameters()
+    result = CellResult(
+        validation=validation,
+        test=test,
+        parameters=recurrent,
+        shared_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad) - recurrent,
+        seconds_per_epoch=sum(row["seconds"] for row in rows) / max(1, len(rows)),
+        epochs=len(rows),
+        peak_memory=_read_peak(),
+        diverged=diverged,
+    )
+    write_text(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
+    return result
+
+
+def _check_config(folder: Path, config: Config) -> None:
+    found = RunFolder.open(folder).config
+    if found != config:
+        raise RunFolderError(
+            f"{folder} was run with another configuration than the table's file asks for now; "
+            "give another --out, or put the file back"
+        )
+
+
+def estimate_seconds(cell: Cell, steps: int = 3) -> float:
+    """About how long a run of this cell takes, from a few steps of it, without writing anything.
+
+    The longest of the epochs is timed where they differ, and scaled by their mean length.
+    """
+    torch.set_num_threads(1)
+    config = cell.resolve()
+    run = RunFolder(Path("never-written"), config)
+    trainer = Trainer(run, None, TrainingProgress(enabled=False))
+    splits, size = trainer.splits, config.train.batch_size
+    data, scale = splits.train, 1.0
+    if splits.fresh is not None:
+        data = splits.fresh(config.train.epochs - 1)
+        sampled = range(0, config.train.epochs, max(1, config.train.epochs // 10))
+        lengths = [splits.fresh(epoch).inputs.shape[1] for epoch in sampled]
+        scale = sum(lengths) / len(lengths) / data.inputs.shape[1]
+    trainer.model.train()
+    batch = data.select(torch.arange(min(size, len(data))))
+    trainer.step(batch, 0.0)  # compiles
+    start = time.monotonic()
+    for _ in range(steps):
+        trainer.step(batch, 0.0)
+    step = (time.monotonic() - start) / steps
+    few = splits.validation.select(
+        torch.arange(min(config.train.evaluation_batch_size, len(splits.validation)))
+    )
+    start = time.monotonic()
+    predict_sequences(trainer.model, few, len(few))
+    validation = (time.monotonic() - start) * len(splits.validation) / len(few)
+    return config.train.epochs * (scale * step * -(-len(data) // size) + validation)
+
+
+def _reset_peak() -> None:
+    """Begin to measure the peak memory of this process anew, where Linux allows it."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _read_peak() -> int | None:
+    if sys.platform != "linux":
+        return None
+    status: dict[str, Any] = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
+    return int(status["VmHWM"].split()[0]) * 1024
