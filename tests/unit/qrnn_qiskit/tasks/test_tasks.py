@@ -15,7 +15,10 @@ from qrnn_qiskit.training.inference import predict_sequences
 
 MakeTask = Callable[[str], Task]
 
-NAMES = ["copying-memory", "digits", "mnist", "sentiment", "series", "text"]
+NAMES = [
+    *("copying-memory", "digits", "mackey-glass", "mnist", "narma10", "santa-fe", "sentiment"),
+    *("series", "sunspots", "text"),
+]
 
 
 @pytest.fixture
@@ -24,16 +27,13 @@ def make_task(write: Callable[..., Path]) -> MakeTask:
     series = "y\n" + "\n".join(str(t % 7) for t in range(60))
     settings = {
         "copying-memory": {"delay": 5, "train_size": 12, "validation_size": 8, "test_size": 9},
-        "digits": {},
-        "mnist": {},
-        "sentiment": {},
         "series": {"file": write(series, "series.csv"), "target": "y", "horizon": 2},
         "text": {"file": write(reviews, "reviews.csv")},
     }
 
     def make(name: str) -> Task:
         task = get_task(name)
-        return task(task.Settings.model_validate(settings[name]))
+        return task(task.Settings.model_validate(settings.get(name, {})))
 
     return make
 
