@@ -12,7 +12,7 @@ from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
 from qrnn_qiskit.models.base import Step, SteppedModel
 from qrnn_qiskit.models.orthogonal import Cayley
-from qrnn_qiskit.models.paulis import PauliRotations
+from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, rotate
 
 __all__ = ["OrthogonalQRNN"]
 
@@ -66,10 +66,8 @@ class OrthogonalQRNN(SteppedModel):
         )
         self.mixing = Cayley(1 << num_qubits, 0, dtype)
         real = self.mixing.entries.dtype
-        self.rotations = PauliRotations.of_rotations(list(rotations), num_qubits, real)
-        self.reading = PauliRotations(
-            [label for op in self.readout.observables for label in op.paulis.to_labels()], real
-        )
+        self.rotations = tuple(rotations)
+        self._values = PauliReadout(self.readout.observables, real)
 
     @property
     def num_readouts(self) -> int:
@@ -98,9 +96,10 @@ class OrthogonalQRNN(SteppedModel):
         transposed = self.mixing().T.to(x.dtype.to_complex())
 
         def step(states: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-            angles = self.controller(torch.cat((inputs, self.reading.expect(states)), 1))
-            for part in angles.chunk(self.num_layers, 1):
-                states = self.rotations(states, part) @ transposed
-            return states, self.reading.expect(states)
+            angles = self.controller(torch.cat((inputs, self._values.of_states(states)), 1))
+            shape = (self.num_layers, self.num_qubits, len(self.rotations))
+            for gates in rotate(self.rotations, angles.unflatten(1, shape)).unbind(1):
+                states = apply_gates(states, gates) @ transposed
+            return states, self._values.of_states(states)
 
         return x, step

@@ -11,7 +11,7 @@ from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
 from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
 from qrnn_qiskit.models.qlstm import count_qlstm
-from qrnn_qiskit.models.staggered import list_strings
+from qrnn_qiskit.models.staggered import count_angles
 
 if TYPE_CHECKING:
     from circuits import Ansatz
@@ -123,7 +123,7 @@ def _list_controllers(model: ModelConfig, input_size: int) -> Iterator[Size]:
     feedback = angles = fixed = 0
     if model.kind == "staggered":
         angles = model.num_qubits // 2
-        fixed = len(list_strings(model.num_qubits, model.num_layers))
+        fixed = count_angles(model.num_qubits, model.num_layers)
     else:
         feedback, angles = _count_feedback(model), _count_angles(model)
     for hidden in count(1):

@@ -11,20 +11,18 @@ from circuits import build_readout
 from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
 from qrnn_qiskit.models.base import Step, SteppedModel
-from qrnn_qiskit.models.paulis import PauliRotations
+from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, join_gates, rotate
 
-__all__ = ["StaggeredQRNN", "list_strings"]
+__all__ = ["StaggeredQRNN", "count_angles"]
 
 
-def list_strings(num_qubits: int, num_layers: int) -> list[str]:
-    """The rotations of the ansatz: RX, RZ, RX on every qubit, then RZZ on a ring, L times."""
+def count_angles(num_qubits: int, num_layers: int) -> int:
+    """Angles of the ansatz: three on every qubit and one on every bond of the ring, L times."""
+    return (3 * num_qubits + len(_list_bonds(num_qubits))) * num_layers
 
-    def place(letters: dict[int, str]) -> str:
-        return "".join(letters.get(qubit, "I") for qubit in reversed(range(num_qubits)))
 
-    singles = [place({q: letter}) for q in range(num_qubits) for letter in "XZX"]
-    bonds = [(q, (q + 1) % num_qubits) for q in range(num_qubits if num_qubits > 2 else 1)]
-    return (singles + [place({a: "Z", b: "Z"}) for a, b in bonds]) * num_layers
+def _list_bonds(num_qubits: int) -> list[tuple[int, int]]:
+    return [(q, (q + 1) % num_qubits) for q in range(num_qubits if num_qubits > 2 else 1)]
 
 
 class StaggeredQRNN(SteppedModel):
@@ -79,14 +77,14 @@ class StaggeredQRNN(SteppedModel):
             dropout=dropout,
             dtype=dtype,
         )
-        strings = list_strings(num_qubits, require_count("num_layers", num_layers))
-        angles = torch.empty(len(strings), dtype=dtype)
+        self.num_layers = require_count("num_layers", num_layers)
+        angles = torch.empty(num_layers, count_angles(num_qubits, 1), dtype=dtype)
         self.angles = nn.Parameter(angles.uniform_(-math.pi, math.pi))
-        self.ansatz = PauliRotations(strings, self.angles.dtype)
-        self.encoding = PauliRotations.of_rotations(["ry"], num_qubits // 2, self.angles.dtype)
         self.readout = build_readout(None, num_qubits=num_qubits)
-        labels = [label for op in self.readout.observables for label in op.paulis.to_labels()]
-        self.reading = PauliRotations(labels, self.angles.dtype)
+        self._values = PauliReadout(self.readout.observables, self.angles.dtype)
+        signs = 1 - 2 * (torch.arange(1 << num_qubits)[:, None] >> torch.arange(num_qubits) & 1)
+        bonds = [signs[:, a] * signs[:, b] for a, b in _list_bonds(num_qubits)]
+        self._bonds = torch.stack(bonds, 1).to(self.angles.dtype)  # values (2^n, bonds) of ZZ
 
     @property
     def num_readouts(self) -> int:
@@ -110,21 +108,31 @@ class StaggeredQRNN(SteppedModel):
         density[:, 0, 0] = 1
         return density
 
+    def unitary(self) -> Tensor:
+        """The ansatz, (2^n, 2^n); angles are ordered by qubit, then those of the bonds."""
+        unitary = torch.eye(1 << self.num_qubits, dtype=self.angles.dtype.to_complex())
+        for angles in self.angles:
+            turns = angles[: 3 * self.num_qubits].view(self.num_qubits, 3)
+            phases = self._bonds @ angles[3 * self.num_qubits :] / -2
+            turned = join_gates(rotate(("rx", "rz", "rx"), turns)) @ unitary
+            unitary = torch.polar(torch.ones_like(phases), phases)[:, None] * turned
+        return unitary
+
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
         """The angles of the encoding (B, T, n/2), and the step."""
         half = 1 << self.num_qubits // 2
-        basis = torch.eye(half**2, dtype=self.angles.dtype.to_complex())
-        transposed = self.ansatz(basis, self.angles)  # row x is U |x>
-        unitary, inverse = transposed.T, transposed.conj()
-        zero = basis.new_zeros(1, half)
+        unitary = self.unitary()
+        inverse = unitary.mH
+        zero = unitary.new_zeros(1, half)
         zero[0, 0] = 1
 
         def step(history: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
-            data = self.encoding(zero.expand(len(angles), -1), angles)
+            gates = rotate(("ry",), angles[..., None])
+            data = apply_gates(zero.expand(len(angles), -1), gates)
             # Bits of the index: history above data.
             full = torch.einsum("bhk,bd,be->bhdke", history, data, data.conj())
             full = unitary @ full.reshape(-1, half**2, half**2) @ inverse
-            return self._stagger(full), self.reading.expect_mixed(full)
+            return self._stagger(full), self._values.of_densities(full)
 
         return math.pi * self.encode(x).sigmoid(), step
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numba
 import torch
 
 from qrnn_qiskit.tables.spec import Cell
@@ -67,7 +68,7 @@ def run_cell(out: Path, cell: Cell) -> CellResult:
 
     It can be killed anywhere: the next call goes on from the last checkpoint.
     """
-    torch.set_num_threads(1)  # so that the numbers do not depend on who else is computing
+    _take_one_core()
     known = read_result(out, cell)
     if known is not None:
         return known
@@ -119,7 +120,7 @@ def estimate_seconds(cell: Cell, steps: int = 3) -> float:
 
     The longest of the epochs is timed where they differ, and scaled by their mean length.
     """
-    torch.set_num_threads(1)
+    _take_one_core()
     config = cell.resolve()
     run = RunFolder(Path("never-written"), config)
     trainer = Trainer(run, None, TrainingProgress(enabled=False))
@@ -144,6 +145,12 @@ def estimate_seconds(cell: Cell, steps: int = 3) -> float:
     predict_sequences(trainer.model, few, len(few))
     validation = (time.monotonic() - start) * len(splits.validation) / len(few)
     return config.train.epochs * (scale * step * -(-len(data) // size) + validation)
+
+
+def _take_one_core() -> None:
+    """One thread: then runs beside each other do not wait for each other's threads."""
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
 
 
 def _reset_peak() -> None:

@@ -11,10 +11,11 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import DensityMatrix, Operator, Statevector, partial_trace
 from torch import Tensor
 
+from circuits import build_readout
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.models import LSTM, QLSTM, OrthogonalQRNN, ScoRNN, StaggeredQRNN, UnitaryMesh
 from qrnn_qiskit.models.build import build_recurrent
-from qrnn_qiskit.models.paulis import PauliRotations
+from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, join_gates, rotate
 from qrnn_qiskit.models.qlstm import build_gate_circuit
 from qrnn_qiskit.models.sizing import count_gates
 from qrnn_qiskit.training.schema import ModelConfig
@@ -91,20 +92,25 @@ def test_lstm_is_that_of_torch_and_one_bias_leaves_the_other_zero() -> None:
     assert not model.network.bias_hh_l0.requires_grad
 
 
-def test_pauli_rotations_are_those_of_qiskit() -> None:
-    rotations = PauliRotations(["IX", "YI", "ZZ", "IZ"], torch.float64)
-    angles = torch.tensor([[0.3, -1.2, 0.7, 2.0], [1.0, 0.1, -0.4, 0.0]], dtype=torch.float64)
-    states = rotations(torch.eye(4, dtype=torch.complex128)[[0, 0]], angles)
-    for row, values in enumerate(angles.tolist()):
-        circuit = QuantumCircuit(2)
-        circuit.rx(values[0], 0)
-        circuit.ry(values[1], 1)
-        circuit.rzz(values[2], 0, 1)
-        circuit.rz(values[3], 0)
-        state = Statevector(circuit)
+def test_gates_and_readouts_are_those_of_qiskit() -> None:
+    names = ("rx", "rz", "ry")
+    angles = draw(2, 3, 3)  # batch, qubits, rotations
+    gates = rotate(names, angles)
+    states = apply_gates(torch.eye(8, dtype=torch.complex128)[[0, 5]], gates)
+    readout = build_readout(None, num_qubits=3)
+    values = PauliReadout(readout.observables, torch.float64)
+    for row, start in enumerate(("000", "101")):
+        circuit = QuantumCircuit(3)
+        for qubit in range(3):
+            for name, angle in zip(names, angles[row, qubit].tolist(), strict=True):
+                getattr(circuit, name)(angle, qubit)
+        np.testing.assert_allclose(join_gates(gates[row]), Operator(circuit).data, atol=1e-12)
+        state = Statevector.from_label(start).evolve(circuit)
         np.testing.assert_allclose(states[row], state.data, atol=1e-12)
-        expected = [state.expectation_value(Operator.from_label(s)).real for s in ("IX", "YI")]
-        assert rotations.expect(states)[row, :2].tolist() == pytest.approx(expected)
+        expected = [state.expectation_value(op).real for op in readout.observables]
+        np.testing.assert_allclose(values.of_states(states)[row], expected, atol=1e-12)
+        density = torch.from_numpy(DensityMatrix(state).data)[None]
+        np.testing.assert_allclose(values.of_densities(density)[0], expected, atol=1e-12)
 
 
 def test_the_gates_of_qlstm_are_circuits() -> None:
@@ -149,7 +155,7 @@ def test_the_staggered_network_resets_its_qubits_in_turn() -> None:
         circuit = QuantumCircuit(6)
         for place, angle in enumerate(angles[0, t].tolist()):
             circuit.ry(angle, place)
-        weights = iter(model.angles.tolist())
+        weights = iter(model.angles.flatten().tolist())
         for place in range(6):
             circuit.rx(next(weights), place)
             circuit.rz(next(weights), place)
