@@ -16,8 +16,8 @@ from qrnn_qiskit.training.inference import predict_sequences
 MakeTask = Callable[[str], Task]
 
 NAMES = [
-    *("copying-memory", "digits", "mackey-glass", "mnist", "narma10", "santa-fe", "sentiment"),
-    *("series", "sunspots", "text"),
+    *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "santa-fe"),
+    *("sentiment", "series", "sunspots", "text"),
 ]
 
 
@@ -27,6 +27,7 @@ def make_task(write: Callable[..., Path]) -> MakeTask:
     series = "y\n" + "\n".join(str(t % 7) for t in range(60))
     settings = {
         "copying-memory": {"delay": 5, "train_size": 12, "validation_size": 8, "test_size": 9},
+        "language": {"max_lines": 300},
         "series": {"file": write(series, "series.csv"), "target": "y", "horizon": 2},
         "text": {"file": write(reviews, "reviews.csv")},
     }
@@ -76,7 +77,7 @@ def test_metrics_are_per_sequence_and_agree_between_batch_and_parts(
 
     together = measure(batch)
     parts = [measure(batch.select(torch.tensor([i]))) for i in range(len(batch))]
-    assert task.headline in together
+    assert task.headline in task.summarize(together)
     for metric, values in together.items():
         assert values.shape == (5,)
         assert torch.allclose(values, torch.cat([part[metric] for part in parts]), atol=1e-5)
