@@ -17,6 +17,7 @@ from qrnn_qiskit.training.checkpoint import write_text
 
 __all__ = ["choose_rate", "estimate", "open_workers", "run_table"]
 
+CONNECT_SECONDS = 10.0
 Note = Callable[[Cell, CellResult, int], None]
 
 
@@ -43,7 +44,7 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
             "several machines need Dask: install it by pip install 'qrnn-qiskit[cluster]'"
         ) from error
     try:
-        client: Any = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
+        client: Any = Client(scheduler, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no Dask scheduler answers at {scheduler!r}; start one by 'dask scheduler', and "
