@@ -22,6 +22,7 @@ from runtime_jobs.cli import (
     plan,
     predict,
     resume,
+    search,
     show,
     submit,
     table,
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    *(tasks, devices, train, evaluate, predict, resume, show, table),
+    *(tasks, devices, train, evaluate, predict, resume, show, table, search),
     *(account, plan, submit, jobs, collect, cancel),
 )
 for command in _COMMANDS:

@@ -118,11 +118,9 @@ def _note(cell: Cell, result: CellResult, left: int) -> None:
 
 
 def _print_table(folder: Path, read: Table) -> None:
-    from rich.console import Console
-
     from qrnn_qiskit.tables.report import HEADER, tabulate_rows, write_report
     from qrnn_qiskit.tables.statistics import summarize
-    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.cli.tables import make_table, open_console
 
     rows = summarize(folder, read.pairs())
     if not rows:
@@ -131,7 +129,7 @@ def _print_table(folder: Path, read: Table) -> None:
     shown = make_table(*HEADER)
     for line in tabulate_rows(rows):
         shown.add_row(*line)
-    Console(width=None if Console().is_terminal else 200).print(shown)
+    open_console().print(shown)
     for path in write_report(folder, read.title, read.note, rows):
         typer.echo(f"written: {path}")
     typer.echo("A cell again: " + rows[0].pair.seed_cells(rows[0].rate)[0].command())
