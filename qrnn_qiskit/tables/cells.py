@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -18,9 +17,8 @@ from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.progress import TrainingProgress
-from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run
-from qrnn_qiskit.training.schema import Config
-from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume, train
+from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
+from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
 
 __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
@@ -59,7 +57,7 @@ def read_result(out: Path, cell: Cell) -> CellResult | None:
     file = out / cell.path / "result.json"
     if not file.exists():
         return None
-    _check_config(out / cell.path, cell.resolve())
+    open_or_create(out / cell.path, cell.resolve())
     return CellResult(**json.loads(file.read_text()))
 
 
@@ -72,20 +70,13 @@ def run_cell(out: Path, cell: Cell) -> CellResult:
     known = read_result(out, cell)
     if known is not None:
         return known
-    folder, config = out / cell.path, cell.resolve()
     _reset_peak()
-    progress = TrainingProgress(enabled=False)
-    if (folder / "config.toml").exists():
-        _check_config(folder, config)
-        run, fit = RunFolder.open(folder), resume
-    else:  # a kill may have left a beginning of it
-        shutil.rmtree(folder, ignore_errors=True)
-        run, fit = create_run(folder, config), train
+    run = open_or_create(out / cell.path, cell.resolve())
     validation: dict[str, float] = {}
     test: dict[str, float] = {}
     diverged = None
     try:
-        validation = fit(run, progress=progress).validation
+        validation = resume(run, progress=TrainingProgress(enabled=False)).validation
         metrics = evaluate(run).metrics
         test = {name: value for name, m in metrics.items() if (value := m["value"]) is not None}
     except TrainingDiverged as error:
@@ -102,17 +93,8 @@ def run_cell(out: Path, cell: Cell) -> CellResult:
         peak_memory=_read_peak(),
         diverged=diverged,
     )
-    write_text(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
+    write_text(run.path / "result.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
-
-
-def _check_config(folder: Path, config: Config) -> None:
-    found = RunFolder.open(folder).config
-    if found != config:
-        raise RunFolderError(
-            f"{folder} was run with another configuration than the table's file asks for now; "
-            "give another --out, or put the file back"
-        )
 
 
 def estimate_seconds(cell: Cell, steps: int = 3) -> float:

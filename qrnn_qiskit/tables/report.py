@@ -105,7 +105,7 @@ def draw_table(rows: list[Row], title: str) -> Figure:
             axes.axvspan(edge - reach, edge, color="#999999", alpha=0.25, lw=0)
             axes.axvline(edge, color="#666666", lw=1)
         axes.set_yticks(range(len(found)), [row.pair.model.name for row in found])
-        axes.invert_yaxis()
+        axes.set_ylim(len(found) - 0.4, -0.6)
         axes.set_xlabel(found[0].pair.headline.replace("_", " ") + " (test)")
         axes.set_title(task)
         axes.grid(axis="x", alpha=0.3)

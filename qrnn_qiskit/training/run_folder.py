@@ -22,7 +22,7 @@ from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
 from qrnn_qiskit.training.start import Start
 
-__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run"]
+__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create"]
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
@@ -207,6 +207,26 @@ def create_run(
         weights = start.weights
         write_atomically(run.start_file, lambda file: torch.save(weights, file))
     (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
+    return run
+
+
+def open_or_create(folder: Path, config: Config) -> RunFolder:
+    """The run of this configuration in a folder that holds nothing else, made where there is none.
+
+    What a kill left of a beginning is thrown away; ``resume`` then trains either.
+
+    Raises:
+        RunFolderError: The folder holds a run of another configuration.
+    """
+    if not (folder / _CONFIG).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return create_run(folder, config)
+    run = RunFolder.open(folder)
+    if run.config != config:
+        raise RunFolderError(
+            f"{folder} was run with another configuration than is asked for now; give another "
+            "--out, or put the settings back"
+        )
     return run
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.progress import TrainingProgress
-from qrnn_qiskit.training.run_folder import RunFolder, create_run
+from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
 from qrnn_qiskit.training.schema import Config
-from qrnn_qiskit.training.trainer import TrainingDiverged, resume, train
+from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 from runtime_jobs.compilation import choose_chip, measure_in_bases
 from runtime_jobs.plan.rounds import longest_circuit
 
@@ -178,14 +177,10 @@ class Search:
         )
 
     def _train(self, folder: Path, config: Config) -> tuple[RunFolder, float | None]:
-        progress = TrainingProgress(enabled=False)
-        if (folder / "config.toml").exists():
-            run, fit = RunFolder.open(folder), resume
-        else:  # a kill may have left a beginning of it
-            shutil.rmtree(folder, ignore_errors=True)
-            run, fit = create_run(folder, config), train
+        run = open_or_create(folder, config)
         try:
-            return run, fit(run, progress=progress).validation[self.task_class.headline]
+            result = resume(run, progress=TrainingProgress(enabled=False))
+            return run, result.validation[self.task_class.headline]
         except TrainingDiverged:
             return run, None
 
