@@ -67,7 +67,9 @@ class ScaledPixels(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("unit", torch.tensor(1 / BRIGHTEST), persistent=False)
+        self.register_buffer(
+            "unit", torch.tensor(1 / BRIGHTEST, dtype=torch.float64), persistent=False
+        )
 
     def forward(self, pixels: Tensor) -> Tensor:
         return pixels * self.unit

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 
 
@@ -21,6 +22,7 @@ class GRU(nn.Module):
     def __init__(self, input_size: int, dtype: torch.dtype) -> None:
         super().__init__()
         self.input_size = input_size
+        self.executor = SimulatorExecutor()
         self.gru = nn.GRU(input_size, self.num_readouts, batch_first=True, dtype=dtype)
 
     def forward(

@@ -17,7 +17,7 @@ MakeTask = Callable[[str], Task]
 
 NAMES = [
     *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "santa-fe"),
-    *("sentiment", "series", "sunspots", "text"),
+    *("sentiment", "series", "sunspots", "text", "translation"),
 ]
 
 
