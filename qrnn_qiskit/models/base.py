@@ -16,7 +16,7 @@ from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_number
 
-__all__ = ["RecurrentModel", "Step", "SteppedModel"]
+__all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -113,6 +113,12 @@ class RecurrentModel(nn.Module, ABC):
         Raises:
             TypeError, ValueError: See :mod:`qrnn_qiskit.inputs`.
         """
+
+
+def count_recurrent(model: nn.Module) -> int:
+    """Trainable parameters of all recurrent models in a task's model; two where one translates."""
+    found = (part for part in model.modules() if isinstance(part, RecurrentModel))
+    return sum(part.count_parameters() for part in found)
 
 
 class SteppedModel(RecurrentModel):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import numba
 import torch
 
+from qrnn_qiskit.models.base import count_recurrent
 from qrnn_qiskit.tables.spec import Cell
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate
@@ -23,6 +27,9 @@ from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
 __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
 
+_PATIENCE = 30 * 24 * 3600.0  # seconds, beyond any run
+
+
 @dataclass(frozen=True)
 class CellResult:
     """What a run came to; ``result.json`` in its folder.
@@ -30,7 +37,7 @@ class CellResult:
     Attributes:
         validation: metrics of the best epoch; empty where training diverged.
         test: metrics of the best weights by validation; empty where training diverged.
-        parameters: trainable parameters of the recurrent model.
+        parameters: trainable parameters of the recurrent model, or of both where there are two.
         shared_parameters: those of embedding and head.
         seconds_per_epoch: mean wall-clock time, validation included.
         epochs: how many were run.
@@ -64,12 +71,15 @@ def read_result(out: Path, cell: Cell) -> CellResult | None:
 def run_cell(out: Path, cell: Cell) -> CellResult:
     """Train a cell to its end, measure it, and keep the result.
 
-    It can be killed anywhere: the next call goes on from the last checkpoint.
+    It can be killed anywhere: the next call goes on from the last checkpoint. Where another process
+    is at work on the cell, this one waits for its end.
     """
     _take_one_core()
-    known = read_result(out, cell)
-    if known is not None:
-        return known
+    with _hold_lock(out / cell.path.with_name(f"{cell.path.name}.lock")):
+        return read_result(out, cell) or _run_cell(out, cell)
+
+
+def _run_cell(out: Path, cell: Cell) -> CellResult:
     _reset_peak()
     run = open_or_create(out / cell.path, cell.resolve())
     validation: dict[str, float] = {}
@@ -82,7 +92,7 @@ def run_cell(out: Path, cell: Cell) -> CellResult:
     except TrainingDiverged as error:
         diverged = str(error)
     rows, model = run.read_metrics(), run.experiment.model
-    recurrent = model.qrnn.count_parameters()
+    recurrent = count_recurrent(model)
     result = CellResult(
         validation=validation,
         test=test,
@@ -127,6 +137,15 @@ def estimate_seconds(cell: Cell, steps: int = 3) -> float:
     predict_sequences(trainer.model, few, len(few))
     validation = (time.monotonic() - start) * len(splits.validation) / len(few)
     return config.train.epochs * (scale * step * -(-len(data) // size) + validation)
+
+
+@contextmanager
+def _hold_lock(file: Path) -> Iterator[None]:
+    """Hold the lock of an empty database; the system releases it when the process ends anyhow."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 def _take_one_core() -> None:

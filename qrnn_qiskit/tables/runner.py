@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
     """
     if scheduler is None:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
             yield pool
         return
     try:
@@ -52,6 +54,18 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
         ) from error
     with client, client.get_executor(pure=False) as pool:
         yield pool
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that gives it work was killed; its cell can go on later."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, float]:

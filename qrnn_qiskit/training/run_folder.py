@@ -15,6 +15,7 @@ import torch
 
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
+from qrnn_qiskit.models.base import count_recurrent
 from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
@@ -187,7 +188,7 @@ def create_run(
     provenance = describe_provenance(config, data_sha256) | {
         "model": {
             "kind": recurrent.kind,
-            "parameters": recurrent.count_parameters(),
+            "parameters": count_recurrent(run.experiment.model),
             "sizes": recurrent.sizes,
         },
         "device": device,
