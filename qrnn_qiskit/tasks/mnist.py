@@ -67,9 +67,8 @@ class ScaledPixels(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer(
-            "unit", torch.tensor(1 / BRIGHTEST, dtype=torch.float64), persistent=False
-        )
+        unit = torch.tensor(1 / BRIGHTEST, dtype=torch.float64)
+        self.register_buffer("unit", unit, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return pixels * self.unit

@@ -109,6 +109,8 @@ def evaluate(
     }
     arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
     deviations = None
+    if chosen.continued:  # its angles begin before the sequence
+        arrays.pop("angles", None)
     if "angles" in arrays:
         arrays |= _read_exactly(trained, chosen, arrays["angles"])
         deviations = measure_deviations(
