@@ -30,6 +30,7 @@ class HiddenState:
             sequences, (batch, steps, 2^m, P) where it runs them in measured mode; those of a
             sequence with fewer steps are the last ones, after zeros.
         num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
+        memory: (batch, ...) what the models of :mod:`qrnn_qiskit.models` carry on.
     """
 
     readouts: Tensor
@@ -41,6 +42,7 @@ class HiddenState:
     output_standard_errors: Tensor | None = None
     angles: Tensor | None = None
     num_steps: Tensor | None = None
+    memory: Tensor | None = None
 
     def detach(self) -> HiddenState:
         """Cut the gradient, as truncated backpropagation through time does between two chunks."""

@@ -45,24 +45,25 @@ def estimate_mean(values: Tensor) -> MeanAndError:
     return MeanAndError(mean, exact.std(correction=1).item() / math.sqrt(len(exact)))
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Tensor:
     """Cross-entropy in nats for each sequence, its mean over the steps where there are steps.
 
-    ``logits`` (N, C) with ``targets`` (N,) int64, or (N, T, C) with (N, T); returns (N,).
+    ``logits`` (N, C) with ``targets`` (N,) int64, or (N, T, C) with (N, T); returns (N,). Steps
+    whose target is ``padding`` do not count.
     """
     _require_matching(logits, targets)
     values = functional.cross_entropy(logits.movedim(-1, 1), targets, reduction="none")
-    return values if values.ndim == 1 else values.mean(dim=1)
+    return _average_steps(values, targets, padding)
 
 
-def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
+def accuracy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Tensor:
     """Share of right predictions for each sequence: 0 or 1 for one target, a mean over steps.
 
     Shapes as in ``cross_entropy``; returns (N,) in the dtype of ``logits``.
     """
     _require_matching(logits, targets)
     right = (logits.argmax(dim=-1) == targets).to(logits.dtype)
-    return right if right.ndim == 1 else right.mean(dim=1)
+    return _average_steps(right, targets, padding)
 
 
 def normalized_squared_error(prediction: Tensor, targets: Tensor, variance: float = 1.0) -> Tensor:
@@ -78,6 +79,16 @@ def normalized_squared_error(prediction: Tensor, targets: Tensor, variance: floa
             "both must have the same shape (sequences, horizon)"
         )
     return (prediction - targets).square().mean(dim=1) / variance
+
+
+def _average_steps(values: Tensor, targets: Tensor, padding: int | None) -> Tensor:
+    """The mean of (N, T) over the steps that count; (N,) as it is."""
+    if values.ndim == 1:
+        return values
+    if padding is None:
+        return values.mean(dim=1)
+    counted = (targets != padding).to(values.dtype)
+    return (values * counted).sum(dim=1) / counted.sum(dim=1)
 
 
 def _require_matching(logits: Tensor, targets: Tensor) -> None:

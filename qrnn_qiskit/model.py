@@ -22,10 +22,12 @@ from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
 from qrnn_qiskit.measured import MeasuredCore
+from qrnn_qiskit.models.base import RecurrentModel
 from qrnn_qiskit.modes import READOUT_MODES, build_core
+from qrnn_qiskit.unitary import UnitaryCore
 
 
-class QRNN(nn.Module):
+class QRNN(RecurrentModel):
     """Quantum recurrent network with the manners of :class:`torch.nn.LSTM` (arXiv:2510.25557).
 
     The hidden state is the state of n qubits. At step t the controller turns the input and the last
@@ -63,6 +65,8 @@ class QRNN(nn.Module):
         feedback_gain: Factor on the controller's initial feedback weights; below 1 it keeps
             gradients of long sequences from exploding.
         angle_gain: Factor on the initial weights of the controller's output layer.
+        reset_state: An ablation of expectation mode: every step begins with |0...0>, so that only
+            the readouts remember. On the simulator alone.
         dtype: torch.float32 or torch.float64; torch's default dtype unless given.
         device: Must be the CPU.
 
@@ -76,6 +80,8 @@ class QRNN(nn.Module):
             is required, and for too many qubits the memory they would need.
         UnsupportedCircuitError: A circuit with gates or angles that the simulator does not run.
     """
+
+    kind = "qrnn"
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class QRNN(nn.Module):
         rotations: Sequence[str] = ("ry", "rz"),
         feedback_gain: float = 1.0,
         angle_gain: float = 1.0,
+        reset_state: bool = False,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -135,6 +142,7 @@ class QRNN(nn.Module):
             self.readout_mode,
             self.ansatz,
             self.readout,
+            reset_state=reset_state,
             num_ancillas=num_ancillas,
             coupling=coupling,
             coupling_strength=coupling_strength,
@@ -160,6 +168,13 @@ class QRNN(nn.Module):
         self._executor: Executor = SimulatorExecutor()
         self._dtype = dtype
         self._core.compile(dtype)
+
+    @property
+    def output_axis(self) -> tuple[str, str]:
+        """What an output is, and its values, for the axes of pictures."""
+        if self.readout_mode == "measured":
+            return "measured bit (ancilla)", "probability of 1"
+        return "observable (Pauli, qubit)", "expectation value"
 
     @property
     def num_readouts(self) -> int:
@@ -205,6 +220,11 @@ class QRNN(nn.Module):
             )
         choose_gradient(executor)
         self._executor = executor
+
+    def check_device(self, name: str, gradient: str | None = None) -> None:
+        """Every device takes these circuits, unless an ablation has none of its own."""
+        if isinstance(self._core, UnitaryCore) and name != "simulator":
+            self._core.refuse_reset(f"the device {name!r}")
 
     def extra_repr(self) -> str:
         """The circuit's part of ``print(model)``."""

@@ -29,9 +29,12 @@ _UNMEASURED: dict[str, Any] = {
 }
 
 
-def build_core(mode: str, ansatz: Ansatz, readout: Readout, **of_measured: Any) -> Core:
+def build_core(
+    mode: str, ansatz: Ansatz, readout: Readout, *, reset_state: bool = False, **of_measured: Any
+) -> Core:
     """The readout mode ``mode``, one of ``READOUT_MODES``.
 
+    ``reset_state`` is of the mode ``expectation``, the only one that remembers without a state.
     ``of_measured`` are the arguments of measured mode, all of them; see
     :class:`~qrnn_qiskit.QRNN`.
 
@@ -39,6 +42,11 @@ def build_core(mode: str, ansatz: Ansatz, readout: Readout, **of_measured: Any) 
         ValueError, TypeError: What :func:`circuits.build_measurement` and
             :mod:`~qrnn_qiskit.step_noise` say; arguments of measured mode in another mode.
     """
+    if reset_state and mode != "expectation":
+        raise ValueError(
+            f"reset_state=True leaves only the expectation values to remember with, and readout is "
+            f"{mode!r}; take readout='expectation', or leave reset_state out"
+        )
     if mode != "measured":
         for name, value in of_measured.items():
             if value != _UNMEASURED[name]:
@@ -46,7 +54,7 @@ def build_core(mode: str, ansatz: Ansatz, readout: Readout, **of_measured: Any) 
                     f"{name}={value!r} is of readout='measured', and readout is {mode!r}; leave "
                     f"{name} out, or take readout='measured'"
                 )
-        return UnitaryCore(ansatz, readout, has_feedback=mode == "expectation")
+        return UnitaryCore(ansatz, readout, mode == "expectation", reset_state)
     simulated = ("readout_error", "step_noise", "num_trajectories")
     errors, noise, num_trajectories = (of_measured.pop(name) for name in simulated)
     measurement = build_measurement(num_qubits=ansatz.num_qubits, **of_measured)

@@ -128,14 +128,15 @@ def draw_readouts(
     labels: Sequence[str],
     titles: Sequence[str],
     *,
+    axis: tuple[str, str] = ("observable (Pauli, qubit)", "expectation value"),
     are_probabilities: bool = False,
 ) -> Figure:
     """The readouts of the hidden state after each step, one heat map for each sequence.
 
     ``readouts`` are arrays (T, K) of expectation values, ``labels`` the K names of the
     observables, ``titles`` one for each sequence. The colours span -1 to 1, or more where an
-    observable does. In measured mode they are the probabilities (T, m) that a bit is 1, and the
-    colours span 0 to 1.
+    observable does; those of probabilities 0 to 1. ``axis`` says what a row is, and what its
+    colour is.
     """
     limit = max(1.0, *(float(np.abs(values).max()) for values in readouts))
     figure = Figure(
@@ -158,9 +159,7 @@ def draw_readouts(
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yticks(range(len(labels)), labels)
         axes.tick_params(labelsize=FONT - 2)
-    name, quantity = "observable (Pauli, qubit)", "expectation value"
-    if are_probabilities:
-        name, quantity = "measured bit (ancilla)", "probability of 1"
+    name, quantity = axis
     grid[0].set_ylabel(name, fontsize=FONT)
     bar = figure.colorbar(image, ax=grid)
     bar.set_label(quantity, fontsize=FONT)

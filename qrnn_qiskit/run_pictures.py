@@ -91,10 +91,10 @@ def save_pictures(run: RunFolder, pictures: list[Picture]) -> list[Path]:
 def draw_pictures(run: RunFolder) -> list[Picture]:
     """The pictures of a run, with the weights that were best by validation.
 
-    training; confusion for tasks with one class per sequence (all test sequences); of the first
-    test sequences readouts, bloch and entropy; controller (of the first 100 ones); step (the
-    ansatz); of measured mode recurrence (the dynamic circuit) and outcomes (of the first of the
-    sequences).
+    training; confusion for tasks with one class per sequence (all test sequences); those of the
+    task, as the attention of translation; of the first test sequences readouts, bloch and entropy;
+    controller (of the first 100 ones); step (the ansatz); of measured mode recurrence (the dynamic
+    circuit) and outcomes (of the first of the sequences).
 
     Raises what :func:`qrnn_qiskit.load` raises.
     """
@@ -104,8 +104,12 @@ def draw_pictures(run: RunFolder) -> list[Picture]:
     pictures = [_picture_training(run, trained)]
     if isinstance(trained.task, ClassificationTask):
         pictures.append(_picture_confusion(trained, trained.task, test))
+    pictures += [
+        Picture(name, "results", name.capitalize(), f"The {name} of the first sequences.", figure)
+        for name, figure in trained.task.draw(trained.model, test).items()
+    ]
     examples = _choose_examples(trained, test)
-    if trained.config.model.readout == "measured":
+    if trained.qrnn.measurement is not None:
         pictures += _picture_measured(trained, examples)
     pictures.append(_picture_readouts(trained, examples))
     if isinstance(trained.qrnn, QRNN):
@@ -163,8 +167,14 @@ def _picture_readouts(trained: TrainedModel, examples: Examples) -> Picture:
     with torch.no_grad():
         output = trained.qrnn(examples.x)[0]
     labels, titles = trained.qrnn.output_labels, examples.titles
-    is_measured = trained.config.model.readout == "measured"
-    figure = draw_readouts(examples.cut(output), labels, titles, are_probabilities=is_measured)
+    is_measured = trained.qrnn.measurement is not None
+    figure = draw_readouts(
+        examples.cut(output),
+        labels,
+        titles,
+        axis=trained.qrnn.output_axis,
+        are_probabilities=is_measured,
+    )
     text = f"Heat maps of {len(labels)} readouts over time for {', '.join(titles)}."
     return Picture("readouts", "hidden state", "Readouts after each step", text, figure)
 

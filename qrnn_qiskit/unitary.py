@@ -35,12 +35,16 @@ class UnitaryCore(Core):
         ansatz: Circuit of a step, P angles.
         readout: The K observables read after each step.
         has_feedback: Whether the controller sees the readouts of the step before.
+        resets_state: Whether every step begins with |0...0>, so that only the readouts remember.
     """
 
-    def __init__(self, ansatz: Ansatz, readout: Readout, has_feedback: bool) -> None:
+    def __init__(
+        self, ansatz: Ansatz, readout: Readout, has_feedback: bool, resets_state: bool = False
+    ) -> None:
         self.ansatz = ansatz
         self.readout = readout
         self.has_feedback = has_feedback
+        self.resets_state = resets_state
         self.feedback_size = len(readout.observables) if has_feedback else 0
         self.output_labels = readout.labels
         self.replay = Replay(ansatz, readout.observables)
@@ -65,6 +69,7 @@ class UnitaryCore(Core):
     ) -> Run:
         """Run sequences compiled, or replay them on a device; see :meth:`Core.run`."""
         if not runs_compiled(executor):
+            self.refuse_reset(f"the device {executor.name!r}")
             return Run(
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
@@ -74,7 +79,9 @@ class UnitaryCore(Core):
             num_readouts = len(self.readout.observables)
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
         with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
-            if type(controller) is Controller and controller.is_untouched:
+            is_known = type(controller) is Controller and controller.is_untouched
+            if is_known and not self.resets_state:
+                assert isinstance(controller, Controller)
                 recurrence = self._run_fused(simulator, controller, x, state, ends)
             else:
                 recurrence = self._run_stepwise(simulator, controller, x, state, ends)
@@ -88,8 +95,17 @@ class UnitaryCore(Core):
                 f"basis={basis!r} is of readout='measured', whose circuits end with a measurement; "
                 "without it circuits(x) has no measurement: leave basis out"
             )
+        self.refuse_reset("a circuit of all steps")
         circuit = unroll(self.ansatz, angles.shape[1])
         return [circuit.assign_parameters(row) for row in angles.flatten(1).double().numpy()]
+
+    def refuse_reset(self, what: str) -> None:
+        """ValueError where the steps are reset, which makes ``what`` impossible."""
+        if self.resets_state:
+            raise ValueError(
+                f"{what} was asked for, and reset_state=True is an ablation on the simulator, with "
+                "a circuit of its own for every step; leave reset_state out"
+            )
 
     def _compile(self, dtype: torch.dtype) -> Simulator:
         if self._simulator is None or self._simulator.dtype != dtype:
@@ -126,6 +142,8 @@ class UnitaryCore(Core):
         angles: list[Tensor] = []
         vectors = torch.zeros(0)
         for t, inputs in enumerate(x.unbind(1)):
+            if self.resets_state:
+                evolution, token = begin(simulator, None, batch_size)
             if self.has_feedback:
                 inputs = torch.cat((inputs, readouts), 1)
             angles.append(controller(inputs))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from qrnn_qiskit.metrics import MeanAndError, estimate_mean
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.model import QRNN
 
 __all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
@@ -28,12 +34,15 @@ class Sequences:
         lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
         rows: (N,) int64, the row of the data that a sequence comes from (for a window its last
             row), counted from 1; None for generated sequences.
+        continued: each sequence goes on where the one before it ends, as the windows of a long
+            text do: they stay in order, and the state of the model is carried from one to the next.
     """
 
     inputs: Tensor
     targets: Tensor
     lengths: Tensor | None = None
     rows: Tensor | None = None
+    continued: bool = False
 
     def __post_init__(self) -> None:
         for name in ("targets", "lengths", "rows"):
@@ -53,13 +62,18 @@ class Sequences:
         return self.targets.ndim != 2 or self.targets.shape[1] > 0
 
     def select(self, indices: Tensor | slice) -> Sequences:
-        """The sequences at these positions, in this order."""
+        """The sequences at these positions, in this order; continued only if they are a slice."""
         return Sequences(
             self.inputs[indices],
             self.targets[indices],
             None if self.lengths is None else self.lengths[indices],
             None if self.rows is None else self.rows[indices],
+            self.continued and isinstance(indices, slice),
         )
+
+    def drop_targets(self) -> Sequences:
+        """The same sequences as new inputs, which only ask for a prediction."""
+        return replace(self, targets=torch.empty(len(self), 0))
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,9 @@ class TaskModel(nn.Module):
     recurrent model; tokens go through ``embedding``.
     """
 
+    decodes: ClassVar[bool] = False
+    """Whether new inputs are predicted in another way than the loss judges: word after word."""
+
     def __init__(self, qrnn: QRNN, head: nn.Module, embedding: nn.Module | None = None) -> None:
         super().__init__()
         reference = next(qrnn.parameters())
@@ -103,10 +120,19 @@ class TaskModel(nn.Module):
         self.head = head.to(reference)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The prediction for a batch of inputs, in the dtype of the parameters."""
-        x = inputs if self.embedding is None else self.embedding(inputs)
-        output, state = self.qrnn(x.to(next(self.qrnn.parameters()).dtype), lengths=lengths)
+        """The prediction for new inputs, in the dtype of the parameters."""
+        return self.run(Sequences(inputs, torch.empty(len(inputs), 0), lengths))[0]
+
+    def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
+        """The prediction for a batch, and the state after it; ``state`` is carried on from."""
+        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
+        dtype = next(self.qrnn.parameters()).dtype
+        output, state = self.qrnn(x.to(dtype), state, batch.lengths)
         prediction: Tensor = self.head(output, state)
+        return prediction, state
+
+    def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
+        """What is kept of a batch's prediction for tables and files: all of it unless too large."""
         return prediction
 
 
@@ -161,6 +187,24 @@ class Task(ABC):
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
         """Each metric by name with one value for each sequence, (N,)."""
 
+    def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
+        """Each metric over all sequences, from one value for each: their means, unless overridden.
+
+        A task adds what is a function of these means, as perplexity is.
+        """
+        return {name: estimate_mean(each) for name, each in values.items()}
+
+    def score(self, prediction: Tensor, sequences: Sequences) -> dict[str, MeanAndError]:
+        """Metrics of an evaluation that are no means over sequences, as BLEU; none unless told.
+
+        ``prediction`` is that for new inputs, condensed as ``TaskModel.condense`` does.
+        """
+        return {}
+
+    def draw(self, model: TaskModel, test: Sequences) -> dict[str, Figure]:
+        """Pictures of this task's own, by name; none unless told."""
+        return {}
+
     @abstractmethod
     def read(self, path: Path) -> Sequences:
         """New inputs from a file, without targets; after load() or restore().
@@ -172,7 +216,10 @@ class Task(ABC):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Header and rows of a table of predictions, with the targets where they are known."""
+        """Header and rows of a table of predictions, with the targets where they are known.
+
+        ``prediction`` is that for new inputs, condensed as ``TaskModel.condense`` does.
+        """
 
     def remember(self) -> dict[str, Any]:
         """The fitted preprocessing as plain values, to be stored with the weights."""

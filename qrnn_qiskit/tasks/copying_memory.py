@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
+from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, Task, TaskModel, number_rows
 from qrnn_qiskit.tasks.files import DataError, read_table
 from qrnn_qiskit.tasks.registry import register
@@ -35,6 +36,7 @@ NUM_COPIED = 10
 BLANK = NUM_SYMBOLS
 MARKER = NUM_SYMBOLS + 1
 ALPHABET = NUM_SYMBOLS + 2
+SOLVED_RATIO = 0.1
 # Streams of random numbers that never meet: training data of an epoch, validation, test.
 TRAINING, VALIDATION, TEST = range(3)
 
@@ -130,6 +132,15 @@ class CopyingMemory(Task):
             "accuracy": metrics.accuracy(prediction[:, copied], batch.targets[:, copied]),
             "baseline_ratio": cross_entropy / baseline,
         }
+
+    def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
+        """The means, and the delay as ``solved_delay`` where it is solved, else 0.
+
+        Solved is a cross-entropy under a tenth of the memoryless baseline.
+        """
+        means = super().summarize(values)
+        is_solved = means["baseline_ratio"].value < SOLVED_RATIO
+        return means | {"solved_delay": MeanAndError(self.settings.delay * float(is_solved), None)}
 
     def read(self, path: Path) -> Sequences:
         """A sequence of tokens 0 to 9 in each row of a CSV file without a header.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.files import DataError, read_array, read_table
+from qrnn_qiskit.tasks.images import read_images
 from qrnn_qiskit.tasks.registry import register
 from qrnn_qiskit.tasks.splitting import split_stratified
 
@@ -77,7 +77,7 @@ class Digits(ClassificationTask):
 
     def read(self, path: Path) -> Sequences:
         """Images with pixels from 0 to 16: .npy (N, 8, 8) or (N, 64), or CSV of 64 columns."""
-        images = _read_npy(path) if path.suffix == ".npy" else _read_csv(path)
+        images = read_images(path, SIDE, BRIGHTEST)
         return Sequences(
             _scale(images),
             targets=torch.empty(len(images), 0),
@@ -99,35 +99,3 @@ def _load_images() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 def _scale(images: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy(images / BRIGHTEST)
-
-
-def _read_npy(path: Path) -> NDArray[np.float64]:
-    array = read_array(path)
-    if array.dtype.kind not in "iuf":
-        raise DataError(f"{path} holds {array.dtype} values; real numbers are required")
-    if len(array.shape) < 2 or array.shape[1:] not in {(SIDE, SIDE), (SIDE * SIDE,)}:
-        raise DataError(f"{path} has shape {array.shape}; (N, 8, 8) or (N, 64) is required")
-    images = array.astype(np.float64).reshape(-1, SIDE, SIDE)
-    if len(images) == 0:
-        raise DataError(f"{path} holds no image")
-    places = [f"{path}, image {number}" for number in range(1, len(images) + 1)]
-    return _check_pixels(images, places)
-
-
-def _read_csv(path: Path) -> NDArray[np.float64]:
-    table = read_table(path, header=False)
-    if len(table.columns) != SIDE * SIDE:
-        raise DataError(
-            f"{path} has {len(table.columns)} columns; 64 are required, the pixels of an image "
-            "row by row, without a header"
-        )
-    images = table.read_numbers(table.columns).reshape(-1, SIDE, SIDE)
-    return _check_pixels(images, [table.locate(row) for row in table.rows])
-
-
-def _check_pixels(images: NDArray[np.float64], places: list[str]) -> NDArray[np.float64]:
-    valid = (images >= 0) & (images <= BRIGHTEST)  # false for NaN as well
-    for image in np.flatnonzero(~valid.all(axis=(1, 2))):
-        pixel = images[image][~valid[image]][0]
-        raise DataError(f"{places[image]}: pixel value {pixel:g}; values from 0 to 16 are required")
-    return images

@@ -21,7 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-__all__ = ["DataError", "DataFile", "Row", "Table", "read_array", "read_bytes", "read_table"]
+__all__ = [
+    "DataError",
+    "DataFile",
+    "Row",
+    "Table",
+    "read_array",
+    "read_bytes",
+    "read_lines",
+    "read_table",
+]
 
 # A path in the settings, absolute so that a run can be resumed from any folder.
 DataFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
@@ -158,6 +167,12 @@ def read_table(path: Path, *, header: bool = True) -> Table:
         raise DataError(f"{path} has a header but no row of data")
     _check_rows(rows, columns, path)
     return Table(path, columns, rows, hashlib.sha256(content).hexdigest())
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file in UTF-8 that are not blank. DataError for any other file."""
+    lines = _decode(read_bytes(path), path).splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def read_array(path: Path) -> NDArray[Any]:

@@ -23,6 +23,7 @@ __all__ = [
     "read_checkpoint",
     "write_atomically",
     "write_checkpoint",
+    "write_text",
 ]
 
 _FORMAT = 1
@@ -72,6 +73,15 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as :func:`write_atomically` does."""
+
+    def write(file: IO[bytes]) -> None:
+        file.write(text.encode())
+
+    write_atomically(path, write)
 
 
 def read_checkpoint(path: Path, config: Config) -> Checkpoint:

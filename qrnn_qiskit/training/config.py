@@ -101,10 +101,14 @@ def parse_value(text: str) -> Any:
 
 
 def find_key(key: str, keys: Iterable[str], where: str) -> str:
-    """The full dotted key that a key or its last name means; ConfigError names the nearest."""
+    """The full dotted key that a key or its last name means; ConfigError names the nearest.
+
+    A section's own name stands for its key source: data=full is data.source=full.
+    """
     keys = list(keys)
-    if key in keys:
-        return key
+    for full in (key, f"{key}.source"):
+        if full in keys:
+            return full
     candidates = [full for full in keys if full.endswith(f".{key}")]
     if len(candidates) == 1:
         return candidates[0]

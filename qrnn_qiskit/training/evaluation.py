@@ -16,11 +16,16 @@ from torch import Tensor
 from qrnn_qiskit.deviations import Deviations, measure_deviations, read_exactly
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.loading import TrainedModel, load
-from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.experiment import load_splits
-from qrnn_qiskit.training.inference import ReadoutRecord, predict_sequences, record_readouts
+from qrnn_qiskit.training.inference import (
+    ReadoutRecord,
+    infer,
+    order_batches,
+    predict_sequences,
+    record_readouts,
+)
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -93,21 +98,26 @@ def evaluate(
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
-    device = trained.qrnn.executor
+    size = batch_size or trained.config.train.evaluation_batch_size
+    task, model, device = trained.task, trained.model, trained.qrnn.executor
     before, start = replace(device.counts), time.monotonic()
-    batch_size = batch_size or trained.config.train.evaluation_batch_size
     with (
-        record_readouts(trained.model) as record,
-        _open_bar(trained, chosen, batch_size, record, progress and is_watched()),
+        record_readouts(model) as record,
+        _open_bar(trained, chosen, size, record, progress and is_watched()),
     ):
-        prediction = predict_sequences(trained.model, chosen, batch_size)
+        inference = infer(task, model, chosen, size)
+    prediction = inference.prediction
+    if model.decodes:
+        prediction = predict_sequences(model, chosen.drop_targets(), size)
     seconds = time.monotonic() - start
+    estimates = task.summarize(inference.values) | task.score(prediction, chosen)
     metrics: dict[str, dict[str, float | None]] = {
-        name: dict(estimate_mean(values)._asdict())
-        for name, values in trained.task.measure(prediction, chosen).items()
+        name: dict(estimate._asdict()) for name, estimate in estimates.items()
     }
-    arrays = {"prediction": prediction} | record.join()
+    arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
     deviations = None
+    if chosen.continued:  # its angles begin before the sequence
+        arrays.pop("angles", None)
     if "angles" in arrays:
         arrays |= _read_exactly(trained, chosen, arrays["angles"])
         deviations = measure_deviations(

@@ -11,20 +11,100 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.tasks.base import Sequences, TaskModel
+from qrnn_qiskit.tasks.base import Sequences, Task, TaskModel
 
-__all__ = ["ReadoutRecord", "predict_sequences", "record_readouts"]
+__all__ = [
+    "Inference",
+    "ReadoutRecord",
+    "carry_state",
+    "infer",
+    "order_batches",
+    "predict_sequences",
+    "record_readouts",
+]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a model made of sequences.
+
+    Attributes:
+        prediction: (N, ...), condensed as ``TaskModel.condense`` does.
+        values: each metric of the task with one value for each sequence, (N,).
+        loss: mean over the sequences.
+    """
+
+    prediction: Tensor
+    values: dict[str, Tensor]
+    loss: float
+
+
+def order_batches(
+    sequences: Sequences, batch_size: int, order: Tensor | None = None
+) -> list[Tensor]:
+    """The positions of the sequences of each batch, (B,) int64.
+
+    Continued sequences are cut into as many parallel streams as a batch has sequences: sequence i
+    of a batch goes on where sequence i of the batch before it ended. Others stand in ``order``, as
+    they come unless given. The last batches may be smaller.
+    """
+    count = len(sequences)
+    if not sequences.continued:
+        return list(torch.split(torch.arange(count) if order is None else order, batch_size))
+    streams = torch.tensor_split(torch.arange(count), min(batch_size, count))
+    return [
+        torch.stack([stream[step] for stream in streams if step < len(stream)])
+        for step in range(len(streams[0]))
+    ]
+
+
+def carry_state(state: HiddenState | None, count: int) -> HiddenState | None:
+    """The state to begin a batch of ``count`` streams with, after the batch before it."""
+    return None if state is None else state.detach()[:count]
 
 
 @torch.no_grad()
 def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -> Tensor:
     """The predictions of all sequences, (N, ...), in evaluation mode (without dropout)."""
+    return _join(
+        [
+            (indices, model.condense(prediction, batch))
+            for indices, batch, prediction in _run_batches(model, sequences, batch_size)
+        ]
+    )
+
+
+@torch.no_grad()
+def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -> Inference:
+    """Predict sequences with known targets, in evaluation mode, and measure the predictions."""
+    kept, measured, total = [], [], 0.0
+    for indices, batch, prediction in _run_batches(model, sequences, batch_size):
+        kept.append((indices, model.condense(prediction, batch)))
+        measured.append((indices, task.measure(prediction, batch)))
+        total += task.loss(prediction, batch).item() * len(batch)
+    values = {
+        name: _join([(indices, values[name]) for indices, values in measured])
+        for name in measured[0][1]
+    }
+    return Inference(_join(kept), values, total / len(sequences))
+
+
+def _run_batches(
+    model: TaskModel, sequences: Sequences, batch_size: int
+) -> Iterator[tuple[Tensor, Sequences, Tensor]]:
     model.eval()
-    parts = []
-    for start in range(0, len(sequences), batch_size):
-        batch = sequences.select(slice(start, start + batch_size))
-        parts.append(model(batch.inputs, batch.lengths))
-    return torch.cat(parts)
+    state = None
+    for indices in order_batches(sequences, batch_size):
+        batch = sequences.select(indices)
+        before = carry_state(state, len(batch)) if sequences.continued else None
+        prediction, state = model.run(batch, before)
+        yield indices, batch, prediction
+
+
+def _join(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Rows of batches, each with their positions, in the order of the positions."""
+    positions = torch.cat([indices for indices, _ in parts])
+    return torch.cat([rows for _, rows in parts])[positions.argsort()]
 
 
 @dataclass
@@ -39,9 +119,17 @@ class ReadoutRecord:
 
     batches: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def join(self) -> dict[str, Tensor]:
-        """The batches of each name joined along the axis of the sequences."""
-        return {name: torch.cat(parts) for name, parts in self.batches.items()}
+    def join(self, batches: list[Tensor] | None = None) -> dict[str, Tensor]:
+        """The batches of each name joined along the axis of the sequences.
+
+        ``batches`` are the positions of their sequences, as :func:`order_batches` gives them; the
+        sequences are put in that order. They are in order already unless given.
+        """
+        joined = {name: torch.cat(parts) for name, parts in self.batches.items()}
+        if batches is None:
+            return joined
+        places = torch.cat(batches).argsort()
+        return {name: rows[places] for name, rows in joined.items()}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
+from qrnn_qiskit.models.base import count_recurrent
 from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
@@ -22,7 +23,7 @@ from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
 from qrnn_qiskit.training.start import Start
 
-__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run"]
+__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create"]
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
@@ -174,6 +175,8 @@ def create_run(
                 f"{folder} holds a file {path.name}, which the run would overwrite; "
                 "give another folder, or move that file away"
             )
+    recurrent = run.experiment.model.qrnn
+    recurrent.check_device(device, gradient)
     data_sha256 = run.experiment.task.fingerprint()
     if start is not None:
         if start.data_sha256 != data_sha256:
@@ -183,6 +186,11 @@ def create_run(
             )
         run.experiment.model.load_state_dict(start.weights)
     provenance = describe_provenance(config, data_sha256) | {
+        "model": {
+            "kind": recurrent.kind,
+            "parameters": count_recurrent(run.experiment.model),
+            "sizes": recurrent.sizes,
+        },
         "device": device,
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
@@ -200,6 +208,26 @@ def create_run(
         weights = start.weights
         write_atomically(run.start_file, lambda file: torch.save(weights, file))
     (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
+    return run
+
+
+def open_or_create(folder: Path, config: Config) -> RunFolder:
+    """The run of this configuration in a folder that holds nothing else, made where there is none.
+
+    What a kill left of a beginning is thrown away; ``resume`` then trains either.
+
+    Raises:
+        RunFolderError: The folder holds a run of another configuration.
+    """
+    if not (folder / _CONFIG).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return create_run(folder, config)
+    run = RunFolder.open(folder)
+    if run.config != config:
+        raise RunFolderError(
+            f"{folder} was run with another configuration than is asked for now; give another "
+            "--out, or put the settings back"
+        )
     return run
 
 

@@ -52,12 +52,24 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The arguments of :class:`qrnn_qiskit.QRNN` by the same names.
+    """The kind of the recurrent model, and the arguments of :class:`qrnn_qiskit.QRNN` by name.
 
-    Names (readout, ansatz, activation, ...) and ranges are checked by the model itself, which is
-    built before anything is written. ``ansatz`` is a family or the path of an OpenQASM 3 file.
+    Other kinds take those that they have as well; see :mod:`qrnn_qiskit.models`. Names (readout,
+    ansatz, activation, ...) and ranges are checked by the model itself, which is built before
+    anything is written. ``ansatz`` is a family or the path of an OpenQASM 3 file.
     """
 
+    kind: str = Field(
+        "qrnn",
+        description="qrnn, rnn, lstm, gru, scornn, unitary, qlstm, staggered, or orthogonal",
+    )
+    parameters: int | None = Field(
+        None,
+        description="of the recurrent model, within 5 %: sets controller_hidden, num_layers of a "
+        "linear controller, or hidden_size; none: as these are set",
+    )
+    hidden_size: int = Field(32, description="hidden units; not of qrnn, staggered, orthogonal")
+    num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors of a gate, 1 or 2")
     num_qubits: int = Field(4, description="memory qubits n")
     num_layers: int = Field(1, description="layers of the ansatz")
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
@@ -100,6 +112,7 @@ class ModelConfig(Section):
     )
     feedback_gain: float = Field(1.0, description="factor on the initial feedback weights")
     angle_gain: float = Field(1.0, description="factor on the initial output layer")
+    reset_state: bool = Field(False, description="ablation: |0...0> before every step")
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
 
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gradients import require_gradient
-from qrnn_qiskit.metrics import estimate_mean
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import (
     Checkpoint,
@@ -21,7 +22,7 @@ from qrnn_qiskit.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.inference import carry_state, infer, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.randomness import (
@@ -54,7 +55,11 @@ class TrainingResult:
 
 @dataclass
 class Position:
-    """Where training stands. Epochs, batches and steps are those done; sums are of the epoch."""
+    """Where training stands. Epochs, batches and steps are those done; sums are of the epoch.
+
+    ``carried`` has the fields of the state that the next batch carries on from, where the
+    sequences are continued.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -68,9 +73,11 @@ class Position:
     best_epoch: int = 0
     best_score: tuple[float, float] | None = None
     metrics_bytes: int = 0
+    carried: dict[str, Any] | None = None
 
     def begin_epoch(self) -> None:
         self.epoch += 1
+        self.carried = None
         self.batch = self.sequences = 0
         self.loss_sum = self.square_sum = 0.0
         self.norm_sum = self.norm_max = self.seconds = 0.0
@@ -184,12 +191,13 @@ class Trainer:
         fresh = self.splits.fresh
         data = self.splits.train if fresh is None else fresh(position.epoch)
         order = shuffle(len(data), self.run.config.seed, position.epoch)
-        batches = torch.split(order, self.config.batch_size)
+        batches = order_batches(data, self.config.batch_size, order)
         self.model.train()
         for indices in batches[position.batch :]:
             start = time.monotonic()
             epochs = position.epoch + position.batch / len(batches)
-            loss, norm = self.step(data.select(indices), epochs / self.config.epochs)
+            loss, norm, state = self.step(data.select(indices), epochs / self.config.epochs)
+            position.carried = state if data.continued else None
             position.batch += 1
             position.step += 1
             position.loss_sum += loss * len(indices)
@@ -202,13 +210,15 @@ class Trainer:
                 self.save()
             self.stop_if(interrupted)
 
-    def step(self, batch: Sequences, progress: float) -> tuple[float, float]:
-        """One step of AdamW on a batch; its loss and its gradient norm before clipping."""
+    def step(self, batch: Sequences, progress: float) -> tuple[float, float, dict[str, Any]]:
+        """One step of AdamW on a batch: loss, gradient norm before clipping, state after it."""
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.config, self.position.step, progress)
         self.optimizer.zero_grad()
         self.reseed(self.position.epoch, self.position.batch + 1)
-        prediction = self.model(batch.inputs, batch.lengths)
+        carried = self.position.carried
+        before = None if carried is None else carry_state(HiddenState(**carried), len(batch))
+        prediction, state = self.model.run(batch, before)
         loss = self.task.loss(prediction, batch)
         if self.is_sampled():
             self.position.square_sum += self.square_losses(prediction.detach(), batch)
@@ -218,7 +228,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
         self.require_finite("the gradient norm", norm)
         self.optimizer.step()
-        return loss.item(), norm
+        return loss.item(), norm, vars(state.detach())
 
     def reseed(self, *numbers: int) -> None:
         """Let a sampled device with a seed draw the same shots here after every resume."""
@@ -254,15 +264,14 @@ class Trainer:
         start = time.monotonic()
         validation = self.splits.validation
         self.reseed(self.position.epoch, 0)
-        prediction = predict_sequences(self.model, validation, self.config.evaluation_batch_size)
+        inference = infer(self.task, self.model, validation, self.config.evaluation_batch_size)
         metrics = {
-            name: estimate_mean(values).value
-            for name, values in self.task.measure(prediction, validation).items()
+            name: estimate.value for name, estimate in self.task.summarize(inference.values).items()
         }
         for name, value in metrics.items():
             self.require_finite(f"the validation metric {name}", value)
         position = self.position
-        self.keep_best(metrics[self.task.headline], self.task.loss(prediction, validation).item())
+        self.keep_best(metrics[self.task.headline], inference.loss)
         row = {
             "epoch": position.epoch + 1,
             "step": position.step,

@@ -65,7 +65,7 @@ def tune(run: RunFolder, executor: Executor, steps: int, batch_size: int | None 
         order = shuffle(len(train), trained.config.seed, epoch)
         chosen = train.select(order[batch * size : (batch + 1) * size])
         optimizer.zero_grad()
-        loss = trained.task.loss(model(chosen.inputs, chosen.lengths), chosen)
+        loss = trained.task.loss(model.run(chosen)[0], chosen)
         loss.backward()  # type: ignore[no-untyped-call]
         if config.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)

@@ -22,8 +22,10 @@ from runtime_jobs.cli import (
     plan,
     predict,
     resume,
+    search,
     show,
     submit,
+    table,
     tasks,
     train,
 )
@@ -39,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    *(tasks, devices, train, evaluate, predict, resume, show),
+    *(tasks, devices, train, evaluate, predict, resume, show, table, search),
     *(account, plan, submit, jobs, collect, cancel),
 )
 for command in _COMMANDS:

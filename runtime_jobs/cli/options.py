@@ -34,6 +34,7 @@ __all__ = [
     "open_run",
     "open_trained_run",
     "parse_count",
+    "split_setting",
     "tell_layout",
 ]
 
@@ -89,6 +90,16 @@ def parse_count(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """The key and the value of a --set."""
+    key, equals, value = setting.partition("=")
+    if not (key.strip() and equals):
+        raise ValueError(
+            f"--set {setting!r} arrived; KEY=VALUE is required, for example --set train.epochs=20"
+        )
+    return key.strip(), value.strip()
 
 
 TensorBoard = Annotated[

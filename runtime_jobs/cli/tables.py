@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
 
-__all__ = ["format_estimate", "make_table", "tabulate_evaluation"]
+__all__ = ["format_estimate", "make_table", "open_console", "tabulate_evaluation"]
 
 
 def make_table(*columns: str) -> Table:
@@ -20,6 +21,12 @@ def make_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def open_console() -> Console:
+    """A console for wide tables: as wide as the terminal, or 200 columns where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def format_estimate(estimate: Mapping[str, float | None]) -> str:

@@ -14,6 +14,7 @@ from runtime_jobs.cli.options import (
     find_folder,
     open_local_device,
     open_trained_run,
+    split_setting,
 )
 
 __all__ = ["EXAMPLES", "train"]
@@ -65,7 +66,7 @@ def train(
 
     Metrics are measured with the weights that were best by validation.
     """
-    overrides = dict(_split_setting(setting) for setting in settings or [])
+    overrides = dict(split_setting(setting) for setting in settings or [])
     if start is not None and config is not None:
         raise typer.BadParameter("--from takes the configuration of that run; leave --config out")
     executor = open_local_device(on, gradient=gradient)
@@ -84,12 +85,3 @@ def train(
     run = create_run(path, resolved, start=before, device=on, gradient=gradient)
     typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
     finish_run(run, fit, executor, progress)
-
-
-def _split_setting(setting: str) -> tuple[str, str]:
-    key, equals, value = setting.partition("=")
-    if not (key.strip() and equals):
-        raise ValueError(
-            f"--set {setting!r} arrived; KEY=VALUE is required, for example --set train.epochs=20"
-        )
-    return key.strip(), value.strip()

@@ -70,5 +70,7 @@ def finish_run(
 def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:
     table = make_table(evaluation.task, "validation", f"test ({evaluation.sequences} sequences)")
     for name, estimate in evaluation.metrics.items():
-        table.add_row(name, f"{result.validation[name]:.4f}", format_estimate(estimate))
+        validation = result.validation.get(name)  # scores of the whole test split have none
+        shown = "-" if validation is None else f"{validation:.4f}"
+        table.add_row(name, shown, format_estimate(estimate))
     return table

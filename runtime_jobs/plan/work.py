@@ -160,10 +160,18 @@ def find_work(
         spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
 
     Raises:
-        ValueError: there are not so many sequences.
+        ValueError: there are not so many sequences, the task has none that stand for themselves,
+            or the model has no circuits for a device.
         DeviceError: the device has too few qubits, or too few patches.
     """
+    trained.qrnn.check_device(name)
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
+    if chosen.continued or trained.model.decodes:
+        raise ValueError(
+            f"the task {trained.config.task!r} goes on from sequence to sequence or from word to "
+            "word, so that its jobs cannot be counted beforehand; evaluate it on a local device "
+            "with 'qrnn evaluate DIR --on DEVICE'"
+        )
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
     circuit = longest_circuit(trained.qrnn, int(ends.max()))

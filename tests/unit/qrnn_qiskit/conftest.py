@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from qrnn_qiskit.executors import Estimates, Pub, SimulatorExecutor
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.models import RecurrentModel
 from qrnn_qiskit.tasks import DataSettings, Sequences, Splits, TaskModel, registry
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.files import DataFile
@@ -32,22 +32,30 @@ class ToySettings(DataSettings):
     content: int = 0
     scale: float = 1.0
     fresh: bool = False
+    continued: bool = False
 
 
-class ToyRecurrence(nn.Module):
-    """A GRU with the attributes of a QRNN that tasks, training and pictures use."""
+class ToyRecurrence(RecurrentModel):
+    """A GRU that takes any executor and never asks it for anything."""
+
+    kind = "toy"
+    num_readouts = 4
+    executor: Any = None
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.gru = nn.GRU(3, 4, batch_first=True)
         self.dropout = nn.Dropout(dropout)
-        self.num_readouts = self.readout_size = 4
-        self.readout = SimpleNamespace(labels=["Z0", "Z1", "Z2", "Z3"])
-        self.output_labels = self.readout.labels
         self.executor = SimulatorExecutor()
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        output = self.dropout(self.gru(x)[0])
+    def check_device(self, name: str, gradient: str | None = None) -> None:
+        pass
+
+    def forward(
+        self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, HiddenState]:
+        start = None if state is None else state.readouts[None]
+        output = self.dropout(self.gru(x, start)[0])
         return output, HiddenState(output[:, -1])
 
 
@@ -107,7 +115,8 @@ class Toy(ClassificationTask):
     def generate(self, part: int, size: int) -> Sequences:
         values = np.random.default_rng((self.settings.content, part)).normal(size=(size, 5, 3))
         inputs = torch.from_numpy(values).float() * self.settings.scale
-        return Sequences(inputs, (inputs[:, :, 0].sum(dim=1) > 0).long())
+        targets = (inputs[:, :, 0].sum(dim=1) > 0).long()
+        return Sequences(inputs, targets, continued=self.settings.continued)
 
     def build(self, qrnn_factory: Callable[[int], Any]) -> TaskModel:
         qrnn: Any = ToyRecurrence(self.settings.dropout)

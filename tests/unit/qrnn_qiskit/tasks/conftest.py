@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 
 
@@ -21,12 +22,15 @@ class GRU(nn.Module):
     def __init__(self, input_size: int, dtype: torch.dtype) -> None:
         super().__init__()
         self.input_size = input_size
+        self.executor = SimulatorExecutor()
         self.gru = nn.GRU(input_size, self.num_readouts, batch_first=True, dtype=dtype)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, HiddenState]:
+    def forward(
+        self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, HiddenState]:
         if x.dtype != next(self.parameters()).dtype or x.ndim != 3:
             raise TypeError(f"x is {x.dtype} of rank {x.ndim}")
-        output, _ = self.gru(x)
+        output, _ = self.gru(x, None if state is None else state.readouts[None])
         last = torch.full((len(x),), x.shape[1]) if lengths is None else lengths
         readouts = output[torch.arange(len(x)), last - 1]
         return output[..., : self.readout_size], HiddenState(readouts)

@@ -20,7 +20,7 @@ def make_task(**settings: int) -> CopyingMemory:
     return CopyingMemory(CopyingMemorySettings(**(sizes | settings)))
 
 
-@pytest.mark.parametrize("delay", [1, 2, 30])
+@pytest.mark.parametrize("delay", [1, 2, 30, 1000])
 def test_symbols_blanks_marker_and_copy_stand_where_the_paper_puts_them(delay: int) -> None:
     test = make_task(delay=delay).load().test
     assert test.inputs.shape == test.targets.shape == (25, delay + 20)
@@ -73,11 +73,13 @@ def test_guessing_has_baseline_ratio_1_and_the_solution_0() -> None:
     assert measured["baseline_ratio"].tolist() == pytest.approx([1.0] * 25, abs=1e-5)
     assert measured["cross_entropy"][0].item() == pytest.approx(10 * math.log(8) / 32)
     assert measured["accuracy"].mean() < 0.4
+    assert task.summarize(measured)["solved_delay"].value == 0
     assert task.loss(guess, test) == pytest.approx(10 * math.log(8) / 32)
     solution = functional.one_hot(test.targets, 9) * 100.0
     measured = task.measure(solution, test)
     assert measured["baseline_ratio"].max() < 1e-6
     assert (measured["accuracy"] == 1).all()
+    assert task.summarize(measured)["solved_delay"].value == 12
 
 
 def test_accuracy_looks_at_the_copied_symbols_alone() -> None:

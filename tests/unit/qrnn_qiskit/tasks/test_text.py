@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from qrnn_qiskit.tasks import DataError
-from qrnn_qiskit.tasks.text import Text, TextSettings, split_words
+from qrnn_qiskit.tasks.text import Text, TextSettings
 
 Write = Callable[..., Path]
 
@@ -22,13 +22,6 @@ def format_reviews(count: int = 40) -> str:
     labels = ("good", "bad")
     lines = (f"A {labels[i % 2]} film number{i},{labels[i % 2]}" for i in range(count))
     return "text,label\n" + "\n".join(lines) + "\n"
-
-
-def test_words_are_split_in_lower_case_with_marks_of_feeling() -> None:
-    assert split_words("Don't miss IT, Élodie\u2019s 2nd film!?") == [
-        *("don't", "miss", "it", "élodie\u2019s", "2nd", "film", "!", "?")
-    ]
-    assert split_words("...") == [""]
 
 
 def test_texts_become_tokens_padded_to_the_longest(write: Write) -> None:

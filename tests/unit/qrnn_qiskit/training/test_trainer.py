@@ -100,6 +100,21 @@ def test_a_killed_run_goes_on_to_the_last_bit(
     assert result.epochs == 3
 
 
+@pytest.mark.parametrize("step", [3, 7])
+def test_a_carried_state_survives_a_stop_in_the_middle_of_an_epoch(
+    create: Callable[..., RunFolder], step: int
+) -> None:
+    settings = {"epochs": 2, "size": 43, "continued": True}
+    whole, stopped, fresh = create("w", **settings), create("s", **settings), create("f", size=43)
+    train(whole)
+    with pytest.raises(TrainingInterrupted):
+        train(stopped, progress=AtStep(step, interrupt))
+    resume(RunFolder.open(stopped.path))
+    require_same(whole, stopped)
+    train(fresh)
+    assert read_numbers(whole)[0]["train_loss"] != read_numbers(fresh)[0]["train_loss"]
+
+
 def test_a_kill_between_metrics_and_checkpoint_repeats_no_row(
     create: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,80 @@
+"""Rotations of single qubits and Pauli readouts on dense states, differentiable by torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import torch
+from qiskit.quantum_info import SparsePauliOp
+from torch import Tensor
+
+__all__ = ["PauliReadout", "apply_gates", "join_gates", "rotate"]
+
+
+def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
+    """The product of rotations of a qubit, in time order.
+
+    Args:
+        names: R of rx, ry, rz.
+        angles: (..., R) radians.
+
+    Returns:
+        Unitary matrices (..., 2, 2).
+    """
+    cosine, sine = (angles / 2).cos(), (angles / 2).sin()
+    zero = torch.zeros_like(cosine)
+    entries = {
+        "rx": (cosine, zero, zero, -sine, zero, -sine, cosine, zero),
+        "ry": (cosine, zero, -sine, zero, sine, zero, cosine, zero),
+        "rz": (cosine, -sine, zero, zero, zero, zero, cosine, sine),
+    }
+    gates = []
+    for index, name in enumerate(names):
+        pairs = torch.stack([entry[..., index] for entry in entries[name]], -1)
+        gates.append(torch.view_as_complex(pairs.view(*pairs.shape[:-1], 2, 2, 2)))
+    return reduce(lambda done, gate: gate @ done, gates)
+
+
+def apply_gates(states: Tensor, gates: Tensor) -> Tensor:
+    """States (B, 2^n) after a gate (B, n, 2, 2) on every qubit; qubit 0 is the lowest bit."""
+    for qubit, gate in enumerate(gates.unbind(1)):
+        zero, one = states.reshape(len(states), -1, 2, 1 << qubit).unbind(2)
+        (a, b), (c, d) = (row.unbind() for row in gate.permute(1, 2, 0)[..., None, None])
+        states = torch.stack((a * zero + b * one, c * zero + d * one), 2).flatten(1)
+    return states
+
+
+def join_gates(gates: Tensor) -> Tensor:
+    """One gate (2^n, 2^n) of those (n, 2, 2) of n qubits; qubit 0 is the lowest bit."""
+    return reduce(lambda joined, gate: torch.kron(gate, joined), gates.unbind(0))
+
+
+class PauliReadout:
+    """Expectation values of K Pauli strings.
+
+    Args:
+        observables: K single Pauli strings with coefficient 1.
+        dtype: Real dtype of the values.
+    """
+
+    def __init__(self, observables: Sequence[SparsePauliOp], dtype: torch.dtype) -> None:
+        matrices = [observable.to_matrix() for observable in observables]
+        # Each row of a Pauli string has one entry.
+        sources = np.stack([np.abs(matrix).argmax(1) for matrix in matrices])
+        size = sources.shape[1]
+        self._sources = torch.from_numpy(sources).flatten()
+        self._entries = torch.from_numpy(sources * size + np.arange(size)).flatten()
+        factors = np.stack([m[np.abs(m) > 0] for m in matrices])
+        self._factors = torch.from_numpy(factors).to(dtype.to_complex())
+
+    def of_states(self, states: Tensor) -> Tensor:
+        """The values (B, K) in pure states (B, 2^n)."""
+        moved = states.index_select(1, self._sources).view(len(states), *self._factors.shape)
+        return (states.conj()[:, None] * moved * self._factors).sum(-1).real
+
+    def of_densities(self, densities: Tensor) -> Tensor:
+        """The values (B, K) in density matrices (B, 2^n, 2^n)."""
+        entries = densities.flatten(1).index_select(1, self._entries)
+        return (entries.view(len(densities), *self._factors.shape) * self._factors).sum(-1).real

@@ -1,0 +1,153 @@
+"""The size of a model that has a given number of trainable parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+from circuits import build_ansatz, build_readout
+from circuits.ansatz import ANSATZ_FAMILIES
+from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
+from qrnn_qiskit.models.qlstm import count_qlstm
+from qrnn_qiskit.models.staggered import count_angles
+
+if TYPE_CHECKING:
+    from circuits import Ansatz
+    from qrnn_qiskit.training.schema import ModelConfig
+
+__all__ = ["TOLERANCE", "Size", "find_size", "list_sizes"]
+
+TOLERANCE = 0.05  # of the number of parameters that was asked for
+
+
+class Size(NamedTuple):
+    """Settings of ``model`` and the trainable parameters that they lead to.
+
+    The matrix of the kind ``orthogonal`` is not among them: it comes on top.
+    """
+
+    settings: dict[str, int]
+    parameters: int
+
+
+def find_size(model: ModelConfig, input_size: int) -> Size:
+    """The size nearest to ``model.parameters``, for inputs of width ``input_size``.
+
+    Raises:
+        ValueError: No size is within 5 %; the message has the nearest ones below and above.
+    """
+    wanted = model.parameters
+    assert wanted is not None
+    if wanted < 1:
+        raise ValueError(f"model.parameters is {wanted}; at least 1 is required")
+    found: list[Size] = []  # the last one below, and the first one that is not
+    for size in list_sizes(model, input_size):
+        found = [*found[-1:], size]
+        if size.parameters >= wanted:
+            break
+    best = min(found, key=lambda size: abs(size.parameters - wanted))
+    if abs(best.parameters - wanted) > TOLERANCE * wanted:
+        near = " and ".join(f"{size.parameters} ({_describe(size)})" for size in found)
+        raise ValueError(
+            f"model.kind={model.kind!r} with inputs of width {input_size} has no size within "
+            f"{TOLERANCE:.0%} of model.parameters={wanted}; the nearest are {near}. Take one of "
+            "these numbers, or set the sizes themselves"
+        )
+    return best
+
+
+def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
+    """All sizes of a kind, ever larger; the list ends where the circuit is fixed, else never."""
+    kind = model.kind
+    if kind in _TORCH:
+        for hidden in count(1):
+            for biases in (1, 2):
+                settings = {"hidden_size": hidden, "num_biases": biases}
+                yield Size(settings, _TORCH[kind].count(input_size, hidden, biases))
+    elif kind in ("scornn", "unitary", "qlstm"):
+        gates = count_gates(model)
+        for hidden in count(2):
+            parameters = {
+                "scornn": count_scornn(input_size, hidden),
+                "unitary": count_mesh(input_size, hidden, gates),
+                "qlstm": count_qlstm(input_size, hidden, model.num_qubits, model.num_layers),
+            }[kind]
+            yield Size({"hidden_size": hidden}, parameters)
+    elif is_linear(model):
+        yield from _list_linear(model, input_size)
+    else:
+        yield from _list_controllers(model, input_size)
+
+
+def count_gates(model: ModelConfig) -> int:
+    """Gates of the circuit that QRNN has with these settings."""
+    return int(build_step(model).circuit.size())
+
+
+def build_step(model: ModelConfig) -> Ansatz:
+    """The circuit of a step that QRNN has with these settings."""
+    return build_ansatz(
+        model.ansatz,
+        num_qubits=model.num_qubits,
+        num_layers=model.num_layers,
+        entangler=model.entangler,
+        rotations=model.rotations,
+    )
+
+
+def is_linear(model: ModelConfig) -> bool:
+    """Whether the controller has no hidden layer."""
+    return model.activation == "linear" or model.controller_hidden is None
+
+
+def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
+    """A linear controller has nothing to widen but the circuit."""
+    if model.kind == "staggered":
+        raise ValueError(
+            "model.kind='staggered' with a linear encoding has no size to choose; leave "
+            "model.parameters out, or take model.activation=gelu"
+        )
+    width = input_size + _count_feedback(model) + 1
+    if model.ansatz not in ANSATZ_FAMILIES:
+        yield Size({}, width * _count_angles(model))
+        return
+    for num_layers in count(1):
+        angles = _count_angles(model.model_copy(update={"num_layers": num_layers}))
+        yield Size({"num_layers": num_layers}, width * angles)
+
+
+def _list_controllers(model: ModelConfig, input_size: int) -> Iterator[Size]:
+    layers = 2 if model.activation == "glu" else 1
+    feedback = angles = fixed = 0
+    if model.kind == "staggered":
+        angles = model.num_qubits // 2
+        fixed = count_angles(model.num_qubits, model.num_layers)
+    else:
+        feedback, angles = _count_feedback(model), _count_angles(model)
+    for hidden in count(1):
+        first = layers * hidden * (input_size + feedback + 1)
+        yield Size({"controller_hidden": hidden}, fixed + first + angles * (hidden + 1))
+
+
+def _count_angles(model: ModelConfig) -> int:
+    if model.kind == "orthogonal":
+        return model.num_layers * model.num_qubits * len(model.rotations)
+    return build_step(model).num_parameters
+
+
+def _count_feedback(model: ModelConfig) -> int:
+    if model.kind == "qrnn" and model.readout == "measured":
+        return model.num_ancillas
+    if model.kind == "qrnn" and model.readout == "none":
+        return 0
+    observables = model.observables if model.kind == "qrnn" else None
+    return len(build_readout(observables, num_qubits=model.num_qubits).observables)
+
+
+def _describe(size: Size) -> str:
+    return ", ".join(f"{name}={value}" for name, value in size.settings.items())
+
+
+_TORCH = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

@@ -1,0 +1,145 @@
+"""The staggered quantum recurrent network of Li et al. (arXiv:2302.03244)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from circuits import build_readout
+from circuits.validation import require_count
+from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.models.base import Step, SteppedModel
+from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, join_gates, rotate
+
+__all__ = ["StaggeredQRNN", "count_angles"]
+
+
+def count_angles(num_qubits: int, num_layers: int) -> int:
+    """Angles of the ansatz: three on every qubit and one on every bond of the ring, L times."""
+    return (3 * num_qubits + len(_list_bonds(num_qubits))) * num_layers
+
+
+def _list_bonds(num_qubits: int) -> list[tuple[int, int]]:
+    return [(q, (q + 1) % num_qubits) for q in range(num_qubits if num_qubits > 2 else 1)]
+
+
+class StaggeredQRNN(SteppedModel):
+    """Two registers of n/2 qubits: data D, which is new in every step, and history H.
+
+    A step encodes the input into D, applies the ansatz to D and H, is read, and resets n/2 qubits.
+    Staggered: of the n/2 qubits that stay, the last one comes from D, and the first one of H is
+    reset in its place, so that no qubit has to stay coherent for more than n/2 + 1 steps. The
+    ansatz is RX RZ RX on every qubit and RZZ on a ring, with the same angles in every step. The
+    memory is the density matrix of H, simulated exactly: qubits 0 to n/2 - 1 are D, the others H.
+
+    Deviations from the article: a feedforward network makes the n/2 angles of the encoding RY out
+    of inputs of any width, as pi times a sigmoid; all readouts of QRNN are read instead of one Z,
+    so that the head is the same.
+
+    Args:
+        input_size: Width E of the inputs.
+        num_qubits: n of both registers, even.
+        num_layers: Layers of the ansatz.
+        controller_hidden: Width of the hidden layer of the encoding network.
+        activation, dropout: Of that network.
+        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+    """
+
+    kind = "staggered"
+
+    def __init__(
+        self,
+        input_size: int,
+        num_qubits: int,
+        num_layers: int = 1,
+        *,
+        controller_hidden: int = 32,
+        activation: str = "gelu",
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(input_size)
+        require_count("num_qubits", num_qubits, minimum=2)
+        if num_qubits % 2:
+            raise ValueError(
+                f"num_qubits={num_qubits}: the staggered network halves its qubits into data and "
+                "history; an even number is required"
+            )
+        self.num_qubits = num_qubits
+        self.encode = Controller(
+            input_size,
+            0,
+            num_qubits // 2,
+            hidden_size=require_count("controller_hidden", controller_hidden),
+            activation=activation,
+            dropout=dropout,
+            dtype=dtype,
+        )
+        self.num_layers = require_count("num_layers", num_layers)
+        angles = torch.empty(num_layers, count_angles(num_qubits, 1), dtype=dtype)
+        self.angles = nn.Parameter(angles.uniform_(-math.pi, math.pi))
+        self.readout = build_readout(None, num_qubits=num_qubits)
+        self._values = PauliReadout(self.readout.observables, self.angles.dtype)
+        signs = 1 - 2 * (torch.arange(1 << num_qubits)[:, None] >> torch.arange(num_qubits) & 1)
+        bonds = [signs[:, a] * signs[:, b] for a, b in _list_bonds(num_qubits)]
+        self._bonds = torch.stack(bonds, 1).to(self.angles.dtype)  # values (2^n, bonds) of ZZ
+
+    @property
+    def num_readouts(self) -> int:
+        """3n: X, Y and Z of every qubit."""
+        return 3 * self.num_qubits
+
+    @property
+    def output_axis(self) -> tuple[str, str]:
+        """As of QRNN."""
+        return "observable (Pauli, qubit)", "expectation value"
+
+    @property
+    def output_labels(self) -> list[str]:
+        """The labels of the readouts."""
+        return self.readout.labels
+
+    def start(self, batch_size: int) -> Tensor:
+        """|0...0><0...0| of the history, (B, 2^(n/2), 2^(n/2)) complex."""
+        size = 1 << self.num_qubits // 2
+        density = torch.zeros(batch_size, size, size, dtype=self.angles.dtype.to_complex())
+        density[:, 0, 0] = 1
+        return density
+
+    def unitary(self) -> Tensor:
+        """The ansatz, (2^n, 2^n); angles are ordered by qubit, then those of the bonds."""
+        unitary = torch.eye(1 << self.num_qubits, dtype=self.angles.dtype.to_complex())
+        for angles in self.angles:
+            turns = angles[: 3 * self.num_qubits].view(self.num_qubits, 3)
+            phases = self._bonds @ angles[3 * self.num_qubits :] / -2
+            turned = join_gates(rotate(("rx", "rz", "rx"), turns)) @ unitary
+            unitary = torch.polar(torch.ones_like(phases), phases)[:, None] * turned
+        return unitary
+
+    def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
+        """The angles of the encoding (B, T, n/2), and the step."""
+        half = 1 << self.num_qubits // 2
+        unitary = self.unitary()
+        inverse = unitary.mH
+        zero = unitary.new_zeros(1, half)
+        zero[0, 0] = 1
+
+        def step(history: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
+            gates = rotate(("ry",), angles[..., None])
+            data = apply_gates(zero.expand(len(angles), -1), gates)
+            # Bits of the index: history above data.
+            full = torch.einsum("bhk,bd,be->bhdke", history, data, data.conj())
+            full = unitary @ full.reshape(-1, half**2, half**2) @ inverse
+            return self._stagger(full), self._values.of_densities(full)
+
+        return math.pi * self.encode(x).sigmoid(), step
+
+    def _stagger(self, full: Tensor) -> Tensor:
+        """What stays: the history without its first qubit, and its last, from the data."""
+        kept = 1 << self.num_qubits // 2 - 1
+        shape = (len(full), kept, 2, kept, 2)  # later history, its first, later data, its first
+        density = full.reshape(*shape, *shape[1:])
+        density = torch.einsum("bhidjkidl->bjhlk", density)
+        return density.reshape(len(full), 2 * kept, 2 * kept)

@@ -1,0 +1,1 @@
+"""Tables of results: tasks by models by seeds, from one TOML file."""

@@ -1,0 +1,169 @@
+"""One cell of a table: a run folder, trained to its end from wherever it stands."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import torch
+
+from qrnn_qiskit.models.base import count_recurrent
+from qrnn_qiskit.tables.spec import Cell
+from qrnn_qiskit.training.checkpoint import write_text
+from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
+from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
+
+__all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
+
+
+_PATIENCE = 30 * 24 * 3600.0  # seconds, beyond any run
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a run came to; ``result.json`` in its folder.
+
+    Attributes:
+        validation: metrics of the best epoch; empty where training diverged.
+        test: metrics of the best weights by validation; empty where training diverged.
+        parameters: trainable parameters of the recurrent model, or of both where there are two.
+        shared_parameters: those of embedding and head.
+        seconds_per_epoch: mean wall-clock time, validation included.
+        epochs: how many were run.
+        peak_memory: bytes of the whole process at most while this run was trained and measured;
+            None where the system does not tell.
+        diverged: the message of a training that diverged.
+    """
+
+    validation: dict[str, float]
+    test: dict[str, float]
+    parameters: int
+    shared_parameters: int
+    seconds_per_epoch: float
+    epochs: int
+    peak_memory: int | None
+    diverged: str | None = None
+
+
+def read_result(out: Path, cell: Cell) -> CellResult | None:
+    """The result of a cell; None before it is finished.
+
+    RunFolderError where its folder belongs to another configuration: the table's file has changed.
+    """
+    file = out / cell.path / "result.json"
+    if not file.exists():
+        return None
+    open_or_create(out / cell.path, cell.resolve())
+    return CellResult(**json.loads(file.read_text()))
+
+
+def run_cell(out: Path, cell: Cell) -> CellResult:
+    """Train a cell to its end, measure it, and keep the result.
+
+    It can be killed anywhere: the next call goes on from the last checkpoint. Where another process
+    is at work on the cell, this one waits for its end.
+    """
+    _take_one_core()
+    with _hold_lock(out / cell.path.with_name(f"{cell.path.name}.lock")):
+        return read_result(out, cell) or _run_cell(out, cell)
+
+
+def _run_cell(out: Path, cell: Cell) -> CellResult:
+    _reset_peak()
+    run = open_or_create(out / cell.path, cell.resolve())
+    validation: dict[str, float] = {}
+    test: dict[str, float] = {}
+    diverged = None
+    try:
+        validation = resume(run, progress=TrainingProgress(enabled=False)).validation
+        metrics = evaluate(run).metrics
+        test = {name: value for name, m in metrics.items() if (value := m["value"]) is not None}
+    except TrainingDiverged as error:
+        diverged = str(error)
+    rows, model = run.read_metrics(), run.experiment.model
+    recurrent = count_recurrent(model)
+    result = CellResult(
+        validation=validation,
+        test=test,
+        parameters=recurrent,
+        shared_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad) - recurrent,
+        seconds_per_epoch=sum(row["seconds"] for row in rows) / max(1, len(rows)),
+        epochs=len(rows),
+        peak_memory=_read_peak(),
+        diverged=diverged,
+    )
+    write_text(run.path / "result.json", json.dumps(asdict(result), indent=2) + "\n")
+    return result
+
+
+def estimate_seconds(cell: Cell, steps: int = 3) -> float:
+    """About how long a run of this cell takes, from a few steps of it, without writing anything.
+
+    The longest of the epochs is timed where they differ, and scaled by their mean length.
+    """
+    _take_one_core()
+    config = cell.resolve()
+    run = RunFolder(Path("never-written"), config)
+    trainer = Trainer(run, None, TrainingProgress(enabled=False))
+    splits, size = trainer.splits, config.train.batch_size
+    data, scale = splits.train, 1.0
+    if splits.fresh is not None:
+        data = splits.fresh(config.train.epochs - 1)
+        sampled = range(0, config.train.epochs, max(1, config.train.epochs // 10))
+        lengths = [splits.fresh(epoch).inputs.shape[1] for epoch in sampled]
+        scale = sum(lengths) / len(lengths) / data.inputs.shape[1]
+    trainer.model.train()
+    batch = data.select(torch.arange(min(size, len(data))))
+    trainer.step(batch, 0.0)  # compiles
+    start = time.monotonic()
+    for _ in range(steps):
+        trainer.step(batch, 0.0)
+    step = (time.monotonic() - start) / steps
+    few = splits.validation.select(
+        torch.arange(min(config.train.evaluation_batch_size, len(splits.validation)))
+    )
+    start = time.monotonic()
+    predict_sequences(trainer.model, few, len(few))
+    validation = (time.monotonic() - start) * len(splits.validation) / len(few)
+    return config.train.epochs * (scale * step * -(-len(data) // size) + validation)
+
+
+@contextmanager
+def _hold_lock(file: Path) -> Iterator[None]:
+    """Hold the lock of an empty database; the system releases it when the process ends anyhow."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def _take_one_core() -> None:
+    """One thread: then runs beside each other do not wait for each other's threads."""
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+
+
+def _reset_peak() -> None:
+    """Begin to measure the peak memory of this process anew, where Linux allows it."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _read_peak() -> int | None:
+    if sys.platform != "linux":
+        return None
+    status: dict[str, Any] = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
+    return int(status["VmHWM"].split()[0]) * 1024

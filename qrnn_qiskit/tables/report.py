@@ -1,0 +1,120 @@
+"""A finished table as rows of text, Markdown, CSV and a picture."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from qrnn_qiskit.tables.statistics import Row, Spread, compare, find_baseline
+
+__all__ = ["HEADER", "draw_table", "tabulate_rows", "write_report"]
+
+HEADER = (
+    "task",
+    "model",
+    "role",
+    "test",
+    "validation",
+    "seeds",
+    "learning rate",
+    "parameters",
+    "with head",
+    "s/epoch",
+    "peak MiB",
+    "verdict",
+)
+_COLOURS = {
+    "candidate": "#0072B2",
+    "baseline": "#D55E00",
+    "ablation": "#009E73",
+    "peer": "#CC79A7",
+}
+
+
+def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
+    """The cells of the table as text, in the order of ``HEADER``."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        baseline = find_baseline(rows, row.pair.task.name)
+        verdict = "-" if baseline is None else compare(row, baseline)
+        if row is baseline:
+            verdict = "best baseline"
+        peaks = [r.peak_memory for r in row.results if r.peak_memory is not None]
+        first = row.results[0]
+        seconds = sum(r.seconds_per_epoch for r in row.results) / len(row.results)
+        lines.append(
+            (
+                row.pair.task.name,
+                row.pair.model.name,
+                row.pair.model.role,
+                _format(row.test),
+                _format(row.validation),
+                str(len(row.results)),
+                f"{row.rate:g}",
+                str(first.parameters),
+                str(first.parameters + first.shared_parameters),
+                f"{seconds:.3g}",
+                f"{max(peaks) / 2**20:.0f}" if peaks else "-",
+                verdict,
+            )
+        )
+    return lines
+
+
+def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path]:
+    """Write table.md, table.csv and table.png into the folder; returns their paths."""
+    lines = tabulate_rows(rows)
+    marked = [f"# {title}", ""] + ([note, ""] if note else [])
+    marked += ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
+    marked += ["| " + " | ".join(line) + " |" for line in lines]
+    margins = {row.pair.task.name: (row.pair.task.margin, row.pair.headline) for row in rows}
+    marked += ["", "Mean of the test sequences and half of its 95 % interval over seeds. Margins:"]
+    marked[-1] += " " + ", ".join(f"{t} {m:g} ({h})" for t, (m, h) in margins.items()) + "."
+    (out / "table.md").write_text("\n".join(marked) + "\n", encoding="utf-8")
+    with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([HEADER, *lines])
+    draw_table(rows, title).savefig(out / "table.png", dpi=150)
+    return [out / "table.md", out / "table.csv", out / "table.png"]
+
+
+def draw_table(rows: list[Row], title: str) -> Figure:
+    """One panel for each task: every seed as a dot, the mean with its interval as a bar.
+
+    The band is what is non-inferior to the best baseline by the margin. ValueError without rows.
+    """
+    tasks = list(dict.fromkeys(row.pair.task.name for row in rows if row.test))
+    if not tasks:
+        raise ValueError("no row of the table is finished yet; a picture needs at least one")
+    by_task = {t: [r for r in rows if r.pair.task.name == t and r.test] for t in tasks}
+    tallest = max(map(len, by_task.values()))
+    figure = Figure(figsize=(4.2 * len(tasks) + 1, 1.6 + 0.36 * tallest), layout="constrained")
+    grid = figure.subplots(1, len(tasks), squeeze=False)[0]
+    for axes, (task, found) in zip(grid, by_task.items(), strict=True):
+        for place, row in enumerate(found):
+            assert row.test is not None
+            colour = _COLOURS[row.pair.model.role]
+            axes.plot(row.values, [place] * len(row.values), "o", color=colour, alpha=0.4)
+            half = row.test.half_width or 0.0
+            axes.errorbar(row.test.mean, place, xerr=half, fmt="|", color=colour, ms=14, capsize=4)
+        baseline = find_baseline(rows, task)
+        if baseline is not None and baseline.test is not None:
+            edge = baseline.test.mean
+            reach = baseline.pair.task.margin * (1 if baseline.pair.higher_is_better else -1)
+            axes.axvspan(edge - reach, edge, color="#999999", alpha=0.25, lw=0)
+            axes.axvline(edge, color="#666666", lw=1)
+        axes.set_yticks(range(len(found)), [row.pair.model.name for row in found])
+        axes.set_ylim(len(found) - 0.4, -0.6)
+        axes.set_xlabel(found[0].pair.headline.replace("_", " ") + " (test)")
+        axes.set_title(task)
+        axes.grid(axis="x", alpha=0.3)
+    figure.suptitle(title)
+    return figure
+
+
+def _format(spread: Spread | None) -> str:
+    if spread is None:
+        return "diverged"
+    half = "" if spread.half_width is None else f" ± {spread.half_width:.2g}"
+    return f"{spread.mean:.4g}{half}"

@@ -1,0 +1,145 @@
+"""All cells of a table, in parallel, from wherever they stand."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from qrnn_qiskit.tables.cells import CellResult, estimate_seconds, read_result, run_cell
+from qrnn_qiskit.tables.spec import Cell, Pair
+from qrnn_qiskit.training.checkpoint import write_text
+
+__all__ = ["choose_rate", "estimate", "open_workers", "run_table"]
+
+CONNECT_SECONDS = 10.0
+Note = Callable[[Cell, CellResult, int], None]
+
+
+@contextmanager
+def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
+    """Processes of this machine, or the workers of a Dask scheduler that share its folders.
+
+    Args:
+        workers: Processes, each with one thread; not of a scheduler, which has its own.
+        scheduler: Address of a Dask scheduler, "tcp://host:8786"; this machine unless given.
+
+    Raises:
+        ValueError: No such scheduler, or Dask is not installed.
+    """
+    if scheduler is None:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+            yield pool
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(
+            "several machines need Dask: install it by pip install 'qrnn-qiskit[cluster]'"
+        ) from error
+    try:
+        client: Any = Client(scheduler, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no Dask scheduler answers at {scheduler!r}; start one by 'dask scheduler', and "
+            "'dask worker ADDRESS --nthreads 1' on each machine"
+        ) from error
+    with client, client.get_executor(pure=False) as pool:
+        yield pool
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that gives it work was killed; its cell can go on later."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, float]:
+    """Seconds of a run of each pair by name, from a few timed steps; kept in ``estimate.json``."""
+    file = out / "estimate.json"
+    known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+    missing = {
+        pair.name: pool.submit(estimate_seconds, pair.search_cells()[0])
+        for pair in pairs
+        if pair.name not in known
+    }
+    if missing:
+        known |= {name: future.result() for name, future in missing.items()}
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps(known, indent=2) + "\n")
+    return {pair.name: known[pair.name] for pair in pairs}
+
+
+def choose_rate(out: Path, pair: Pair) -> float | None:
+    """The learning rate that is best by validation; None before the search is finished.
+
+    A run that diverged is worse than any other; where all did, the smallest rate is taken.
+    """
+    scores = []
+    for cell in pair.search_cells():
+        result = read_result(out, cell)
+        if result is None:
+            return None
+        value = result.validation.get(pair.headline, float("nan"))
+        signed = value if pair.higher_is_better else -value
+        scores.append((signed if isfinite(value) else float("-inf"), -cell.learning_rate))
+    return -max(scores)[1]
+
+
+def list_open(out: Path, pairs: Sequence[Pair]) -> list[Cell]:
+    """The cells that can be run now: of the search, and the seeds of finished searches."""
+    cells = []
+    for pair in pairs:
+        rate = choose_rate(out, pair)
+        wanted = pair.search_cells() if rate is None else pair.seed_cells(rate)
+        cells += [cell for cell in wanted if read_result(out, cell) is None]
+    return cells
+
+
+def count_open(out: Path, pair: Pair) -> int:
+    """How many runs of a pair are left, of search and seeds."""
+    rate = choose_rate(out, pair)
+    if rate is not None:
+        return sum(read_result(out, cell) is None for cell in pair.seed_cells(rate))
+    done = sum(read_result(out, cell) is not None for cell in pair.search_cells())
+    return pair.count_runs() - done
+
+
+def run_table(out: Path, pairs: Sequence[Pair], pool: Executor, note: Note) -> None:
+    """Run what is left of these pairs; ``note`` hears of every run that ends, and how many remain.
+
+    Anything may be killed at any time; the next call goes on.
+    """
+    running: dict[Future[CellResult], Cell] = {}
+    submitted: set[Path] = set()
+    while True:
+        for cell in list_open(out, pairs):
+            if cell.path not in submitted:
+                submitted.add(cell.path)
+                running[pool.submit(run_cell, out, cell)] = cell
+        if not running:
+            return
+        try:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                cell = running.pop(future)
+                result = future.result()
+                note(cell, result, sum(count_open(out, pair) for pair in pairs))
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise

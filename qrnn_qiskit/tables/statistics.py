@@ -1,0 +1,114 @@
+"""Means with intervals over seeds, and non-inferiority to the best baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t as student
+
+from qrnn_qiskit.tables.cells import CellResult, read_result
+from qrnn_qiskit.tables.runner import choose_rate
+from qrnn_qiskit.tables.spec import Pair
+
+__all__ = ["Row", "Spread", "compare", "find_baseline", "summarize"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds; ``half_width`` of its 95 % interval by Student's t, None for one seed."""
+
+    mean: float
+    half_width: float | None
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        """The spread of at least one value."""
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, None)
+        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+        return cls(mean, float(student.ppf(0.975, len(values) - 1)) * error)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finished row of the table: a model on a task.
+
+    Attributes:
+        rate: The learning rate that the search chose.
+        results: Of all seeds, in the order of the table.
+        test, validation: Of the headline metric; None where any seed diverged.
+        values: The headline metric of every seed on the test sequences.
+    """
+
+    pair: Pair
+    rate: float
+    results: list[CellResult]
+    test: Spread | None
+    validation: Spread | None
+    values: list[float]
+
+
+def summarize(out: Path, pairs: list[Pair]) -> list[Row]:
+    """The rows that are finished, in the order of the pairs."""
+    rows = []
+    for pair in pairs:
+        rate = choose_rate(out, pair)
+        if rate is None:
+            continue
+        found = [read_result(out, cell) for cell in pair.seed_cells(rate)]
+        results = [result for result in found if result is not None]
+        if len(results) < len(found):
+            continue
+        test = validation = None
+        values: list[float] = []
+        if not any(result.diverged for result in results):
+            values = [result.test[pair.headline] for result in results]
+            test = Spread.of(values)
+            validation = Spread.of([result.validation[pair.headline] for result in results])
+        rows.append(Row(pair, rate, results, test, validation, values))
+    return rows
+
+
+def find_baseline(rows: list[Row], task: str) -> Row | None:
+    """The baseline of a task that is best by validation, which the test sequences cannot favour."""
+    candidates = [
+        row
+        for row in rows
+        if row.pair.task.name == task and row.pair.model.role == "baseline" and row.validation
+    ]
+
+    def score(row: Row) -> float:
+        assert row.validation is not None
+        return row.validation.mean if row.pair.higher_is_better else -row.validation.mean
+
+    return max(candidates, key=score, default=None)
+
+
+def compare(row: Row, baseline: Row) -> str:
+    """Whether a model is non-inferior to a baseline by the margin of the task.
+
+    By Welch's 95 % interval of the difference of the means on the test sequences, positive where
+    the model is better: "better" when all of it is above 0, "non-inferior" when it is above
+    -margin, "inferior" when it is below -margin, else "undecided".
+    """
+    if not row.values:
+        return "diverged"
+    if len(row.values) < 2 or len(baseline.values) < 2:
+        return "one run"
+    sign = 1 if row.pair.higher_is_better else -1
+    model, other = np.array(row.values), np.array(baseline.values)
+    difference = sign * float(model.mean() - other.mean())
+    parts = np.array([model.var(ddof=1) / len(model), other.var(ddof=1) / len(other)])
+    half = 0.0
+    if parts.sum() > 0:
+        degrees = parts.sum() ** 2 / (parts**2 / [len(model) - 1, len(other) - 1]).sum()
+        half = float(student.ppf(0.975, degrees)) * float(parts.sum()) ** 0.5
+    margin = row.pair.task.margin
+    if difference - half > 0:
+        return "better"
+    if difference - half > -margin:
+        return "non-inferior"
+    return "inferior" if difference + half < -margin else "undecided"

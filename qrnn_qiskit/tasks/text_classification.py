@@ -1,0 +1,126 @@
+"""What tasks that classify a text by its words share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from qrnn_qiskit.heads import LastStateHead
+from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
+from qrnn_qiskit.tasks.classification import ClassificationTask
+from qrnn_qiskit.tasks.files import read_table
+from qrnn_qiskit.tasks.splitting import SplitSettings
+from qrnn_qiskit.tasks.words import PADDING, WordTokenizer, pad
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.model import QRNN
+
+__all__ = ["TextClassification", "WordSettings"]
+
+Value = TypeVar("Value")
+
+
+class WordSettings(SplitSettings):
+    """How the words of a text are read."""
+
+    max_length: int = Field(default=40, ge=1, description="words read of a text, from its start")
+    vocabulary_size: int = Field(
+        default=5000, ge=1, description="words kept, the most frequent of the training texts"
+    )
+    min_count: int = Field(
+        default=2, ge=1, description="rarer words of the training texts count as unknown"
+    )
+    embedding_size: int = Field(default=16, ge=1, description="width of a word's vector")
+
+
+class TextClassification(ClassificationTask):
+    """Tokens (N, T): 0 padding, 1 an unknown word, 2 and up the vocabulary by frequency."""
+
+    Settings: ClassVar[type[DataSettings]] = WordSettings
+    settings: WordSettings
+    defaults: ClassVar[dict[str, Any]] = {
+        "model.num_qubits": 4,
+        "model.num_layers": 2,
+        "model.controller_hidden": 32,
+        "train.epochs": 10,
+        "train.batch_size": 32,
+        "train.learning_rate": 0.005,
+    }
+
+    def __init__(self, settings: WordSettings) -> None:
+        super().__init__(settings)
+        self._classes: list[str] | None = None
+        self._tokenizer: WordTokenizer | None = None
+        self._sha256: str | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels in the order of the logits; after load() or restore()."""
+        return self._require(self._classes)
+
+    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+        """Vectors for the words, and a head on the last state."""
+        size = self.settings.embedding_size
+        words = len(self._require(self._tokenizer))
+        qrnn = qrnn_factory(size)
+        embedding = nn.Embedding(words, size, padding_idx=PADDING)
+        return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), embedding)
+
+    def read(self, path: Path) -> Sequences:
+        """The texts of a CSV file with the column text; other columns are not looked at."""
+        texts = read_table(path).read_text("text")
+        count = len(texts)
+        return self.encode(texts, torch.empty(count, 0), torch.arange(1, count + 1))
+
+    def remember(self) -> dict[str, Any]:
+        """The labels and words in the order of their numbers, and the hash of the data."""
+        return {
+            "classes": self.classes,
+            "vocabulary": self._require(self._tokenizer).words,
+            "sha256": self._sha256,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take labels and words back without reading the texts."""
+        self._classes = list(state["classes"])
+        self._tokenizer = WordTokenizer(state["vocabulary"])
+        self._sha256 = state["sha256"]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the data; after load() or restore()."""
+        return self._require(self._sha256)
+
+    def fit(self, training: Sequence[str], classes: Sequence[str], sha256: str) -> None:
+        """Take the vocabulary from the training texts."""
+        settings = self.settings
+        self._tokenizer = WordTokenizer.fit(
+            training, size=settings.vocabulary_size, min_count=settings.min_count
+        )
+        self._classes, self._sha256 = list(classes), sha256
+
+    def encode(self, texts: Sequence[str], targets: Tensor, rows: Tensor) -> Sequences:
+        """Texts as padded tokens, the first ``max_length`` words of each."""
+        numbers = self._require(self._tokenizer).encode(texts)
+        tokens, lengths = pad([row[: self.settings.max_length] for row in numbers])
+        return Sequences(tokens, targets, lengths, rows)
+
+    def select(
+        self, texts: Sequence[str], codes: NDArray[np.int64], part: NDArray[np.int64]
+    ) -> Sequences:
+        """The texts at the positions ``part`` with their classes; rows count from 1."""
+        chosen = [texts[index] for index in part]
+        return self.encode(chosen, torch.from_numpy(codes[part]), torch.from_numpy(part) + 1)
+
+    def _require(self, value: Value | None) -> Value:
+        if value is None:
+            raise RuntimeError(
+                f"task {self.name!r} has read no data yet; call load() or restore() first"
+            )
+        return value

@@ -1,0 +1,112 @@
+"""``qrnn search``: which circuit to take, by accuracy and by what it costs on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime_jobs.cli.failures import RunInterrupted
+from runtime_jobs.cli.options import parse_count, split_setting
+
+if TYPE_CHECKING:
+    from runtime_jobs.search.trials import Search, Trial
+
+__all__ = ["EXAMPLES", "search"]
+
+EXAMPLES = """\b
+Examples:
+  qrnn search digits --trials 20 --set epochs=10
+  qrnn search digits --trials 40 --set epochs=10       goes on to 40
+  qrnn search santa-fe --on brussels --set ansatz=linear --set parameters=1200
+Every trial is a run folder below DIR/runs, for 'qrnn evaluate' and 'qrnn plan'.
+"""
+
+
+def search(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A name from 'qrnn tasks'.")],
+    trials: Annotated[
+        int,
+        typer.Option(metavar="N", parser=parse_count, help="Circuits in all, earlier ones too."),
+    ] = 20,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", metavar="DEVICE", help="Snapshot to compile for, a name of 'qrnn devices'."
+        ),
+    ] = "kingston",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the search, searches/TASK by default."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set a configuration key of all trials; what is set is not searched.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", parser=parse_count, help="Seed of the search.")
+    ] = 0,
+) -> None:
+    """Search for a circuit: ansatz, layers, entangler, rotations and readouts.
+
+    Each trial is trained, measured on the validation split, and compiled for the device. Ends with
+    the circuits that no other one beats in accuracy at fewer two-qubit gates or in less time, and
+    with a picture. Stopped or killed, the same command goes on.
+    """
+    if trials < 1:
+        raise typer.BadParameter(f"--trials is {trials}; at least 1 is required")
+    overrides = dict(split_setting(setting) for setting in settings or [])
+    from runtime_jobs.local_devices import open_target
+
+    target = open_target(on)
+    try:
+        from runtime_jobs.search.trials import Search
+
+        found = Search(task, out or Path("searches") / task, overrides, on, target, seed)
+    except ImportError as error:
+        raise ValueError("the search needs Optuna: pip install 'qrnn-qiskit[search]'") from error
+    try:
+        found.run(trials, lambda trial, done: _note(trial, done, trials))
+    except KeyboardInterrupt as error:
+        raise RunInterrupted("stopped; the same command goes on") from error
+    _print_front(found)
+
+
+def _note(trial: Trial, done: int, trials: int) -> None:
+    value = "diverged" if trial.metric is None else f"{trial.metric:.4f}"
+    chosen = " ".join(map(str, trial.settings.values()))
+    typer.echo(
+        f"{done}/{trials} {chosen}: {value}, {trial.two_qubit_gates} two-qubit gates, "
+        f"{trial.seconds * 1e6:.1f} us",
+        err=True,
+    )
+
+
+def _print_front(search: Search) -> None:
+    from runtime_jobs.cli.tables import make_table, open_console
+    from runtime_jobs.search.report import write_report
+    from runtime_jobs.search.trials import find_front
+
+    task, trials = search.task_class, search.list_trials()
+    fronts = [
+        find_front(trials, cost, task.higher_is_better) for cost in ("two_qubit_gates", "seconds")
+    ]
+    keys = [key.removeprefix("model.") for key in search.space]
+    table = make_table(*keys, task.headline, "two-qubit gates", "length (us)", "run")
+    for trial in sorted(
+        {trial.run: trial for front in fronts for trial in front}.values(),
+        key=lambda trial: trial.two_qubit_gates,
+    ):
+        chosen = [str(trial.settings[key]) for key in search.space]
+        costs = [str(trial.two_qubit_gates), f"{trial.seconds * 1e6:.1f}"]
+        table.add_row(*chosen, f"{trial.metric:.4f}", *costs, trial.run)
+    open_console().print(table)
+    for path in write_report(
+        search.out, trials, task.headline, task.higher_is_better, search.device
+    ):
+        typer.echo(f"written: {path}")

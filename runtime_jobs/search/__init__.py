@@ -1,0 +1,1 @@
+"""Search over circuits: what a step looks like, against what it costs on a device."""

@@ -1,0 +1,282 @@
+"""Tables: their file, their runs from wherever they stand, and what they say."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qrnn_qiskit.tables import runner
+from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
+from qrnn_qiskit.tables.report import HEADER, draw_table, tabulate_rows, write_report
+from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
+from qrnn_qiskit.tables.spec import Cell, Table, read_table_file
+from qrnn_qiskit.tables.statistics import Row, Spread, compare, find_baseline, summarize
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.run_folder import RunFolderError
+from qrnn_qiskit.training.schema import ConfigError
+
+FILE = """
+title = "Toys"
+seeds = [0, 1, 2]
+[search]
+learning_rates = [0.001, 0.02]
+[settings.train]
+epochs = 2
+batch_size = 10
+[[tasks]]
+name = "toys"
+task = "toy"
+parameters = 100
+margin = 0.05
+settings = { "data.size" = 30 }
+[[models]]
+name = "first"
+role = "candidate"
+settings = { "model.rotations" = ["ry"], "model.kind" = "lstm" }
+[[models]]
+name = "second"
+role = "baseline"
+"""
+
+
+class Here(Executor):
+    """Runs everything in this process, and remembers what."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        self.calls.append(arguments)
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments, **named))
+        return future
+
+
+@pytest.fixture
+def table(toy: type, tmp_path: Path) -> Table:
+    path = tmp_path / "table.toml"
+    path.write_text(FILE)
+    return read_table_file(path)
+
+
+@pytest.fixture
+def finished(table: Table, tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    run_table(out, table.pairs(), Here(), lambda *_: None)
+    return out
+
+
+def test_the_command_of_a_cell_makes_the_same_run(table: Table) -> None:
+    cell = Cell(table.pairs()[0], 0.02, 1)
+    words = shlex.split(cell.command("runs/x"))
+    assert words[:3] == ["qrnn", "train", "toy"]
+    assert words[-2:] == ["--out", "runs/x"]
+    settings = dict(word.split("=", 1) for word in words[4:-2:2])
+    assert resolve_config("toy", settings) == cell.resolve()
+    config = cell.resolve()
+    assert (config.seed, config.train.learning_rate, config.model.parameters) == (1, 0.02, 100)
+    assert config.model.kind == "lstm"
+
+
+def test_only_chooses_cells(table: Table) -> None:
+    assert [pair.name for pair in table.pairs("toys/second")] == ["toys/second"]
+    assert len(table.pairs("toys")) == len(table.pairs("*/*")) == 2
+    with pytest.raises(ValueError, match="known: toys/first, toys/second"):
+        table.pairs("toys/third")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("margin = 0.05", "", "tasks.0.margin: Field required"),
+        ('"second"', '"first"', "every model must be listed once"),
+        ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),
+        ("epochs = 2", "epoch = 2", "cell toys/first: unknown key"),
+        ("seeds = [0, 1, 2]", "sseds = [0]", "seeds: Field required"),
+    ],
+)
+def test_a_wrong_file_is_refused(
+    toy: type, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "table.toml"
+    path.write_text(FILE.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        read_table_file(path)
+
+
+def test_every_pair_is_searched_and_then_trained_with_all_seeds(
+    table: Table, tmp_path: Path
+) -> None:
+    out, here, left = tmp_path / "out", Here(), []
+    run_table(out, table.pairs(), here, lambda cell, result, rest: left.append(rest))
+    # Two rates and two further seeds for each model: the search's run is that of its seed.
+    assert len(here.calls) == sum(pair.count_runs() for pair in table.pairs()) == 8
+    assert left[-1] == 0
+    for pair in table.pairs():
+        scores = {
+            cell.learning_rate: read_result(out, cell).validation["accuracy"]  # type: ignore[union-attr]
+            for cell in pair.search_cells()
+        }
+        rate = choose_rate(out, pair)
+        assert rate is not None
+        assert scores[rate] == max(scores.values())
+        assert {cell.seed for cell in pair.seed_cells(rate)} == {0, 1, 2}
+    again = Here()
+    run_table(out, table.pairs(), again, lambda *_: None)
+    assert not again.calls
+
+
+def test_a_killed_table_goes_on_and_ends_the_same(
+    table: Table, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "killed"
+    pair = table.pairs()[0]
+    first, second = pair.search_cells()
+    # Killed while a folder is made: no config.toml yet.
+    (out / first.path).mkdir(parents=True)
+    (out / first.path / "provenance.json").write_text("{}")
+    # Killed in the middle of training.
+    import qrnn_qiskit.training.trainer as trainer
+
+    original, steps = trainer.Trainer.step, []
+
+    def step(self: Any, *arguments: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 4:
+            raise SystemExit(9)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(trainer.Trainer, "step", step)
+    with pytest.raises(SystemExit):
+        run_cell(out, second)
+    assert read_result(out, second) is None
+    run_table(out, table.pairs(), Here(), lambda *_: None)
+    rows, expected = (summarize(folder, table.pairs()) for folder in (out, finished))
+    assert [row.values for row in rows] == [row.values for row in expected]
+    assert [row.rate for row in rows] == [row.rate for row in expected]
+
+
+def test_another_file_with_the_same_folder_is_refused(
+    table: Table, finished: Path, toy: type, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(FILE.replace("epochs = 2", "epochs = 3"))
+    with pytest.raises(RunFolderError, match="another configuration"):
+        run_table(finished, read_table_file(path).pairs(), Here(), lambda *_: None)
+
+
+def test_a_diverged_run_loses_the_search(table: Table, finished: Path) -> None:
+    pair = table.pairs()[0]
+    rate = choose_rate(finished, pair)
+    cell = next(cell for cell in pair.search_cells() if cell.learning_rate == rate)
+    file = finished / cell.path / "result.json"
+    content = json.loads(file.read_text()) | {"validation": {}, "test": {}, "diverged": "NaN"}
+    file.write_text(json.dumps(content))
+    assert choose_rate(finished, pair) not in (None, rate)
+    assert count_open(finished, pair) == 2
+
+
+def test_the_estimate_is_made_once(table: Table, tmp_path: Path) -> None:
+    here, out = Here(), tmp_path / "out"
+    seconds = estimate(out, table.pairs(), here)
+    assert set(seconds) == {"toys/first", "toys/second"}
+    assert all(0 < value < 60 for value in seconds.values())
+    assert estimate(out, table.pairs(), here) == seconds
+    assert len(here.calls) == 2
+    assert not (out / "runs").exists()
+
+
+def test_a_spread_is_that_of_students_t() -> None:
+    spread = Spread.of([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert spread.mean == 3.0
+    assert spread.half_width == pytest.approx(2.776445 * np.sqrt(2.5 / 5), rel=1e-6)
+    assert Spread.of([2.0]) == Spread(2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([0.99, 0.98, 0.985], "better"),
+        ([0.90, 0.91, 0.905], "non-inferior"),
+        ([0.90, 0.86, 0.94], "undecided"),
+        ([0.70, 0.71, 0.705], "inferior"),
+        ([0.9], "one run"),
+        ([], "diverged"),
+    ],
+)
+def test_the_verdict_follows_the_interval_of_the_difference(
+    table: Table, values: list[float], verdict: str
+) -> None:
+    candidate, baseline = table.pairs()
+
+    def make(pair: Any, numbers: list[float]) -> Row:
+        return Row(pair, 0.01, [], None, None, numbers)
+
+    assert compare(make(candidate, values), make(baseline, [0.90, 0.91, 0.905])) == verdict
+
+
+def test_the_best_baseline_is_chosen_by_validation(table: Table) -> None:
+    candidate, baseline = table.pairs()
+
+    def make(pair: Any, validation: float, test: float) -> Row:
+        return Row(pair, 0.01, [], Spread(test, None), Spread(validation, None), [test])
+
+    rows = [make(candidate, 1.0, 1.0), make(baseline, 0.8, 0.9), make(baseline, 0.9, 0.7)]
+    assert find_baseline(rows, "toys") is rows[2]
+    assert find_baseline(rows[:1], "toys") is None
+
+
+def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None:
+    rows = summarize(finished, table.pairs())
+    lines = tabulate_rows(rows)
+    assert [line[:3] for line in lines] == [
+        ("toys", "first", "candidate"),
+        ("toys", "second", "baseline"),
+    ]
+    assert lines[1][-1] == "best baseline"
+    mean = np.mean([result.test["accuracy"] for result in rows[0].results])
+    assert lines[0][3].startswith(f"{mean:.4g} ±")
+    paths = write_report(finished, table.title, "a note", rows)
+    assert [path.name for path in paths] == ["table.md", "table.csv", "table.png"]
+    text = paths[0].read_text()
+    assert "| " + " | ".join(lines[0]) + " |" in text
+    assert "toys 0.05 (accuracy)" in text
+    assert paths[1].read_text().splitlines()[0].split(",") == list(HEADER)
+    with pytest.raises(ValueError, match="no row"):
+        draw_table([], "nothing")
+
+
+def test_peak_memory_is_measured(table: Table, finished: Path) -> None:
+    result = read_result(finished, table.pairs()[0].search_cells()[0])
+    assert isinstance(result, CellResult)
+    assert result.peak_memory is not None
+    assert 2**20 < result.peak_memory < 2**36
+    assert result.parameters > 0
+    assert result.shared_parameters == 4 * 2 + 2
+    assert result.epochs == 2
+
+
+def test_runs_on_workers_of_a_dask_scheduler(table: Table, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    )
+    with cluster, open_workers(1, cluster.scheduler_address) as pool:
+        run_table(tmp_path / "out", table.pairs("toys/second"), pool, lambda *_: None)
+    assert len(summarize(tmp_path / "out", table.pairs())) == 1
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(ValueError, match="no Dask scheduler answers at 'nonsense:1'"),
+        runner.open_workers(1, "nonsense:1"),
+    ):
+        raise AssertionError

@@ -1,0 +1,75 @@
+"""The first losses of every task, to the last digits: nothing that training rests on has moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qrnn_qiskit.tasks import list_tasks
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.inference import order_batches
+from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.randomness import shuffle
+from qrnn_qiskit.training.run_folder import create_run
+from qrnn_qiskit.training.trainer import Trainer
+
+MODEL: dict[str, Any] = {
+    "model.num_qubits": 2,
+    "model.num_layers": 1,
+    "model.controller_hidden": 4,
+    "model.dtype": "float64",
+    "train.batch_size": 8,
+}
+DATA: dict[str, dict[str, Any]] = {
+    "copying-memory": {"delay": 7, "curriculum": 0, "train_size": 40},
+    "language": {"max_lines": 200, "window": 5},
+    "series": {"target": "y", "file": "y\n" + "\n".join(str(t * t % 11) for t in range(80))},
+    "text": {"file": "text,label\n" + "so good a film,1\nso very bad it is,0\n" * 20},
+}
+LOSSES: dict[str, list[float]] = {
+    "copying-memory": [2.3243882, 2.31526678, 2.30455852, 2.25487667],
+    "digits": [2.30588553, 2.37003583, 2.27488115, 2.32984145],
+    "language": [5.82868977, 5.79667285, 5.81573009, 5.79094812],
+    "mackey-glass": [1.13297372, 0.725174978, 1.55393377, 0.920063621],
+    "mnist": [2.66310867, 2.46574828, 2.32377609, 2.23702965],
+    "narma10": [1.15620324, 0.596044058, 1.82240396, 0.515809703],
+    "santa-fe": [3.09156151, 0.507306563, 1.7287087, 2.06436898],
+    "sentiment": [0.710767971, 0.617012627, 0.614811432, 0.705117687],
+    "series": [0.65446852, 0.842280035, 1.04842435, 1.05431114],
+    "sunspots": [0.614870897, 1.11724317, 0.417402661, 0.714633953],
+    "text": [0.820082836, 0.813060466, 0.730144629, 0.634720957],
+    "translation": [5.32533822, 5.25478673, 5.23611731, 5.22144017],
+}
+
+
+def test_every_task_has_its_losses() -> None:
+    own = [task.name for task in list_tasks() if task.__module__.startswith("qrnn_qiskit.tasks.")]
+    assert sorted(LOSSES) == own
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_the_first_steps(name: str, tmp_path: Path) -> None:
+    data = dict(DATA.get(name, {}))
+    if "file" in data:
+        (tmp_path / "data.csv").write_text(data["file"])
+        data["file"] = str(tmp_path / "data.csv")
+    overrides = MODEL | {f"data.{key}": value for key, value in data.items()}
+    run = create_run(tmp_path / "run", resolve_config(name, overrides))
+    trainer = Trainer(run, None, TrainingProgress(enabled=False))
+    train = trainer.splits.train
+    trainer.model.train()
+    losses = []
+    for indices in order_batches(train, 8, shuffle(len(train), 0, 0))[:4]:
+        loss, _, state = trainer.step(train.select(indices), 0.0)
+        trainer.position.carried = state if train.continued else None
+        losses.append(loss)
+    assert losses == pytest.approx(LOSSES[name], rel=1e-6), losses
+    assert len(set(losses)) == 4
+
+
+def test_losses_do_not_depend_on_what_was_drawn_before(tmp_path: Path) -> None:
+    torch.rand(5)
+    test_losses_of_the_first_steps("digits", tmp_path)
