@@ -20,6 +20,7 @@ from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
 from qrnn_qiskit.training.schema import Config
 from qrnn_qiskit.training.trainer import TrainingDiverged, resume
+from runtime_jobs.compilation import measure_in_bases
 from runtime_jobs.packing import choose_packing
 from runtime_jobs.plan.rounds import longest_circuit
 
@@ -162,7 +163,10 @@ class Search:
         qrnn = run.experiment.model.qrnn
         steps = run.experiment.splits.test.inputs.shape[1]
         circuit = longest_circuit(qrnn, steps)
-        profile = choose_packing(self.device, self.target, circuit).profile(circuit, 1)
+        packing = choose_packing(self.device, self.target, circuit)
+        if qrnn.measurement is None:
+            circuit = measure_in_bases(circuit).circuit
+        profile = packing.profile(circuit, 1)
         return Trial(
             dict(chosen),
             metric,
