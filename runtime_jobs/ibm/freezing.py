@@ -99,6 +99,7 @@ class Freezer:
             FaultyQubitsError: the qubits of the run do not work any more.
         """
         key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
+        key += " by measure_2" if self._fast_measurements else ""
         if key not in self._frozen:
             device = self.find_device()
             found = None
