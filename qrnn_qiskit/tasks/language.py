@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -238,7 +237,7 @@ class Language(Task):
 
 
 def _exponentiate(mean: MeanAndError) -> MeanAndError:
-    value = math.exp(mean.value)
+    value = torch.tensor(mean.value, dtype=torch.float64).exp().item()  # inf where it diverges
     error = mean.standard_error
     return MeanAndError(value, None if error is None else value * error)
 

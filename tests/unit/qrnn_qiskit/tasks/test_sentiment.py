@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from qrnn_qiskit.tasks import DataError, packages, sentiment
 from qrnn_qiskit.tasks.sentiment import Reviews, Sentiment, SentimentSettings
@@ -59,8 +60,8 @@ def test_the_rest_of_imdb_is_the_test_split(
     splits = task.load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [17, 3, 2]
     assert splits.test.targets.tolist() == [1, 0]
-    with pytest.raises(DataError, match=r"set data\.source=imdb as well"):
-        make_task(folder=tmp_path).load()
+    with pytest.raises(ValidationError, match=r"set data\.source=imdb as well"):
+        make_task(folder=tmp_path)
     (tmp_path / "reviews.json").write_text('[{"text": "x"}]')
     with pytest.raises(DataError, match=r"reviews\.json cannot be read.*list of objects"):
         make_task(source="imdb", folder=tmp_path).load()
