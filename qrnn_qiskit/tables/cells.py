@@ -21,12 +21,13 @@ from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.progress import TrainingProgress
-from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
+from qrnn_qiskit.training.run_folder import RunFolder, open_or_create, open_same
 from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
 
 __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
 
+_checked: set[tuple[Path, int, str]] = set()  # results whose configuration was compared already
 _PATIENCE = 30 * 24 * 3600.0  # seconds, beyond any run
 
 
@@ -64,7 +65,10 @@ def read_result(out: Path, cell: Cell) -> CellResult | None:
     file = out / cell.path / "result.json"
     if not file.exists():
         return None
-    open_or_create(out / cell.path, cell.resolve())
+    asked = (file, file.stat().st_mtime_ns, cell.command())
+    if asked not in _checked:
+        open_same(out / cell.path, cell.resolve())
+        _checked.add(asked)
     return CellResult(**json.loads(file.read_text()))
 
 

@@ -49,8 +49,8 @@ def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
                 row.pair.task.name,
                 row.pair.model.name,
                 row.pair.model.role,
-                _format(row.test),
-                _format(row.validation),
+                _format(row, row.test),
+                _format(row, row.validation),
                 str(len(row.results)),
                 f"{row.rate:g}",
                 str(first.parameters),
@@ -113,8 +113,8 @@ def draw_table(rows: list[Row], title: str) -> Figure:
     return figure
 
 
-def _format(spread: Spread | None) -> str:
+def _format(row: Row, spread: Spread | None) -> str:
     if spread is None:
-        return "diverged"
+        return f"{sum(r.diverged is not None for r in row.results)} of {len(row.results)} diverged"
     half = "" if spread.half_width is None else f" ± {spread.half_width:.2g}"
     return f"{spread.mean:.4g}{half}"

@@ -119,17 +119,19 @@ def count_open(out: Path, pair: Pair) -> int:
     return pair.count_runs() - done
 
 
-def run_table(out: Path, pairs: Sequence[Pair], pool: Executor, note: Note) -> None:
-    """Run what is left of these pairs; ``note`` hears of every run that ends, and how many remain.
+def run_table(
+    out: Path, pairs: Sequence[Pair], pool: Executor, note: Note, workers: int = 1
+) -> None:
+    """Run what is left of these pairs, ``workers`` cells at a time and pair after pair.
 
-    Anything may be killed at any time; the next call goes on.
+    ``note`` hears of every run that ends, and how many remain. Anything may be killed at any time;
+    the next call goes on.
     """
     running: dict[Future[CellResult], Cell] = {}
-    submitted: set[Path] = set()
     while True:
+        taken = {cell.path for cell in running.values()}
         for cell in list_open(out, pairs):
-            if cell.path not in submitted:
-                submitted.add(cell.path)
+            if len(running) < workers and cell.path not in taken:
                 running[pool.submit(run_cell, out, cell)] = cell
         if not running:
             return

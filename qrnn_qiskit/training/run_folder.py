@@ -23,7 +23,7 @@ from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
 from qrnn_qiskit.training.start import Start
 
-__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create"]
+__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create", "open_same"]
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
@@ -222,6 +222,11 @@ def open_or_create(folder: Path, config: Config) -> RunFolder:
     if not (folder / _CONFIG).exists():
         shutil.rmtree(folder, ignore_errors=True)
         return create_run(folder, config)
+    return open_same(folder, config)
+
+
+def open_same(folder: Path, config: Config) -> RunFolder:
+    """The run of a folder; RunFolderError where there is none or another configuration."""
     run = RunFolder.open(folder)
     if run.config != config:
         raise RunFolderError(

@@ -37,7 +37,7 @@ def table(
     workers: Annotated[
         int,
         typer.Option(
-            metavar="N", parser=parse_count, help="Runs at the same time, a core for each."
+            metavar="N", parser=parse_count, help="Runs at the same time, each on one core."
         ),
     ] = 1,
     only: Annotated[
@@ -77,7 +77,7 @@ def table(
             if plan:
                 _print_commands(pairs)
             else:
-                run_table(folder, pairs, pool, _note)
+                run_table(folder, pairs, pool, _note, workers)
     except KeyboardInterrupt as error:
         raise RunInterrupted("stopped; the same command goes on") from error
     _print_table(folder, read)

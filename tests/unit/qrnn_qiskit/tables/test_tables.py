@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,10 @@ def test_a_diverged_run_loses_the_search(table: Table, finished: Path) -> None:
     file.write_text(json.dumps(content))
     assert choose_rate(finished, pair) not in (None, rate)
     assert count_open(finished, pair) == 2
+    # In a table it is told, and keeps no mean.
+    (row,) = summarize(finished, [table.pairs()[1]])
+    lost = replace(row, test=None, results=[replace(row.results[0], diverged="NaN")] * 3)
+    assert tabulate_rows([lost])[0][3] == "3 of 3 diverged"
 
 
 def test_the_estimate_is_made_once(table: Table, tmp_path: Path) -> None:
