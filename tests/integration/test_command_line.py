@@ -126,7 +126,10 @@ def test_predict_prints_csv(copy: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_show_draws_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(copy / "pictures")
     assert run(["show", str(copy)]) == ExitCode.DONE
-    pictures = [Path(line[9:]) for line in capsys.readouterr().out.splitlines()]
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == f"report: {copy / 'report.html'}"
+    assert (copy / "report.html").is_file()
+    pictures = [Path(line.removeprefix("picture: ")) for line in lines]
     assert pictures
     assert all(picture.is_file() for picture in pictures)
 
