@@ -57,7 +57,6 @@ def finish_run(run: RunFolder, fit: Fit, executor: Executor | None) -> None:
 def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:
     table = make_table(evaluation.task, "validation", f"test ({evaluation.sequences} sequences)")
     for name, estimate in evaluation.metrics.items():
-        validation = result.validation.get(name)  # scores of the whole test split have none
-        shown = "-" if validation is None else f"{validation:.4f}"
-        table.add_row(name, shown, format_estimate(estimate))
+        known = result.validation.get(name)  # scores as BLEU are those of an evaluation alone
+        table.add_row(name, "" if known is None else f"{known:.4f}", format_estimate(estimate))
     return table
