@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from qrnn_qiskit.loading import load
-from qrnn_qiskit.pictures import draw_run
+from qrnn_qiskit.run_pictures import draw_run
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.run_folder import create_run
