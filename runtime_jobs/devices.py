@@ -119,12 +119,15 @@ def _open_ibm(
         stack.enter_context(hold_lock(folder))
         ledger = stack.enter_context(Ledger(folder))
         dispatcher = Dispatcher(ledger, Service, cap, wait=True)
+        stack.callback(dispatcher.close)
         return IbmExecutor(
             f"ibm_{device.target}",
             device.shots,
             dispatcher,
             ledger,
             gradient=gradient,
+            patches=device.patches or 1,
+            spacing=device.spacing or 0,
             closing=stack.pop_all(),
         )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from runtime_jobs.cli.collect import Place
+
+if TYPE_CHECKING:
+    from runtime_jobs.ledger import JobRecord, Ledger
 
 __all__ = ["EXAMPLES", "cancel"]
 
@@ -21,13 +26,39 @@ def cancel(place: Place) -> None:
         found = [job for job in ledger.list_jobs() if job.state.is_open]
         if place != str(folder):
             found = [job for job in found if job.job_id == place]
-        if found:
-            from runtime_jobs.ibm.dispatch import Dispatcher
-            from runtime_jobs.ibm.service import Service
-
-            dispatcher = Dispatcher(ledger, Service, cap=0.0)
-            for job in found:
-                dispatcher.cancel(job)
-                typer.echo(f"cancelled {job.job_id or job.tag}: {job.round}")
+        closes = place == str(folder)
+        is_open = any(workload.is_open for workload in ledger.list_workloads())
+        failures = []
+        if found or (closes and is_open):
+            failures = _cancel(ledger, found, closes=closes)
     if not found:
         typer.echo(f"{folder} has no open job" + ("" if place == str(folder) else f" {place}"))
+    if failures:
+        raise CancelError(
+            f"not everything was cancelled, and may be charged: {'; '.join(failures)}. Give the "
+            "command again"
+        )
+
+
+class CancelError(RuntimeError):
+    """Jobs that go on although they were to be cancelled."""
+
+
+def _cancel(ledger: Ledger, jobs: list[JobRecord], *, closes: bool) -> list[str]:
+    """Cancel jobs one by one; what went wrong with some. ``closes`` their batch or session too."""
+    from runtime_jobs.ibm.dispatch import Dispatcher
+    from runtime_jobs.ibm.service import Service, ServiceError
+
+    dispatcher = Dispatcher(ledger, Service, cap=0.0)
+    failures = []
+    for job in jobs:
+        try:
+            typer.echo(f"{job.job_id or job.tag}: {job.round} {dispatcher.cancel(job)}")
+        except ServiceError as error:
+            failures.append(str(error))
+    if closes:
+        try:
+            dispatcher.close()
+        except ServiceError as error:
+            failures.append(str(error))
+    return failures

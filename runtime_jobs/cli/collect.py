@@ -71,6 +71,7 @@ def go_on(
     *,
     wait: bool,
     retry: bool,
+    relayout: bool = False,
     service: Service | None = None,
     as_json: bool = False,
 ) -> None:
@@ -96,6 +97,7 @@ def go_on(
                 submission,
                 wait=wait,
                 retry=retry,
+                relayout=relayout,
                 open_service=Service if service is None else lambda: service,
                 watch=bar.watch,
             )

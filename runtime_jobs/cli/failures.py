@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import typer
 
+from runtime_jobs.ibm.secrets import hide_secrets
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 
 __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
@@ -55,12 +56,14 @@ def report_failure(error: Exception) -> ExitCode:
     if message is None:
         import traceback
 
-        console.print("".join(traceback.format_exception(error)), markup=False, end="")
+        trace = hide_secrets("".join(traceback.format_exception(error)))
+        console.print(trace, markup=False, end="")
         message = (
             f"{type(error).__name__} was not expected here; please report it with the lines above "
             "and what 'qrnn --version' prints"
         )
-    console.print("error: " + " ".join(message.split()), style="red", markup=False)
+    line = hide_secrets("error: " + " ".join(message.split()))
+    console.print(line, style="red", markup=False)
     return code
 
 

@@ -188,8 +188,11 @@ def read_request(
             f"device {on!r} arrived; a QPU is required, such as ibm:kingston. Devices on this "
             "machine cost nothing: 'qrnn evaluate' runs on them at once"
         )
-    if device.noise is not None or device.mitigation is not None or device.seed is not None:
-        raise DeviceError(f"device '{device}': a QPU takes shots alone; leave the other keys out")
+    if set(device.options()) - {"shots"}:
+        raise DeviceError(
+            f"device '{device}': the name of a QPU takes shots alone; seed, noise and mitigation "
+            "are of local devices, patches and spacing are options (--patches, --spacing)"
+        )
     if device.shots is None:
         raise DeviceError(f"device '{device}': shots are missing; give --shots, for example 1000")
     if train_steps is not None and train_steps < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -89,7 +90,12 @@ def submit(
     from qrnn_qiskit.loading import load
     from runtime_jobs.cli.collect import go_on
     from runtime_jobs.ibm.service import Service
-    from runtime_jobs.ibm.submission import Submission, open_ledger, read_submission
+    from runtime_jobs.ibm.submission import (
+        Submission,
+        hash_weights,
+        open_ledger,
+        read_submission,
+    )
     from runtime_jobs.plan.work import find_work
 
     assert device.target is not None
@@ -97,8 +103,9 @@ def submit(
     backend = f"ibm_{device.target}"
     service = None if max_qpu_seconds is None else Service()
     target, calibration = find_target(device.target, service)
+    trained = load(run.path)
     work = find_work(
-        load(run.path),
+        trained,
         device.target,
         target,
         sequences,
@@ -108,32 +115,45 @@ def submit(
     )
     plan = work.plan(device.shots, train_steps=train_steps or 0, gradient=method)
     with open_ledger(run) as ledger:
-        needed = plan.reserved_seconds + ledger.committed_seconds()
-        is_anew = fresh or relayout or not ledger.list_jobs()
-        if max_qpu_seconds is None or service is None or (is_anew and needed > max_qpu_seconds):
-            print_plan(plan, calibration)
-            given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
-            raise BudgetError(
-                f"{given} was given, and the jobs may take {plan.reserved_seconds} s of QPU time "
-                f"together; nothing was sent. Allow it by --max-qpu-seconds {needed:.0f}"
-            )
-        if relayout:
-            print_plan(plan, calibration)
-            ledger.forget_device(backend)
         former = read_submission(ledger)
+        # What was begun is gone on with, also where it was a repetition.
+        repetition = former.repetition + (fresh and former.is_finished) if former else 0
         submission = Submission(
             backend=backend,
             shots=device.shots,
             sequences=sequences,
-            cap=max_qpu_seconds,
+            cap=max_qpu_seconds or 0.0,
             train_steps=train_steps or 0,
             gradient=gradient,
             mode=mode,
             session_seconds=session_seconds,
-            repetition=(former.repetition if former else 0) + fresh,
+            repetition=repetition,
             patches=patches,
             spacing=spacing,
             fast_measurements=fast_measurements,
             planned_jobs=len(plan.jobs),
+            weights=hash_weights(trained),
         )
-        go_on(run, ledger, submission, wait=False, retry=False, service=service)
+        is_other = former is None or former.asks_for() != submission.asks_for()
+        most = plan.reserved_seconds
+        if session_seconds is not None:
+            most = session_seconds + max(job.max_execution_time for job in plan.jobs)
+        needed = math.ceil(most + ledger.committed_seconds())
+        refused = (is_other or relayout) and needed > submission.cap
+        if service is None or refused:
+            print_plan(plan, calibration)
+            given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
+            raise BudgetError(
+                f"{given} was given, and the jobs may take {most} s of QPU time together, beside "
+                f"{ledger.committed_seconds():.0f} s that the run has used or holds; nothing was "
+                f"sent. Allow it by --max-qpu-seconds {needed}"
+            )
+        if is_other and former is not None and not former.is_finished:
+            typer.echo(
+                "what was submitted before for this run has not been collected to its end; its "
+                "jobs stay, and giving its command again goes on with it",
+                err=True,
+            )
+        if relayout:
+            print_plan(plan, calibration)
+        go_on(run, ledger, submission, wait=False, retry=False, relayout=relayout, service=service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
 from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack, unpack_circuit
-from runtime_jobs.ibm.service import BusyError, RejectedError, Service, ServiceError, UnsureError
+from runtime_jobs.ibm.service import (
+    BusyError,
+    RejectedError,
+    Service,
+    ServiceError,
+    UnknownJobError,
+    UnsureError,
+)
+from runtime_jobs.ibm.states import Progress
 from runtime_jobs.ibm.waiting import Watch, look_at
 from runtime_jobs.ibm.workloads import Workloads
 from runtime_jobs.ledger import (
@@ -127,39 +136,74 @@ class Dispatcher:
         return [self._read(shipment) for shipment in shipments]
 
     def refresh_usage(self) -> None:
-        """Ask what the jobs were charged that have ended and whose usage was not known then."""
+        """Ask what the jobs were charged that have ended and whose usage was not known then.
+
+        What the service does not know any more is counted as all that it was allowed to take.
+        """
         for job in self._ledger.list_jobs():
             if job.usage is None and job.job_id is not None and not job.state.is_open:
-                progress = self.service.poll(job.job_id)
-                if progress.usage is not None:
-                    self._ledger.record_usage(job.tag, progress.usage)
+                with suppress(UnknownJobError):
+                    self._look_at(job)
         self._workloads.refresh_usage()
 
     def close(self) -> None:
         """Close the batch or session of the run: no job is to come."""
         self._workloads.close()
 
-    def cancel(self, job: JobRecord) -> None:
-        """Cancel an open job; what it was charged follows by :meth:`refresh_usage`."""
-        job_id = job.job_id or self.service.find_tag(job.tag)
-        if job_id is not None:
-            self._ledger.record_sent(job.tag, job_id)
-            self.service.cancel(job_id)
-        self._ledger.record_failure(job.tag, JobState.CANCELLED, "cancelled by 'qrnn cancel'")
+    def cancel(self, job: JobRecord) -> str:
+        """Cancel an open job; what has become of it, in words.
+
+        A job that ends before it is cancelled keeps its result, which is paid for.
+        """
+        if job.state is JobState.INTENDED:
+            if not self._look_up(job):
+                reason = "never sent, and given up by 'qrnn cancel'"
+                self._ledger.record_failure(job.tag, JobState.REJECTED, reason)
+                return "was never sent and is given up"
+            job = self._find(job)
+        status = self._look_at(job).status
+        if status not in (*_ENDS, "DONE"):
+            assert job.job_id is not None
+            self.service.cancel(job.job_id)
+            status = self._look_at(job).status
+        if status == "DONE":
+            return "is done: 'qrnn collect' fetches its result"
+        if status in _ENDS:
+            self._ledger.record_failure(job.tag, _ENDS[status], "by 'qrnn cancel'")
+            return _WORDS[_ENDS[status]]
+        return f"is being cancelled: the service says {status.lower()}"
+
+    def _find(self, job: JobRecord) -> JobRecord:
+        """The same job as the ledger knows it now."""
+        found = self._ledger.find(job.key)
+        assert found is not None
+        return found
+
+    def _look_at(self, job: JobRecord) -> Progress:
+        """Where a job stands at the service; what it was charged is kept."""
+        assert job.job_id is not None
+        progress = self.service.poll(job.job_id)
+        if progress.usage is not None:
+            self._ledger.record_usage(job.tag, progress.usage)
+        return progress
 
     def _send(self, shipment: Shipment) -> bool:
         """Make sure that the service has the job, or had it; whether it was sent now."""
         job = self._ledger.find(shipment.request.key)
-        if job is None or (self._retry and not job.state.is_open and job.state != JobState.DONE):
+        is_new = job is None or (
+            self._retry and not job.state.is_open and job.state is not JobState.DONE
+        )
+        if is_new:
             workload = self._workloads.find(shipment.request.device)
             place = None if workload is None else workload.id
             job = self._ledger.intend(shipment.request, self._cap, place)
-        elif job.state is not JobState.INTENDED or self._look_up(job):
+        assert job is not None
+        if not is_new and (job.state is not JobState.INTENDED or self._look_up(job)):
             return False  # where a process ended before the answer came, the tag tells
-        self._post(job, shipment)
+        self._post(job, shipment, is_new)
         return True
 
-    def _post(self, job: JobRecord, shipment: Shipment) -> None:
+    def _post(self, job: JobRecord, shipment: Shipment, is_new: bool) -> None:
         """Send a job under its tag; without an answer, look it up before it is sent again."""
         last: ServiceError | None = None
         pubs = shipment.make_pubs()
@@ -175,9 +219,12 @@ class Dispatcher:
                     self._ledger.find_workload(job.workload),
                 )
             except RejectedError as error:
+                # An earlier try without an answer may have been accepted after all.
+                if not (is_new and last is None) and self._look_up(job):
+                    return
+                last = error
                 if workload := self._workloads.replace(job):
                     job = self._ledger.move(job.tag, workload.id, self._cap)
-                    last = error
                     continue
                 self._ledger.record_failure(job.tag, JobState.REJECTED, str(error))
                 raise JobFailedError(
@@ -199,12 +246,12 @@ class Dispatcher:
 
     def _look_up(self, job: JobRecord) -> bool:
         """Whether the service has the job with this tag; a new one may take a while to show."""
-        for pause in self._pauses:
+        for pause in (0.0, *self._pauses):
+            time.sleep(pause)
             job_id = self.service.find_tag(job.tag)
             if job_id is not None:
                 self._ledger.record_sent(job.tag, job_id)
                 return True
-            time.sleep(pause)
         return False
 
     def _collect(self, shipment: Shipment) -> JobRecord | None:
@@ -213,9 +260,10 @@ class Dispatcher:
         assert job is not None
         if job.state is JobState.SENT:
             assert job.job_id is not None
-            progress = self.service.poll(job.job_id)
-            if progress.usage is not None:
-                self._ledger.record_usage(job.tag, progress.usage)
+            try:
+                progress = self._look_at(job)
+            except UnknownJobError:
+                progress = Progress("ERROR", "the service does not know it any more")
             if progress.status == "DONE":
                 results = self.service.fetch(job.job_id)
                 _check_result(job, results, shipment.rows)

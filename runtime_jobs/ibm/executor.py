@@ -17,6 +17,7 @@ from qiskit.quantum_info import SparsePauliOp
 from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
 from circuits.profile import CircuitProfile
+from circuits.recurrence import name_parameter
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
@@ -212,7 +213,7 @@ class IbmExecutor:
         """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
         pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
-        measured = measure_in_bases(circuit)
+        measured = measure_in_bases(pub.circuit)
         sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
         (bits,) = self._run_sheets([sheet], shots)
         self.counts.bindings += len(pub.values)
@@ -258,8 +259,14 @@ class IbmExecutor:
             self._make_shipment(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
-        if any(self._ledger.find(shipment.request.key) is None for shipment in shipments):
-            self._freezer.check_working()
+        unsent = {
+            piece.load
+            for job, shipment in zip(jobs, shipments, strict=True)
+            if self._ledger.find(shipment.request.key) is None
+            for piece in job
+        }
+        if unsent:
+            self._freezer.check_working(frozen[load] for load in unsent)
         results = self._dispatcher.run(shipments)
         records = [self._ledger.find(shipment.request.key) for shipment in shipments]
         self._records.extend(record for record in records if record is not None)
@@ -312,4 +319,21 @@ def _check_pub(pub: Pub) -> Pub:
     observables = list(pub.observables)
     if observables:
         observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
-    return pub._replace(values=check_values(pub.circuit, pub.values), observables=observables)
+    return Pub(
+        _name_plainly(pub.circuit), check_values(pub.circuit, pub.values), observables, pub.groups
+    )
+
+
+def _name_plainly(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with names that depend on nothing else, so that it is known when it comes again.
+
+    Qiskit numbers circuits, and gives every new parameter an identity of its own.
+    """
+    width = len(str(circuit.num_parameters))
+    names = {
+        parameter: name_parameter(f"angle{place:0{width}}")
+        for place, parameter in enumerate(circuit.parameters)
+    }
+    plain = circuit.assign_parameters(names)
+    plain.name = "circuit"
+    return plain

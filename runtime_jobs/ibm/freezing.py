@@ -57,10 +57,10 @@ class Freezer:
         self._spacing = spacing
         self._fast_measurements = fast_measurements
         self._limits = limits
-        self._found: tuple[Target, str] | None = None
         self._packing: Packing | None = None
         self._frozen: dict[str, FrozenCircuit] = {}
-        self._is_checked = False
+        self._is_chosen_now = False
+        self._calibration = ""
         self.find_device()  # a layout for other patches is told before anything is done
 
     def find_device(self) -> FrozenDevice | None:
@@ -108,57 +108,57 @@ class Freezer:
             self._frozen[key] = found or self._compile(circuit, patches, key)
         return self._frozen[key]
 
-    def check_working(self) -> None:
-        """Look once whether the qubits that were chosen on another day still work.
+    def check_working(self, circuits: Iterable[FrozenCircuit]) -> None:
+        """Ask whether the device still does what circuits need that are about to be sent.
 
-        All circuits of a run have the gates of the first one.
+        Not where the qubits have just been chosen.
+
+        Raises:
+            FaultyQubitsError: it does not.
         """
-        if self._is_checked:
+        if self._is_chosen_now:
+            self._is_chosen_now = False
             return
-        first = self._ledger.find_first_circuit(self.get_device().target_hash)
-        if first is not None:
-            target, _ = self._find_target()
-            check_working(self._backend, unpack_circuit(first.isa), target)
-        self._is_checked = True
-
-    def _find_target(self) -> tuple[Target, str]:
-        if self._found is None:
-            self._found = self._ask()
-        return self._found
+        target, _ = self._ask()
+        for isa in {circuit.isa for circuit in circuits}:
+            check_working(self._backend, unpack_circuit(isa), target)
 
     def _compile(self, circuit: QuantumCircuit, patches: int, key: str) -> FrozenCircuit:
         packing = self._choose_packing(circuit)
-        placed = packing.build(circuit, patches)
-        profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
-        if self._fast_measurements:
-            placed = speed_up_measurements(placed, packing.target)
-        frozen = FrozenCircuit(pack_circuit(placed), profile)
+        kept = self._ledger.find_circuit(key, packing.fingerprint())
+        if kept is None:
+            placed = packing.build(circuit, patches)
+            profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
+            if self._fast_measurements:
+                placed = speed_up_measurements(placed, packing.target)
+            kept = FrozenCircuit(pack_circuit(placed), profile)
+            self._ledger.freeze_circuit(key, packing.fingerprint(), kept)
+            self.transpilations += 1
         if self.find_device() is None:  # only now: what breaks a rule leaves no trace
-            _, calibration = self._find_target()
             self._ledger.freeze_device(
                 FrozenDevice(
                     self._backend,
                     packing.patches,
                     packing.fingerprint(),
-                    calibration,
+                    self._calibration,
                     self._spacing,
                 )
             )
-        self._ledger.freeze_circuit(key, self.get_device().target_hash, frozen)
-        self.transpilations += 1
-        return frozen
+        return kept
 
     def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
         """The qubits of the run: those of its first job, or the best ones now."""
         if self._packing is None:
-            target, _ = self._find_target()
+            target, self._calibration = self._ask()
             device = self.find_device()
             if device is None:
                 self._packing = choose_packing(
                     self._backend, target, circuit, self._patches, self._spacing
                 )
-                self._is_checked = True  # by the choice
+                self._is_chosen_now = True
             else:
-                self.check_working()
+                first = self._ledger.find_first_circuit(device.target_hash)
+                if first is not None:  # all circuits of a run have the gates of the first one
+                    check_working(self._backend, unpack_circuit(first.isa), target)
                 self._packing = Packing(self._backend, target, device.patches)
         return self._packing

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,26 +13,25 @@ from qiskit.exceptions import QiskitError
 from qiskit.primitives import BitArray
 from qiskit.transpiler import Target
 from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, Session
-from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError
+from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError, RuntimeJobNotFound
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from requests.exceptions import RequestException
 from urllib3.util.retry import Retry
 
 from runtime_jobs.ibm.encoding import Bits, ResultError
+from runtime_jobs.ibm.secrets import hide_secrets, remember_secret
+from runtime_jobs.ibm.states import BackendStatus, Progress, WorkloadProgress
 from runtime_jobs.ledger import Workload, WorkloadMode
 
 __all__ = [
-    "BackendStatus",
     "BusyError",
-    "Progress",
     "RejectedError",
     "Service",
     "ServiceError",
+    "UnknownJobError",
     "UnsureError",
-    "WorkloadProgress",
 ]
 
-_CREDENTIALS = ("QISKIT_IBM_TOKEN",)
 _WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
 
 
@@ -50,55 +47,12 @@ class BusyError(ServiceError):
     """The service takes no job at the moment."""
 
 
+class UnknownJobError(ServiceError):
+    """The service does not know a job, or not any more."""
+
+
 class UnsureError(ServiceError):
     """A job was sent and no answer came: whether the service has it is to be looked up."""
-
-
-@dataclass(frozen=True)
-class BackendStatus:
-    """A backend as it is now.
-
-    Attributes:
-        name: ``ibm_kingston``.
-        num_qubits: of the device.
-        state: "active", or why it takes no jobs.
-        pending: jobs in its queue.
-        calibration: when it was calibrated, as the service says it.
-    """
-
-    name: str
-    num_qubits: int
-    state: str
-    pending: int
-    calibration: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a job stands at the service.
-
-    Attributes:
-        status: "INITIALIZING", "QUEUED", "RUNNING", "DONE", "ERROR" or "CANCELLED".
-        reason: why it failed.
-        usage: seconds that were charged, None until it is final.
-    """
-
-    status: str
-    reason: str | None = None
-    usage: float | None = None
-
-
-@dataclass(frozen=True)
-class WorkloadProgress:
-    """Where a batch or session stands at the service.
-
-    Attributes:
-        is_accepting: whether it takes jobs.
-        usage: seconds that it was charged, None until it is final.
-    """
-
-    is_accepting: bool
-    usage: float | None = None
 
 
 class Service:
@@ -114,6 +68,7 @@ class Service:
     def __init__(self) -> None:
         with _tell("the account of IBM Quantum cannot be opened"):
             self._client = QiskitRuntimeService()
+            remember_secret((self._client.active_account() or {}).get("token"))
         for client in self._client._api_clients.values():
             for adapter in client._session.adapters.values():
                 before = adapter.max_retries
@@ -190,14 +145,18 @@ class Service:
             sampler.options.environment.job_tags = [tag]
         try:
             job = sampler.run(list(pubs), shots=shots)
+        except IBMInputValueError as error:  # of the client, before it has asked the service
+            raise RejectedError(f"the client refuses it: {hide_secrets(str(error))}") from error
         except (IBMError, RequestException) as error:
             code = _find_status(error)
-            message = f"the service answered: {_hide(str(error))}"
+            message = f"the service answered: {hide_secrets(str(error))}"
             if code == 429:
                 raise BusyError(message) from error
             if code is not None and 400 <= code < 500 and code not in (401, 408):
                 raise RejectedError(message) from error
             raise UnsureError(message) from error
+        except (QiskitError, TypeError, ValueError) as error:
+            raise RejectedError(f"the client refuses it: {hide_secrets(str(error))}") from error
         return str(job.job_id())
 
     def open_workload(self, name: str, mode: WorkloadMode, max_time: int | None) -> str:
@@ -230,13 +189,16 @@ class Service:
         return _WORKLOADS[workload.mode].from_id(workload.id, self._client)
 
     def find_tag(self, tag: str) -> str | None:
-        """The id of the job with this tag; None where the service has none."""
+        """The id of the job with this tag, in whatever instance; None where there is none."""
         with _tell("the jobs of the account cannot be listed"):
-            found = self._client.jobs(limit=2, job_tags=[tag])
-        return str(found[-1].job_id()) if found else None
+            for instance in self._client._api_clients:
+                found = self._client.jobs(limit=1, job_tags=[tag], instance=instance)
+                if found:
+                    return str(found[0].job_id())
+        return None
 
     def poll(self, job_id: str) -> Progress:
-        """Where a job stands."""
+        """Where a job stands; UnknownJobError where the service does not know it."""
         with _tell(f"the state of job {job_id} cannot be read"):
             job = self._client.job(job_id)
             status = str(job.status())
@@ -247,7 +209,9 @@ class Service:
         seconds = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
         final = usage.get("status", "final") == "final" and seconds is not None
         return Progress(
-            status, None if reason is None else _hide(reason), float(seconds) if final else None
+            status,
+            None if reason is None else hide_secrets(reason),
+            float(seconds) if final else None,
         )
 
     def find_position(self, job_id: str) -> int | None:
@@ -300,8 +264,10 @@ def _tell(what: str) -> Iterator[None]:
     """Turn the errors of the client and of the network into a ServiceError."""
     try:
         yield
+    except RuntimeJobNotFound as error:
+        raise UnknownJobError(f"{what}: the service does not know it") from error
     except (IBMError, QiskitError, RequestException, ValueError, KeyError) as error:
-        reason = _hide(str(error)).rstrip(".")
+        reason = hide_secrets(str(error)).rstrip(".")
         raise ServiceError(
             f"{what}: {reason}. Nothing is lost; 'qrnn account' checks what the client is set up "
             "with"
@@ -316,12 +282,3 @@ def _find_status(error: BaseException | None) -> int | None:
             return code
         error = error.__cause__ or error.__context__
     return None
-
-
-def _hide(message: str) -> str:
-    """A message without the credentials of the environment."""
-    for name in _CREDENTIALS:
-        secret = os.environ.get(name)
-        if secret:
-            message = message.replace(secret, "***")
-    return message

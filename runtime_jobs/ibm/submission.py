@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
 from qrnn_qiskit.executors import Counts
+from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
@@ -17,11 +21,17 @@ from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
-from runtime_jobs.ibm.service import Service
+from runtime_jobs.ibm.service import Service, ServiceError
 from runtime_jobs.ibm.waiting import Watch
-from runtime_jobs.ledger import Ledger, WorkloadMode, hold_lock
+from runtime_jobs.ledger import JobsPendingError, Ledger, WorkloadMode, hold_lock
 
-__all__ = ["Submission", "continue_submission", "open_ledger", "read_submission"]
+__all__ = [
+    "Submission",
+    "continue_submission",
+    "hash_weights",
+    "open_ledger",
+    "read_submission",
+]
 
 _SETTING = "submission"
 _ALL_AT_ONCE = 2**31  # sequences
@@ -44,6 +54,7 @@ class Submission:
         repetition: how often the same was run before, where it is repeated on purpose.
         patches, spacing, fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
         planned_jobs: how many the plan has.
+        weights: SHA-256 of the weights, see :func:`hash_weights`.
         is_finished: whether all results are there and have been used.
 
     Raises:
@@ -63,7 +74,13 @@ class Submission:
     spacing: int = 0
     fast_measurements: bool = False
     planned_jobs: int | None = None
+    weights: str | None = None
     is_finished: bool = False
+
+    def asks_for(self) -> dict[str, Any]:
+        """What is to be computed, without how far it is, how it is sent and what it may cost."""
+        others = ("cap", "mode", "session_seconds", "planned_jobs", "is_finished")
+        return {name: value for name, value in asdict(self).items() if name not in others}
 
     def __post_init__(self) -> None:
         seconds = self.session_seconds
@@ -97,19 +114,32 @@ def continue_submission(
     *,
     wait: bool = False,
     retry: bool = False,
+    relayout: bool = False,
     open_service: Callable[[], Service] = Service,
     watch: Watch | None = None,
 ) -> Evaluation | Tuning:
     """Compute as far as the ledger's results reach, and send what comes next.
+
+    ``relayout`` lets other qubits be chosen than those of the run so far. A batch or session is
+    closed at the end, and where a failure leaves nothing to be sent.
 
     Returns:
         When all results are there: the evaluation, or what the training has come to, whose
         weights are then in ``tuned.pt`` and whose losses and provenance in ``tuned.json``.
 
     Raises:
+        ValueError: the weights are not those that were submitted.
         BudgetError, JobsPendingError, JobFailedError, ServiceError: see
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
+    if submission.weights not in (None, hash_weights(load(run.path))):
+        raise ValueError(
+            f"the best weights of {run.path} are not those that were submitted: it was trained "
+            "further. Nothing was sent; 'qrnn submit' sends the weights of today, as another "
+            "submission with another price"
+        )
+    if relayout:
+        ledger.write_setting(_SETTING, asdict(submission), forget=submission.backend)
     dispatcher = Dispatcher(
         ledger,
         open_service,
@@ -133,17 +163,45 @@ def continue_submission(
     )
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()
-    result: Evaluation | Tuning
-    if submission.train_steps:
-        result = tune(run, executor, submission.train_steps, submission.sequences)
-        _write(run, submission, result, executor)
-    else:
-        result = evaluate(
+    try:
+        result = _compute(run, submission, executor)
+    except (JobsPendingError, ServiceError):
+        raise  # more is to be sent
+    except BaseException:
+        _close(dispatcher)
+        raise
+    ledger.write_setting(_SETTING, asdict(submission) | {"is_finished": True})
+    _close(dispatcher)
+    return result
+
+
+def hash_weights(trained: TrainedModel) -> str:
+    """SHA-256 of the weights of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(trained.model.state_dict().items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _compute(run: RunFolder, submission: Submission, executor: IbmExecutor) -> Evaluation | Tuning:
+    if not submission.train_steps:
+        return evaluate(
             run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
         )
-    dispatcher.close()
-    ledger.write_setting(_SETTING, asdict(submission) | {"is_finished": True})
-    return result
+    tuning = tune(run, executor, submission.train_steps, submission.sequences)
+    _write(run, submission, tuning, executor)
+    return tuning
+
+
+def _close(dispatcher: Dispatcher) -> None:
+    """Close the batch or session; what keeps it from that is told, and takes no result away."""
+    try:
+        dispatcher.close()
+    except ServiceError as error:
+        warnings.warn(
+            f"{error} The batch or session may still be open; 'qrnn cancel' closes it",
+            stacklevel=2,
+        )
 
 
 def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: IbmExecutor) -> None:

@@ -105,6 +105,8 @@ def tell_failures(file: Path) -> Iterator[None]:
                 "same command again"
             ) from error
         raise LedgerError(f"{file} cannot be used: {error}") from error
+    except sqlite3.IntegrityError:
+        raise  # a slip of ours; the file is sound
     except sqlite3.DatabaseError as error:
         raise LedgerError(
             f"{file} is damaged ({error}); restore it from a backup. Without one, the jobs are "

@@ -259,17 +259,17 @@ class Ledger:
         patches, spacing = _read_layout(row[1])
         return FrozenDevice(row[0], patches, row[2], row[3], spacing)
 
-    def forget_device(self, name: str) -> None:
-        """Let other qubits be chosen for the next job; jobs and their circuits are kept."""
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM devices WHERE name = ?", (name,))
+    def write_setting(self, name: str, value: Any, *, forget: str | None = None) -> None:
+        """Keep what later commands need to go on, as JSON.
 
-    def write_setting(self, name: str, value: Any) -> None:
-        """Keep what later commands need to go on, as JSON."""
+        With ``forget``, the name of a device, other qubits may be chosen for the next job on it;
+        jobs and their circuits are kept.
+        """
         with self._transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
             )
+            connection.execute("DELETE FROM devices WHERE name = ?", (forget,))
 
     def read_setting(self, name: str) -> Any:
         """A setting; None where it was never written."""
@@ -285,7 +285,7 @@ class Ledger:
         if not after <= cap:
             raise BudgetError(
                 f"{what} may take {after - before:g} s of QPU time; {before:.1f} s of the cap of "
-                f"{cap:g} s are used or held by open jobs. Nothing was sent. Give "
+                f"{cap:g} s are used or held by open jobs. It was not sent. Give "
                 f"--max-qpu-seconds {math.ceil(after)} or more to allow it"
             )
 

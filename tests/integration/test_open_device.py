@@ -9,6 +9,7 @@ import pytest
 from localqpu.control_client import LocalqpuControl
 from loopback import submit
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from runtime_jobs import open_device
@@ -23,22 +24,28 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
+def build_pair() -> QuantumCircuit:
+    """A circuit with a name and a parameter of its own at each call."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(Parameter("a"), 0)
+    circuit.cx(0, 1)
+    return circuit
+
+
 def test_a_qpu_is_an_executor_whose_calls_are_paid_once(
     tmp_path: Path, service: LocalqpuControl
 ) -> None:
-    circuit = QuantumCircuit(2)
-    circuit.h(0)
-    circuit.cx(0, 1)
+    values = np.array([[np.pi / 2]])
     ledger = tmp_path / "ledger"
     observables = [SparsePauliOp("ZZ"), SparsePauliOp("IZ")]
     with open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger) as executor:
-        first = executor.estimate(circuit, np.zeros((1, 0)), observables)
+        first = executor.estimate(build_pair(), values, observables)
         with pytest.raises(LedgerBusyError):
             open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger)
     assert first.values[0, 0] == 1.0
     assert abs(first.values[0, 1]) < 5 * first.standard_errors[0, 1]
     with open_device("ibm:kingston", shots=500, max_qpu_seconds=10, ledger=ledger) as executor:
-        again = executor.estimate(circuit, np.zeros((1, 0)), observables)
+        again = executor.estimate(build_pair(), values, observables)
     assert (again.values == first.values).all()
     assert len(service.jobs()) == 1
 
@@ -48,6 +55,11 @@ def test_a_qpu_is_not_opened_without_what_it_may_cost(tmp_path: Path, missing: s
     given = {"shots": 100, "max_qpu_seconds": 10.0, "ledger": tmp_path}
     with pytest.raises(DeviceError, match=f"{missing} is missing"):
         open_device("ibm:kingston", **given | {missing: None})
+
+
+def test_patches_are_no_part_of_the_name_of_a_qpu(folder: Path, service: LocalqpuControl) -> None:
+    words = ["plan", str(folder), "--on", "ibm:kingston?shots=100&patches=4"]
+    assert run(words) == ExitCode.BAD_INPUT
 
 
 def test_devices_of_the_account_are_listed_and_fitted_to_a_run(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from localqpu.control_client import LocalqpuControl
 from loopback import collect, submit
 
@@ -15,6 +16,7 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ibm.encoding import unpack_circuit
 from runtime_jobs.ledger import Ledger, WorkloadMode
+from runtime_jobs.ledger.records import JobState
 
 
 def list_sessions(loopback: Any) -> list[Any]:
@@ -131,7 +133,7 @@ def test_a_faulty_qubit_is_told_and_another_layout_is_priced(
     with Ledger(replay) as ledger:
         device = ledger.find_device("ibm_kingston")
     properties = loopback.context.catalog.get("ibm_kingston").properties
-    broken = properties["qubits"][device.qubits[0]]
+    broken = properties["qubits"][device.patches[0][0]]
     broken.append({"date": "2026-11-21T00:00:00Z", "name": "operational", "unit": "", "value": 0})
     try:
         while (code := run(["collect", str(replay)])) == ExitCode.NOT_READY:
@@ -139,7 +141,7 @@ def test_a_faulty_qubit_is_told_and_another_layout_is_priced(
         assert code == ExitCode.FAILED
         assert len(service.jobs()) == 1
         message = capsys.readouterr().err
-        assert f"on {device.qubits[0]} " in message
+        assert f"on {device.patches[0][0]} " in message
         assert "--relayout" in message
         assert submit(replay, "--relayout", cap=10) == ExitCode.OVER_BUDGET
         assert submit(replay, "--relayout", cap=200) == ExitCode.DONE
@@ -149,7 +151,76 @@ def test_a_faulty_qubit_is_told_and_another_layout_is_priced(
         broken.pop()
     assert len(service.jobs()) == 9
     with Ledger(replay) as ledger:
-        assert device.qubits[0] not in ledger.find_device("ibm_kingston").qubits
+        assert device.patches[0][0] not in ledger.find_device("ibm_kingston").patches[0]
+
+
+def test_another_layout_that_is_the_same_one_costs_nothing(
+    folder: Path, service: LocalqpuControl
+) -> None:
+    assert submit(folder) == ExitCode.DONE
+    collect(folder)
+    assert submit(folder, "--relayout") == ExitCode.DONE
+    assert submit(folder, "--relayout", "--mode", "session") == ExitCode.BAD_INPUT
+    with Ledger(folder) as ledger:
+        assert ledger.find_device("ibm_kingston") is not None
+    assert len(service.jobs()) == 1
+
+
+def test_a_repetition_that_was_cut_off_is_gone_on_with(
+    folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert submit(folder) == ExitCode.DONE
+    collect(folder)
+    lost = {"method": "POST", "path": "*/jobs", "status": 500, "phase": "after"}
+    missing = {"method": "GET", "path": "*/jobs", "status": 500, "times": 30}
+    service.set_scenario({"http_faults": [lost, missing]})
+    assert submit(folder, "--fresh") == ExitCode.FAILED
+    service.set_scenario({})
+    assert submit(folder, "--fresh") == ExitCode.DONE
+    collect(folder)
+    assert len(service.jobs()) == 2
+
+
+def test_weights_that_were_trained_further_are_another_submission(
+    folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(folder) == ExitCode.DONE
+    content = torch.load(folder / "checkpoint.pt", weights_only=True)
+    name = next(iter(content["best_weights"]))
+    content["best_weights"][name] += 1e-7
+    torch.save(content, folder / "checkpoint.pt")
+    assert run(["collect", str(folder)]) == ExitCode.BAD_INPUT
+    assert "trained further" in capsys.readouterr().err
+    assert len(service.jobs()) == 1
+
+
+def test_cancel_keeps_what_is_done_and_closes_the_session(
+    replay: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--mode", "session", "--session-seconds", "60"]
+    assert submit(replay, *words) == ExitCode.DONE
+    (job,) = service.jobs()
+    manager = loopback.context.jobs
+    while manager.poll(job["id"]).status != "Completed":
+        pass
+    assert run(["cancel", str(replay)]) == ExitCode.DONE
+    assert "is done" in capsys.readouterr().out
+    assert not list_sessions(loopback)[0].accepting_jobs
+    with Ledger(replay) as ledger:
+        assert ledger.list_jobs()[0].state is JobState.SENT
+        assert not ledger.list_workloads()[0].is_open
+
+
+def test_a_session_does_not_outlive_a_failure(
+    replay: Path, service: LocalqpuControl, loopback: Any
+) -> None:
+    service.set_scenario({"next_jobs": [{"outcome": "failed", "reason": "calibrating"}]})
+    assert submit(replay, "--mode", "session", "--session-seconds", "60") == ExitCode.DONE
+    while (code := run(["collect", str(replay)])) == ExitCode.NOT_READY:
+        pass
+    assert code == ExitCode.FAILED
+    assert not list_sessions(loopback)[0].accepting_jobs
 
 
 def test_fast_measurements_go_to_the_service(
