@@ -81,13 +81,6 @@ def test_the_simulator_opens_and_its_seed_decides_the_samples() -> None:
     assert counts != open_device("simulator", seed=6).sample(circuit, values, 1000)
 
 
-@pytest.mark.parametrize("name", ["ibm:kingston"])
-def test_devices_of_later_versions_are_refused_by_name(name: str) -> None:
-    with pytest.raises(DeviceError, match=r"not in this version.*: simulator, aer") as caught:
-        open_device(name)
-    assert name in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "key"),
     [
