@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from runtime_jobs.aer.engine import ExecutionError
-from runtime_jobs.aer.executor import AerExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime_jobs.aer.engine import ExecutionError
+    from runtime_jobs.aer.executor import AerExecutor
 
 __all__ = ["AerExecutor", "ExecutionError"]
+
+
+def __getattr__(name: str) -> object:
+    """Import Aer where it is used: it takes seconds, and plans need other modules of this folder."""
+    if name == "AerExecutor":
+        from runtime_jobs.aer.executor import AerExecutor
+
+        return AerExecutor
+    if name == "ExecutionError":
+        from runtime_jobs.aer.engine import ExecutionError
+
+        return ExecutionError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

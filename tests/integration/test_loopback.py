@@ -293,10 +293,10 @@ def work_and_kill(folder: Path, kills: int, **work: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-KILLS = pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+SLOW = pytest.param(50, marks=pytest.mark.slow)
 
 
-@KILLS
+@pytest.mark.parametrize("kills", [3, SLOW])
 def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     replay: Path, service: LocalqpuControl, kills: int
 ) -> None:
@@ -306,7 +306,7 @@ def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     assert json.loads(file.read_text())["deviations"]["spread"] < 1.5
 
 
-@KILLS
+@pytest.mark.parametrize("kills", [5, SLOW])
 def test_training_that_was_killed_ends_with_the_same_weights(
     folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int
 ) -> None:

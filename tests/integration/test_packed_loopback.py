@@ -53,7 +53,8 @@ def plan(folder: Path, capsys: pytest.CaptureFixture[str], *given: str) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("readout", "patches", "jobs", "registers"), [("expectation", 4, 8, 1), ("measured", 2, 1, 9)]
+    ("readout", "patches", "jobs", "registers"),
+    [pytest.param("expectation", 4, 8, 1, marks=pytest.mark.slow), ("measured", 2, 1, 9)],
 )
 def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planned(
     readout: str,

@@ -24,16 +24,17 @@ def list_sessions(loopback: Any) -> list[Any]:
 
 
 def test_jobs_go_in_one_batch_that_is_closed_at_the_end(
-    replay: Path, service: LocalqpuControl, loopback: Any
+    folder: Path, service: LocalqpuControl, loopback: Any
 ) -> None:
-    assert submit(replay) == ExitCode.DONE
+    assert submit(folder) == ExitCode.DONE
     (batch,) = list_sessions(loopback)
     assert (batch.mode, batch.accepting_jobs) == ("batch", True)
-    collect(replay)
+    assert submit(folder, sequences=4) == ExitCode.DONE
+    collect(folder)
     (batch,) = list_sessions(loopback)
     assert not batch.accepting_jobs
     jobs = loopback.context.jobs.list_jobs()
-    assert [job.session_id for job in jobs] == [batch.session_id] * 8
+    assert [job.session_id for job in jobs] == [batch.session_id] * 2
 
 
 def test_jobs_can_be_sent_alone(folder: Path, service: LocalqpuControl, loopback: Any) -> None:
@@ -70,7 +71,7 @@ def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
         assert ledger.committed_seconds() == 0
 
 
-@pytest.mark.parametrize("mode", ["batch", "session"])
+@pytest.mark.parametrize("mode", [pytest.param("batch", marks=pytest.mark.slow), "session"])
 def test_one_that_has_closed_is_replaced(
     replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
 ) -> None:
@@ -236,19 +237,19 @@ def test_fast_measurements_go_to_the_service(
 
 
 def test_what_jobs_were_charged_counts_against_the_cap(
-    replay: Path, service: LocalqpuControl, loopback: Any
+    folder: Path, service: LocalqpuControl, loopback: Any
 ) -> None:
-    """Jobs that run to their limits leave nothing of a cap that was as large as the plan."""
-    loopback.charge = lambda job: 4.0
-    assert submit(replay, cap=32) == ExitCode.DONE
-    collect(replay)
-    with Ledger(replay) as ledger:
-        assert {job.max_execution_time for job in ledger.list_jobs()} == {4}
-        assert ledger.committed_seconds() == 32
-    assert submit(replay, cap=32, sequences=4) == ExitCode.OVER_BUDGET
-    assert submit(replay, "--fresh", cap=63) == ExitCode.OVER_BUDGET
-    assert len(service.jobs()) == 8
-    assert submit(replay, "--fresh", cap=64) == ExitCode.DONE
-    collect(replay)
-    with Ledger(replay) as ledger:
-        assert ledger.committed_seconds() == 64
+    """A job that runs to its limit leaves nothing of a cap that was as large as the plan."""
+    loopback.charge = lambda job: 9.0
+    assert submit(folder, cap=9) == ExitCode.DONE
+    collect(folder)
+    with Ledger(folder) as ledger:
+        assert {job.max_execution_time for job in ledger.list_jobs()} == {9}
+        assert ledger.committed_seconds() == 9
+    assert submit(folder, cap=9, sequences=4) == ExitCode.OVER_BUDGET
+    assert submit(folder, "--fresh", cap=17) == ExitCode.OVER_BUDGET
+    assert len(service.jobs()) == 1
+    assert submit(folder, "--fresh", cap=18) == ExitCode.DONE
+    collect(folder)
+    with Ledger(folder) as ledger:
+        assert ledger.committed_seconds() == 18

@@ -267,6 +267,7 @@ def test_peak_memory_is_measured(table: Table, finished: Path) -> None:
     assert result.epochs == 2
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets that others have left behind
 def test_runs_on_workers_of_a_dask_scheduler(table: Table, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
