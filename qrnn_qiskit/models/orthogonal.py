@@ -48,7 +48,8 @@ class Cayley(nn.Module):
 class ScoRNN(SteppedModel):
     """The scaled Cayley orthogonal network (Helfrich, Willmott and Ye, arXiv:1707.09520).
 
-    h_t = modReLU(V x_t + W h_(t-1)) with an orthogonal W, and modReLU(z) = z/|z| max(0, |z| + b).
+    ``h_t = modReLU(V x_t + W h_(t-1))`` with an orthogonal W, and
+    ``modReLU(z) = z/|z| max(0, |z| + b)``.
     Half of D is -1, as the article takes it for copying memory. h_0 is 0. Deviation: the article
     trains A with a learning rate of its own; here all parameters have the same.
 

@@ -12,7 +12,7 @@ __all__ = ["AerExecutor", "ExecutionError"]
 
 
 def __getattr__(name: str) -> object:
-    """Import Aer where it is used: it takes seconds, and plans need other modules of this folder."""
+    """Import Aer where it is used: that takes seconds, and plans need other modules here."""
     if name == "AerExecutor":
         from runtime_jobs.aer.executor import AerExecutor
 
