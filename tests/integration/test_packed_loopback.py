@@ -146,6 +146,7 @@ def test_a_packed_training_step_runs_what_was_planned(
     assert folder.joinpath("tuned.pt").exists()
 
 
+@pytest.mark.slow
 def test_copies_that_break_a_rule_leave_the_run_free_for_fewer(
     trained: dict[str, Path],
     tmp_path: Path,
