@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from circuits import build_readout
 from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
-from qrnn_qiskit.models.base import Step, SteppedModel
+from qrnn_qiskit.models.base import Step
 from qrnn_qiskit.models.orthogonal import Cayley
-from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, rotate
+from qrnn_qiskit.models.paulis import PauliModel, apply_gates, rotate
 
 __all__ = ["OrthogonalQRNN"]
 
 
-class OrthogonalQRNN(SteppedModel):
+class OrthogonalQRNN(PauliModel):
     """QRNN with an orthogonal matrix Q of 2^n rows, trained freely, instead of every entangler.
 
     Each layer is the rotations by the controller's angles, as in QRNN, and then the same Q. It has
@@ -49,10 +48,8 @@ class OrthogonalQRNN(SteppedModel):
         angle_gain: float = 1.0,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(input_size)
-        self.num_qubits = require_count("num_qubits", num_qubits)
+        super().__init__(input_size, num_qubits, dtype)
         self.num_layers = require_count("num_layers", num_layers)
-        self.readout = build_readout(None, num_qubits=num_qubits)
         self.controller = Controller(
             input_size,
             self.num_readouts,
@@ -65,24 +62,7 @@ class OrthogonalQRNN(SteppedModel):
             dtype=dtype,
         )
         self.mixing = Cayley(1 << num_qubits, 0, dtype)
-        real = self.mixing.entries.dtype
         self.rotations = tuple(rotations)
-        self._values = PauliReadout(self.readout.observables, real)
-
-    @property
-    def num_readouts(self) -> int:
-        """3n: X, Y and Z of every qubit."""
-        return len(self.readout.observables)
-
-    @property
-    def output_axis(self) -> tuple[str, str]:
-        """As of QRNN."""
-        return "observable (Pauli, qubit)", "expectation value"
-
-    @property
-    def output_labels(self) -> list[str]:
-        """The labels of the readouts."""
-        return self.readout.labels
 
     def start(self, batch_size: int) -> Tensor:
         """|0...0>, (B, 2^n) complex."""
@@ -96,10 +76,10 @@ class OrthogonalQRNN(SteppedModel):
         transposed = self.mixing().T.to(x.dtype.to_complex())
 
         def step(states: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-            angles = self.controller(torch.cat((inputs, self._values.of_states(states)), 1))
+            angles = self.controller(torch.cat((inputs, self.values.of_states(states)), 1))
             shape = (self.num_layers, self.num_qubits, len(self.rotations))
             for gates in rotate(self.rotations, angles.unflatten(1, shape)).unbind(1):
                 states = apply_gates(states, gates) @ transposed
-            return states, self._values.of_states(states)
+            return states, self.values.of_states(states)
 
         return x, step

@@ -1,4 +1,4 @@
-"""Rotations of single qubits and Pauli readouts on dense states, differentiable by torch."""
+"""Rotations of single qubits, Pauli readouts on dense states, and models that are read by them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import torch
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-__all__ = ["PauliReadout", "apply_gates", "join_gates", "rotate"]
+from circuits import build_readout
+from circuits.validation import require_count
+from qrnn_qiskit.models.base import SteppedModel
+
+__all__ = ["PauliModel", "PauliReadout", "apply_gates", "join_gates", "rotate"]
 
 
 def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
@@ -78,3 +82,38 @@ class PauliReadout:
         """The values (B, K) in density matrices (B, 2^n, 2^n)."""
         entries = densities.flatten(1).index_select(1, self._entries)
         return (entries.view(len(densities), *self._factors.shape) * self._factors).sum(-1).real
+
+
+class PauliModel(SteppedModel):
+    """A model of n qubits on dense states whose output is X, Y and Z of every qubit, as of QRNN.
+
+    Args:
+        input_size: Width E of the inputs.
+        num_qubits: n.
+        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+
+    Attributes:
+        readout: What is read.
+        values: Its expectation values.
+    """
+
+    def __init__(self, input_size: int, num_qubits: int, dtype: torch.dtype | None) -> None:
+        super().__init__(input_size)
+        self.num_qubits = require_count("num_qubits", num_qubits)
+        self.readout = build_readout(None, num_qubits=num_qubits)
+        self.values = PauliReadout(self.readout.observables, dtype or torch.get_default_dtype())
+
+    @property
+    def num_readouts(self) -> int:
+        """3n."""
+        return len(self.readout.observables)
+
+    @property
+    def output_axis(self) -> tuple[str, str]:
+        """As of QRNN."""
+        return "observable (Pauli, qubit)", "expectation value"
+
+    @property
+    def output_labels(self) -> list[str]:
+        """The labels of the readouts."""
+        return self.readout.labels

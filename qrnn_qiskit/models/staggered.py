@@ -7,11 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from circuits import build_readout
 from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
-from qrnn_qiskit.models.base import Step, SteppedModel
-from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, join_gates, rotate
+from qrnn_qiskit.models.base import Step
+from qrnn_qiskit.models.paulis import PauliModel, apply_gates, join_gates, rotate
 
 __all__ = ["StaggeredQRNN", "count_angles"]
 
@@ -25,7 +24,7 @@ def _list_bonds(num_qubits: int) -> list[tuple[int, int]]:
     return [(q, (q + 1) % num_qubits) for q in range(num_qubits if num_qubits > 2 else 1)]
 
 
-class StaggeredQRNN(SteppedModel):
+class StaggeredQRNN(PauliModel):
     """Two registers of n/2 qubits: data D, which is new in every step, and history H.
 
     A step encodes the input into D, applies the ansatz to D and H, is read, and resets n/2 qubits.
@@ -60,14 +59,13 @@ class StaggeredQRNN(SteppedModel):
         dropout: float = 0.0,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(input_size)
         require_count("num_qubits", num_qubits, minimum=2)
         if num_qubits % 2:
             raise ValueError(
                 f"num_qubits={num_qubits}: the staggered network halves its qubits into data and "
                 "history; an even number is required"
             )
-        self.num_qubits = num_qubits
+        super().__init__(input_size, num_qubits, dtype)
         self.encode = Controller(
             input_size,
             0,
@@ -80,26 +78,9 @@ class StaggeredQRNN(SteppedModel):
         self.num_layers = require_count("num_layers", num_layers)
         angles = torch.empty(num_layers, count_angles(num_qubits, 1), dtype=dtype)
         self.angles = nn.Parameter(angles.uniform_(-math.pi, math.pi))
-        self.readout = build_readout(None, num_qubits=num_qubits)
-        self._values = PauliReadout(self.readout.observables, self.angles.dtype)
         signs = 1 - 2 * (torch.arange(1 << num_qubits)[:, None] >> torch.arange(num_qubits) & 1)
         bonds = [signs[:, a] * signs[:, b] for a, b in _list_bonds(num_qubits)]
         self._bonds = torch.stack(bonds, 1).to(self.angles.dtype)  # values (2^n, bonds) of ZZ
-
-    @property
-    def num_readouts(self) -> int:
-        """3n: X, Y and Z of every qubit."""
-        return 3 * self.num_qubits
-
-    @property
-    def output_axis(self) -> tuple[str, str]:
-        """As of QRNN."""
-        return "observable (Pauli, qubit)", "expectation value"
-
-    @property
-    def output_labels(self) -> list[str]:
-        """The labels of the readouts."""
-        return self.readout.labels
 
     def start(self, batch_size: int) -> Tensor:
         """|0...0><0...0| of the history, (B, 2^(n/2), 2^(n/2)) complex."""
@@ -132,7 +113,7 @@ class StaggeredQRNN(SteppedModel):
             # Bits of the index: history above data.
             full = torch.einsum("bhk,bd,be->bhdke", history, data, data.conj())
             full = unitary @ full.reshape(-1, half**2, half**2) @ inverse
-            return self._stagger(full), self._values.of_densities(full)
+            return self._stagger(full), self.values.of_densities(full)
 
         return math.pi * self.encode(x).sigmoid(), step
 

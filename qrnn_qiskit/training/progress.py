@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -20,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["EvaluationProgress", "TrainingProgress", "is_watched"]
+__all__ = ["Bars", "EvaluationProgress", "TrainingProgress", "is_watched"]
 
 
 def is_watched() -> bool:
@@ -28,44 +27,46 @@ def is_watched() -> bool:
     return sys.stderr.isatty()
 
 
-class TrainingProgress:
+class Bars(Progress):
+    """Columns on standard error, gone when the work is done.
+
+    Args:
+        columns: of each bar.
+        enabled: whether anything is shown; None shows it on a terminal only.
+    """
+
+    def __init__(self, *columns: ProgressColumn, enabled: bool | None) -> None:
+        self.enabled = is_watched() if enabled is None else enabled
+        super().__init__(
+            *columns,
+            console=Console(stderr=True, force_terminal=self.enabled),
+            disable=not self.enabled,
+            transient=True,
+            redirect_stdout=False,  # results go there, and libraries that keep it
+        )
+
+
+class TrainingProgress(Bars):
     """A bar over all steps with epoch, loss, speed, time left and the last validation.
 
     ``enabled`` None shows it on a terminal only.
     """
 
     def __init__(self, enabled: bool | None = None) -> None:
-        if enabled is None:
-            enabled = is_watched()
-        self._bars = Progress(
+        super().__init__(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
             SpeedColumn(),
             TimeRemainingColumn(),
             TextColumn("left · {task.fields[note]}"),
-            console=_open_console(enabled),
-            disable=not enabled,
-            transient=True,
-            redirect_stdout=False,  # results go there, and libraries that keep it
+            enabled=enabled,
         )
-        self._bar = self._bars.add_task("", total=None, note="", epoch="")
+        self._bar = self.add_task("", total=None, note="", epoch="")
         self._validation = ""
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
 
     def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
         """``step`` done of ``epochs`` times ``steps``; ``loss`` is the last batch's."""
-        self._bars.update(
+        self.update(
             self._bar,
             completed=step,
             total=epochs * steps,
@@ -86,7 +87,7 @@ class SpeedColumn(ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} steps/s")
 
 
-class EvaluationProgress(Progress):
+class EvaluationProgress(Bars):
     """A bar over the jobs or the batches of an evaluation, which asks how far the work is.
 
     Args:
@@ -105,10 +106,7 @@ class EvaluationProgress(Progress):
             TimeElapsedColumn(),
             TextColumn("done, left"),
             TimeRemainingColumn(),
-            console=_open_console(enabled),
-            disable=not enabled,
-            transient=True,
-            redirect_stdout=False,  # results go there, and libraries that keep it
+            enabled=enabled,
         )
         self.add_task(name, total=total)
 
@@ -117,7 +115,3 @@ class EvaluationProgress(Progress):
         for task in self.task_ids:
             self.update(task, completed=self._read())
         return super().get_renderables()
-
-
-def _open_console(enabled: bool) -> Console:
-    return Console(stderr=True, force_terminal=enabled)

@@ -16,7 +16,6 @@ from runtime_jobs.cli.options import (
     RunPath,
     Spacing,
     TrainSteps,
-    find_target,
     open_trained_run,
 )
 from runtime_jobs.ledger.records import WorkloadMode
@@ -80,14 +79,14 @@ def submit(
     Nothing is sent without a cap, and nothing beyond it. What is known already is not sent again.
     'qrnn collect' fetches the results and sends what depends on them.
     """
-    from runtime_jobs.cli.plan import print_plan, read_request
+    from runtime_jobs.cli.plan_tables import print_plan
+    from runtime_jobs.cli.requests import read_request
     from runtime_jobs.ledger import BudgetError
 
-    device, method = read_request(on, shots, train_steps, gradient)
+    request = read_request(on, shots, train_steps, gradient)
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
         raise typer.BadParameter(f"--max-qpu-seconds is {max_qpu_seconds}; above 0 is required")
     run = open_trained_run(folder)
-    from qrnn_qiskit.loading import load
     from runtime_jobs.cli.collect import go_on
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
@@ -96,34 +95,20 @@ def submit(
         open_ledger,
         read_submission,
     )
-    from runtime_jobs.plan.work import find_work
 
-    assert device.target is not None
-    assert device.shots is not None
-    backend = f"ibm_{device.target}"
     service = None if max_qpu_seconds is None else Service()
-    target, calibration = find_target(device.target, service)
-    trained = load(run.path)
-    work = find_work(
-        trained,
-        device.target,
-        target,
-        sequences,
-        method is not None,
-        patches=patches,
-        spacing=spacing,
-    )
-    plan = work.plan(device.shots, train_steps=train_steps or 0, gradient=method)
+    trained, work, calibration = request.find_work(run, sequences, patches, spacing, service)
+    plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
         former = read_submission(ledger)
         # What was begun is gone on with, also where it was a repetition.
         repetition = former.repetition + (fresh and former.is_finished) if former else 0
         submission = Submission(
-            backend=backend,
-            shots=device.shots,
+            backend=f"ibm_{request.qpu}",
+            shots=request.shots,
             sequences=sequences,
             cap=max_qpu_seconds or 0.0,
-            train_steps=train_steps or 0,
+            train_steps=request.train_steps,
             gradient=gradient,
             mode=mode,
             session_seconds=session_seconds,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-from qrnn_qiskit.training.progress import is_watched
+from qrnn_qiskit.training.progress import Bars
 
 if TYPE_CHECKING:
     from runtime_jobs.ibm.waiting import Waiting, Watch
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["WaitingBar"]
 
 
-class WaitingBar:
+class WaitingBar(Bars):
     """A bar over the jobs of a submission: done, queue position, QPU seconds used of the cap.
 
     Args:
@@ -26,37 +24,21 @@ class WaitingBar:
     """
 
     def __init__(self, planned: int | None, cap: float, enabled: bool | None = None) -> None:
-        self._enabled = is_watched() if enabled is None else enabled
-        self._cap = cap
-        self._bars = Progress(
+        super().__init__(
             TextColumn("{task.fields[jobs]}"),
             BarColumn(),
             TimeElapsedColumn(),
             TextColumn("· {task.fields[note]}"),
-            console=Console(stderr=True, force_terminal=self._enabled),
-            disable=not self._enabled,
-            transient=True,
-            redirect_stdout=False,  # results go there, and libraries that keep it
+            enabled=enabled,
         )
+        self._cap = cap
         self._planned = planned
-        self._bar = self._bars.add_task("", total=planned, jobs="jobs", note="asking the service")
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
+        self._bar = self.add_task("", total=planned, jobs="jobs", note="asking the service")
 
     @property
     def watch(self) -> Watch | None:
         """What to call at each look; None where nobody watches, so that nothing more is asked."""
-        return self.show if self._enabled else None
+        return self.show if self.enabled else None
 
     def show(self, waiting: Waiting) -> None:
         """Where the jobs stand."""
@@ -66,7 +48,7 @@ class WaitingBar:
             place = f"position {waiting.position} in the queue"
         elif waiting.pending:
             place = f"{waiting.pending} jobs in the queue of the device"
-        self._bars.update(
+        self.update(
             self._bar,
             completed=waiting.done,
             jobs=f"{waiting.done}{of} jobs done, {waiting.open} open",

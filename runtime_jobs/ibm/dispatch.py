@@ -160,7 +160,7 @@ class Dispatcher:
                 reason = "never sent, and given up by 'qrnn cancel'"
                 self._ledger.record_failure(job.tag, JobState.REJECTED, reason)
                 return "was never sent and is given up"
-            job = self._find(job)
+            job = self._find(job.key)
         status = self._look_at(job).status
         if status not in (*_ENDS, "DONE"):
             assert job.job_id is not None
@@ -173,9 +173,9 @@ class Dispatcher:
             return _WORDS[_ENDS[status]]
         return f"is being cancelled: the service says {status.lower()}"
 
-    def _find(self, job: JobRecord) -> JobRecord:
-        """The same job as the ledger knows it now."""
-        found = self._ledger.find(job.key)
+    def _find(self, key: str) -> JobRecord:
+        """A recorded job as the ledger knows it now."""
+        found = self._ledger.find(key)
         assert found is not None
         return found
 
@@ -256,8 +256,7 @@ class Dispatcher:
 
     def _collect(self, shipment: Shipment) -> JobRecord | None:
         """Fetch the result of a job if it is there; the job where it is not."""
-        job = self._ledger.find(shipment.request.key)
-        assert job is not None
+        job = self._find(shipment.request.key)
         if job.state is JobState.SENT:
             assert job.job_id is not None
             try:
@@ -273,8 +272,7 @@ class Dispatcher:
                 return job
             reason = progress.reason or f"the service says {progress.status.lower()}"
             self._ledger.record_failure(job.tag, _ENDS[progress.status], reason)
-            job = self._ledger.find(shipment.request.key)
-            assert job is not None
+            job = self._find(shipment.request.key)
         if job.state is not JobState.DONE:
             raise JobFailedError(
                 f"job {job.job_id} ({job.round}) {_WORDS[job.state]}: {job.reason}. "
@@ -283,9 +281,7 @@ class Dispatcher:
         return None
 
     def _read(self, shipment: Shipment) -> list[Bits]:
-        job = self._ledger.find(shipment.request.key)
-        assert job is not None
-        return unpack(self._ledger.read_result(job.number))
+        return unpack(self._ledger.read_result(self._find(shipment.request.key).number))
 
 
 def unpack_pubs(circuits: Sequence[FrozenCircuit], values: Sequence[NDArray[np.float64]]) -> Pubs:

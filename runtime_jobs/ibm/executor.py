@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +29,7 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
+from runtime_jobs.closing import Closing
 from runtime_jobs.compilation import measure_in_bases
 from runtime_jobs.dealing import deal_rows
 from runtime_jobs.ibm.counting import (
@@ -72,7 +72,7 @@ class Sheet(NamedTuple):
     groups: NDArray[np.int64]
 
 
-class IbmExecutor:
+class IbmExecutor(Closing):
     """Circuits on a QPU of IBM Quantum.
 
     A job is known by its circuits, parameter values, shots and target: one whose result is in the
@@ -140,17 +140,6 @@ class IbmExecutor:
             fast_measurements=fast_measurements,
             limits=limits,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the ledger to other processes, where it is this executor's own."""

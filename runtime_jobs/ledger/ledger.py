@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from runtime_jobs.closing import Closing
 from runtime_jobs.ledger.database import open_database, tell_failures
 from runtime_jobs.ledger.errors import BudgetError
 from runtime_jobs.ledger.records import (
@@ -47,7 +47,7 @@ SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
 """
 
 
-class Ledger:
+class Ledger(Closing):
     """The file ``ledger.sqlite`` of a run folder.
 
     Args:
@@ -60,17 +60,6 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "ledger.sqlite"
         self._connection = open_database(self.file)
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

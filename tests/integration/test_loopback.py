@@ -61,7 +61,7 @@ def test_who_waits_at_a_terminal_sees_jobs_queue_and_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr("runtime_jobs.cli.waiting.is_watched", lambda: True)
+    monkeypatch.setattr("qrnn_qiskit.training.progress.is_watched", lambda: True)
     seen = []
     monkeypatch.setattr("runtime_jobs.cli.waiting.WaitingBar.show", lambda _, at: seen.append(at))
     service.set_scenario(

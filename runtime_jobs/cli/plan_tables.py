@@ -1,0 +1,116 @@
+"""A plan as tables and lines on standard output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from runtime_jobs.plan.costs import Plan
+
+__all__ = ["print_others", "print_plan"]
+
+
+def print_plan(plan: Plan, calibration: str) -> None:
+    """Print the jobs of a plan, its sums and its assumptions."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
+    from runtime_jobs.plan.limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
+
+    table = make_table("job", "does", "after", "PUBs", "circuits", "executions", "QPU s", "at most")
+    for job in _shorten(plan):
+        table.add_row(*job)
+    Console().print(table)
+    nearest = max(plan.jobs, key=lambda job: job.share)
+    lines = [
+        f"{plan.device}, {_name_patches(plan)}, {calibration}",
+        f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
+        f"{plan.circuits:,} circuits, {plan.executions:,} executions",
+        f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
+        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}, "
+        f"{plan.broadcasts:.0f} broadcasts",
+        f"nearest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
+        f"{nearest.share:.1%} of it in job {nearest.number}",
+        f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s for each job + "
+        f"({REP_DELAY_SECONDS * 1e6:.0f} us + length of the circuit) x executions",
+        f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} a second",
+        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (each is cancelled, but "
+        f"charged, at {MARGIN:g} times its estimate)",
+        f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
+        "28 days",
+    ]
+    typer.echo("\n".join(lines))
+
+
+def _name_patches(plan: Plan) -> str:
+    """The qubits of the copies of a circuit that run side by side."""
+    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
+    count = len(plan.patches)
+    return f"{count} patches side by side: {qubits}" if count > 1 else f"qubits {qubits}"
+
+
+_MOST_ROWS = 20
+
+
+def _shorten(plan: Plan) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        (
+            str(job.number),
+            job.round,
+            _join_numbers(job.after),
+            str(job.pubs),
+            f"{job.circuits:,}",
+            f"{job.executions:,}",
+            f"{job.seconds:.1f}",
+            str(job.max_execution_time),
+        )
+        for job in plan.jobs
+    ]
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    half = _MOST_ROWS // 2
+    return [*rows[:half], ("...", *[""] * 7), *rows[-half:]]
+
+
+def _join_numbers(numbers: tuple[int, ...]) -> str:
+    ends = dict.fromkeys((numbers[0], numbers[-1])) if numbers else ()
+    return "-".join(map(str, ends))
+
+
+def _compare_coherence(plan: Plan) -> str:
+    times = {"T1": plan.t1, "T2": plan.t2}
+    parts = [
+        f"{plan.duration / value:.1%} of {name} ({value * 1e6:.0f} us)"
+        for name, value in times.items()
+        if value is not None
+    ]
+    return " = " + ", ".join(parts) if parts else ""
+
+
+def print_others(plans: dict[str, Plan]) -> None:
+    """What the same sequences take otherwise, a row each."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.tables import make_table
+
+    table = make_table(
+        "instead", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
+    )
+    for name, other in plans.items():
+        table.add_row(
+            name,
+            str(len(other.patches)),
+            str(len(other.jobs)),
+            f"{other.executions:,}",
+            f"{other.duration * 1e6:.2f} us",
+            f"{other.qpu_seconds:,.1f}",
+            f"{other.price:,.2f} {other.currency}",
+        )
+    Console().print(table)
+    typer.echo(
+        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of "
+        "prefixes; each has weights of its own"
+    )
