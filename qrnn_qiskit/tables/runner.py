@@ -69,19 +69,23 @@ def _end_with_parent() -> None:
 
 
 def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, float]:
-    """Seconds of a run of each pair by name, from a few timed steps; kept in ``estimate.json``."""
+    """Seconds of a run of each pair by name, from a few timed steps; kept in ``estimate.json``.
+
+    They are kept by the command of a run: with other settings it is timed anew.
+    """
     file = out / "estimate.json"
     known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+    first = {pair.name: pair.search_cells()[0] for pair in pairs}
     missing = {
-        pair.name: pool.submit(estimate_seconds, pair.search_cells()[0])
-        for pair in pairs
-        if pair.name not in known
+        cell.command(): pool.submit(estimate_seconds, cell)
+        for cell in first.values()
+        if cell.command() not in known
     }
     if missing:
-        known |= {name: future.result() for name, future in missing.items()}
+        known |= {command: future.result() for command, future in missing.items()}
         out.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(known, indent=2) + "\n")
-    return {pair.name: known[pair.name] for pair in pairs}
+    return {name: known[cell.command()] for name, cell in first.items()}
 
 
 def choose_rate(out: Path, pair: Pair) -> float | None:

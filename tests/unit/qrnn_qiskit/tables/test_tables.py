@@ -194,6 +194,9 @@ def test_the_estimate_is_made_once(table: Table, tmp_path: Path) -> None:
     assert all(0 < value < 60 for value in seconds.values())
     assert estimate(out, table.pairs(), here) == seconds
     assert len(here.calls) == 2
+    longer = table.model_copy(update={"settings": {"train.epochs": 3}})
+    estimate(out, longer.pairs(), here)
+    assert len(here.calls) == 4
     assert not (out / "runs").exists()
 
 
