@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from qrnn_qiskit.simulator.compilation import kernel
 
 # pi/2 in three parts: a multiple k of the first two is exact for |k| < 2^20 (Cody and Waite).
 _HALF_PI_HIGH = 1.5707963267341256
@@ -15,7 +16,7 @@ _HALF_PI_LOW = 2.0222662487959506e-21
 _FAR = 1.5e6  # radians, where k comes to 2^20
 
 
-@njit(cache=True, inline="always")
+@kernel
 def _turn(angle: float) -> tuple[float, float]:
     """Cosine and sine of ``angle`` in float64, without branches so that LLVM can vectorize it.
 
@@ -74,17 +75,17 @@ def _turn(angle: float) -> tuple[float, float]:
     return c, s
 
 
-@njit(cache=True)
+@kernel
 def gather_turns(
     program: Any, theta: Any, step: int, first: int, lanes: int, turns: Any, residual: Any
 ) -> None:
     """Fill ``turns`` with cosine and sine of half of every column, sequences from ``first`` on.
 
-    ``theta`` is (T, B, P) in radians. ``residual`` (columns * lanes, float64, radians) carries what
+    ``theta`` is (B, T, P) in radians. ``residual`` (columns * lanes, float64, radians) carries what
     rounding to float32 took from an angle over to the next step, so that over many steps with the
     same angles the error stays one rounding instead of growing with every step.
     """
-    count = min(lanes, theta.shape[1] - first)
+    count = min(lanes, theta.shape[0] - first)
     half = np.zeros(lanes)
     for j in range(program.offset.size):
         half[:] = 0.5 * program.offset[j]
@@ -92,7 +93,7 @@ def gather_turns(
             factor = 0.5 * program.term_coefficient[k]
             parameter = program.term_parameter[k]
             for lane in range(count):
-                half[lane] += factor * theta[step, first + lane, parameter]
+                half[lane] += factor * theta[first + lane, step, parameter]
         cosines, sines = turns[2 * j * lanes :], turns[(2 * j + 1) * lanes :]
         carried = residual[j * lanes :]
         far = 0
@@ -109,7 +110,7 @@ def gather_turns(
             carried[lane] = s * np.float64(cosines[lane]) - c * np.float64(sines[lane])
 
 
-@njit(cache=True)
+@kernel
 def scatter_slopes(program: Any, slopes: Any, lanes: int, gradient: Any) -> None:
     """Set ``gradient``, one lane vector a parameter, from the slopes of the columns."""
     gradient[:] = 0.0

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 from qrnn_qiskit.simulator.rotations import insert_zero
 
@@ -75,7 +75,7 @@ def make_channels(
     return collect(False), collect(True)
 
 
-@njit(cache=True)
+@kernel
 def apply_map(
     source: Any, target: Any, num_qubits: int, qubit: int, parts: Any, adds: bool
 ) -> None:
@@ -107,7 +107,7 @@ def apply_map(
             store(target, 2 * i + 1, im)
 
 
-@njit(cache=True)
+@kernel
 def split_outcomes(channels: Channels, num_qubits: int, total: Any, rho: Any) -> None:
     """Set ``rho[c]`` to the part of ``total`` with the stored value c; bit a is of ancilla a."""
     rho[0] = total
@@ -118,7 +118,7 @@ def split_outcomes(channels: Channels, num_qubits: int, total: Any, rho: Any) ->
             apply_map(rho[c], rho[c], num_qubits, qubit, maps[0], False)
 
 
-@njit(cache=True)
+@kernel
 def merge_outcomes(adjoint: Channels, num_qubits: int, lam: Any) -> None:
     """Adjoint of :func:`split_outcomes`: the derivative by ``total``, in ``lam[0]``."""
     for a in range(adjoint.qubit.size - 1, -1, -1):

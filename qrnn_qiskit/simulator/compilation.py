@@ -1,15 +1,19 @@
-"""Where the compiled kernels are kept between two starts of Python."""
+"""How kernels are compiled, and where they are kept between two starts of Python."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numba
+from numba.core.event import Event, Listener, register
 
 
 @contextmanager
@@ -54,3 +58,44 @@ def _user_cache() -> Path | None:
         return (Path(chosen) if chosen else Path.home() / ".cache") / "qrnn_qiskit"
     except RuntimeError:  # a user without a home
         return None
+
+
+def kernel(function: Any) -> Any:
+    """Decorate what compiled code alone calls: no wrapper for Python, no file of its own."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(error_model="numpy", **options)(function)
+
+
+def entry_point(function: Any) -> Any:
+    """Decorate what Python calls; it is kept on disk with all the kernels that it calls."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+
+
+class _Progress(Listener):
+    """Says on stderr why a first call takes so long."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._start = 0.0
+
+    def on_start(self, event: Event) -> None:
+        """Begin a line when an entry point is compiled, not for what it calls."""
+        function = event.data["dispatcher"].py_func
+        if self._depth or function.__module__.startswith(__package__):
+            if not self._depth:
+                self._start = time.perf_counter()
+                sys.stderr.write(
+                    f"qrnn_qiskit: compiling {function.__name__} (once per version) ... "
+                )
+                sys.stderr.flush()
+            self._depth += 1
+
+    def on_end(self, event: Event) -> None:
+        """End the line with the seconds."""
+        if self._depth:
+            self._depth -= 1
+            if not self._depth:
+                sys.stderr.write(f"{time.perf_counter() - self._start:.0f} s\n")
+
+
+register("numba:compile", _Progress())

@@ -29,6 +29,7 @@ from qrnn_qiskit.simulator.lowering import (
 )
 from qrnn_qiskit.simulator.outcomes import reverse_outcomes, run_outcomes
 from qrnn_qiskit.simulator.program import compile_primitives
+from qrnn_qiskit.simulator.threads import count_threads
 
 Array = NDArray[Any]
 Operator = NDArray[np.complex128]
@@ -141,7 +142,7 @@ class _Measured(torch.autograd.Function):
         density: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         batch, steps = tables.shape[:2]
-        theta = tables.detach().permute(2, 1, 0, 3).contiguous()
+        theta = tables.detach().permute(2, 0, 1, 3).contiguous()
         start = simulator.pack(density, batch)
         rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
         kept = steps if any(ctx.needs_input_grad) else 1
@@ -151,6 +152,7 @@ class _Measured(torch.autograd.Function):
         outcomes = np.empty((steps, batch, simulator.num_outcomes), simulator.real)
         branches = 1 if density is None else simulator.num_outcomes
         run_outcomes(
+            count_threads(len(rho), steps * rho.shape[2] // lanes),
             simulator.program,
             simulator.channels,
             rho,
@@ -175,7 +177,7 @@ class _Measured(torch.autograd.Function):
     ) -> tuple[None, None, Tensor, Tensor | None]:
         simulator = ctx.simulator
         theta, start, totals, scales = ctx.saved_tensors
-        steps, batch = theta.shape[1:3]
+        batch, steps = theta.shape[1:3]
         weights = np.zeros((steps, batch, simulator.num_outcomes), simulator.real)
         if by_outcomes is not None:
             weights[:] = by_outcomes.transpose(0, 1).numpy()
@@ -183,6 +185,7 @@ class _Measured(torch.autograd.Function):
         last = lam[:, :, :0] if by_density is None else simulator.pack(by_density, batch)
         gradient = np.zeros(tuple(theta.shape), simulator.real)
         reverse_outcomes(
+            count_threads(len(start), steps * start.shape[2] // scales.shape[2]),
             simulator.program,
             simulator.channels,
             simulator.adjoint,
@@ -198,7 +201,7 @@ class _Measured(torch.autograd.Function):
             gradient,
         )
         by_start = simulator.unpack(lam, batch) if ctx.needs_input_grad[3] else None
-        return None, None, torch.from_numpy(gradient).permute(2, 1, 0, 3), by_start
+        return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start
 
 
 def _copy_aligned(array: Array) -> Array:

@@ -17,21 +17,18 @@ from qrnn_qiskit.simulator.lanes import lanes_per_vector
 from qrnn_qiskit.simulator.network import LINEAR, Network
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
 from qrnn_qiskit.simulator.sequences import read_states, reverse_sequences, run_sequences
+from qrnn_qiskit.simulator.threads import count_threads
 
 Array = NDArray[Any]
 
 
 class Trace(NamedTuple):
-    """What a forward run leaves for backward, time first; shapes as in :mod:`.sequences`."""
+    """What a forward run leaves for backward; shapes as in :mod:`.sequences`."""
 
     theta: Array
     hidden: Array
     slope: Array
     values: Array
-
-    def window(self, start: int, stop: int) -> Trace:
-        """The same memory for the steps from ``start`` to ``stop``."""
-        return Trace(*(array[start:stop] for array in self))
 
 
 class Simulator:
@@ -66,7 +63,7 @@ class Simulator:
         )
         values = np.zeros((1, 1, self.num_strings), self.real)
         read_states(self._paulis, self.num_qubits, self.pack(None, 1), values)
-        self._zero_readouts = self.combine(values[0])
+        self._zero_readouts = self.combine(values[:, 0])
 
     @property
     def num_readouts(self) -> int:
@@ -95,6 +92,16 @@ class Simulator:
     def unpack(self, states: Array, batch_size: int) -> Tensor:
         """Return lane-vector states as a complex tensor (B, 2^n), bit q of the index qubit q."""
         return unpack_states(states, batch_size, self.num_qubits)
+
+    def view_complex(self, rows: Array) -> Tensor:
+        """The complex tensor (B, 2^n) in the memory of real ``rows`` (B, 2^n * 2)."""
+        return torch.view_as_complex(torch.from_numpy(rows).view(len(rows), -1, 2))
+
+    def view_real(self, vector: Tensor) -> Array:
+        """Complex states (B, 2^n) as real rows (B, 2^n * 2)."""
+        parts = torch.view_as_real(vector.detach().resolve_conj()).flatten(1)
+        rows: Array = parts.contiguous().numpy()
+        return rows
 
     def read_zero(self, batch_size: int) -> Tensor:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""
@@ -127,17 +134,15 @@ class Simulator:
         lanes = lanes_per_vector(self.real)
         return np.zeros((len(states), self._program.offset.size * lanes))
 
-    def allocate_trace(self, num_steps: int, batch_size: int, network: Network) -> Trace:
+    def allocate_trace(self, network: Network, batch_size: int, num_steps: int) -> Trace:
         """Memory for a forward run of ``num_steps`` steps."""
         width, hidden = network.feedback.shape[0], network.output.shape[1]
-        if network.kind == LINEAR:
-            width = hidden = 0
-        shape = (num_steps, batch_size)
+        outer = (0, 0) if network.kind == LINEAR else (batch_size, num_steps)
         return Trace(
-            theta=np.empty((*shape, self.num_parameters), self.real),
-            hidden=np.empty((*shape, hidden), self.real),
-            slope=np.empty((*shape, width), self.real),
-            values=np.empty((*shape, self.num_strings), self.real),
+            theta=np.empty((batch_size, num_steps, self.num_parameters), self.real),
+            hidden=np.empty((*outer, hidden), self.real),
+            slope=np.empty((*outer, width), self.real),
+            values=np.empty((batch_size, num_steps, self.num_strings), self.real),
         )
 
     def run(
@@ -145,27 +150,30 @@ class Simulator:
         states: Array,
         residual: Array,
         network: Network,
-        drive: Array,
-        masks: Array,
         ends: NDArray[np.int64],
-        last: Array,
         trace: Trace,
+        vector: Array,
+        drops: bool = False,
     ) -> None:
-        """Move ``states`` on in place through all steps of ``drive`` (T, B, W); write ``trace``."""
+        """Move ``states`` on in place through all steps of ``trace``.
+
+        Args:
+            ends: (B,) the last valid step of each sequence, counted from 1.
+            trace: Its first layer (``theta`` or ``slope``) comes in without feedback.
+            vector: (B, 2^n * 2) states at ``ends``, written.
+            drops: Whether ``trace.hidden`` comes in as dropout factors.
+        """
         run_sequences(
+            self._count_threads(states, trace.theta.shape[1]),
             self._program,
             self._paulis,
             network,
+            drops,
             states,
             residual,
-            drive,
-            masks,
             ends,
-            last,
-            trace.theta,
-            trace.hidden,
-            trace.slope,
-            trace.values,
+            *trace,
+            vector,
         )
 
     def reverse(
@@ -173,37 +181,51 @@ class Simulator:
         states: Array,
         adjoint: Array,
         residual: Array,
+        fed: Array,
         network: Network,
+        window: tuple[int, int],
+        ends: NDArray[np.int64],
         theta: Array,
         slope: Array,
         weights: Array,
-        ends: NDArray[np.int64],
-        last: Array,
+        vector: Array,
     ) -> tuple[Array, Array]:
-        """Undo all steps on ``states`` and ``adjoint`` in place.
+        """Undo the steps of ``window`` on ``states`` and ``adjoint`` in place.
 
         Args:
-            weights: (T, B, S) derivative of the loss by the values of the Pauli strings.
+            fed: (B, 1, S) derivative by the values fed to the step after the window, and to its
+                first step on return.
+            weights: (B, T, S) derivative of the loss by the values of the Pauli strings.
+            vector: (B, 2^n * 2) derivative by the states at ``ends``, or (0, 0).
 
         Returns:
-            Derivatives by the angles (T, B, P) and by the drive (T, B, W).
+            Derivatives by the angles (B, steps, P) and by the first layer (B, steps, W).
         """
-        theta_gradient = np.empty_like(theta)
-        width = network.feedback.shape[0]
-        drive_gradient = np.empty((*theta.shape[:2], width), self.real)
+        start, stop = window
+        shape = (len(theta), stop - start)
+        by_theta = np.empty((*shape, self.num_parameters), self.real)
+        by_layer = by_theta
+        if network.kind != LINEAR:
+            by_layer = np.empty((*shape, network.feedback.shape[0]), self.real)
         reverse_sequences(
+            self._count_threads(states, stop - start),
             self._program,
             self._paulis,
             network,
+            start,
             states,
             adjoint,
             residual,
+            fed,
             ends,
-            last,
             theta,
             slope,
             weights,
-            theta_gradient,
-            drive_gradient,
+            vector,
+            by_theta,
+            by_layer,
         )
-        return theta_gradient, drive_gradient
+        return by_theta, by_layer
+
+    def _count_threads(self, states: Array, num_steps: int) -> int:
+        return count_threads(len(states), num_steps << self.num_qubits)

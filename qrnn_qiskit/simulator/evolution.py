@@ -18,8 +18,6 @@ from torch.autograd.function import once_differentiable
 from qrnn_qiskit.simulator.engine import Array, Simulator
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 
-_NO_ENDS = np.zeros(0, np.int64)
-
 
 class Evolution:
     """The states of one batch between two steps, and their way back.
@@ -35,7 +33,8 @@ class Evolution:
         self._states = simulator.pack(vector, batch_size)
         self._residual = simulator.start_residual(self._states)
         self._network = simulator.plain_network()
-        self._no_masks = np.zeros((0, 0, 0), simulator.real)
+        self._never = np.zeros(batch_size, np.int64)
+        self._none = np.zeros((0, 0), simulator.real)
         self._angles: list[Array] = []
         self._keeps_angles = torch.is_grad_enabled()
         # Backward: a copy of the states at `_at`, their adjoint, and what waits to be added to it.
@@ -48,22 +47,15 @@ class Evolution:
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
-        drive = np.ascontiguousarray(theta.detach().numpy()[None])
-        trace = self.simulator.allocate_trace(1, self.batch_size, self._network)
+        trace = self.simulator.allocate_trace(self._network, self.batch_size, 1)
+        trace.theta[:, 0] = theta.detach().numpy()
         self.simulator.run(
-            self._states,
-            self._residual,
-            self._network,
-            drive,
-            self._no_masks,
-            _NO_ENDS,
-            self._states,
-            trace,
+            self._states, self._residual, self._network, self._never, trace, self._none
         )
         self.position += 1
         if self._keeps_angles:
             self._angles.append(trace.theta)
-        return torch.from_numpy(self.simulator.combine(trace.values[0]))
+        return torch.from_numpy(self.simulator.combine(trace.values[:, 0]))
 
     def vector(self) -> Tensor:
         """The states (B, 2^n), complex, bit q of the index being qubit q."""
@@ -112,22 +104,25 @@ class Evolution:
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
         simulator = self.simulator
-        weights = np.zeros((1, self.batch_size, simulator.num_strings), simulator.real)
+        shape = (self.batch_size, 1, simulator.num_strings)
+        weights = np.zeros(shape, simulator.real)
         if gradient is not None:
-            weights = simulator.distribute(gradient.detach().numpy()[None])
-        theta, _ = simulator.reverse(
+            weights = simulator.distribute(gradient.detach().numpy()[:, None])
+        by_theta, _ = simulator.reverse(
             self._back,
             self._adjoint,
             self._back_residual,
+            np.zeros(shape, simulator.real),
             self._network,
+            (0, 1),
+            self._never,
             self._angles[self._at - 1],
-            self._no_masks,
+            self._none[None],
             weights,
-            _NO_ENDS,
-            self._adjoint,
+            self._none,
         )
         self._at -= 1
-        return torch.from_numpy(theta[0])
+        return torch.from_numpy(by_theta[:, 0])
 
 
 class _Begin(torch.autograd.Function):

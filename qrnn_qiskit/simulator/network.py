@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from numba import njit
-
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 LINEAR, RELU, GELU, GLU = 0, 1, 2, 3
@@ -37,7 +36,7 @@ class Network(NamedTuple):
     bias: Any
 
 
-@njit(cache=True)
+@kernel
 def add_product(matrix: Any, vector: Any, result: Any) -> None:
     """Add matrix @ vector to ``result``, lane by lane; four rows at a time to hide latency."""
     rows, columns = matrix.shape
@@ -64,7 +63,7 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
         i += 1
 
 
-@njit(cache=True)
+@kernel
 def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
     """Set ``hidden`` to the activation of ``first`` and ``slope`` to its derivatives by ``first``.
 
@@ -91,18 +90,18 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
             slope[i] = below + u * density
 
 
-@njit(cache=True)
+@kernel
 def drop(masks: Any, step: int, first: int, lanes: int, hidden: Any, slope: Any) -> None:
-    """Multiply ``hidden`` and ``slope`` by the dropout masks (T, B, H) of this step."""
+    """Multiply ``hidden`` and ``slope`` by the dropout masks (B, T, H) of this step."""
     width = masks.shape[2]
-    for lane in range(min(lanes, masks.shape[1] - first)):
+    for lane in range(min(lanes, masks.shape[0] - first)):
         for i in range(slope.size // lanes):
-            slope[i * lanes + lane] *= masks[step, first + lane, i % width]
+            slope[i * lanes + lane] *= masks[first + lane, step, i % width]
         for i in range(width):
-            hidden[i * lanes + lane] *= masks[step, first + lane, i]
+            hidden[i * lanes + lane] *= masks[first + lane, step, i]
 
 
-@njit(cache=True)
+@kernel
 def pull_hidden(slope: Any, hidden: Any, first: Any) -> None:
     """Turn the derivative by ``hidden`` into the derivative by the first layer."""
     for i in range(slope.size):

@@ -16,22 +16,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
 
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
 from qrnn_qiskit.simulator.channels import apply_map, merge_outcomes, split_outcomes
+from qrnn_qiskit.simulator.compilation import entry_point, kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 from qrnn_qiskit.simulator.phases import scratch_vectors
 from qrnn_qiskit.simulator.steps import evolve, unevolve
+from qrnn_qiskit.simulator.threads import share_blocks
 
 
-@njit(cache=True)
+@kernel
 def _add(source: Any, target: Any, vectors: int) -> None:
     for k in range(vectors):
         store(target, k, load(target, k) + load(source, k))
 
 
-@njit(cache=True)
+@kernel
 def _add_ended(
     ends: Any, step: int, first: int, lanes: int, source: Any, target: Any, adds: bool
 ) -> None:
@@ -43,7 +44,7 @@ def _add_ended(
                     target[c, i] = target[c, i] + source[c, i] if adds else source[c, i]
 
 
-@njit(cache=True)
+@kernel
 def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     """Write the factor that gives ``total`` the trace 1 to ``scale``.
 
@@ -55,14 +56,14 @@ def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     store(scale, 0, splat(total, 1.0) / value)
 
 
-@njit(cache=True)
+@kernel
 def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
     factor = load(scale, 0)
     for k in range(vectors):
         store(matrix, k, factor * load(matrix, k))
 
 
-@njit(cache=True)
+@kernel
 def _read_traces(
     rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
 ) -> None:
@@ -76,7 +77,7 @@ def _read_traces(
             outcomes[step, first + lane, c] = total[lane]
 
 
-@njit(cache=True)
+@kernel
 def _pull_traces(
     lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
 ) -> None:
@@ -90,8 +91,9 @@ def _pull_traces(
             store(lam[c], i, load(lam[c], i) + value)
 
 
-@njit(cache=True, parallel=True)
+@entry_point
 def run_outcomes(
+    threads: int,
     program: Any,
     channels: Any,
     rho: Any,
@@ -106,10 +108,11 @@ def run_outcomes(
     """Run all steps of all sequences.
 
     Args:
+        threads: How many threads share the blocks.
         program: The compiled circuit of a step and of its conjugate, on 2n qubits.
         channels: What follows it.
         rho: (blocks, 2^m, 4^n * 2 * lanes), moved on in place.
-        theta: (2^m, T, B, P) angles in radians by the value of the last register.
+        theta: (2^m, B, T, P) angles in radians by the value of the last register.
         branches: How many values the register has before the first step: 1 or 2^m.
         ends: (B,) last valid step of each sequence, counted from 1.
         last: Like ``rho``: the matrices after each sequence's last valid step, written.
@@ -118,34 +121,53 @@ def run_outcomes(
         scales: (T or 1, blocks, lanes) factors that gave them the trace 1, written.
         outcomes: (T, B, 2^m) probabilities of the stored values, written.
     """
+    arguments = (
+        program,
+        channels,
+        rho,
+        theta,
+        branches,
+        ends,
+        last,
+        totals,
+        scales,
+        outcomes,
+    )
+    share_blocks(_run_block, rho.shape[0], threads, arguments)
+
+
+@kernel
+def _run_block(block: int, arguments: Any) -> None:
+    program, channels, rho, theta, branches = arguments[:5]
+    ends, last, totals, scales, outcomes = arguments[5:]
     n = program.num_qubits // 2
     size = rho.shape[2]
     lanes = size >> (2 * n + 1)
-    for block in prange(rho.shape[0]):
-        first = block * lanes
-        turns = np.empty(2 * program.offset.size * lanes, rho.dtype)
-        scratch = np.empty(scratch_vectors(2 * n) * lanes, rho.dtype)
-        residual = np.zeros((rho.shape[1], program.offset.size * lanes))
-        state = rho[block]
-        for step in range(theta.shape[1]):
-            total = totals[step % totals.shape[0], block]
-            total[:] = 0.0
-            for c in range(branches if step == 0 else rho.shape[1]):
-                gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
-                evolve(program, state[c], turns, scratch)
-                _add(state[c], total, size // lanes)
-            scale = scales[step % totals.shape[0], block]
-            _find_scale(total, n, scale)
-            _rescale(total, size // lanes, scale)
-            for k in range(channels.noise_qubit.size):
-                apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
-            split_outcomes(channels, n, total, state)
-            _read_traces(state, n, step, first, lanes, outcomes)
-            _add_ended(ends, step, first, lanes, state, last[block], False)
+    first = block * lanes
+    turns = np.empty(2 * program.offset.size * lanes, rho.dtype)
+    scratch = np.empty(scratch_vectors(2 * n) * lanes, rho.dtype)
+    residual = np.zeros((rho.shape[1], program.offset.size * lanes))
+    state = rho[block]
+    for step in range(theta.shape[2]):
+        total = totals[step % totals.shape[0], block]
+        total[:] = 0.0
+        for c in range(branches if step == 0 else rho.shape[1]):
+            gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+            evolve(program, state[c], turns, scratch)
+            _add(state[c], total, size // lanes)
+        scale = scales[step % totals.shape[0], block]
+        _find_scale(total, n, scale)
+        _rescale(total, size // lanes, scale)
+        for k in range(channels.noise_qubit.size):
+            apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
+        split_outcomes(channels, n, total, state)
+        _read_traces(state, n, step, first, lanes, outcomes)
+        _add_ended(ends, step, first, lanes, state, last[block], False)
 
 
-@njit(cache=True, parallel=True)
+@entry_point
 def reverse_outcomes(
+    threads: int,
     program: Any,
     channels: Any,
     adjoint: Any,
@@ -163,7 +185,8 @@ def reverse_outcomes(
     """Pull the derivative of the loss back through all steps.
 
     Args:
-        program: As in :func:`run_outcomes`.
+        threads: As in :func:`run_outcomes`.
+        program: Likewise.
         channels: Likewise.
         adjoint: The adjoint maps.
         start: The matrices before the first step.
@@ -175,40 +198,61 @@ def reverse_outcomes(
         totals: As :func:`run_outcomes` wrote it.
         scales: Likewise.
         weights: (T, B, 2^m) derivative of the loss by the probabilities.
-        gradient: (2^m, T, B, P) derivative by the angles, written; 0 at first.
+        gradient: (2^m, B, T, P) derivative by the angles, written; 0 at first.
     """
+    arguments = (
+        program,
+        channels,
+        adjoint,
+        start,
+        theta,
+        branches,
+        ends,
+        lam,
+        last,
+        totals,
+        scales,
+        weights,
+        gradient,
+    )
+    share_blocks(_reverse_block, start.shape[0], threads, arguments)
+
+
+@kernel
+def _reverse_block(block: int, arguments: Any) -> None:
+    program, channels, adjoint, start, theta, branches = arguments[:6]
+    ends, lam, last, totals, scales, weights, gradient = arguments[6:]
     n = program.num_qubits // 2
     size = start.shape[2]
     lanes = size >> (2 * n + 1)
-    for block in prange(start.shape[0]):
-        first = block * lanes
-        turns = np.empty(2 * program.offset.size * lanes, start.dtype)
-        scratch = np.empty(scratch_vectors(2 * n) * lanes, start.dtype)
-        slopes = np.empty(program.offset.size * lanes, start.dtype)
-        angles = np.zeros(theta.shape[3] * lanes, start.dtype)
-        residual = np.zeros((start.shape[1], program.offset.size * lanes))
-        state, pull = start[block], lam[block]
-        before = np.empty_like(state)
-        for step in range(theta.shape[1] - 1, -1, -1):
-            _add_ended(ends, step, first, lanes, last[block], pull, True)
-            _pull_traces(pull, n, step, first, lanes, weights)
-            merge_outcomes(adjoint, n, pull)
-            for k in range(channels.noise_qubit.size):
-                apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
-            _rescale(pull[0], size // lanes, scales[step, block])
-            count = branches
-            if step > 0:
-                count = start.shape[1]
-                split_outcomes(channels, n, totals[step - 1, block], before)
-            else:
-                before[:] = state
-            pull[1:] = pull[0]
-            for c in range(count):
-                gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
-                evolve(program, before[c], turns, scratch)
-                slopes[:] = 0.0
-                unevolve(program, before[c], pull[c], turns, slopes, scratch)
-                scatter_slopes(program, slopes, lanes, angles)
-                for lane in range(min(lanes, theta.shape[2] - first)):
-                    for i in range(theta.shape[3]):
-                        gradient[c, step, first + lane, i] = angles[i * lanes + lane]
+    first = block * lanes
+    turns = np.empty(2 * program.offset.size * lanes, start.dtype)
+    scratch = np.empty(scratch_vectors(2 * n) * lanes, start.dtype)
+    slopes = np.empty(program.offset.size * lanes, start.dtype)
+    angles = np.zeros(theta.shape[3] * lanes, start.dtype)
+    residual = np.zeros((start.shape[1], program.offset.size * lanes))
+    state, pull = start[block], lam[block]
+    before = np.empty_like(state)
+    for step in range(theta.shape[2] - 1, -1, -1):
+        _add_ended(ends, step, first, lanes, last[block], pull, True)
+        _pull_traces(pull, n, step, first, lanes, weights)
+        merge_outcomes(adjoint, n, pull)
+        for k in range(channels.noise_qubit.size):
+            apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
+        _rescale(pull[0], size // lanes, scales[step, block])
+        count = branches
+        if step > 0:
+            count = start.shape[1]
+            split_outcomes(channels, n, totals[step - 1, block], before)
+        else:
+            before[:] = state
+        pull[1:] = pull[0]
+        for c in range(count):
+            gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+            evolve(program, before[c], turns, scratch)
+            slopes[:] = 0.0
+            unevolve(program, before[c], pull[c], turns, slopes, scratch)
+            scatter_slopes(program, slopes, lanes, angles)
+            for lane in range(min(lanes, theta.shape[1] - first)):
+                for i in range(theta.shape[3]):
+                    gradient[c, first + lane, step, i] = angles[i * lanes + lane]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
 from qrnn_qiskit.simulator.rotations import insert_zero
@@ -20,7 +20,7 @@ from qrnn_qiskit.simulator.rotations import insert_zero
 _TILE = 128
 
 
-@njit(cache=True)
+@kernel
 def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
     """Scale ``psi`` to norm 1 lane by lane, and ``lam`` (may be empty) by the same factor.
 
@@ -42,7 +42,7 @@ def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
             store(lam, k, scale * load(lam, k))
 
 
-@njit(cache=True)
+@kernel
 def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> None:
     """Write <psi|P|psi> of every Pauli string to ``values``."""
     if paulis.diagonal_mask.size:
@@ -60,7 +60,7 @@ def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> None:
         )
 
 
-@njit(cache=True)
+@kernel
 def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: Any) -> None:
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
@@ -93,7 +93,7 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
         store(values, terms[k], total)
 
 
-@njit(cache=True)
+@kernel
 def _lowest_bit(mask: int) -> int:
     position = 0
     while not (mask >> position) & 1:
@@ -101,7 +101,7 @@ def _lowest_bit(mask: int) -> int:
     return position
 
 
-@njit(cache=True)
+@kernel
 def _read_flips(
     psi: Any, num_qubits: int, flip: int, z_masks: Any, powers: Any, terms: Any, values: Any
 ) -> None:
@@ -143,7 +143,7 @@ def _read_flips(
         store(values, terms[e], two * total)
 
 
-@njit(cache=True)
+@kernel
 def _times_power(re: Any, im: Any, power: int) -> Any:
     """Real part of i^power (re + i im)."""
     if power == 0:
@@ -155,7 +155,7 @@ def _times_power(re: Any, im: Any, power: int) -> Any:
     return im
 
 
-@njit(cache=True)
+@kernel
 def pull_paulis(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
     """Add 2 sum_j weights_j P_j psi, the derivative of the readouts by psi, to ``lam``."""
     if paulis.diagonal_mask.size:
@@ -174,7 +174,7 @@ def pull_paulis(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) 
         )
 
 
-@njit(cache=True)
+@kernel
 def _pull_diagonal(
     psi: Any, lam: Any, num_qubits: int, masks: Any, terms: Any, weights: Any
 ) -> None:
@@ -210,7 +210,7 @@ def _pull_diagonal(
                 store(lam, 2 * x + part, value)
 
 
-@njit(cache=True)
+@kernel
 def _pull_flips(
     psi: Any,
     lam: Any,
@@ -248,7 +248,7 @@ def _pull_flips(
         store(lam, 2 * y + 1, load(lam, 2 * y + 1) + re * b + im * a)
 
 
-@njit(cache=True)
+@kernel
 def _add_power(re: Any, im: Any, weight: Any, power: int) -> Any:
     """Add weight i^power to re + i im."""
     if power == 0:

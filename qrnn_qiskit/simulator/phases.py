@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 
-@njit(cache=True)
+@kernel
 def is_odd(bits: int) -> bool:
     """Whether ``bits`` has an odd number of ones."""
     shift = 32
@@ -27,14 +27,14 @@ def is_odd(bits: int) -> bool:
     return (bits & 1) == 1
 
 
-@njit(cache=True)
+@kernel
 def scratch_vectors(num_qubits: int) -> int:
     """Lane vectors of scratch memory that a diagonal sweep needs: two complex tables."""
     low = num_qubits // 2
     return 2 * ((1 << low) + (1 << (num_qubits - low)))
 
 
-@njit(cache=True)
+@kernel
 def _fill_table(
     table: Any,
     first: int,
@@ -76,12 +76,12 @@ def _fill_table(
             store(table, first + 2 * i + 1, c * im - t * re)
 
 
-@njit(cache=True)
+@kernel
 def _crosses(mask: int, low: int) -> bool:
     return mask >> low != 0 and mask & ((1 << low) - 1) != 0
 
 
-@njit(cache=True)
+@kernel
 def apply_phases(
     psi: Any,
     num_qubits: int,
@@ -118,7 +118,7 @@ def apply_phases(
                 store(psi, 2 * x + 1, c * v - t * u)
 
 
-@njit(cache=True)
+@kernel
 def signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
     """Sum of ``size`` lane vectors, each with the sign (-1)^parity(index & mask)."""
     total = splat(table, 0.0)
@@ -128,7 +128,7 @@ def signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
     return total
 
 
-@njit(cache=True)
+@kernel
 def unapply_phases(
     psi: Any,
     lam: Any,

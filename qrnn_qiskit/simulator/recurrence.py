@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from qrnn_qiskit.simulator.engine import Array, Simulator, Trace
+from qrnn_qiskit.simulator.engine import Array, Simulator
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
@@ -81,17 +81,6 @@ def run_recurrence(
     return Recurrence(*_Recurrence.apply(simulator, ends, vector, x, readouts, *weights))
 
 
-def _copy_aligned(states: Tensor, simulator: Simulator) -> Array:
-    copy: Array = allocate_aligned(tuple(states.shape), simulator.real)
-    copy[:] = states.numpy()
-    return copy
-
-
-def _last_indices(ends: list[int] | None, num_steps: int, batch_size: int) -> Array:
-    """Index of each sequence's last valid step."""
-    return np.asarray([num_steps] * batch_size if ends is None else ends) - 1
-
-
 def _windows(num_steps: int) -> list[tuple[int, int]]:
     return [(start, min(start + _WINDOW, num_steps)) for start in range(0, num_steps, _WINDOW)]
 
@@ -120,47 +109,35 @@ class _Recurrence(torch.autograd.Function):
             None if output is None else output.detach().numpy(),
             None if output_bias is None else output_bias.detach().numpy(),
         )
+        is_linear = network.kind == LINEAR
         states = simulator.pack(vector, batch)
-        residual = simulator.start_residual(states)
-        last_steps = np.asarray(ends or [], np.int64)
-        last = allocate_aligned(states.shape, simulator.real) if ends else states
-        trace = simulator.allocate_trace(steps, batch, network)
-        masks = torch.zeros(0, 0, 0, dtype=x.dtype)
-        for start, stop in _windows(steps):
-            drive = functional.linear(x[:, start:stop].transpose(0, 1), from_input, first_bias)
-            if feedback.shape[1] and start == 0:
-                drive[0] += functional.linear(readouts, feedback)
-            elif feedback.shape[1]:
-                drive[0] += torch.from_numpy(trace.values[start - 1] @ network.feedback_t)
-            if dropout and network.kind != LINEAR:
-                ones = x.new_ones(stop - start, batch, network.output.shape[1])
-                masks = functional.dropout(ones, dropout)
-            simulator.run(
-                states,
-                residual,
-                network,
-                drive.contiguous().numpy(),
-                masks.numpy(),
-                last_steps - start,
-                last,
-                trace.window(start, stop),
-            )
+        trace = simulator.allocate_trace(network, batch, steps)
+        # The kernel puts what it computes from the first layer where it found it.
+        layer = torch.from_numpy(trace.theta if is_linear else trace.slope)
+        torch.addmm(first_bias, x.flatten(0, 1), from_input.t(), out=layer.view(-1, layer.shape[2]))
+        if feedback.shape[1]:
+            layer[:, 0].addmm_(readouts, feedback.t())
+        drops = dropout > 0.0 and not is_linear
+        if drops:
+            factors = torch.from_numpy(trace.hidden).fill_(1.0)
+            functional.dropout(factors, dropout, inplace=True)
+        last_steps = np.full(batch, steps) if ends is None else np.asarray(ends, np.int64)
+        last = np.empty((batch, 2 << simulator.num_qubits), simulator.real)
+        simulator.run(
+            states, simulator.start_residual(states), network, last_steps, trace, last, drops
+        )
         ctx.simulator, ctx.network, ctx.ends = simulator, network, last_steps
-        ctx.last_indices = _last_indices(ends, steps, batch)
         ctx.from_zero = vector is None
         ctx.set_materialize_grads(False)
-        theta = torch.from_numpy(trace.theta).transpose(0, 1)
+        theta, values = torch.from_numpy(trace.theta), torch.from_numpy(trace.values)
         ctx.mark_non_differentiable(theta)
-        values = simulator.combine(trace.values)
-        final = torch.from_numpy(values[ctx.last_indices, np.arange(batch)])
-        # The output may share its memory with what backward reads. Saved as itself, torch sees
-        # when a caller has changed it; as NumPy's transpose it is no view that torch protects.
-        by_sequence = torch.from_numpy(values.swapaxes(0, 1))
-        strings = by_sequence if values is trace.values else torch.from_numpy(trace.values)
-        ctx.shares_output = strings is by_sequence
-        saved = (torch.from_numpy(array) for array in (states, *trace[:-1]))
-        ctx.save_for_backward(x, readouts, first, *saved, strings)
-        return by_sequence, final, simulator.unpack(last, batch), theta
+        # The output may be what backward reads; saved as itself, torch sees when it was changed.
+        by_sequence = simulator.combine(trace.values)
+        output_values = values if by_sequence is trace.values else torch.from_numpy(by_sequence)
+        final = by_sequence[np.arange(batch), last_steps - 1]
+        saved = map(torch.from_numpy, (states, trace.hidden, trace.slope))
+        ctx.save_for_backward(x, readouts, first, theta, values, *saved)
+        return output_values, torch.from_numpy(final), simulator.view_complex(last), theta
 
     @staticmethod
     @once_differentiable
@@ -171,81 +148,82 @@ class _Recurrence(torch.autograd.Function):
         vector_gradient: Tensor | None,
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        x, readouts, first, states, *arrays = ctx.saved_tensors
+        x, readouts, first, theta, values, states, hidden, slope = ctx.saved_tensors
         simulator, network = ctx.simulator, ctx.network
-        trace = Trace(*(array.detach().numpy() for array in arrays))
-        if ctx.shares_output:
-            trace = trace._replace(values=trace.values.swapaxes(0, 1))
         batch, steps, width = x.shape
-        from_input, feedback = first[:, :width], first[:, width:]
-        back = _copy_aligned(states, simulator)
+        feedback = first[:, width:]
+        back = allocate_aligned(tuple(states.shape), simulator.real)
+        back[:] = states.numpy()
+        adjoint = allocate_aligned(back.shape, simulator.real)
         residual = simulator.start_residual(back)
-        adjoint = last = allocate_aligned(back.shape, simulator.real)
-        ends = ctx.ends if vector_gradient is not None else ctx.ends[:0]
+        by_last = np.zeros((0, 0), simulator.real)
         if vector_gradient is not None:
-            last = simulator.pack(vector_gradient, batch)
-            adjoint = adjoint if ends.size else last
+            by_last = simulator.view_real(vector_gradient)
+        weights = _collect(simulator, output_gradient, final_gradient, ctx.ends, values.shape[1])
 
-        by_x = torch.zeros_like(x) if ctx.needs_input_grad[3] else None
-        by_input, by_feedback = torch.zeros_like(from_input), torch.zeros_like(feedback)
-        by_first_bias = x.new_zeros(len(first))
-        by_output = x.new_zeros(*network.output.shape)
-        by_output_bias = x.new_zeros(*network.bias.shape)
-        fed: Array | None = None
-        layer = x.new_zeros(0)
+        by_x = torch.empty_like(x) if ctx.needs_input_grad[3] else None
+        # A last column of ones turns the same product into the derivative by the biases.
+        num_heard = values.shape[2] if feedback.shape[1] else 0
+        by_first = x.new_zeros(len(first), width + num_heard + 1)
+        by_output = x.new_zeros(network.output.shape[0], network.output.shape[1] + 1)
+        fed = np.zeros((batch, 1, simulator.num_strings), simulator.real)
+        by_layer = x.new_zeros(0)
         for start, stop in reversed(_windows(steps)):
-            pulls = np.zeros((stop - start, batch, simulator.num_readouts), simulator.real)
-            if output_gradient is not None:
-                pulls[:] = output_gradient[:, start:stop].transpose(0, 1).numpy()
-            if final_gradient is not None:
-                rows = np.flatnonzero((start <= ctx.last_indices) & (ctx.last_indices < stop))
-                pulls[ctx.last_indices[rows] - start, rows] += final_gradient.numpy()[rows]
-            weights = simulator.distribute(pulls)
-            if fed is not None:
-                weights[-1] += fed
-            window = trace.window(start, stop)
-            by_theta, by_layer = simulator.reverse(
+            gradients = simulator.reverse(
                 back,
                 adjoint,
                 residual,
+                fed,
                 network,
-                window.theta,
-                window.slope,
+                (start, stop),
+                ctx.ends,
+                theta.numpy(),
+                slope.numpy(),
                 weights,
-                ends - start,
-                last,
+                by_last,
             )
-            layer, flat = torch.from_numpy(by_layer), torch.from_numpy(by_layer).flatten(0, 1)
-            by_input += flat.T @ x[:, start:stop].transpose(0, 1).flatten(0, 1)
-            by_first_bias += flat.sum(0)
+            by_theta, by_layer = map(torch.from_numpy, gradients)
+            seen = x.new_ones(batch, stop - start, by_first.shape[1])
+            seen[:, :, :width] = x[:, start:stop]
+            if num_heard:
+                heard = seen[:, :, width:-1]
+                heard[:, 1:] = values[:, start : stop - 1]
+                heard[:, 0] = values[:, start - 1] if start else 0.0
+            by_first.addmm_(by_layer.flatten(0, 1).t(), seen.flatten(0, 1))
             if by_x is not None:
-                by_x[:, start:stop] = (layer @ from_input).transpose(0, 1)
-            if feedback.shape[1]:
-                since = max(start, 1)
-                heard = torch.from_numpy(trace.values[since - 1 : stop - 1]).flatten(0, 1)
-                by_strings = layer[since - start :].flatten(0, 1).T @ heard
-                by_feedback += torch.from_numpy(simulator.combine(by_strings.numpy()))
-                fed = by_layer[0] @ network.feedback
+                by_x[:, start:stop] = by_layer @ first[:, :width]
             if network.kind != LINEAR:
-                angles = torch.from_numpy(by_theta).flatten(0, 1)
-                by_output += angles.T @ torch.from_numpy(window.hidden).flatten(0, 1)
-                by_output_bias += angles.sum(0)
+                angles = by_theta.flatten(0, 1)
+                by_output[:, :-1].addmm_(angles.t(), hidden[:, start:stop].flatten(0, 1))
+                by_output[:, -1] += angles.sum(0)
+        by_input, by_bias = by_first[:, :width], by_first[:, -1]
         by_readouts = None
-        if feedback.shape[1]:
-            by_feedback += layer[0].T @ readouts
-            by_readouts = layer[0] @ feedback
+        if num_heard:
+            by_feedback = simulator.combine(by_first[:, width:-1].numpy())
+            by_feedback = torch.from_numpy(by_feedback).addmm(by_layer[:, 0].t(), readouts)
+            by_input = torch.cat((by_input, by_feedback), 1)
+            if ctx.needs_input_grad[4]:
+                by_readouts = by_layer[:, 0] @ feedback
         by_vector = None if ctx.from_zero else simulator.unpack(adjoint, batch)
-        by_first = torch.cat((by_input, by_feedback), 1)
-        of_output = (None, None) if network.kind == LINEAR else (by_output, by_output_bias)
-        return (
-            None,
-            None,
-            by_vector,
-            by_x,
-            by_readouts,
-            None,
-            None,
-            by_first,
-            by_first_bias,
-            *(of_output),
-        )
+        of_output = (None, None)
+        if network.kind != LINEAR:
+            of_output = (by_output[:, :-1], by_output[:, -1])
+        return None, None, by_vector, by_x, by_readouts, None, None, by_input, by_bias, *of_output
+
+
+def _collect(
+    simulator: Simulator,
+    output_gradient: Tensor | None,
+    final_gradient: Tensor | None,
+    ends: Array,
+    num_steps: int,
+) -> Array:
+    """The derivative of the loss by the values of the Pauli strings of every step, (B, T, S)."""
+    if output_gradient is not None and final_gradient is None:
+        return simulator.distribute(output_gradient.numpy())
+    pulls = np.zeros((len(ends), num_steps, simulator.num_readouts), simulator.real)
+    if output_gradient is not None:
+        pulls[:] = output_gradient.numpy()
+    if final_gradient is not None:
+        pulls[np.arange(len(ends)), ends - 1] += final_gradient.numpy()
+    return simulator.distribute(pulls)

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 
-@njit(inline="always")
+@kernel
 def insert_zero(index: int, position: int) -> int:
     """Move the bits of ``index`` from ``position`` upwards one place up."""
     return ((index >> position) << (position + 1)) | (index & ((1 << position) - 1))
 
 
-@njit(cache=True)
+@kernel
 def rotate_one(psi: Any, pairs: int, qubit: int, turns: Any, column: int) -> None:
     """Apply RY to one qubit; ``pairs`` is 2^(n-1)."""
     c, s = load(turns, 2 * column), load(turns, 2 * column + 1)
@@ -34,7 +33,7 @@ def rotate_one(psi: Any, pairs: int, qubit: int, turns: Any, column: int) -> Non
             store(psi, 2 * j + part, s * a + c * b)
 
 
-@njit(cache=True)
+@kernel
 def rotate_two(
     psi: Any, quads: int, low: int, high: int, turns: Any, column_low: int, column_high: int
 ) -> None:
@@ -57,7 +56,7 @@ def rotate_two(
             store(psi, 2 * i3 + part, t * b1 + d * b3)
 
 
-@njit(cache=True)
+@kernel
 def unrotate_one(
     psi: Any, lam: Any, pairs: int, qubit: int, turns: Any, column: int, slopes: Any
 ) -> None:
@@ -78,7 +77,7 @@ def unrotate_one(
     store(slopes, column, load(slopes, column) + splat(psi, 0.5) * slope)
 
 
-@njit(cache=True)
+@kernel
 def unrotate_two(
     psi: Any,
     lam: Any,
@@ -123,7 +122,7 @@ def unrotate_two(
     store(slopes, column_high, load(slopes, column_high) + half * slope_high)
 
 
-@njit(cache=True)
+@kernel
 def rotate_controlled(
     psi: Any, quads: int, control: int, target: int, turns: Any, column: int
 ) -> None:
@@ -139,7 +138,7 @@ def rotate_controlled(
             store(psi, 2 * j + part, s * a + c * b)
 
 
-@njit(cache=True)
+@kernel
 def unrotate_controlled(
     psi: Any,
     lam: Any,

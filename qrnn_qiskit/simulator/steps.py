@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.phases import apply_phases, unapply_phases
 from qrnn_qiskit.simulator.program import CONTROLLED, PHASE, ROTATION
 from qrnn_qiskit.simulator.rotations import (
@@ -22,7 +21,7 @@ from qrnn_qiskit.simulator.rotations import (
 )
 
 
-@njit(cache=True)
+@kernel
 def evolve(program: Any, psi: Any, turns: Any, scratch: Any) -> None:
     """Apply the step's circuit to ``psi`` in place."""
     n = program.num_qubits
@@ -53,7 +52,7 @@ def evolve(program: Any, psi: Any, turns: Any, scratch: Any) -> None:
             rotate_controlled(psi, 1 << (n - 2), control, target, turns, program.column[start])
 
 
-@njit(cache=True)
+@kernel
 def unevolve(program: Any, psi: Any, lam: Any, turns: Any, slopes: Any, scratch: Any) -> None:
     """Undo the step's circuit on ``psi`` and ``lam``; add the derivatives to ``slopes``."""
     n = program.num_qubits
@@ -103,7 +102,7 @@ def unevolve(program: Any, psi: Any, lam: Any, turns: Any, slopes: Any, scratch:
             )
 
 
-@njit(cache=True)
+@kernel
 def _signs_of(program: Any, sweep: int) -> Any:
     row = program.extra[sweep]
     return program.signs[row] if row >= 0 else program.signs.reshape(-1)[:0]

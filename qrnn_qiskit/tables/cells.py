@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import torch
 
 from qrnn_qiskit.models.base import count_recurrent
@@ -155,7 +154,6 @@ def _hold_lock(file: Path) -> Iterator[None]:
 def _take_one_core() -> None:
     """One thread: then runs beside each other do not wait for each other's threads."""
     torch.set_num_threads(1)
-    numba.set_num_threads(1)
 
 
 def _reset_peak() -> None:

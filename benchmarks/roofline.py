@@ -1,0 +1,51 @@
+"""How much of the processor's arithmetic a training step uses.
+
+    from roofline import count_operations, measure_product_rate
+    share = count_operations(8, 2, 16, 32) / seconds / measure_product_rate()
+
+The count is what the mathematics of each gate and readout needs by itself, whatever a program does
+to need less: a kernel that applies all phases of a layer at once is credited with every one.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+# Additions and multiplications of real numbers for each of the 2^n amplitudes, for one of a kind.
+_ROTATION = 6  # RY: each half of a pair of complex amplitudes is a real combination of two
+_PHASE = 6  # RZ: one complex product an amplitude
+_ROTATION_SLOPE = 4  # sum over pairs of Re(conj(lam_j) psi_i - conj(lam_i) psi_j)
+_PHASE_SLOPE = 4  # sum over amplitudes of Im(conj(lam) psi)
+_READ_Z = 4  # sum over amplitudes of |psi|^2
+_READ_FLIP = 2  # X or Y: a sum over pairs of one part of conj(psi_i) psi_j
+_PULL = 4  # lam += 2 weight P psi
+
+
+def count_operations(num_qubits: int, num_layers: int, num_steps: int, batch: int) -> int:
+    """Floating-point operations of forward and backward of a whole batch.
+
+    The circuit is the ``linear`` ansatz with X, Y and Z of every qubit read after each step. A
+    step has ``num_layers`` RY and RZ on every qubit; CZ changes signs and counts nothing. Backward
+    undoes the circuit on the state and on its adjoint. The controller is not counted.
+    """
+    gates = num_qubits * num_layers
+    circuit = gates * (_ROTATION + _PHASE)
+    slopes = gates * (_ROTATION_SLOPE + _PHASE_SLOPE)
+    readouts = num_qubits * (_READ_Z + 2 * _READ_FLIP)
+    pulls = 3 * num_qubits * _PULL
+    per_amplitude = 3 * circuit + slopes + readouts + pulls
+    return batch * num_steps * per_amplitude << num_qubits
+
+
+def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:
+    """Operations a second of torch's float32 matrix product with its present threads."""
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    result = torch.mm(left, right)
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        torch.mm(left, right, out=result)
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * size**3 / best

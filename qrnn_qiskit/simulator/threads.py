@@ -1,0 +1,118 @@
+"""Blocks of sequences shared out over torch's own threads.
+
+A second pool of threads beside torch's would fight it for the processor: OpenMP threads stay awake
+for milliseconds after their work. Compiled code therefore calls the OpenMP library that torch has
+loaded, and the same threads that multiply torch's matrices take the blocks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import torch
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_FORK = "qrnn_qiskit_fork"  # GOMP_parallel(function, data, number of threads, flags)
+_WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_SIGNATURE = ctypes.CFUNCTYPE(None, _WORKER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+# Below this many amplitudes times steps, another thread takes longer to wake up than to help.
+_WORTH_SHARING = 1 << 10
+
+
+def count_threads(num_blocks: int, work: int) -> int:
+    """Threads for ``num_blocks`` blocks, ``work`` amplitudes times steps in each."""
+    return min(num_blocks, torch.get_num_threads()) if work >= _WORTH_SHARING else 1
+
+
+def _fork_python(worker: Callable[..., None], data: int, count: int, _flags: int) -> None:
+    """What GOMP_parallel does, with threads of Python's."""
+    helpers = [threading.Thread(target=worker, args=(data,)) for _ in range(count - 1)]
+    for helper in helpers:
+        helper.start()
+    worker(data)
+    for helper in helpers:
+        helper.join()
+
+
+def _find_fork() -> Any:
+    try:
+        return ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, TypeError):  # an OpenMP library of another make, or Windows
+        return _SIGNATURE(_fork_python)
+
+
+_fork = _find_fork()  # kept: compiled code has its address alone
+llvmlite.binding.add_symbol(_FORK, ctypes.cast(_fork, ctypes.c_void_p).value)
+
+
+def _share_blocks(typingctx: Any, function: Any, count: Any, threads: Any, arguments: Any) -> Any:
+    """``share_blocks(function, count, threads, arguments)``: function(i, arguments), i < count.
+
+    For use in compiled code. Each of ``threads`` threads takes the next i when it is done with one.
+    ``function`` is a kernel that returns nothing and raises nothing.
+    """
+    called = function.get_call_type(typingctx, (types.intp, arguments), {})
+    signature = types.void(function, types.intp, types.intp, arguments)
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        _, count, threads, packed = values
+        number = count.type
+        job_type = ir.LiteralStructType([number, number, packed.type])
+        job = cgutils.alloca_once(builder, job_type)
+        for field, value in enumerate((number(0), count, packed)):
+            builder.store(value, cgutils.gep_inbounds(builder, job, 0, field))
+        worker = _define_worker(context, builder, job_type, function, called)
+        data = builder.bitcast(job, cgutils.voidptr_t)
+        one = builder.icmp_signed("<=", threads, threads.type(1))
+        with builder.if_else(one) as (alone, together):
+            with alone:
+                builder.call(worker, [data])
+            with together:
+                unsigned = ir.IntType(32)
+                fork_type = ir.FunctionType(
+                    ir.VoidType(), [worker.type, cgutils.voidptr_t, unsigned, unsigned]
+                )
+                fork = cgutils.get_or_insert_function(builder.module, fork_type, _FORK)
+                builder.call(fork, [worker, data, builder.trunc(threads, unsigned), unsigned(0)])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _define_worker(
+    context: Any, builder: Any, job_type: ir.Type, function: Any, called: Any
+) -> ir.Function:
+    """The C function of a thread: take the next block until there is none."""
+    compiled = function.dispatcher.get_compile_result(called)
+    context.active_code_library.add_linking_library(compiled.library)
+    module = builder.module
+    worker_type = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t])
+    worker = ir.Function(module, worker_type, module.get_unique_name("share_blocks_worker"))
+    worker.linkage = "internal"
+    entry, body, leave = (worker.append_basic_block(name) for name in ("entry", "body", "leave"))
+    inner = ir.IRBuilder(entry)
+    job = inner.bitcast(worker.args[0], job_type.as_pointer())
+    next_block = cgutils.gep_inbounds(inner, job, 0, 0)
+    count = inner.load(cgutils.gep_inbounds(inner, job, 0, 1))
+    arguments = inner.load(cgutils.gep_inbounds(inner, job, 0, 2))
+    take = worker.append_basic_block("take")
+    inner.branch(take)
+    inner.position_at_end(take)
+    block = inner.atomic_rmw("add", next_block, count.type(1), "seq_cst")
+    inner.cbranch(inner.icmp_signed("<", block, count), body, leave)
+    inner.position_at_end(body)
+    context.call_internal_no_propagate(inner, compiled.fndesc, called, [block, arguments])
+    inner.branch(take)
+    inner.position_at_end(leave)
+    inner.ret_void()
+    return worker
+
+
+share_blocks: Any = intrinsic(_share_blocks)
