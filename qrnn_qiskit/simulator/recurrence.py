@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.simulator.engine import Array, Simulator, Trace
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
@@ -125,6 +126,7 @@ class _Recurrence(torch.autograd.Function):
         last_steps = np.asarray(ends or [], np.int64)
         last = allocate_aligned(states.shape, simulator.real) if ends else states
         trace = simulator.allocate_trace(steps, batch, network)
+        draws = Draws() if dropout and network.kind != LINEAR else None
         masks = torch.zeros(0, 0, 0, dtype=x.dtype)
         for start, stop in _windows(steps):
             drive = functional.linear(x[:, start:stop].transpose(0, 1), from_input, first_bias)
@@ -132,9 +134,9 @@ class _Recurrence(torch.autograd.Function):
                 drive[0] += functional.linear(readouts, feedback)
             elif feedback.shape[1]:
                 drive[0] += torch.from_numpy(trace.values[start - 1] @ network.feedback_t)
-            if dropout and network.kind != LINEAR:
-                ones = x.new_ones(stop - start, batch, network.output.shape[1])
-                masks = functional.dropout(ones, dropout)
+            if draws is not None:
+                units = x.new_empty(batch, network.output.shape[1])
+                masks = draws.keep(stop - start, units, dropout).contiguous()
             simulator.run(
                 states,
                 residual,
