@@ -7,6 +7,7 @@ from operator import is_
 import torch
 from torch import Tensor, nn
 
+from qrnn_qiskit.draws import Dropout
 from qrnn_qiskit.simulator import ControllerWeights
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
@@ -57,7 +58,7 @@ class Controller(nn.Module):
             first = nn.Linear(width, gated * hidden_size, dtype=dtype, device=device)
             last = nn.Linear(hidden_size, num_angles, dtype=dtype, device=device)
             nonlinear = {"relu": nn.ReLU, "gelu": nn.GELU, "glu": nn.GLU}[activation]()
-            self.layers = nn.Sequential(first, nonlinear, nn.Dropout(dropout), last)
+            self.layers = nn.Sequential(first, nonlinear, Dropout(dropout), last)
         self._built = tuple(self.layers)
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from circuits.coupling import Measurement
+from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.simulator import Simulator, advance, begin, read_vector
 
 __all__ = [
@@ -97,6 +98,7 @@ def sample_trajectories(
         register = start[1].flatten()
     everyone = torch.arange(total)
     sequence = everyone // num_trajectories
+    draws = Draws()
     probabilities, chosen, by_step = [], [], []
     ended = torch.zeros(total, 1 << measurement.num_qubits, dtype=tables.dtype.to_complex())
     for t in range(steps):
@@ -105,7 +107,7 @@ def sample_trajectories(
         before = read_vector(evolution, token, everyone.numpy())
         branches = _split(before, measurement, kraus)
         weights = branches.abs().square().sum(2)
-        register = torch.multinomial(weights.detach(), 1)[:, 0]
+        register = draws.choose(weights.detach(), batch)
         drawn = weights[everyone, register]
         vectors = branches[everyone, register] / drawn.sqrt()[:, None]
         probabilities.append(weights)

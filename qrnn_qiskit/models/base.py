@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from circuits import Measurement
 from circuits.validation import require_count
 from qrnn_qiskit.core import runs_compiled
+from qrnn_qiskit.draws import Dropout
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_number
@@ -132,7 +133,7 @@ class SteppedModel(RecurrentModel):
         super().__init__()
         self.input_size = require_count("input_size", input_size)
         check_number("dropout", dropout, minimum=0.0, below=1.0)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     @abstractmethod
     def start(self, batch_size: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from circuits.validation import require_count
+from qrnn_qiskit.draws import Dropout
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_number
 from qrnn_qiskit.models.base import RecurrentModel
@@ -52,7 +53,7 @@ class TorchModel(RecurrentModel):
             assert isinstance(bias, nn.Parameter)
             nn.init.zeros_(bias)
             bias.requires_grad_(False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     @classmethod
     def count(cls, input_size: int, hidden_size: int, num_biases: int) -> int:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
+from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.simulator.engine import Array, Simulator
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
@@ -119,8 +119,8 @@ class _Recurrence(torch.autograd.Function):
             layer[:, 0].addmm_(readouts, feedback.t())
         drops = dropout > 0.0 and not is_linear
         if drops:
-            factors = torch.from_numpy(trace.hidden).fill_(1.0)
-            functional.dropout(factors, dropout, inplace=True)
+            factors = torch.from_numpy(trace.hidden)
+            factors.copy_(Draws().keep(steps, factors[:, 0], dropout).transpose(0, 1))
         last_steps = np.full(batch, steps) if ends is None else np.asarray(ends, np.int64)
         last = np.empty((batch, 2 << simulator.num_qubits), simulator.real)
         simulator.run(

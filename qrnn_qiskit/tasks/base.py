@@ -181,7 +181,10 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """The mean loss of a batch, a scalar to differentiate."""
+        """The mean over the sequences of a batch, a scalar to differentiate.
+
+        Processes that share a batch weigh their means by the number of their sequences.
+        """
 
     @abstractmethod
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences, Task, TaskModel
+from qrnn_qiskit.training.processes import ALONE, Processes
 
 __all__ = [
     "Inference",
@@ -75,30 +76,45 @@ def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -
 
 
 @torch.no_grad()
-def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -> Inference:
-    """Predict sequences with known targets, in evaluation mode, and measure the predictions."""
+def infer(
+    task: Task,
+    model: TaskModel,
+    sequences: Sequences,
+    batch_size: int,
+    processes: Processes = ALONE,
+) -> Inference:
+    """Predict sequences with known targets, in evaluation mode, and measure the predictions.
+
+    Of several ``processes`` each predicts its share, and all of them return the whole.
+    """
     kept, measured, total = [], [], 0.0
-    for indices, batch, prediction in _run_batches(model, sequences, batch_size):
+    for indices, batch, prediction in _run_batches(model, sequences, batch_size, processes):
         kept.append((indices, model.condense(prediction, batch)))
         measured.append((indices, task.measure(prediction, batch)))
         total += task.loss(prediction, batch).item() * len(batch)
+    parts = processes.collect((kept, measured, total))
+    kept, measured = ([batch for part in parts for batch in part[place]] for place in (0, 1))
     values = {
         name: _join([(indices, values[name]) for indices, values in measured])
         for name in measured[0][1]
     }
-    return Inference(_join(kept), values, total / len(sequences))
+    return Inference(_join(kept), values, sum(part[2] for part in parts) / len(sequences))
 
 
 def _run_batches(
-    model: TaskModel, sequences: Sequences, batch_size: int
+    model: TaskModel, sequences: Sequences, batch_size: int, processes: Processes = ALONE
 ) -> Iterator[tuple[Tensor, Sequences, Tensor]]:
     model.eval()
     state = None
     for indices in order_batches(sequences, batch_size):
-        batch = sequences.select(indices)
-        before = carry_state(state, len(batch)) if sequences.continued else None
-        prediction, state = model.run(batch, before)
-        yield indices, batch, prediction
+        with processes.take_share(len(indices)) as share:
+            own = indices[share.rows]
+            batch = sequences.select(own)
+            carries = sequences.continued and not share.is_empty
+            before = carry_state(state, len(batch)) if carries else None
+            prediction, state = model.run(batch, before)
+        if not share.is_empty:
+            yield own, batch, prediction
 
 
 def _join(parts: list[tuple[Tensor, Tensor]]) -> Tensor:

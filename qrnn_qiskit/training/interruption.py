@@ -16,11 +16,13 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def catch_interrupt() -> Iterator[Callable[[], bool]]:
+def catch_interrupt(shared: bool = False) -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether SIGINT came, so that a step is never cut in two.
 
-    A second SIGINT raises KeyboardInterrupt at once. Outside the main thread, where Python does
-    not deliver signals, the function stays False.
+    A second SIGINT raises KeyboardInterrupt at once. Of several processes that train together
+    (``shared``) none may stop alone: SIGTERM, by which ``torchrun`` ends what is left, is noted
+    likewise, and so is every further signal. Outside the main thread, where Python does not deliver
+    signals, the function stays False.
     """
     arrived = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -29,10 +31,13 @@ def catch_interrupt() -> Iterator[Callable[[], bool]]:
 
     def note(signum: int, frame: FrameType | None) -> None:
         arrived.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not shared:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    previous = signal.signal(signal.SIGINT, note)
+    noted = (signal.SIGINT, signal.SIGTERM) if shared else (signal.SIGINT,)
+    previous = {each: signal.signal(each, note) for each in noted}
     try:
         yield arrived.is_set
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for each, handler in previous.items():
+            signal.signal(each, handler)

@@ -120,7 +120,9 @@ class TrainConfig(Section):
     """How a model is trained: AdamW, a schedule of its rate, clipping, stopping and saving."""
 
     epochs: PositiveInt = Field(50, description="passes over the training split")
-    batch_size: PositiveInt = Field(64, description="sequences in a training step")
+    batch_size: PositiveInt = Field(
+        64, description="sequences in a training step, over all processes"
+    )
     evaluation_batch_size: PositiveInt = Field(256, description="sequences measured at once")
     learning_rate: PositiveFloat = Field(0.01, description="of AdamW, at its highest")
     weight_decay: NonNegativeFloat = Field(0.0, description="of AdamW")

@@ -22,8 +22,11 @@ from qrnn_qiskit.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from qrnn_qiskit.training.divergence import TrainingDiverged, require_finite
 from qrnn_qiskit.training.inference import carry_state, infer, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
+from qrnn_qiskit.training.position import Position
+from qrnn_qiskit.training.processes import ALONE, Processes, tell_lost
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.randomness import (
     Reseedable,
@@ -38,10 +41,6 @@ from qrnn_qiskit.training.schedule import scheduled_rate
 __all__ = ["TrainingDiverged", "TrainingResult", "resume", "train"]
 
 
-class TrainingDiverged(ArithmeticError):
-    """The loss, a gradient or a validation metric is NaN or infinite."""
-
-
 @dataclass(frozen=True)
 class TrainingResult:
     """What training came to. Epochs count from 1; ``validation`` is that of the best epoch."""
@@ -53,38 +52,12 @@ class TrainingResult:
     validation: dict[str, float]
 
 
-@dataclass
-class Position:
-    """Where training stands. Epochs, batches and steps are those done; sums are of the epoch.
-
-    ``carried`` has the fields of the state that the next batch carries on from, where the
-    sequences are continued.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    sequences: int = 0
-    norm_sum: float = 0.0
-    norm_max: float = 0.0
-    square_sum: float = 0.0
-    seconds: float = 0.0
-    best_epoch: int = 0
-    best_score: tuple[float, float] | None = None
-    metrics_bytes: int = 0
-    carried: dict[str, Any] | None = None
-
-    def begin_epoch(self) -> None:
-        self.epoch += 1
-        self.carried = None
-        self.batch = self.sequences = 0
-        self.loss_sum = self.square_sum = 0.0
-        self.norm_sum = self.norm_max = self.seconds = 0.0
-
-
 def train(
-    run: RunFolder, *, executor: Executor | None = None, progress: TrainingProgress | None = None
+    run: RunFolder,
+    *,
+    executor: Executor | None = None,
+    progress: TrainingProgress | None = None,
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Train a new run to its end. The test split is never looked at.
 
@@ -93,35 +66,44 @@ def train(
         executor: where the circuits run; the simulator unless given. One that samples needs a
             ``gradient``.
         progress: the progress bar; None shows one where standard error is a terminal.
+        processes: what :func:`~qrnn_qiskit.training.processes.join_processes` gives, where
+            several share the batches; all of them call this function.
 
     Raises:
         TrainingInterrupted: SIGINT came; the checkpoint is written, ``resume`` goes on.
         TrainingDiverged: loss or gradients are NaN or infinite; says what to lower.
+        ProcessLostError: one of several processes has died; ``resume`` goes on.
         GradientError: nobody has chosen a gradient for an executor that samples.
         RunFolderError: the run has begun already.
+        ValueError: several processes on a device, or more of them than a batch has sequences.
     """
-    if run.checkpoint_file.exists():
+    if processes.is_first and run.checkpoint_file.exists():
         raise RunFolderError(
             f"{run.path} has begun training already; go on with it by 'qrnn resume {run.path}', "
             "or give another folder"
         )
-    trainer = Trainer(run, executor, progress or TrainingProgress())
-    run.metrics_file.write_bytes(b"")
+    trainer = Trainer(run, executor, progress, processes)
+    if processes.is_first:
+        run.metrics_file.write_bytes(b"")
     trainer.save()
     return trainer.fit()
 
 
 def resume(
-    run: RunFolder, *, executor: Executor | None = None, progress: TrainingProgress | None = None
+    run: RunFolder,
+    *,
+    executor: Executor | None = None,
+    progress: TrainingProgress | None = None,
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Go on with a run from its last checkpoint; a finished run returns its result again.
 
     On the simulator, and on a sampled device that was opened with a seed, the weights and metrics
-    are those of a run that was never interrupted, to the last bit. Arguments and errors are those
-    of :func:`train`, and CheckpointError for a checkpoint that is missing, cannot be used, or whose
-    data has changed.
+    are those of a run that was never interrupted, to the last bit; with another number of
+    processes than before, to rounding. Arguments and errors are those of :func:`train`, and
+    CheckpointError for a checkpoint that is missing, cannot be used, or whose data has changed.
     """
-    if not run.checkpoint_file.exists():
+    if not processes.tell(run.checkpoint_file.exists()):
         epochs = len(run.read_metrics())
         if epochs:
             raise CheckpointError(
@@ -129,9 +111,9 @@ def resume(
                 f"that {run.metrics_file.name} tells of; put it back, or train in a new folder"
             )
         # Stopped before the first checkpoint: nothing is lost.
-        return train(run, executor=executor, progress=progress)
+        return train(run, executor=executor, progress=progress, processes=processes)
     checkpoint = read_checkpoint(run.checkpoint_file, run.config)
-    trainer = Trainer(run, executor, progress or TrainingProgress())
+    trainer = Trainer(run, executor, progress, processes)
     trainer.restore(checkpoint)
     return trainer.fit()
 
@@ -140,10 +122,16 @@ class Trainer:
     """A run in training: the model, its optimizer and the position in the data."""
 
     def __init__(
-        self, run: RunFolder, executor: Executor | None, progress: TrainingProgress
+        self,
+        run: RunFolder,
+        executor: Executor | None,
+        progress: TrainingProgress | None,
+        processes: Processes = ALONE,
     ) -> None:
+        processes.check(run.config.train.batch_size, executor)
         self.run = run
-        self.progress = progress
+        self.progress = progress or TrainingProgress(None if processes.is_first else False)
+        self.processes = processes
         self.config = run.config.train
         self.task = run.experiment.task
         self.data_sha256 = self.task.fingerprint()
@@ -164,12 +152,13 @@ class Trainer:
 
     def fit(self) -> TrainingResult:
         """Epoch after epoch until the last one or until patience ends."""
-        with self.progress, catch_interrupt() as interrupted:
+        shared = self.processes.count > 1
+        with self.progress, tell_lost(self.run.path), catch_interrupt(shared) as interrupted:
             while not self.is_finished():
-                self.stop_if(interrupted)
+                self.stop_if(*self.processes.agree(interrupted()))
                 self.train_epoch(interrupted)
                 self.finish_epoch()
-        rows = self.run.read_metrics()
+            rows = self.processes.tell(self.run.read_metrics())  # the first has written all
         best = rows[self.position.best_epoch - 1]
         prefix = "validation_"
         return TrainingResult(
@@ -198,37 +187,42 @@ class Trainer:
             epochs = position.epoch + position.batch / len(batches)
             loss, norm, state = self.step(data.select(indices), epochs / self.config.epochs)
             position.carried = state if data.continued else None
-            position.batch += 1
-            position.step += 1
-            position.loss_sum += loss * len(indices)
-            position.sequences += len(indices)
-            position.norm_sum += norm
-            position.norm_max = max(position.norm_max, norm)
-            position.seconds += time.monotonic() - start
+            position.add_step(loss, norm, len(indices), time.monotonic() - start)
             self.progress.show_step(position.step, len(batches), self.config.epochs, loss)
-            if time.monotonic() - self.saved_at >= self.config.checkpoint_every:
+            is_due = time.monotonic() - self.saved_at >= self.config.checkpoint_every
+            is_due, stops = self.processes.agree(is_due, interrupted())
+            if is_due:
                 self.save()
-            self.stop_if(interrupted)
+            self.stop_if(stops)
 
     def step(self, batch: Sequences, progress: float) -> tuple[float, float, dict[str, Any]]:
-        """One step of AdamW on a batch: loss, gradient norm before clipping, state after it."""
+        """One step of AdamW on a batch: loss, gradient norm before clipping, state after it.
+
+        Of several processes each runs its share, which weighs as many sequences as it has; the
+        state is that of the share.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.config, self.position.step, progress)
         self.optimizer.zero_grad()
         self.reseed(self.position.epoch, self.position.batch + 1)
         carried = self.position.carried
-        before = None if carried is None else carry_state(HiddenState(**carried), len(batch))
-        prediction, state = self.model.run(batch, before)
-        loss = self.task.loss(prediction, batch)
+        with self.processes.take_share(len(batch)) as share:
+            own = batch.select(share.rows)
+            before = None
+            if carried is not None and not share.is_empty:
+                before = carry_state(HiddenState(**carried), len(own))
+            prediction, state = self.model.run(own, before)
+            loss = self.task.loss(prediction, own) * share.weight
         if self.is_sampled():
             self.position.square_sum += self.square_losses(prediction.detach(), batch)
-        self.require_finite("the loss", loss.item())
         loss.backward()  # type: ignore[no-untyped-call]
+        total = self.processes.add_gradients(self.model.parameters(), loss.item())
+        self.require_finite("the loss", total)
         limit = math.inf if self.config.clip_norm is None else self.config.clip_norm
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
         self.require_finite("the gradient norm", norm)
         self.optimizer.step()
-        return loss.item(), norm, vars(state.detach())
+        return total, norm, vars(state.detach()[: 0 if share.is_empty else len(own)])
 
     def reseed(self, *numbers: int) -> None:
         """Let a sampled device with a seed draw the same shots here after every resume."""
@@ -245,26 +239,13 @@ class Trainer:
         rows = [slice(row, row + 1) for row in range(len(batch))]
         return sum(self.task.loss(prediction[row], batch.select(row)).item() ** 2 for row in rows)
 
-    def estimate_loss(self) -> dict[str, float]:
-        """Mean training loss of the epoch, with its standard error where circuits are sampled.
-
-        The error is that of the mean over sequences, each with shots of its own: it holds both
-        the shots and the spread of the data.
-        """
-        position = self.position
-        mean = position.loss_sum / position.sequences
-        if not self.is_sampled() or position.sequences < 2:
-            return {"train_loss": mean}
-        variance = max(0.0, position.square_sum / position.sequences - mean**2)
-        error = math.sqrt(variance / (position.sequences - 1))
-        return {"train_loss": mean, "train_loss_standard_error": error}
-
     def finish_epoch(self) -> None:
         """Validate, keep the best weights, write the epoch's metrics and a checkpoint."""
         start = time.monotonic()
         validation = self.splits.validation
         self.reseed(self.position.epoch, 0)
-        inference = infer(self.task, self.model, validation, self.config.evaluation_batch_size)
+        size = self.config.evaluation_batch_size
+        inference = infer(self.task, self.model, validation, size, self.processes)
         metrics = {
             name: estimate.value for name, estimate in self.task.summarize(inference.values).items()
         }
@@ -276,13 +257,14 @@ class Trainer:
             "epoch": position.epoch + 1,
             "step": position.step,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            **self.estimate_loss(),
+            **position.estimate_loss(self.is_sampled()),
             "gradient_norm_mean": position.norm_sum / position.batch,
             "gradient_norm_max": position.norm_max,
             **{f"validation_{name}": value for name, value in metrics.items()},
             "seconds": position.seconds + time.monotonic() - start,
         }
-        position.metrics_bytes = self.run.append_metrics(row)
+        if self.processes.is_first:
+            position.metrics_bytes = self.run.append_metrics(row)
         position.begin_epoch()
         self.save()
         self.progress.show_epoch(row, self.task.headline)
@@ -300,8 +282,9 @@ class Trainer:
                 name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
             }
 
-    def stop_if(self, interrupted: Callable[[], bool]) -> None:
-        if interrupted():
+    def stop_if(self, interrupted: bool) -> None:
+        """Write a checkpoint and stop, where the user has asked for it."""
+        if interrupted:
             self.save()
             raise TrainingInterrupted(
                 f"training stopped after epoch {self.position.epoch}, step {self.position.step}; "
@@ -309,31 +292,28 @@ class Trainer:
             )
 
     def require_finite(self, what: str, value: float) -> None:
-        if not math.isfinite(value):
-            model, clip = self.run.config.model, self.config.clip_norm
-            raise TrainingDiverged(
-                f"training diverged in epoch {self.position.epoch + 1} at step "
-                f"{self.position.step + 1}: {what} is {value}; a finite number is required. Lower "
-                f"train.learning_rate (now {self.config.learning_rate:g}), train.clip_norm (now "
-                f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
-                f"{model.feedback_gain:g}) and train in a new folder"
-            )
+        """TrainingDiverged where ``value`` is not finite."""
+        require_finite(what, value, self.position, self.run.config)
 
     def save(self) -> None:
-        """Write the checkpoint of this position."""
-        write_checkpoint(
-            self.run.checkpoint_file,
-            Checkpoint(
-                config=self.run.config.model_dump(mode="json"),
-                task=self.task.remember(),
-                data_sha256=self.data_sha256,
-                weights=self.model.state_dict(),
-                best_weights=self.best_weights,
-                optimizer=self.optimizer.state_dict(),
-                random=capture_random_states(),
-                position=asdict(self.position),
-            ),
-        )
+        """Write the checkpoint of this position, the same for any number of processes."""
+        position = asdict(self.position)
+        if position["carried"] is not None:
+            position["carried"] = self.processes.collect_rows(position["carried"])
+        if self.processes.is_first:
+            write_checkpoint(
+                self.run.checkpoint_file,
+                Checkpoint(
+                    config=self.run.config.model_dump(mode="json"),
+                    task=self.task.remember(),
+                    data_sha256=self.data_sha256,
+                    weights=self.model.state_dict(),
+                    best_weights=self.best_weights,
+                    optimizer=self.optimizer.state_dict(),
+                    random=capture_random_states(),
+                    position=position,
+                ),
+            )
         self.saved_at = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -349,8 +329,11 @@ class Trainer:
             self.model.load_state_dict(checkpoint.weights)
             self.optimizer.load_state_dict(checkpoint.optimizer)
             self.position = Position(**checkpoint.position)
+            if self.position.carried is not None:
+                self.position.carried = self.processes.take_rows(self.position.carried)
             self.best_weights = checkpoint.best_weights
             restore_random_states(checkpoint.random)
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"{path} does not fit the model: {error}") from error
-        self.run.truncate_metrics(self.position.metrics_bytes)
+        if self.processes.is_first:
+            self.run.truncate_metrics(self.position.metrics_bytes)

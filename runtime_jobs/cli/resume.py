@@ -32,12 +32,16 @@ def resume(
     if has_open_submission(folder):
         run_submission(str(folder), wait=wait, retry=True, as_json=False)
         return
+    from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.trainer import resume as go_on
     from runtime_jobs.cli.training import finish_run, open_progress
 
     run = open_run(folder)
-    done = len(run.read_metrics())
-    typer.echo(f"resuming {folder} ({done} of {run.config.train.epochs} epochs done)", err=True)
     device = run.provenance.get("device", "simulator")
     executor = open_local_device(device, gradient=run.provenance.get("gradient"))
-    finish_run(run, go_on, executor, open_progress(run.path, tensorboard))
+    with join_processes() as processes:
+        if processes.is_first:
+            done = f"{len(run.read_metrics())} of {run.config.train.epochs} epochs done"
+            typer.echo(f"resuming {folder} ({done})", err=True)
+        progress = open_progress(run.path, tensorboard, processes)
+        finish_run(run, go_on, executor, progress, processes)

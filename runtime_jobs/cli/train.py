@@ -73,6 +73,7 @@ def train(
     from qrnn_qiskit.gradients import require_gradient
     from qrnn_qiskit.training.config import resolve_config
     from qrnn_qiskit.training.fine_tuning import start_from
+    from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.run_folder import create_run, name_run
     from qrnn_qiskit.training.trainer import train as fit
     from runtime_jobs.cli.training import finish_run, open_progress
@@ -80,8 +81,13 @@ def train(
     require_gradient(executor)
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
-    path = out or name_run(task)
-    progress = open_progress(path, tensorboard)
-    run = create_run(path, resolved, start=before, device=on, gradient=gradient)
-    typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
-    finish_run(run, fit, executor, progress)
+    with join_processes() as processes:
+        processes.check(resolved.train.batch_size, executor)
+        path = out or name_run(task)
+        progress = open_progress(path, tensorboard, processes)
+        run = processes.open_run(
+            lambda: create_run(path, resolved, start=before, device=on, gradient=gradient)
+        )
+        if processes.is_first:
+            typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
+        finish_run(run, fit, executor, progress, processes)

@@ -12,13 +12,14 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
-from runtime_jobs.cli.failures import RunInterrupted
+from runtime_jobs.cli.failures import ExitCode, RunInterrupted
 from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.show import draw_and_tell
 from runtime_jobs.cli.tables import format_estimate, make_table
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
+    from qrnn_qiskit.training.processes import Processes
     from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import TrainingResult
 
@@ -29,31 +30,49 @@ class Fit(Protocol):
     """``qrnn_qiskit.training.trainer.train`` or ``resume``."""
 
     def __call__(
-        self, run: RunFolder, *, executor: Executor | None, progress: TrainingProgress | None
+        self,
+        run: RunFolder,
+        *,
+        executor: Executor | None,
+        progress: TrainingProgress | None,
+        processes: Processes,
     ) -> TrainingResult: ...
 
 
-def open_progress(folder: Path, tensorboard: bool) -> TrainingProgress:
-    """The bar of a training, with event files for TensorBoard where they are asked for."""
-    if not tensorboard:
-        return TrainingProgress()
+def open_progress(folder: Path, tensorboard: bool, processes: Processes) -> TrainingProgress | None:
+    """The bar of a training, with event files for TensorBoard where they are asked for.
+
+    None, which leaves it to the training, in all processes but the first.
+    """
+    if not (tensorboard and processes.is_first):
+        return None
     from qrnn_qiskit.training.tensorboard import TensorBoardProgress
 
     return TensorBoardProgress(folder)
 
 
 def finish_run(
-    run: RunFolder, fit: Fit, executor: Executor | None, progress: TrainingProgress
+    run: RunFolder,
+    fit: Fit,
+    executor: Executor | None,
+    progress: TrainingProgress | None,
+    processes: Processes,
 ) -> None:
     """Train to the end, measure the best weights on the test sequences, draw, and print it all.
+
+    Of several processes the first does all but the training alone.
 
     Raises:
         RunInterrupted: SIGINT came; says how to go on.
     """
     try:
-        result = fit(run, executor=executor, progress=progress)
+        result = fit(run, executor=executor, progress=progress, processes=processes)
     except TrainingInterrupted as error:
+        if not processes.is_first:  # which says it
+            raise typer.Exit(ExitCode.INTERRUPTED) from error
         raise RunInterrupted(str(error)) from error
+    if not processes.is_first:
+        return
     evaluation = evaluate(run, executor=executor, progress=True)
     if executor is not None:
         tell_layout(executor)

@@ -57,7 +57,7 @@ def test_means_and_gradients_are_the_exact_ones(arguments: dict[str, Any]) -> No
         arguments = arguments | {"coupling_strength": math.pi}
     exact_values, exact_gradient = estimate(make(**arguments))
     model = make(num_trajectories=20, **arguments)
-    torch.manual_seed(3)
+    torch.manual_seed(4)
     runs = [estimate(model) for _ in range(80)]
     for position, exact in enumerate((exact_values, exact_gradient)):
         samples = torch.stack([run[position] for run in runs])

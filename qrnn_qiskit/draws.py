@@ -1,0 +1,100 @@
+"""Random numbers for a batch, the same whether one process holds its sequences or several do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Draws", "Dropout", "Share", "hold_share"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The sequences of a batch that one of several processes runs.
+
+    Attributes:
+        rows: Their places in the batch.
+        total: Sequences of the batch.
+        is_empty: Whether the batch has none for this process, which then runs the first one so
+            that all processes do the same, without counting it.
+    """
+
+    rows: slice
+    total: int
+    is_empty: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many sequences are run."""
+        return len(range(*self.rows.indices(self.total)))
+
+    @property
+    def weight(self) -> float:
+        """The part of the batch that counts."""
+        return 0.0 if self.is_empty else self.size / self.total
+
+
+_held: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+@contextmanager
+def hold_share(share: Share) -> Iterator[None]:
+    """Let every batch of as many sequences that runs in this context be this share of a whole."""
+    token = _held.set(share)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+class Draws:
+    """Numbers for the sequences of a batch, step after step.
+
+    They are drawn for the whole batch, of which a process takes its share. One number of torch's
+    generator seeds them all, so that the next batch does not depend on how many steps this one had.
+    """
+
+    def __init__(self) -> None:
+        self._generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+
+    def keep(self, num_steps: int, like: Tensor, probability: float) -> Tensor:
+        """Factors of dropout (T, B, ...) for ``like`` (B, ...): 0, or 1 / (1 - probability)."""
+        total, rows = _find_share(len(like))
+        kept = like.new_empty(num_steps, total, *like.shape[1:])
+        kept.bernoulli_(1.0 - probability, generator=self._generator)
+        return kept[:, rows].div_(1.0 - probability)
+
+    def choose(self, weights: Tensor, batch_size: int) -> Tensor:
+        """One index for each row of ``weights`` (B * N, C), with probabilities as these; (B * N,).
+
+        The N rows of a sequence stand side by side.
+        """
+        total, rows = _find_share(batch_size)
+        waits = weights.new_empty(total, len(weights) // batch_size, weights.shape[1])
+        waits.exponential_(generator=self._generator)
+        return (weights / waits[rows].flatten(0, 1)).argmax(1)  # the first of them to arrive
+
+
+class Dropout(nn.Dropout):
+    """:class:`torch.nn.Dropout` for (B, H) or (B, T, H), drawn by :class:`Draws`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop units in training."""
+        if not self.training or self.p == 0 or input.dim() < 2:
+            return super().forward(input)
+        if input.dim() == 2:
+            return input * Draws().keep(1, input, self.p)[0]
+        return input * Draws().keep(input.shape[1], input[:, 0], self.p).transpose(0, 1)
+
+
+def _find_share(batch_size: int) -> tuple[int, slice]:
+    """Sequences to draw for, and which of them a batch has."""
+    share = _held.get()
+    if share is None or share.size != batch_size:
+        return batch_size, slice(None)
+    return share.total, share.rows

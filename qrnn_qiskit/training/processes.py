@@ -1,0 +1,205 @@
+"""The processes that train one model together, as ``torchrun`` starts them.
+
+Each takes its share of every batch; gradients, losses and metrics are added up, so that all of them
+hold the same weights as one process alone would. The first one writes the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from qrnn_qiskit.core import runs_compiled
+from qrnn_qiskit.draws import Share, hold_share
+from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["ALONE", "ProcessLostError", "Processes", "join_processes", "tell_lost"]
+
+PATIENCE = timedelta(minutes=10)
+"""A process that says nothing for so long counts as lost."""
+
+
+class ProcessLostError(RuntimeError):
+    """Another process of this training has died or hangs."""
+
+
+class Processes:
+    """The processes of a training, seen from one of them.
+
+    Attributes:
+        rank: Which of them this one is, counted from 0.
+        count: How many there are.
+    """
+
+    def __init__(self, rank: int = 0, count: int = 1) -> None:
+        self.rank = rank
+        self.count = count
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this one writes the run and shows progress."""
+        return self.rank == 0
+
+    def check(self, batch_size: int, executor: Executor | None) -> None:
+        """Refuse what cannot be shared (ValueError)."""
+        if self.count == 1:
+            return
+        if batch_size < self.count:
+            raise ValueError(
+                f"train.batch_size={batch_size} with {self.count} processes; the batch is shared "
+                "by all of them, so each needs at least one sequence: take a larger batch or fewer "
+                "processes"
+            )
+        if executor is not None and not runs_compiled(executor):
+            raise ValueError(
+                f"the device {executor.name!r} with {self.count} processes; several processes "
+                "train on the simulator alone: leave --on and --gradient out, or start one process"
+            )
+
+    def open_run(self, make: Callable[[], RunFolder]) -> RunFolder:
+        """The run that the first process makes; the others open its folder, which all must see."""
+        if self.count == 1:
+            return make()
+        if not self.is_first:
+            path = self.tell(None)
+            if path is None:
+                raise ProcessLostError("the first process made no run; its own message says why")
+            return RunFolder.open(path)
+        run = None
+        try:
+            run = make()
+        finally:
+            self.tell(None if run is None else str(run.path))
+        return run
+
+    @contextmanager
+    def take_share(self, total: int) -> Iterator[Share]:
+        """Tell which sequences of a batch this process runs in this context.
+
+        It is every ``count``-th, from ``rank`` on: so the share of a smaller batch is the beginning
+        of that of a larger one, and states that are carried from batch to batch stay in place.
+        """
+        share = Share(slice(self.rank, None, self.count), total)
+        if self.rank >= total:
+            share = Share(slice(0, 1), total, is_empty=True)
+        with hold_share(share):
+            yield share
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter], number: float) -> float:
+        """Add up the gradients in place over all processes, and ``number``, which is returned."""
+        if self.count == 1:
+            return number
+        gradients = [each.grad for each in parameters if each.grad is not None]
+        flat = torch.cat([each.flatten() for each in gradients] + [torch.tensor([number])])
+        with _name_lost():
+            distributed.all_reduce(flat)
+        sizes = [each.numel() for each in gradients]
+        for gradient, part in zip(gradients, torch.split(flat[:-1], sizes), strict=True):
+            gradient.copy_(part.reshape(gradient.shape))
+        return float(flat[-1])
+
+    def agree(self, *flags: bool) -> list[bool]:
+        """For each flag whether any process has raised it."""
+        if self.count == 1:
+            return list(flags)
+        raised = torch.tensor(flags, dtype=torch.int32)
+        with _name_lost():
+            distributed.all_reduce(raised)
+        return raised.bool().tolist()
+
+    def tell(self, value: Any) -> Any:
+        """The value that the first process has."""
+        if self.count == 1:
+            return value
+        values = [value]
+        with _name_lost():
+            distributed.broadcast_object_list(values)
+        return values[0]
+
+    def collect(self, value: Any) -> list[Any]:
+        """The values that all processes have, by rank."""
+        if self.count == 1:
+            return [value]
+        values = [None] * self.count
+        with _name_lost():
+            distributed.all_gather_object(values, value)
+        return values
+
+    def take_rows(self, fields: dict[str, Tensor | None]) -> dict[str, Any]:
+        """The share of this process of tensors of a whole batch."""
+        rows = slice(self.rank, None, self.count)
+        return {name: None if whole is None else whole[rows] for name, whole in fields.items()}
+
+    def collect_rows(self, fields: dict[str, Tensor | None]) -> dict[str, Any]:
+        """Tensors of a whole batch from those of the shares, which :meth:`take_rows` takes."""
+        parts = self.collect(fields)
+        whole: dict[str, Any] = dict(fields)
+        for name, own in fields.items():
+            if own is not None:
+                rows = [part[name] for part in parts]
+                whole[name] = own.new_empty(sum(map(len, rows)), *own.shape[1:])
+                for rank, part in enumerate(rows):
+                    whole[name][rank :: self.count] = part
+        return whole
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def join_processes() -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` has started; one alone where it has not.
+
+    They talk by gloo. The cores of a machine are divided among its processes, within the limit
+    that ``taskset`` sets.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    _divide_cores(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    with _name_lost():
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), count)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _divide_cores(processes: int) -> None:
+    # torchrun sets OMP_NUM_THREADS to 1, which says nothing of the cores.
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // processes))
+
+
+@contextmanager
+def _name_lost() -> Iterator[None]:
+    """Say what an error of the transport means."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError(
+            "another process of this training has died or hangs; its own message, if any, says "
+            f"why ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
+@contextmanager
+def tell_lost(path: Path) -> Iterator[None]:
+    """Say how to go on with the run in ``path`` where another process is lost."""
+    try:
+        yield
+    except ProcessLostError as error:
+        raise ProcessLostError(
+            f"{error}. The last checkpoint is kept: go on with 'qrnn resume {path}', by torchrun "
+            "as before or alone"
+        ) from error

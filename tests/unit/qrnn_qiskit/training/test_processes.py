@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from qrnn_qiskit.executors import SimulatorExecutor
+from qrnn_qiskit.training.processes import ALONE, Processes, join_processes
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.trainer import train
+
+
+def test_shares_are_disjoint_whole_and_begin_like_those_of_a_larger_batch() -> None:
+    for total in (1, 2, 7, 12):
+        places: list[int] = []
+        weights = 0.0
+        for rank in range(3):
+            with Processes(rank, 3).take_share(total) as share:
+                own = list(range(total))[share.rows]
+            assert len(own) == share.size > 0
+            weights += share.weight
+            if not share.is_empty:
+                places += own
+                assert list(range(20))[rank::3][: len(own)] == own
+        assert sorted(places) == list(range(total))
+        assert weights == pytest.approx(1)
+
+
+def test_carried_rows_are_put_together_as_they_were_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {"readouts": torch.arange(15.0).reshape(5, 3), "vector": None}
+    parts = [Processes(rank, 2).take_rows(whole) for rank in range(2)]
+    assert [len(part["readouts"]) for part in parts] == [3, 2]
+    monkeypatch.setattr(Processes, "collect", lambda self, value: parts)
+    together = Processes(1, 2).collect_rows(parts[1])
+    assert together["readouts"].equal(whole["readouts"])
+    assert together["vector"] is None
+
+
+def test_one_process_alone_talks_to_nobody() -> None:
+    with join_processes() as processes:
+        assert processes is ALONE
+    parameter = torch.nn.Parameter(torch.ones(2))
+    parameter.grad = torch.ones(2)
+    assert processes.add_gradients([parameter], 0.5) == 0.5
+    assert parameter.grad.tolist() == [1.0, 1.0]
+    assert processes.agree(True, False) == [True, False]
+    assert processes.collect("it") == ["it"]
+
+
+def test_what_cannot_be_shared_is_refused_before_anything_is_written(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(batch_size=2)
+    with pytest.raises(ValueError, match=r"train\.batch_size=2 with 3 processes.*larger batch"):
+        train(run, processes=Processes(0, 3))
+    run = create("other", batch_size=8)
+    device: Any = SimulatorExecutor(gradient="simulator")
+    with pytest.raises(ValueError, match=r"with 3 processes.*start one process"):
+        train(run, executor=device, processes=Processes(0, 3))
+    assert not run.metrics_file.exists()
