@@ -38,8 +38,9 @@ class SearchBudget(_Part):
 class TaskColumn(_Part):
     """A task of the table. ``margin`` is in the units of its headline metric.
 
-    ``seeds`` and ``search`` stand in for those of the table, for all models alike: a task whose
-    runs take hours has fewer.
+    ``metrics`` are other ones of the test sequences that the report has as well. ``seeds`` and
+    ``search`` stand in for those of the table, for all models alike: a task whose runs take hours
+    has fewer.
     """
 
     name: str = Field(pattern=_NAME)
@@ -47,6 +48,7 @@ class TaskColumn(_Part):
     parameters: int = Field(ge=1)
     margin: float = Field(gt=0)
     settings: Settings = {}
+    metrics: list[str] = []
     seeds: list[int] | None = Field(default=None, min_length=1)
     search: SearchBudget | None = None
 

@@ -13,7 +13,15 @@ from qrnn_qiskit.tables.runner import choose_rate
 from qrnn_qiskit.tables.spec import Pair
 from qrnn_qiskit.tasks.copying_memory import CopyingMemory
 
-__all__ = ["Row", "Spread", "compare", "find_baseline", "find_solved", "summarize"]
+__all__ = [
+    "Row",
+    "Spread",
+    "compare",
+    "find_baseline",
+    "find_solved",
+    "measure_others",
+    "summarize",
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,26 @@ def compare(row: Row, baseline: Row) -> str:
     if difference - half > -margin:
         return "non-inferior"
     return "inferior" if difference + half < -margin else "undecided"
+
+
+def measure_others(row: Row) -> dict[str, Spread]:
+    """The other metrics of the test sequences that the task of the table names.
+
+    Empty where a run diverged. ValueError for a metric that the task does not have.
+    """
+    if row.test is None:
+        return {}
+    known = row.results[0].test
+    for name in row.pair.task.metrics:
+        if name not in known:
+            raise ValueError(
+                f"task {row.pair.task.name!r} of the table asks for the metric {name!r}; "
+                f"it has {', '.join(known)}"
+            )
+    return {
+        name: Spread.of([result.test[name] for result in row.results])
+        for name in row.pair.task.metrics
+    }
 
 
 def find_solved(rows: list[Row]) -> dict[str, tuple[int, int]]:

@@ -260,7 +260,10 @@ def test_the_largest_delay_solved_with_every_seed_and_with_any(tmp_path: Path) -
     head, _, models = FILE.partition("[[tasks]]")
     models = models[models.index("[[models]]") :]
     path.write_text(head + "".join(task.format(delay) for delay in (10, 30, 100)) + models)
-    solved = {"first": [[10, 10], [0, 30], [0, 0]], "second": [[0, 0], [0, 0], [0, 0]]}
+    solved = {
+        "first": [[10.0, 10.0], [0.0, 30.0], [0.0, 0.0]],
+        "second": [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
+    }
     rows = []
     for pair in read_table_file(path).pairs():
         delays = solved[pair.model.name].pop(0)
@@ -271,6 +274,20 @@ def test_the_largest_delay_solved_with_every_seed_and_with_any(tmp_path: Path) -
     assert find_solved([]) == {}
     lines = write_report(tmp_path, "Delays", "", rows)[0].read_text().splitlines()
     assert "| first | 10 | 30 |" in lines
+
+
+def test_the_report_has_the_other_metrics_that_are_asked_for(
+    table: Table, finished: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "others.toml"
+    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["cross_entropy"]'))
+    rows = summarize(finished, read_table_file(path).pairs())
+    mean = np.mean([result.test["cross_entropy"] for result in rows[0].results])
+    text = write_report(finished, table.title, "", rows)[0].read_text()
+    assert f"| toys | first | cross_entropy | {mean:.4g} ±" in text
+    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["bleu"]'))
+    with pytest.raises(ValueError, match=r"'bleu'; it has .*accuracy"):
+        write_report(finished, "", "", summarize(finished, read_table_file(path).pairs()))
 
 
 def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None:
