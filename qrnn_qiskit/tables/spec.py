@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -79,12 +79,12 @@ class Table(_Part):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        for what, names in (
+        listed: list[tuple[str, Sequence[str | int]]] = [
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
-            ("seed", self.seeds),
-            *(("seed", task.seeds or []) for task in self.tasks),
-        ):
+            *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
+        ]
+        for what, names in listed:
             if len(set(names)) != len(names):
                 raise ValueError(f"every {what} must be listed once, and {names} arrived")
         known = {task.name for task in self.tasks}

@@ -104,6 +104,7 @@ def test_only_chooses_cells(table: Table) -> None:
     [
         ("margin = 0.05", "", "tasks.0.margin: Field required"),
         ('"second"', '"first"', "every model must be listed once"),
+        ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "every seed must be listed once"),
         ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),
         ("epochs = 2", "epoch = 2", "cell toys/first: unknown key"),
         ("seeds = [0, 1, 2]", "sseds = [0]", "seeds: Field required"),
