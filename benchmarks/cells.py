@@ -96,9 +96,9 @@ class Limits:
     """
 
     rounds: int = 7
-    call: float = 20.0
+    call: float = 15.0
     build: float = 90.0
-    budget: float = 12.0
+    budget: float = 8.0
     readouts: float = 1e-3
     gradients: float = 1e-2
 

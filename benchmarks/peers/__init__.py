@@ -73,7 +73,7 @@ TOOLS = {
         "PennyLane default.qubit, jax.jit",
         "pennylane_jax",
         ("pennylane", "jax"),
-        "a broadcast QNode a step in a jitted scan, backprop",
+        "a broadcast QNode a layer in jitted scans over layers and steps, backprop",
     ),
     "lightning": Entry(
         "PennyLane lightning.qubit",
@@ -86,7 +86,7 @@ TOOLS = {
         "TensorCircuit-NG, jax.jit",
         "tensorcircuit_jax",
         ("tensorcircuit-ng", "jax"),
-        "`vmap` over the batch in a jitted scan, backprop, complex64",
+        "`vmap` over the batch, jitted scans over layers and steps, backprop, complex64",
     ),
     "pyqtorch": Entry(
         "PyQTorch",

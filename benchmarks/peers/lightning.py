@@ -6,12 +6,14 @@ The adjoint method gives no derivative by a state that StatePrep sets, so prefix
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pennylane as qml
 import torch
 from torch import Tensor, nn
 
+from peers.pennylane_torch import apply_layer, list_readouts
 from peers.prefixes import ReplayedQRNN
 from peers.problem import Problem, TorchTool
 
@@ -27,19 +29,10 @@ def build(problem: Problem) -> TorchTool:
 
 
 def _build_prefix(device: object, problem: Problem, steps: int) -> Callable[[Tensor], Tensor]:
-    wires = range(problem.num_qubits)
-
     @qml.qnode(device, interface="torch", diff_method="adjoint", device_vjp=True)
-    def prefix(theta: Tensor) -> list[object]:
-        column = 0
-        for _ in range(steps * problem.num_layers):
-            for wire in wires:
-                qml.RY(theta[..., column], wires=wire)
-                qml.RZ(theta[..., column + 1], wires=wire)
-                column += 2
-            for wire in wires[:-1]:
-                qml.CZ(wires=(wire, wire + 1))
-        paulis = (qml.PauliX, qml.PauliY, qml.PauliZ)
-        return [qml.expval(pauli(wire)) for pauli in paulis for wire in wires]
+    def prefix(theta: Tensor) -> list[Any]:
+        for part in theta.chunk(steps * problem.num_layers, -1):
+            apply_layer(problem.num_qubits, part)
+        return list_readouts(problem.num_qubits)
 
     return lambda theta: torch.stack(prefix(theta), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import pennylane as qml
 import torch
@@ -12,24 +12,23 @@ from peers.problem import Problem, TorchTool
 from peers.stepped import SteppedQRNN, build_stepped
 
 
-def run_step(num_qubits: int, num_layers: int, psi: Tensor, theta: Tensor) -> list[object]:
-    """One step as PennyLane's operations, from state and angles (..., 2 n L).
+def apply_layer(num_qubits: int, theta: Any) -> None:
+    """One layer as PennyLane's operations, from angles (..., 2 n).
 
     PennyLane's wire 0 is the most significant bit; wires are numbered so that qubit q is wire q
     and only the order of the amplitudes differs.
     """
-    wires = range(num_qubits)
-    qml.StatePrep(psi, wires=wires, validate_norm=False)
-    column = 0
-    for _ in range(num_layers):
-        for wire in wires:
-            qml.RY(theta[..., column], wires=wire)
-            qml.RZ(theta[..., column + 1], wires=wire)
-            column += 2
-        for wire in range(num_qubits - 1):
-            qml.CZ(wires=(wire, wire + 1))
+    for wire in range(num_qubits):
+        qml.RY(theta[..., 2 * wire], wires=wire)
+        qml.RZ(theta[..., 2 * wire + 1], wires=wire)
+    for wire in range(num_qubits - 1):
+        qml.CZ(wires=(wire, wire + 1))
+
+
+def list_readouts(num_qubits: int) -> list[Any]:
+    """X of every qubit, then Y, then Z, as PennyLane's measurements."""
     paulis = (qml.PauliX, qml.PauliY, qml.PauliZ)
-    return [*(qml.expval(pauli(wire)) for pauli in paulis for wire in wires), qml.state()]
+    return [qml.expval(pauli(wire)) for pauli in paulis for wire in range(num_qubits)]
 
 
 class PennyLaneQRNN(SteppedQRNN):
@@ -38,8 +37,15 @@ class PennyLaneQRNN(SteppedQRNN):
     def __init__(self, input_size: int, num_qubits: int, num_layers: int) -> None:
         super().__init__(input_size, num_qubits, num_layers)
         device = qml.device("default.qubit", wires=num_qubits)
-        step = partial(run_step, num_qubits, num_layers)
-        self.run_step = qml.QNode(step, device, interface="torch", diff_method="backprop")
+
+        @qml.qnode(device, interface="torch", diff_method="backprop")
+        def run_step(psi: Tensor, theta: Tensor) -> list[Any]:
+            qml.StatePrep(psi, wires=range(num_qubits), validate_norm=False)
+            for part in theta.chunk(num_layers, -1):
+                apply_layer(num_qubits, part)
+            return [*list_readouts(num_qubits), qml.state()]
+
+        self.run_step = run_step
 
     def begin(self, batch: int) -> Tensor:
         """|0...0>, complex (batch, 2^n)."""
