@@ -152,16 +152,18 @@ def measure_cell(
         except (Over, Failed) as error:
             _give_up(outcome, error, cell)
     tell(f"{cell}: rounds")
+    running = {name: outcome for name, outcome in outcomes.items() if not outcome.reason}
     for _ in range(limits.rounds):
-        for name, outcome in outcomes.items():
-            spent = sum(map(sum, outcome.seconds.values()))
-            if outcome.reason or spent > limits.budget:
-                continue
+        for name, outcome in list(running.items()):
             try:
                 for what, seconds in outcome.seconds.items():
                     seconds.append(workers[name].ask(limits.call, "time", what))
             except (Over, Failed) as error:
                 _give_up(outcome, error, cell)
+                del running[name]
+            else:
+                if sum(map(sum, outcome.seconds.values())) > limits.budget:
+                    del running[name]
     return outcomes
 
 
