@@ -58,9 +58,11 @@ changelog: $(INSTALLED) ## print what has changed since the last release
 	$(RUN) pip install --quiet --require-hashes -r requirements-docs.lock
 	@$(BIN)/towncrier build --draft --version next
 
-bench: $(INSTALLED) ## speed against plain torch autograd and PennyLane
+# 25 minutes; `make bench GRID=--quick` takes 5.
+bench: $(INSTALLED) ## speed and memory beside other libraries: a table and a picture
 	$(RUN) pip install --quiet --require-hashes -r requirements-bench.lock
-	$(BIN)/python benchmarks/speed.py
+	$(RUN) pip install --quiet --require-hashes --no-deps -r benchmarks/requirements-torchquantum.txt
+	$(BIN)/python benchmarks/grid.py $(GRID)
 
 # The client takes a URL with the word "experimental" as it is; without IAM_URL it would send the
 # token to the real identity service.

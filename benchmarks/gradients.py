@@ -16,52 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from qiskit.primitives import StatevectorEstimator
-from qiskit_machine_learning.connectors import TorchConnector
-from qiskit_machine_learning.gradients import ParamShiftEstimatorGradient
-from qiskit_machine_learning.neural_networks import EstimatorQNN
-from torch import Tensor, nn
+from peers.estimator import replay_estimator
+from torch import Tensor
 
-from circuits import prefix_circuits
 from qrnn_qiskit import QRNN, SimulatorExecutor
 from qrnn_qiskit.executors import Executor
 
 INPUT_SIZE, STEPS = 8, 3
-
-
-class EstimatorQRNN(nn.Module):
-    """The recurrence on EstimatorQNN, with the controller of ``model``."""
-
-    def __init__(self, model: QRNN) -> None:
-        super().__init__()
-        self.controller = model.controller
-        self.num_qubits = model.num_qubits
-        estimator = StatevectorEstimator()
-        self.prefixes = nn.ModuleList(
-            TorchConnector(
-                EstimatorQNN(
-                    circuit=circuit,
-                    observables=model.readout.observables,
-                    input_params=list(circuit.parameters),
-                    estimator=estimator,
-                    gradient=ParamShiftEstimatorGradient(estimator),
-                    input_gradients=True,
-                    default_precision=0.0,
-                )
-            )
-            for circuit in prefix_circuits(model.ansatz, STEPS)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the readouts (batch, time, 3 n) of inputs (batch, time, input_size)."""
-        ground = torch.tensor([0.0] * (2 * self.num_qubits) + [1.0] * self.num_qubits)
-        readouts = ground.expand(len(x), -1)
-        angles, outputs = [], []
-        for inputs, prefix in zip(x.unbind(1), self.prefixes, strict=True):
-            angles.append(self.controller(torch.cat((inputs, readouts), 1)))
-            readouts = prefix(torch.cat(angles, 1))
-            outputs.append(readouts)
-        return torch.stack(outputs, 1)
 
 
 def train_once(forward: Callable[[Tensor], Tensor], model: QRNN, x: Tensor) -> tuple[float, Tensor]:
@@ -95,7 +56,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = QRNN(INPUT_SIZE, num_qubits=4, num_layers=2)
     x = torch.randn(arguments.batch, STEPS, INPUT_SIZE)
-    peer = EstimatorQRNN(model)
+    peer = replay_estimator(model.controller, model.ansatz, model.readout.observables, STEPS)
     executors = open_executors(arguments.on)
     seconds: dict[str, list[float]] = {"EstimatorQNN": [], **{name: [] for name in executors}}
     differences = dict.fromkeys(seconds, 0.0)

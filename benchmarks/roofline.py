@@ -49,3 +49,26 @@ def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:
         torch.mm(left, right, out=result)
         best = min(best, time.perf_counter() - start)
     return 2.0 * size**3 / best
+
+
+def count_bytes(num_qubits: int, num_steps: int, batch: int) -> int:
+    """Bytes that forward and backward move if every step passes over the states once.
+
+    Forward reads and writes complex64 states; backward reads and writes them and their adjoints.
+    States that stay in a cache need less.
+    """
+    return 6 * 8 * batch * num_steps << num_qubits
+
+
+def measure_bandwidth(rounds: int = 7) -> float:
+    """Bytes a second of a triad, a = b + s c, with torch's present threads.
+
+    Two reads and one write of an element count; the arrays are of 256 MiB, more than a cache holds.
+    """
+    left, right, result = (torch.ones(64 << 20) for _ in range(3))
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        torch.add(left, right, alpha=0.5, out=result)
+        best = min(best, time.perf_counter() - start)
+    return 3 * result.numel() * result.element_size() / best

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from qrnn_qiskit.tables.statistics import Row, Spread, compare, find_baseline
+from qrnn_qiskit.tables.statistics import (
+    Row,
+    Spread,
+    compare,
+    find_baseline,
+    find_solved,
+    measure_others,
+)
 
 __all__ = ["HEADER", "draw_table", "tabulate_rows", "write_report"]
 
@@ -72,6 +79,19 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
     margins = {row.pair.task.name: (row.pair.task.margin, row.pair.headline) for row in rows}
     marked += ["", "Mean of the test sequences and half of its 95 % interval over seeds. Margins:"]
     marked[-1] += " " + ", ".join(f"{t} {m:g} ({h})" for t, (m, h) in margins.items()) + "."
+    others = [(row, name, spread) for row in rows for name, spread in measure_others(row).items()]
+    if others:
+        marked += ["", "| task | model | metric | test |", "| --- | --- | --- | --- |"]
+        marked += [
+            f"| {row.pair.task.name} | {row.pair.model.name} | {name} | {_format(row, spread)} |"
+            for row, name, spread in others
+        ]
+    solved = find_solved(rows)
+    if solved:
+        marked += ["", "| model | largest delay solved with every seed | with any seed |"]
+        marked += ["| --- | --- | --- |"]
+        marked += [f"| {model} | {every} | {some} |" for model, (every, some) in solved.items()]
+        marked += ["", "Solved: below a tenth of the cross-entropy of a model without memory."]
     (out / "table.md").write_text("\n".join(marked) + "\n", encoding="utf-8")
     with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *lines])

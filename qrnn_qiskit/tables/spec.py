@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -36,13 +36,21 @@ class SearchBudget(_Part):
 
 
 class TaskColumn(_Part):
-    """A task of the table. ``margin`` is in the units of its headline metric."""
+    """A task of the table. ``margin`` is in the units of its headline metric.
+
+    ``metrics`` are other ones of the test sequences that the report has as well. ``seeds`` and
+    ``search`` stand in for those of the table, for all models alike: a task whose runs take hours
+    has fewer.
+    """
 
     name: str = Field(pattern=_NAME)
     task: str
     parameters: int = Field(ge=1)
     margin: float = Field(gt=0)
     settings: Settings = {}
+    metrics: list[str] = []
+    seeds: list[int] | None = Field(default=None, min_length=1)
+    search: SearchBudget | None = None
 
 
 class ModelRow(_Part):
@@ -71,11 +79,12 @@ class Table(_Part):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        for what, names in (
+        listed: list[tuple[str, Sequence[str | int]]] = [
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
-            ("seed", self.seeds),
-        ):
+            *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
+        ]
+        for what, names in listed:
             if len(set(names)) != len(names):
                 raise ValueError(f"every {what} must be listed once, and {names} arrived")
         known = {task.name for task in self.tasks}
@@ -136,23 +145,28 @@ class Pair:
         """The metric that the table is about."""
         return get_task(self.task.task).headline
 
+    @property
+    def seeds(self) -> list[int]:
+        """Of all runs of this row."""
+        return self.task.seeds or self.table.seeds
+
+    @property
+    def search(self) -> SearchBudget:
+        """The search that this row gets."""
+        return self.task.search or self.table.search
+
     def search_cells(self) -> list[Cell]:
         """The runs of the search for a learning rate."""
-        search = self.table.search
-        return [Cell(self, rate, search.seed) for rate in search.learning_rates]
+        return [Cell(self, rate, self.search.seed) for rate in self.search.learning_rates]
 
     def seed_cells(self, rate: float) -> list[Cell]:
         """The runs of all seeds at the chosen rate; that of the search's seed is done already."""
-        return [Cell(self, rate, seed) for seed in self.table.seeds]
+        return [Cell(self, rate, seed) for seed in self.seeds]
 
     def count_runs(self) -> int:
         """Runs of search and seeds together."""
-        seeds = len(self.table.seeds)
-        return (
-            len(self.table.search.learning_rates)
-            + seeds
-            - (self.table.search.seed in self.table.seeds)
-        )
+        rates = len(self.search.learning_rates)
+        return rates + len(self.seeds) - (self.search.seed in self.seeds)
 
 
 @dataclass(frozen=True)

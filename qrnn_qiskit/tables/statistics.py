@@ -11,8 +11,17 @@ from scipy.stats import t as student
 from qrnn_qiskit.tables.cells import CellResult, read_result
 from qrnn_qiskit.tables.runner import choose_rate
 from qrnn_qiskit.tables.spec import Pair
+from qrnn_qiskit.tasks.copying_memory import CopyingMemory
 
-__all__ = ["Row", "Spread", "compare", "find_baseline", "summarize"]
+__all__ = [
+    "Row",
+    "Spread",
+    "compare",
+    "find_baseline",
+    "find_solved",
+    "measure_others",
+    "summarize",
+]
 
 
 @dataclass(frozen=True)
@@ -112,3 +121,40 @@ def compare(row: Row, baseline: Row) -> str:
     if difference - half > -margin:
         return "non-inferior"
     return "inferior" if difference + half < -margin else "undecided"
+
+
+def measure_others(row: Row) -> dict[str, Spread]:
+    """The other metrics of the test sequences that the task of the table names.
+
+    Empty where a run diverged. ValueError for a metric that the task does not have.
+    """
+    if row.test is None:
+        return {}
+    known = row.results[0].test
+    for name in row.pair.task.metrics:
+        if name not in known:
+            raise ValueError(
+                f"task {row.pair.task.name!r} of the table asks for the metric {name!r}; "
+                f"it has {', '.join(known)}"
+            )
+    return {
+        name: Spread.of([result.test[name] for result in row.results])
+        for name in row.pair.task.metrics
+    }
+
+
+def find_solved(rows: list[Row]) -> dict[str, tuple[int, int]]:
+    """The largest delay of copying memory that each model solved: with every seed, with any seed.
+
+    0 where it solved none; empty without finished rows of copying memory. A run that diverged
+    solved nothing.
+    """
+    delays: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        if row.pair.task.task == CopyingMemory.name:
+            solved = [int(result.test.get("solved_delay", 0)) for result in row.results]
+            delays.setdefault(row.pair.model.name, []).append((min(solved), max(solved)))
+    return {
+        model: (max(every for every, _ in found), max(some for _, some in found))
+        for model, found in delays.items()
+    }

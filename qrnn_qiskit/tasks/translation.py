@@ -131,7 +131,8 @@ class Translation(Task):
         from sacrebleu.metrics.bleu import BLEU
 
         references = [english for _, english in self._select_pairs(sequences)]
-        result = BLEU(lowercase=True).corpus_score(
+        # force: no warning of full stops apart from their words, as the sentences written are.
+        result = BLEU(lowercase=True, force=True).corpus_score(
             self._write(prediction), [references], n_bootstrap=BOOTSTRAP
         )
         interval = float(getattr(result, "_ci", 0.0))

@@ -17,7 +17,14 @@ from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
 from qrnn_qiskit.tables.report import HEADER, draw_table, tabulate_rows, write_report
 from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
 from qrnn_qiskit.tables.spec import Cell, Table, read_table_file
-from qrnn_qiskit.tables.statistics import Row, Spread, compare, find_baseline, summarize
+from qrnn_qiskit.tables.statistics import (
+    Row,
+    Spread,
+    compare,
+    find_baseline,
+    find_solved,
+    summarize,
+)
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.run_folder import RunFolderError
 from qrnn_qiskit.training.schema import ConfigError
@@ -97,6 +104,7 @@ def test_only_chooses_cells(table: Table) -> None:
     [
         ("margin = 0.05", "", "tasks.0.margin: Field required"),
         ('"second"', '"first"', "every model must be listed once"),
+        ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "every seed must be listed once"),
         ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),
         ("epochs = 2", "epoch = 2", "cell toys/first: unknown key"),
         ("seeds = [0, 1, 2]", "sseds = [0]", "seeds: Field required"),
@@ -109,6 +117,16 @@ def test_a_wrong_file_is_refused(
     path.write_text(FILE.replace(old, new))
     with pytest.raises(ConfigError, match=message):
         read_table_file(path)
+
+
+def test_a_task_may_have_seeds_and_a_search_of_its_own(toy: type, tmp_path: Path) -> None:
+    own = "seeds = [5]\nsearch = { learning_rates = [0.1], seed = 5 }\nmargin = 0.05\n"
+    path = tmp_path / "own.toml"
+    path.write_text(FILE.replace("margin = 0.05\n", own))
+    pair = read_table_file(path).pairs()[0]
+    assert [(cell.learning_rate, cell.seed) for cell in pair.search_cells()] == [(0.1, 5)]
+    assert [cell.seed for cell in pair.seed_cells(0.1)] == [5]
+    assert pair.count_runs() == 1
 
 
 def test_every_pair_is_searched_and_then_trained_with_all_seeds(
@@ -238,6 +256,42 @@ def test_the_best_baseline_is_chosen_by_validation(table: Table) -> None:
     rows = [make(candidate, 1.0, 1.0), make(baseline, 0.8, 0.9), make(baseline, 0.9, 0.7)]
     assert find_baseline(rows, "toys") is rows[2]
     assert find_baseline(rows[:1], "toys") is None
+
+
+def test_the_largest_delay_solved_with_every_seed_and_with_any(tmp_path: Path) -> None:
+    path = tmp_path / "copying.toml"
+    task = '[[tasks]]\nname = "{0}"\ntask = "copying-memory"\nparameters = 700\nmargin = 0.01\n'
+    head, _, models = FILE.partition("[[tasks]]")
+    models = models[models.index("[[models]]") :]
+    path.write_text(head + "".join(task.format(delay) for delay in (10, 30, 100)) + models)
+    solved = {
+        "first": [[10.0, 10.0], [0.0, 30.0], [0.0, 0.0]],
+        "second": [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
+    }
+    rows = []
+    for pair in read_table_file(path).pairs():
+        delays = solved[pair.model.name].pop(0)
+        results = [CellResult({}, {"solved_delay": d}, 1, 1, 1.0, 1, None) for d in delays]
+        rows.append(Row(pair, 0.01, results, Spread.of(delays), None, delays))
+    rows[-1].results[0] = replace(rows[-1].results[0], test={}, diverged="lost")
+    assert find_solved(rows) == {"first": (10, 30), "second": (0, 0)}
+    assert find_solved([]) == {}
+    lines = write_report(tmp_path, "Delays", "", rows)[0].read_text().splitlines()
+    assert "| first | 10 | 30 |" in lines
+
+
+def test_the_report_has_the_other_metrics_that_are_asked_for(
+    table: Table, finished: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "others.toml"
+    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["cross_entropy"]'))
+    rows = summarize(finished, read_table_file(path).pairs())
+    mean = np.mean([result.test["cross_entropy"] for result in rows[0].results])
+    text = write_report(finished, table.title, "", rows)[0].read_text()
+    assert f"| toys | first | cross_entropy | {mean:.4g} ±" in text
+    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["bleu"]'))
+    with pytest.raises(ValueError, match=r"'bleu'; it has .*accuracy"):
+        write_report(finished, "", "", summarize(finished, read_table_file(path).pairs()))
 
 
 def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None:

@@ -1,0 +1,234 @@
+"""The figures that the documentation tells of speed and memory, each measured by name.
+
+    python benchmarks/figures.py                     # all of them, some 10 minutes
+    python benchmarks/figures.py start memory
+    python benchmarks/figures.py epoch --whole       # an epoch of 60,000 images, every batch of it
+
+`ratios` is one run beside TorchQuantum and PennyLane with 7 alternated rounds of every tool,
+`roofline` the share of the processor's arithmetic and memory bandwidth, `memory` that of a large
+training step, `epoch` the time of an epoch of MNIST pixel by pixel, `start` that of the first call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from cells import TRAIN, Cell, Limits, measure_cell
+from grid import find_versions
+from machine import describe_machine, limit_threads
+from peers import OURS, TOOLS
+from workers import Worker
+
+ROUNDS = 7
+RATIOS = {8: ["torchquantum", "pennylane"], 10: ["torchquantum"], 14: ["torchquantum"]}
+MEMORY = Cell(qubits=14, layers=2, steps=784, batch=16)
+IMAGES, PIXELS = 60_000, 784
+BATCHES = (64, 128, 256, 512)
+WORKER_MEMORY = 12 << 30
+
+
+def main() -> None:
+    """Measure what is asked for; print it in Markdown, and write it where asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "figures", nargs="*", choices=[*FIGURES, []], help="all of them unless given"
+    )
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--whole", action="store_true", help="an epoch, and not a part of it")
+    parser.add_argument("--out", type=Path, help="also write the report to this file")
+    arguments = parser.parse_args()
+    limit_threads(arguments.threads)
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    tell(f"# Figures of speed and memory, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC\n")
+    versions = {
+        name: version for found in find_versions([OURS]).values() for name, version in found.items()
+    }
+    tell(
+        f"{describe_machine()}, {arguments.threads} used; load average {os.getloadavg()[0]:.1f} at "
+        f"the start; {', '.join(' '.join(pair) for pair in versions.items())}."
+    )
+    figures = FIGURES | {"epoch": partial(measure_epoch, is_whole=arguments.whole)}
+    for name in FIGURES if "all" in arguments.figures else arguments.figures:
+        tell("")
+        figures[name](tell)
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text("\n".join(lines) + "\n")
+
+
+Tell = Callable[[str], None]
+
+
+def measure_ratios(tell: Tell) -> None:
+    """How many times slower the peers are; forward and backward, 32 sequences of 16 steps."""
+    limits = Limits(rounds=ROUNDS, call=300.0, build=300.0, budget=float("inf"))
+    tell(f"| n | peer | ms | here, ms | times slower, best of {ROUNDS} alternated rounds |")
+    tell("|---|---|---|---|---|")
+    for qubits, names in RATIOS.items():
+        workers = {name: Worker(name, WORKER_MEMORY) for name in find_versions([OURS, *names])}
+        cell = Cell(qubits=qubits, layers=2, steps=16, batch=32)
+        try:
+            outcomes = measure_cell(cell, workers, limits, {}, lambda text: None)
+        finally:
+            for worker in workers.values():
+                worker.stop()
+        own = outcomes.pop(OURS).best(TRAIN)
+        for name, outcome in outcomes.items():
+            best = outcome.best(TRAIN)
+            told = outcome.reason or f"{1e3 * best:.0f} | {1e3 * own:.2f} | {best / own:.0f}"
+            tell(f"| {qubits} | {TOOLS[name].title} | {told} |")
+
+
+def measure_roofline(tell: Tell) -> None:
+    """Operations and least memory traffic of a training step, over what the processor can."""
+    import roofline
+
+    tell(
+        "Operations as the mathematics of each gate and readout needs them, over the rate of a "
+        "float32 matrix product; bytes if every step read and wrote the state once, and backward "
+        "the adjoint state too, over the bandwidth of a triad. 32 sequences of 16 steps.\n"
+    )
+    tell("| n | ms | Gflop/s | of the product's | GB/s | of the triad's |")
+    tell("|---|---|---|---|---|---|")
+    for qubits in range(6, 15, 2):
+        cell = Cell(qubits=qubits, layers=2, steps=16, batch=32)
+        tool = TOOLS[OURS].build(cell.draw())
+        seconds, product, triad = float("inf"), 0.0, 0.0
+        tool.train()
+        for _ in range(ROUNDS):
+            product = max(product, roofline.measure_product_rate(rounds=1))
+            triad = max(triad, roofline.measure_bandwidth(rounds=1))
+            for _ in range(5):
+                start = time.perf_counter()
+                tool.train()
+                seconds = min(seconds, time.perf_counter() - start)
+        operations = (
+            roofline.count_operations(qubits, cell.layers, cell.steps, cell.batch) / seconds
+        )
+        traffic = roofline.count_bytes(qubits, cell.steps, cell.batch) / seconds
+        tell(
+            f"| {qubits} | {1e3 * seconds:.2f} | {operations / 1e9:.1f} "
+            f"| {operations / product:.0%} of {product / 1e9:.0f} | {traffic / 1e9:.2f} "
+            f"| {traffic / triad:.0%} of {triad / 1e9:.1f} |"
+        )
+
+
+def measure_memory(tell: Tell) -> None:
+    """Growth of the resident set by a training step, in a fresh process."""
+    worker = Worker(OURS, WORKER_MEMORY)
+    try:
+        size = worker.ask(3600, "measure_memory", MEMORY.draw())
+    finally:
+        worker.stop()
+    tell(
+        f"Memory: a training step of {MEMORY} makes the resident set of a fresh process grow by "
+        f"{size / 2**20:.0f} MiB, with the libraries loaded."
+    )
+
+
+def measure_epoch(tell: Tell, is_whole: bool = False) -> None:
+    """Seconds of an epoch of MNIST pixel by pixel, 8 qubits and 2 layers."""
+    import torch
+    from torch.nn import functional
+
+    from qrnn_qiskit import QRNN
+    from qrnn_qiskit.heads import LastStateHead
+
+    torch.manual_seed(0)
+    model = QRNN(1, 8, 2)
+    head = LastStateHead(model, 10)
+    optimizer = torch.optim.Adam([*model.parameters(), *head.parameters()])
+    pixels, labels = torch.rand(max(BATCHES), PIXELS, 1), torch.randint(10, (max(BATCHES),))
+
+    def train(batch: int) -> float:
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(head(*model(pixels[:batch])), labels[:batch])
+        loss.backward()
+        optimizer.step()
+        return time.perf_counter() - start
+
+    train(min(BATCHES))
+    batch = min(BATCHES, key=lambda size: train(size) / size)
+    number = -(-IMAGES // batch)
+    timed = number if is_whole else 5
+    spent = sum(train(batch) for _ in range(timed))
+    part = "all batches" if is_whole else f"{timed} of {number} batches, scaled"
+    tell(
+        f"An epoch of {IMAGES:,} images, {PIXELS} steps of one pixel, 8 qubits, 2 layers, the "
+        f"default controller (32 GELU units), Adam, batches of {batch}: "
+        f"{spent * number / timed:.0f} s ({part}; random pixels)."
+    )
+
+
+FIRST_CALL = """
+import time
+start = time.perf_counter()
+import torch
+from qrnn_qiskit import QRNN
+imported = time.perf_counter()
+model = QRNN(8, 8, 2, controller_hidden=None)
+model(torch.rand(32, 16, 8))[0].square().mean().backward()
+print(imported - start, time.perf_counter() - imported)
+"""
+
+
+def measure_start(tell: Tell) -> None:
+    """Seconds of the first training step in a new process, without and with compiled kernels."""
+    found = importlib.util.find_spec("qrnn_qiskit")
+    assert found is not None
+    assert found.origin is not None
+    packages = Path(found.origin).parents[1]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("circuits", "qrnn_qiskit"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(packages / name, Path(folder) / name, ignore=ignored)
+        times = [_time_first_call(folder) for _ in range(1 + ROUNDS)]
+    cold, warm = times[0], [min(column) for column in zip(*times[1:], strict=True)]
+    tell(
+        f"Start: the first model and training step in a new process take {cold[1]:.1f} s where "
+        f"nothing is compiled yet, and {warm[1]:.2f} s afterwards (best of {ROUNDS} processes); "
+        f"importing torch and this package takes {warm[0]:.1f} s before."
+    )
+
+
+def _time_first_call(folder: str) -> tuple[float, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_CALL],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": folder, "XDG_CACHE_HOME": folder},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    imported, called = map(float, done.stdout.split()[-2:])
+    return imported, called
+
+
+FIGURES: dict[str, Callable[[Tell], None]] = {
+    "ratios": measure_ratios,
+    "roofline": measure_roofline,
+    "memory": measure_memory,
+    "epoch": measure_epoch,
+    "start": measure_start,
+}
+
+if __name__ == "__main__":
+    main()

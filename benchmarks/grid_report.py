@@ -1,0 +1,226 @@
+"""The report of a grid: Markdown, CSV and a picture."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cells import FORWARD, TRAIN, Cell, Done, Outcome
+from peers import OURS, TOOLS
+
+TITLES = {TRAIN: "Forward and backward", FORWARD: "Forward alone"}
+
+
+def write_report(
+    out: Path, setting: dict[str, Any], names: list[str], done: Done, reference: Cell
+) -> list[Path]:
+    """Write the three files and return their paths.
+
+    Args:
+        out: Path without an ending.
+        setting: Machine, versions and limits.
+        names: The tools in order, installed or not.
+        done: What was measured.
+        reference: The cell that all axes go through.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shown = [name for name in names if name in setting["versions"]]
+    picture, table, text = (out.parent / (out.name + end) for end in (".png", ".csv", ".md"))
+    draw(picture, shown, done, reference)
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(list_rows(shown, done))
+    lines = [
+        f"# The recurrence beside other libraries, {setting['started'][:10]}",
+        "",
+        *describe_setting(setting),
+        "",
+        *compare(shown, done),
+        f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n",
+        *(line for what in (TRAIN, FORWARD) for line in tabulate_times(what, shown, done)),
+        *tabulate_memory(shown, done),
+        *tabulate_tools(names, setting["versions"], done, reference),
+    ]
+    text.write_text("\n".join(lines) + "\n")
+    return [text, table, picture]
+
+
+def describe_setting(setting: dict[str, Any]) -> list[str]:
+    """What was run, where, and how."""
+    limits = setting["limits"]
+    return [
+        f"{setting['machine']}, of which {setting['threads']} used; Python {setting['python']}. "
+        f"Started {setting['started']} UTC at a load average of {setting['load']}.",
+        "",
+        "The recurrence: 2 layers of RY, RZ on every qubit and CZ on a line (`linear`), X, Y and Z "
+        "of every qubit read after each step, an affine controller on [x ; readouts], the state "
+        "carried on. The loss is the mean square readout; gradients are those of the controller. "
+        "All tools have the same weights and inputs, and each is timed in a process of its own "
+        f"after its readouts and gradients agreed with this package's within "
+        f"{limits['readouts']:g} and {limits['gradients']:g} of the largest.",
+        "",
+        f"Milliseconds, the best of {limits['rounds']} alternated rounds; in brackets, times "
+        f"slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
+        f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s of its own "
+        "(the CSV file has the number of rounds, and medians). `over`: one call, or loading and "
+        f"compiling ({limits['build']:g} s), took more than it may; `as above`: it was over at a "
+        "smaller size. Compiling is in no time but told below.",
+    ]
+
+
+def compare(names: list[str], done: Done) -> list[str]:
+    """How many cells each peer was measured in, and where it was nearest."""
+    lines = ["| peer | cells | times slower: least | median | most |", "|---|---|---|---|---|"]
+    for name in names:
+        ratios = {
+            cell: outcomes[name].best(TRAIN) / outcomes[OURS].best(TRAIN)
+            for cell, outcomes in done.items()
+            if outcomes[name].seconds[TRAIN] and outcomes[OURS].seconds[TRAIN]
+        }
+        if name == OURS or not ratios:
+            continue
+        nearest = min(ratios, key=ratios.__getitem__)
+        lines.append(
+            f"| {TOOLS[name].title} | {len(ratios)} of {len(done)} "
+            f"| {ratios[nearest]:.3g} ({nearest}) | {statistics.median(ratios.values()):.3g} "
+            f"| {max(ratios.values()):.3g} |"
+        )
+    return lines
+
+
+def tabulate_times(what: str, names: list[str], done: Done) -> list[str]:
+    """Milliseconds and ratios of every cell and tool."""
+    rows = []
+    for outcomes in done.values():
+        own = outcomes[OURS].best(what)
+        rows.append([_write_time(outcomes[name], what, own, name == OURS) for name in names])
+    return [f"## {TITLES[what]}", "", *_tabulate(names, done, rows), ""]
+
+
+def tabulate_memory(names: list[str], done: Done) -> list[str]:
+    """Growth of the resident set, of the cells where it was measured."""
+    chosen = [cell for cell, outcomes in done.items() if outcomes[OURS].memory is not None]
+    rows = []
+    for cell in chosen:
+        memory = [done[cell][name].memory for name in names]
+        rows.append(["-" if size is None else f"{size / 2**20:.1f}" for size in memory])
+    return [
+        "## Memory",
+        "",
+        "MiB by which the largest resident set of a process grows in its first forward and "
+        "backward, with libraries loaded and everything compiled, in a fresh process each.",
+        "",
+        *_tabulate(names, chosen, rows),
+        "",
+    ]
+
+
+def tabulate_tools(
+    names: list[str], versions: dict[str, dict[str, str]], done: Done, reference: Cell
+) -> list[str]:
+    """How each tool was used, what it compiled, and how well it agreed."""
+    lines = [
+        "## Tools",
+        "",
+        f"Compiling and the first forward and backward at the reference ({reference}); the largest "
+        "difference from this package's readouts and gradients in all cells.",
+        "",
+        "| tool | versions | how | compiling, s | first call, s | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        entry = TOOLS[name]
+        if name not in versions:
+            lines.append(f"| {entry.title} | not installed | {entry.how} | | | |")
+            continue
+        found = ", ".join(f"{package} {version}" for package, version in versions[name].items())
+        outcomes = [outcomes[name] for outcomes in done.values()]
+        at = done[reference][name] if reference in done else Outcome(reason="not in this grid")
+        first = ["", ""] if at.reason else [f"{at.compile_seconds:.1f}", f"{at.first_seconds:.3f}"]
+        worst = max((outcome.difference for outcome in outcomes), default=0.0)
+        lines.append(
+            f"| {entry.title} | {found} | {entry.how} | {' | '.join(first)} | {worst:.0e} |"
+        )
+    return lines
+
+
+def list_rows(names: list[str], done: Done) -> Iterable[list[object]]:
+    """The header and a row for every cell and tool; empty fields were not measured."""
+    yield [
+        *("tool", *Cell._fields),
+        *(f"{what}_{kind}_ms" for what in (FORWARD, TRAIN) for kind in ("best", "median")),
+        *("rounds", "compile_s", "first_s", "memory_bytes", "difference", "reason"),
+    ]
+    for cell, outcomes in done.items():
+        for name in names:
+            outcome = outcomes[name]
+            times = (
+                f"{1e3 * seconds:.4f}" if outcome.seconds[what] else ""
+                for what in (FORWARD, TRAIN)
+                for seconds in (outcome.best(what), outcome.middle(what))
+            )
+            yield [
+                *(name, *cell, *times, len(outcome.seconds[TRAIN])),
+                *(f"{outcome.compile_seconds:.2f}", f"{outcome.first_seconds:.4f}"),
+                "" if outcome.memory is None else outcome.memory,
+                *(f"{outcome.difference:.1e}", outcome.reason),
+            ]
+
+
+def draw(path: Path, names: list[str], done: Done, reference: Cell) -> None:
+    """Milliseconds of forward and backward along the axes, log-log, a line a tool."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    labels = {"qubits": "qubits n", "steps": "steps T", "batch": "sequences B"}
+    figure, panels = plt.subplots(1, 3, figsize=(13, 4.5), sharey=True, layout="constrained")
+    for axes, (size, label) in zip(panels, labels.items(), strict=True):
+        along = [cell for cell in done if is_along(cell, size, reference)]
+        for k, name in enumerate(names):
+            points = [
+                (getattr(cell, size), 1e3 * done[cell][name].best(TRAIN))
+                for cell in sorted(along)
+                if done[cell][name].seconds[TRAIN]
+            ]
+            style = {"color": f"C{k}", "marker": "os^Dv<>pX"[k % 9], "label": TOOLS[name].title}
+            axes.plot(*zip(*points, strict=True) if points else ([], []), **style)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        ticks = sorted(getattr(cell, size) for cell in along)
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("forward and backward, ms")
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside right center", fontsize="small")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def is_along(cell: Cell, size: str, reference: Cell) -> bool:
+    """Whether a cell differs from the reference in one size at most."""
+    return cell._replace(**{size: getattr(reference, size)}) == reference
+
+
+def _tabulate(names: list[str], cells: Iterable[Cell], rows: list[list[str]]) -> list[str]:
+    titles = [TOOLS[name].title for name in names]
+    return [
+        f"| n | T | B | {' | '.join(titles)} |",
+        "|---|---|---|" + "---|" * len(titles),
+        *(
+            f"| {cell.qubits} | {cell.steps} | {cell.batch} | {' | '.join(row)} |"
+            for cell, row in zip(cells, rows, strict=True)
+        ),
+    ]
+
+
+def _write_time(outcome: Outcome, what: str, own: float, is_own: bool) -> str:
+    if not outcome.seconds[what]:
+        return outcome.reason
+    best = outcome.best(what)
+    digits = f"{1e3 * best:.3g}" if best < 1 else f"{1e3 * best:.0f}"
+    return digits if is_own else f"{digits} ({best / own:.3g})"

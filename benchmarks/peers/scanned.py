@@ -1,0 +1,60 @@
+"""The recurrence in jax: steps of a library in one scan over time, all of it compiled by XLA."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from peers.problem import Array, Problem, Result
+
+Step = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+class Scanned:
+    """Forward, and forward with backward, of a problem.
+
+    Args:
+        problem: What to compute.
+        step: From states (B, 2^n) and angles (B, 2 n L) to the states after a step and their
+            readouts (B, 3 n).
+    """
+
+    def __init__(self, problem: Problem, step: Step) -> None:
+        num_qubits, batch = problem.num_qubits, len(problem.x)
+
+        def read(weight: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
+            def advance(carry: tuple[jax.Array, jax.Array], inputs: jax.Array) -> object:
+                psi, readouts = carry
+                theta = jnp.concatenate((inputs, readouts), 1) @ weight.T + bias
+                carry = step(psi, theta)
+                return carry, carry[1]
+
+            psi = jnp.zeros((batch, 1 << num_qubits), jnp.complex64).at[:, 0].set(1.0)
+            ground = jnp.asarray([0.0] * (2 * num_qubits) + [1.0] * num_qubits, jnp.float32)
+            first = (psi, jnp.broadcast_to(ground, (batch, 3 * num_qubits)))
+            _, readouts = jax.lax.scan(advance, first, x.swapaxes(0, 1))
+            return readouts.swapaxes(0, 1)
+
+        def lose(weight: jax.Array, bias: jax.Array, x: jax.Array) -> object:
+            readouts = read(weight, bias, x)
+            return jnp.square(readouts).mean(), readouts
+
+        self._arrays = [jnp.asarray(part) for part in (problem.weight, problem.bias, problem.x)]
+        start = time.perf_counter()
+        self._read = jax.jit(read).lower(*self._arrays).compile()
+        gradient = jax.value_and_grad(lose, argnums=(0, 1), has_aux=True)
+        self._train = jax.jit(gradient).lower(*self._arrays).compile()
+        self.compile_seconds = time.perf_counter() - start
+
+    def forward(self) -> Array:
+        """The readouts (B, T, 3 n)."""
+        return np.asarray(self._read(*self._arrays))
+
+    def train(self) -> Result:
+        """Readouts and gradients of the mean square readout."""
+        (_, readouts), (weight, bias) = self._train(*self._arrays)
+        return Result(np.asarray(readouts), np.asarray(weight), np.asarray(bias))
