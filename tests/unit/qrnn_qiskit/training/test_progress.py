@@ -44,7 +44,7 @@ def test_the_bar_of_a_training_tells_epoch_speed_and_loss(
     monkeypatch.setenv("COLUMNS", "120")
     clock = iter(range(1000))
     with TrainingProgress(enabled=True) as bar:
-        bar._bars.get_time = lambda: next(clock) / 2  # type: ignore[method-assign]
+        bar.get_time = lambda: next(clock) / 2  # type: ignore[method-assign]
         for step in range(1, 8):
             bar.show_step(step, 5, 4, 0.25)
     shown = plain(capfd.readouterr().err)
