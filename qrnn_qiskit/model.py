@@ -312,5 +312,7 @@ class QRNN(RecurrentModel):
 
 def _pad(output: Tensor, steps: int) -> Tensor:
     """Zeros after the last step that any sequence has."""
+    if output.shape[1] == steps:
+        return output
     padding = output.new_zeros(len(output), steps - output.shape[1], output.shape[2])
-    return torch.cat((output, padding), 1) if padding.numel() else output
+    return torch.cat((output, padding), 1)

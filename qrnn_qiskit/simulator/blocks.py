@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
+from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 
 
 def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
@@ -23,8 +24,10 @@ def pack_states(
     """Lay out complex states (B, 2^n), or |0...0>, as (blocks, 2^n * 2 * lanes)."""
     lanes, blocks = lanes_per_vector(real), count_blocks(batch_size, real)
     states = allocate_aligned((blocks, 1 << num_qubits, 2, lanes), real)
-    states[:, 0, 0, :] = 1.0
-    if vector is not None:
+    if vector is None:
+        states[:, 0, 0, :] = 1.0
+    else:
+        states[-1, 0, 0, :] = 1.0  # idle lanes need a norm
         sequences = states.transpose(0, 3, 1, 2)
         parts = torch.view_as_real(vector.detach().resolve_conj()).numpy()
         for block in range(blocks):
@@ -39,3 +42,27 @@ def unpack_states(states: NDArray[Any], batch_size: int, num_qubits: int) -> Ten
     split = states.reshape(blocks, 1 << num_qubits, 2, -1).transpose(0, 3, 1, 2)
     merged = split.reshape(-1, 1 << num_qubits, 2)[:batch_size]
     return torch.view_as_complex(torch.from_numpy(np.ascontiguousarray(merged)))
+
+
+@kernel
+def zero_vectors(count: int, lanes: int, like: Any) -> Any:
+    """An aligned array of ``count`` lane vectors of 0, of the dtype of ``like``."""
+    buffer = np.zeros((count + 1) * lanes, like.dtype)
+    start = (-buffer.ctypes.data % VECTOR_BYTES) // buffer.itemsize
+    return buffer[start : start + count * lanes]
+
+
+@kernel
+def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
+    """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors."""
+    for lane in range(min(lanes, batch.shape[0] - first)):
+        for i in range(batch.shape[2]):
+            block[i * lanes + lane] = batch[first + lane, step, i]
+
+
+@kernel
+def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
+    """Copy lane vectors to one step of the sequences from ``first`` on of (B, T, width)."""
+    for lane in range(min(lanes, batch.shape[0] - first)):
+        for i in range(batch.shape[2]):
+            batch[first + lane, step, i] = block[i * lanes + lane]

@@ -60,10 +60,17 @@ def _user_cache() -> Path | None:
         return None
 
 
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def kernel(function: Any) -> Any:
     """Decorate what compiled code alone calls: no wrapper for Python, no file of its own."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(error_model="numpy", **options)(function)
+    return numba.njit(error_model="numpy", **_NO_WRAPPERS)(function)
+
+
+def inline(function: Any) -> Any:
+    """Decorate a kernel whose code goes into the loops of its callers."""
+    return numba.njit(error_model="numpy", forceinline=True, **_NO_WRAPPERS)(function)
 
 
 def entry_point(function: Any) -> Any:

@@ -56,7 +56,7 @@ class Simulator:
         self.num_parameters = len(parameters)
         self.real = np.dtype("float32" if dtype == torch.float32 else "float64")
         self._program = compile_circuit(circuit, parameters, self.real)
-        self._paulis, matrix = compile_paulis(observables)
+        self._paulis, matrix = compile_paulis(observables, self.num_qubits)
         self._matrix = matrix.astype(self.real)
         self._is_plain = matrix.shape[0] == matrix.shape[1] and np.array_equal(
             matrix, np.eye(len(matrix))

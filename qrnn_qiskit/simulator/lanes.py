@@ -11,6 +11,7 @@ numbers, and arrays are one-dimensional and contiguous.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -132,30 +133,34 @@ for _function, _instruction, _arity in (
     _define_operator(_function, _instruction, _arity)
 
 
-def _square_root(typingctx: Any, vector: Any) -> Any:
-    """``square_root(vector)``, lane by lane."""
+def define_function(name: str, arity: int = 1) -> Any:
+    """LLVM's function ``name`` of lane vectors, lane by lane, for use in kernels."""
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector_type = args[0].type
-        name = f"llvm.sqrt.v{vector_type.count}f{sig.args[0].dtype.bitwidth}"
-        function_type = ir.FunctionType(vector_type, [vector_type])
-        function = cgutils.get_or_insert_function(builder.module, function_type, name)
-        return builder.call(function, [args[0]])
+    def make(vector: Any, count: int) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            vector_type = args[0].type
+            full_name = f"llvm.{name}.v{vector_type.count}f{sig.args[0].dtype.bitwidth}"
+            function_type = ir.FunctionType(vector_type, [vector_type] * count)
+            called = cgutils.get_or_insert_function(builder.module, function_type, full_name)
+            return builder.call(called, args)
 
-    return vector(vector), codegen
+        return vector(*([vector] * count)), codegen
+
+    if arity == 1:
+        return intrinsic(lambda typingctx, vector: make(vector, 1))
+    return intrinsic(lambda typingctx, vector, other: make(vector, 2))
 
 
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 splat: Any = intrinsic(_splat_number)
-square_root: Any = intrinsic(_square_root)
+square_root: Any = define_function("sqrt")
 
 
 def allocate_aligned(shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDArray[Any]:
     """Return a zeroed array of ``shape`` whose first number starts a lane vector in memory."""
-    itemsize = np.dtype(dtype).itemsize
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     buffer = np.zeros(size + lanes_per_vector(dtype), dtype)
-    start = (-buffer.ctypes.data % VECTOR_BYTES) // itemsize
+    start = -buffer.__array_interface__["data"][0] % VECTOR_BYTES // buffer.itemsize
     aligned: NDArray[Any] = buffer[start : start + size].reshape(shape)
     return aligned

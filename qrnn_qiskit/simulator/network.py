@@ -11,6 +11,17 @@ import math
 from typing import Any, NamedTuple
 
 from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.doubles import (
+    DOUBLE_LANES,
+    absolute,
+    copy_sign,
+    define_polynomial,
+    exponential,
+    greater,
+    load_part,
+    spread,
+    store_part,
+)
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 LINEAR, RELU, GELU, GLU = 0, 1, 2, 3
@@ -63,31 +74,66 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
         i += 1
 
 
+# erfc(z) exp(z^2) / t for z >= 0 is this polynomial of 2 t - 1, t = 3 / (3 + z), within 4e-16 of
+# it: the interpolation in 25 Chebyshev nodes.
+_tail_series: Any = define_polynomial(
+    [
+        6.034271894545842e-11,
+        -2.700889541334419e-10,
+        -3.598345759503592e-10,
+        2.8963907655785435e-09,
+        -2.3845837151650604e-10,
+        -1.7056980515505438e-08,
+        1.521823345741905e-08,
+        7.794578660145061e-08,
+        -1.3585628142274327e-07,
+        -3.329341506078094e-07,
+        9.217159972005492e-07,
+        1.5830066026471314e-06,
+        -5.823491992514211e-06,
+        -1.0132682786548133e-05,
+        3.5853822251279296e-05,
+        9.225927107779572e-05,
+        -0.00018276989641738932,
+        -0.0010113539986468072,
+        -0.0004041388757936664,
+        0.008942411541347221,
+        0.039842587095765526,
+        0.10348908730019453,
+        0.19674278570136725,
+        0.29446481772329447,
+        0.3580023023627799,
+    ]
+)
+
+
 @kernel
 def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
     """Set ``hidden`` to the activation of ``first`` and ``slope`` to its derivatives by ``first``.
 
     GELU is the exact one, u Phi(u). GLU multiplies the first half by the sigmoid of the second.
     """
-    if kind == GLU:
-        half = hidden.size
-        for i in range(half):
-            value, gate = first[i], first[half + i]
-            sigmoid = 1.0 / (1.0 + math.exp(-gate))
-            hidden[i] = value * sigmoid
-            slope[i] = sigmoid
-            slope[half + i] = value * sigmoid * (1.0 - sigmoid)
-        return
-    for i in range(hidden.size):
-        u = first[i]
-        if kind == RELU:
-            hidden[i] = u if u > 0.0 else 0.0
-            slope[i] = 1.0 if u > 0.0 else 0.0
+    parts = hidden.size // DOUBLE_LANES
+    zero, one, half = spread(0.0), spread(1.0), spread(0.5)
+    for i in range(parts):
+        u = load_part(first, i)
+        if kind == GLU:
+            gate = load_part(first, parts + i)
+            sigmoid = one / (one + exponential(-gate))
+            store_part(hidden, i, u * sigmoid)
+            store_part(slope, i, sigmoid)
+            store_part(slope, parts + i, u * sigmoid * (one - sigmoid))
+        elif kind == RELU:
+            step = half - copy_sign(half, zero - u)  # 0 at 0, as in torch
+            store_part(hidden, i, greater(u, zero))
+            store_part(slope, i, step)
         else:
-            below = 0.5 + 0.5 * math.erf(u * math.sqrt(0.5))
-            density = math.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
-            hidden[i] = u * below
-            slope[i] = below + u * density
+            bell = exponential(-half * u * u)
+            t = spread(3.0) / (spread(3.0) + spread(math.sqrt(0.5)) * absolute(u))
+            tail = half * bell * t * _tail_series(t + t - one)
+            below = half + copy_sign(half - tail, u)
+            store_part(hidden, i, u * below)
+            store_part(slope, i, below + spread(1.0 / math.sqrt(2.0 * math.pi)) * u * bell)
 
 
 @kernel

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
+from qrnn_qiskit.simulator.blocks import gather_step, zero_vectors
 from qrnn_qiskit.simulator.channels import apply_map, merge_outcomes, split_outcomes
 from qrnn_qiskit.simulator.compilation import entry_point, kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
@@ -144,15 +145,17 @@ def _run_block(block: int, arguments: Any) -> None:
     size = rho.shape[2]
     lanes = size >> (2 * n + 1)
     first = block * lanes
-    turns = np.empty(2 * program.offset.size * lanes, rho.dtype)
-    scratch = np.empty(scratch_vectors(2 * n) * lanes, rho.dtype)
+    turns = zero_vectors(2 * program.offset.size, lanes, rho)
+    scratch = zero_vectors(scratch_vectors(2 * n), lanes, rho)
+    angles = zero_vectors(theta.shape[3], lanes, rho)
     residual = np.zeros((rho.shape[1], program.offset.size * lanes))
     state = rho[block]
     for step in range(theta.shape[2]):
         total = totals[step % totals.shape[0], block]
         total[:] = 0.0
         for c in range(branches if step == 0 else rho.shape[1]):
-            gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+            gather_step(theta[c], step, first, lanes, angles)
+            gather_turns(program, angles, turns, residual[c])
             evolve(program, state[c], turns, scratch)
             _add(state[c], total, size // lanes)
         scale = scales[step % totals.shape[0], block]
@@ -226,10 +229,10 @@ def _reverse_block(block: int, arguments: Any) -> None:
     size = start.shape[2]
     lanes = size >> (2 * n + 1)
     first = block * lanes
-    turns = np.empty(2 * program.offset.size * lanes, start.dtype)
-    scratch = np.empty(scratch_vectors(2 * n) * lanes, start.dtype)
-    slopes = np.empty(program.offset.size * lanes, start.dtype)
-    angles = np.zeros(theta.shape[3] * lanes, start.dtype)
+    turns = zero_vectors(2 * program.offset.size, lanes, start)
+    scratch = zero_vectors(scratch_vectors(2 * n), lanes, start)
+    slopes = zero_vectors(program.offset.size, lanes, start)
+    angles = zero_vectors(theta.shape[3], lanes, start)
     residual = np.zeros((start.shape[1], program.offset.size * lanes))
     state, pull = start[block], lam[block]
     before = np.empty_like(state)
@@ -248,11 +251,12 @@ def _reverse_block(block: int, arguments: Any) -> None:
             before[:] = state
         pull[1:] = pull[0]
         for c in range(count):
-            gather_turns(program, theta[c], step, first, lanes, turns, residual[c])
+            gather_step(theta[c], step, first, lanes, angles)
+            gather_turns(program, angles, turns, residual[c])
             evolve(program, before[c], turns, scratch)
             slopes[:] = 0.0
             unevolve(program, before[c], pull[c], turns, slopes, scratch)
-            scatter_slopes(program, slopes, lanes, angles)
+            scatter_slopes(program, slopes, angles)
             for lane in range(min(lanes, theta.shape[1] - first)):
                 for i in range(theta.shape[3]):
                     gradient[c, first + lane, step, i] = angles[i * lanes + lane]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.blocks import zero_vectors
+from qrnn_qiskit.simulator.compilation import inline, kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
-from qrnn_qiskit.simulator.rotations import insert_zero
+from qrnn_qiskit.simulator.rotations import insert_zero, load_eight
 
 # A sum over all amplitudes is a sum of sums over this many: in one long chain, float32 would lose
 # a digit for every factor of ten in its length.
@@ -21,11 +20,18 @@ _TILE = 128
 
 
 @kernel
-def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
-    """Scale ``psi`` to norm 1 lane by lane, and ``lam`` (may be empty) by the same factor.
+def scale_state(psi: Any, num_vectors: int, factor: Any) -> None:
+    """Multiply ``psi`` by ``factor`` lane by lane."""
+    for k in range(num_vectors):
+        store(psi, k, factor * load(psi, k))
+
+
+@kernel
+def normalize(psi: Any, lam: Any, num_amplitudes: int) -> None:
+    """Scale ``psi`` to norm 1 lane by lane, and ``lam`` by the same factor.
 
     Rounded cosines and sines make every step change the norm by the same tiny factor, which grows
-    with the number of steps; ``lam`` went through the same step backwards.
+    with the number of steps; ``lam`` went through the same steps backwards.
     """
     total = splat(psi, 0.0)
     for start in range(0, num_amplitudes, _TILE):
@@ -35,18 +41,16 @@ def normalize(psi: Any, num_amplitudes: int, lam: Any) -> None:
             part = part + u * u + v * v
         total = total + part
     scale = splat(psi, 1.0) / square_root(total)
-    for k in range(2 * num_amplitudes):
-        store(psi, k, scale * load(psi, k))
-    if lam.size:
-        for k in range(2 * num_amplitudes):
-            store(lam, k, scale * load(lam, k))
+    scale_state(psi, 2 * num_amplitudes, scale)
+    scale_state(lam, 2 * num_amplitudes, scale)
 
 
 @kernel
-def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> None:
-    """Write <psi|P|psi> of every Pauli string to ``values``."""
-    if paulis.diagonal_mask.size:
-        _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
+def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
+    """Write <psi|P|psi> / <psi|psi> of every Pauli string to ``values``; return <psi|psi>."""
+    total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
+    for window in range(len(paulis.neighbours)):
+        _read_neighbours(psi, num_qubits, paulis.neighbours[window], values)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _read_flips(
@@ -58,14 +62,16 @@ def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> None:
             paulis.term[start:stop],
             values,
         )
+    scale_state(values, paulis.num_strings, splat(psi, 1.0) / total)
+    return total
 
 
 @kernel
-def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: Any) -> None:
+def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: Any) -> Any:
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     zero = splat(psi, 0.0)
-    sums = np.zeros((lows + highs) * (psi.size >> (num_qubits + 1)), psi.dtype)
+    sums = zero_vectors(lows + highs, psi.size >> (num_qubits + 1), psi)
     for h in range(highs):
         high_sum = zero
         for i in range(lows):
@@ -91,6 +97,55 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
                     part = part - w if is_odd(x & mask) else part + w
                 total = total + part
         store(values, terms[k], total)
+    return signed_sum(sums, lows, highs, 0)
+
+
+@inline
+def _multiply_conjugate(sums: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Add conj(c + i d) (a + i b) to the real and imaginary part ``sums``."""
+    return sums[0] + c * a + d * b, sums[1] + c * b - d * a
+
+
+@kernel
+def _read_neighbours(psi: Any, num_qubits: int, places: Any, values: Any) -> None:
+    """X and Y of three neighbour qubits in one pass."""
+    low = places[0]
+    far = 2 << low
+    zero = (splat(psi, 0.0), splat(psi, 0.0))
+    first, second, third = zero, zero, zero
+    groups = 1 << (num_qubits - 3)
+    for start in range(0, groups, _TILE >> 2):
+        one, two, three = zero, zero, zero
+        for k in range(start, min(start + (_TILE >> 2), groups)):
+            i = ((k >> low) << (low + 4)) | ((k & ((1 << low) - 1)) << 1)
+            a, b, c, d, e, f, g, h = load_eight(psi, i, far)
+            p, q, r, s, t, u, v, w = load_eight(psi, i + 1, far)
+            one = _multiply_conjugate(one, a, p, b, q)
+            one = _multiply_conjugate(one, c, r, d, s)
+            one = _multiply_conjugate(one, e, t, f, u)
+            one = _multiply_conjugate(one, g, v, h, w)
+            two = _multiply_conjugate(two, a, p, c, r)
+            two = _multiply_conjugate(two, b, q, d, s)
+            two = _multiply_conjugate(two, e, t, g, v)
+            two = _multiply_conjugate(two, f, u, h, w)
+            three = _multiply_conjugate(three, a, p, e, t)
+            three = _multiply_conjugate(three, b, q, f, u)
+            three = _multiply_conjugate(three, c, r, g, v)
+            three = _multiply_conjugate(three, d, s, h, w)
+        first = first[0] + one[0], first[1] + one[1]
+        second = second[0] + two[0], second[1] + two[1]
+        third = third[0] + three[0], third[1] + three[1]
+    _write_pair(first, places[1], places[2], values)
+    _write_pair(second, places[3], places[4], values)
+    _write_pair(third, places[5], places[6], values)
+
+
+@kernel
+def _write_pair(sums: Any, place_x: int, place_y: int, values: Any) -> None:
+    if place_x >= 0:
+        store(values, place_x, splat(values, 2.0) * sums[0])
+    if place_y >= 0:
+        store(values, place_y, splat(values, -2.0) * sums[1])
 
 
 @kernel
@@ -109,25 +164,6 @@ def _read_flips(
     pivot = _lowest_bit(flip)
     pairs = 1 << (num_qubits - 1)
     zero, two = splat(psi, 0.0), splat(psi, 2.0)
-    rest = 0
-    for k in range(z_masks.size):
-        rest |= z_masks[k] & ~(1 << pivot)
-    if rest == 0:
-        # Single X and Y, the usual readouts: no signs, two sums serve the whole group.
-        re, im = zero, zero
-        for start in range(0, pairs, _TILE):
-            part_re, part_im = zero, zero
-            for k in range(start, min(start + _TILE, pairs)):
-                x = insert_zero(k, pivot)
-                y = x ^ flip
-                a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
-                c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
-                part_re = part_re + c * a + d * b
-                part_im = part_im + c * b - d * a
-            re, im = re + part_re, im + part_im
-        for k in range(z_masks.size):
-            store(values, terms[k], two * _times_power(re, im, powers[k]))
-        return
     for e in range(z_masks.size):
         total = zero
         for start in range(0, pairs, _TILE):
@@ -160,6 +196,8 @@ def pull_paulis(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) 
     """Add 2 sum_j weights_j P_j psi, the derivative of the readouts by psi, to ``lam``."""
     if paulis.diagonal_mask.size:
         _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, weights)
+    for window in range(len(paulis.neighbours)):
+        _pull_neighbours(psi, lam, num_qubits, paulis.neighbours[window], weights)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _pull_flips(
@@ -181,7 +219,7 @@ def _pull_diagonal(
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     two = splat(psi, 2.0)
-    table = np.zeros((lows + highs) * (psi.size >> (num_qubits + 1)), psi.dtype)
+    table = zero_vectors(lows + highs, psi.size >> (num_qubits + 1), psi)
     for k in range(masks.size):
         weight = two * load(weights, terms[k])
         mask = masks[k]
@@ -210,6 +248,47 @@ def _pull_diagonal(
                 store(lam, 2 * x + part, value)
 
 
+@inline
+def _load_weights(weights: Any, place_x: int, place_y: int) -> Any:
+    """Twice the weights of X and Y of a qubit; 0 for a negative place."""
+    zero, two = splat(weights, 0.0), splat(weights, 2.0)
+    x = two * load(weights, place_x) if place_x >= 0 else zero
+    y = two * load(weights, place_y) if place_y >= 0 else zero
+    return x, y
+
+
+@inline
+def _pull_three(lam: Any, i: int, one: Any, two: Any, three: Any) -> None:
+    """Add to an amplitude of ``lam`` what three others of psi give, each (x, y, re, im)."""
+    re, im = load(lam, i), load(lam, i + 1)
+    for x, y, c, d in (one, two, three):
+        re, im = re + x * c + y * d, im + x * d - y * c
+    store(lam, i, re)
+    store(lam, i + 1, im)
+
+
+@kernel
+def _pull_neighbours(psi: Any, lam: Any, num_qubits: int, places: Any, weights: Any) -> None:
+    """X and Y of three neighbour qubits in one pass."""
+    low = places[0]
+    far = 2 << low
+    x0, y0 = _load_weights(weights, places[1], places[2])
+    x1, y1 = _load_weights(weights, places[3], places[4])
+    x2, y2 = _load_weights(weights, places[5], places[6])
+    for n in range(1 << (num_qubits - 3)):
+        i = ((n >> low) << (low + 4)) | ((n & ((1 << low) - 1)) << 1)
+        a, b, c, d, e, f, g, h = load_eight(psi, i, far)
+        p, q, r, s, t, u, v, w = load_eight(psi, i + 1, far)
+        _pull_three(lam, i, (x0, y0, b, q), (x1, y1, c, r), (x2, y2, e, t))
+        _pull_three(lam, i + far, (x0, -y0, a, p), (x1, y1, d, s), (x2, y2, f, u))
+        _pull_three(lam, i + 2 * far, (x0, y0, d, s), (x1, -y1, a, p), (x2, y2, g, v))
+        _pull_three(lam, i + 3 * far, (x0, -y0, c, r), (x1, -y1, b, q), (x2, y2, h, w))
+        _pull_three(lam, i + 4 * far, (x0, y0, f, u), (x1, y1, g, v), (x2, -y2, a, p))
+        _pull_three(lam, i + 5 * far, (x0, -y0, e, t), (x1, y1, h, w), (x2, -y2, b, q))
+        _pull_three(lam, i + 6 * far, (x0, y0, h, w), (x1, -y1, e, t), (x2, -y2, c, r))
+        _pull_three(lam, i + 7 * far, (x0, -y0, g, v), (x1, -y1, f, u), (x2, -y2, d, s))
+
+
 @kernel
 def _pull_flips(
     psi: Any,
@@ -223,23 +302,14 @@ def _pull_flips(
 ) -> None:
     pivot = _lowest_bit(flip)
     zero, two = splat(psi, 0.0), splat(psi, 2.0)
-    rest = 0
-    for k in range(z_masks.size):
-        rest |= z_masks[k] & ~(1 << pivot)
-    re, im = zero, zero
-    if rest == 0:
-        for k in range(z_masks.size):
-            weight = two * load(weights, terms[k])
-            re, im = _add_power(re, im, weight, powers[k])
     for k in range(1 << (num_qubits - 1)):
         x = insert_zero(k, pivot)
         y = x ^ flip
-        if rest != 0:
-            re, im = zero, zero
-            for e in range(z_masks.size):
-                weight = two * load(weights, terms[e])
-                signed = -weight if is_odd(x & z_masks[e]) else weight
-                re, im = _add_power(re, im, signed, powers[e])
+        re, im = zero, zero
+        for e in range(z_masks.size):
+            weight = two * load(weights, terms[e])
+            signed = -weight if is_odd(x & z_masks[e]) else weight
+            re, im = _add_power(re, im, signed, powers[e])
         a, b = load(psi, 2 * x), load(psi, 2 * x + 1)
         c, d = load(psi, 2 * y), load(psi, 2 * y + 1)
         store(lam, 2 * x, load(lam, 2 * x) + re * c + im * d)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from qrnn_qiskit.simulator.blocks import zero_vectors
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
@@ -166,7 +165,7 @@ def unapply_phases(
             store(slopes, columns[k], load(slopes, columns[k]) + half * slope)
     _fill_table(scratch, 0, 0, low, True, sites, columns, turns)
     _fill_table(scratch, 2 * lows, low, num_qubits - low, False, sites, columns, turns)
-    sums = np.zeros((lows + highs) * (psi.size >> (num_qubits + 1)), psi.dtype)
+    sums = zero_vectors(lows + highs, psi.size >> (num_qubits + 1), psi)
     for h in range(highs):
         p, q = load(scratch, 2 * (lows + h)), load(scratch, 2 * (lows + h) + 1)
         high_sum = zero

@@ -161,11 +161,14 @@ class _Recurrence(torch.autograd.Function):
             by_last = simulator.view_real(vector_gradient)
         weights = _collect(simulator, output_gradient, final_gradient, ctx.ends, values.shape[1])
 
+        is_linear = network.kind == LINEAR
         by_x = torch.empty_like(x) if ctx.needs_input_grad[3] else None
-        # A last column of ones turns the same product into the derivative by the biases.
-        num_heard = values.shape[2] if feedback.shape[1] else 0
-        by_first = x.new_zeros(len(first), width + num_heard + 1)
-        by_output = x.new_zeros(network.output.shape[0], network.output.shape[1] + 1)
+        by_input, by_bias = x.new_zeros(len(first), width), x.new_zeros(len(first))
+        by_strings = x.new_zeros(len(first), values.shape[2])
+        by_output, by_output_bias = (
+            x.new_zeros(network.output.shape),
+            x.new_zeros(network.bias.size),
+        )
         fed = np.zeros((batch, 1, simulator.num_strings), simulator.real)
         by_layer = x.new_zeros(0)
         for start, stop in reversed(_windows(steps)):
@@ -183,32 +186,29 @@ class _Recurrence(torch.autograd.Function):
                 by_last,
             )
             by_theta, by_layer = map(torch.from_numpy, gradients)
-            seen = x.new_ones(batch, stop - start, by_first.shape[1])
-            seen[:, :, :width] = x[:, start:stop]
-            if num_heard:
-                heard = seen[:, :, width:-1]
-                heard[:, 1:] = values[:, start : stop - 1]
-                heard[:, 0] = values[:, start - 1] if start else 0.0
-            by_first.addmm_(by_layer.flatten(0, 1).t(), seen.flatten(0, 1))
+            flat = by_layer.flatten(0, 1)
+            by_input.addmm_(flat.t(), x[:, start:stop].flatten(0, 1))
+            by_bias += flat.sum(0)
             if by_x is not None:
                 by_x[:, start:stop] = by_layer @ first[:, :width]
-            if network.kind != LINEAR:
+            if feedback.shape[1]:
+                since = max(start, 1)
+                hearing = by_layer[:, since - start :].mT
+                by_strings += torch.bmm(hearing, values[:, since - 1 : stop - 1]).sum(0)
+            if not is_linear:
                 angles = by_theta.flatten(0, 1)
-                by_output[:, :-1].addmm_(angles.t(), hidden[:, start:stop].flatten(0, 1))
-                by_output[:, -1] += angles.sum(0)
-        by_input, by_bias = by_first[:, :width], by_first[:, -1]
-        by_readouts = None
-        if num_heard:
-            by_feedback = simulator.combine(by_first[:, width:-1].numpy())
-            by_feedback = torch.from_numpy(by_feedback).addmm(by_layer[:, 0].t(), readouts)
-            by_input = torch.cat((by_input, by_feedback), 1)
+                by_output.addmm_(angles.t(), hidden[:, start:stop].flatten(0, 1))
+                by_output_bias += angles.sum(0)
+        by_first, by_readouts = by_input, None
+        if feedback.shape[1]:
+            by_feedback = torch.from_numpy(simulator.combine(by_strings.numpy()))
+            by_feedback = by_feedback.addmm(by_layer[:, 0].t(), readouts)
+            by_first = torch.cat((by_input, by_feedback), 1)
             if ctx.needs_input_grad[4]:
                 by_readouts = by_layer[:, 0] @ feedback
         by_vector = None if ctx.from_zero else simulator.unpack(adjoint, batch)
-        of_output = (None, None)
-        if network.kind != LINEAR:
-            of_output = (by_output[:, :-1], by_output[:, -1])
-        return None, None, by_vector, by_x, by_readouts, None, None, by_input, by_bias, *of_output
+        of_output = (None, None) if is_linear else (by_output, by_output_bias)
+        return None, None, by_vector, by_x, by_readouts, None, None, by_first, by_bias, *of_output
 
 
 def _collect(

@@ -10,158 +10,176 @@ from __future__ import annotations
 
 from typing import Any
 
-from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.compilation import inline, kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 
-@kernel
+@inline
 def insert_zero(index: int, position: int) -> int:
     """Move the bits of ``index`` from ``position`` upwards one place up."""
     return ((index >> position) << (position + 1)) | (index & ((1 << position) - 1))
 
 
-@kernel
-def rotate_one(psi: Any, pairs: int, qubit: int, turns: Any, column: int) -> None:
-    """Apply RY to one qubit; ``pairs`` is 2^(n-1)."""
-    c, s = load(turns, 2 * column), load(turns, 2 * column + 1)
-    for k in range(pairs):
-        i = insert_zero(k, qubit)
-        j = i | (1 << qubit)
-        for part in range(2):
-            a, b = load(psi, 2 * i + part), load(psi, 2 * j + part)
-            store(psi, 2 * i + part, c * a - s * b)
-            store(psi, 2 * j + part, s * a + c * b)
+@inline
+def _load_turn(turns: Any, column: int) -> Any:
+    """Cosine and sine of half of the angle of ``column``; those of 0 for a negative one."""
+    if column < 0:
+        return splat(turns, 1.0), splat(turns, 0.0)
+    return load(turns, 2 * column), load(turns, 2 * column + 1)
 
 
-@kernel
-def rotate_two(
-    psi: Any, quads: int, low: int, high: int, turns: Any, column_low: int, column_high: int
+@inline
+def _turn_back(turn: Any) -> Any:
+    return turn[0], -turn[1]
+
+
+@inline
+def _turn_pair(turn: Any, a: Any, b: Any) -> Any:
+    c, s = turn
+    return c * a - s * b, c * b + s * a
+
+
+@inline
+def load_eight(vectors: Any, i: int, far: int) -> Any:
+    """Eight lane vectors from number ``i`` on, ``far`` apart."""
+    return (
+        load(vectors, i),
+        load(vectors, i + far),
+        load(vectors, i + 2 * far),
+        load(vectors, i + 3 * far),
+        load(vectors, i + 4 * far),
+        load(vectors, i + 5 * far),
+        load(vectors, i + 6 * far),
+        load(vectors, i + 7 * far),
+    )
+
+
+@inline
+def _turn_and_store(
+    vectors: Any, i: int, far: int, eight: Any, first: Any, second: Any, third: Any
 ) -> None:
-    """Apply RY to qubits ``low`` < ``high`` in one pass; ``quads`` is 2^(n-2)."""
-    c, s = load(turns, 2 * column_low), load(turns, 2 * column_low + 1)
-    d, t = load(turns, 2 * column_high), load(turns, 2 * column_high + 1)
-    for k in range(quads):
-        i0 = insert_zero(insert_zero(k, low), high)
-        i1 = i0 | (1 << low)
-        i2 = i0 | (1 << high)
-        i3 = i1 | (1 << high)
-        for part in range(2):
-            a0, a1 = load(psi, 2 * i0 + part), load(psi, 2 * i1 + part)
-            a2, a3 = load(psi, 2 * i2 + part), load(psi, 2 * i3 + part)
-            b0, b1 = c * a0 - s * a1, s * a0 + c * a1
-            b2, b3 = c * a2 - s * a3, s * a2 + c * a3
-            store(psi, 2 * i0 + part, d * b0 - t * b2)
-            store(psi, 2 * i1 + part, d * b1 - t * b3)
-            store(psi, 2 * i2 + part, t * b0 + d * b2)
-            store(psi, 2 * i3 + part, t * b1 + d * b3)
+    """Rotate bits 0, 1 and 2 of the place in ``eight`` by (cosine, sine) each."""
+    a, b, c, d, e, f, g, h = eight
+    a, b = _turn_pair(first, a, b)
+    c, d = _turn_pair(first, c, d)
+    e, f = _turn_pair(first, e, f)
+    g, h = _turn_pair(first, g, h)
+    a, c = _turn_pair(second, a, c)
+    b, d = _turn_pair(second, b, d)
+    e, g = _turn_pair(second, e, g)
+    f, h = _turn_pair(second, f, h)
+    a, e = _turn_pair(third, a, e)
+    b, f = _turn_pair(third, b, f)
+    c, g = _turn_pair(third, c, g)
+    d, h = _turn_pair(third, d, h)
+    store(vectors, i, a)
+    store(vectors, i + far, b)
+    store(vectors, i + 2 * far, c)
+    store(vectors, i + 3 * far, d)
+    store(vectors, i + 4 * far, e)
+    store(vectors, i + 5 * far, f)
+    store(vectors, i + 6 * far, g)
+    store(vectors, i + 7 * far, h)
 
 
 @kernel
-def unrotate_one(
-    psi: Any, lam: Any, pairs: int, qubit: int, turns: Any, column: int, slopes: Any
+def rotate_three(psi: Any, vectors: int, qubit: int, turns: Any, columns: Any) -> None:
+    """Apply RY to ``qubit`` and the next two in one pass; a negative column leaves one as it is."""
+    first, second, third = (
+        _load_turn(turns, columns[0]),
+        _load_turn(turns, columns[1]),
+        _load_turn(turns, columns[2]),
+    )
+    bit = qubit + 1
+    far = 1 << bit
+    for k in range(vectors >> 3):
+        i = ((k >> bit) << (bit + 3)) | (k & (far - 1))
+        _turn_and_store(psi, i, far, load_eight(psi, i, far), first, second, third)
+
+
+@kernel
+def unrotate_three(
+    psi: Any, lam: Any, vectors: int, qubit: int, turns: Any, columns: Any, slopes: Any
 ) -> None:
-    """Undo RY on one qubit of ``psi`` and ``lam`` and add its derivative to ``slopes``."""
-    c, s = load(turns, 2 * column), load(turns, 2 * column + 1)
-    slope = splat(psi, 0.0)
-    for k in range(pairs):
-        i = insert_zero(k, qubit)
-        j = i | (1 << qubit)
-        for part in range(2):
-            a, b = load(psi, 2 * i + part), load(psi, 2 * j + part)
-            f, g = load(lam, 2 * i + part), load(lam, 2 * j + part)
-            slope = slope + a * g - b * f
-            store(psi, 2 * i + part, c * a + s * b)
-            store(psi, 2 * j + part, c * b - s * a)
-            store(lam, 2 * i + part, c * f + s * g)
-            store(lam, 2 * j + part, c * g - s * f)
-    store(slopes, column, load(slopes, column) + splat(psi, 0.5) * slope)
+    """Undo :func:`rotate_three` on ``psi`` and ``lam`` and add the derivatives to ``slopes``."""
+    first, second, third = (
+        _turn_back(_load_turn(turns, columns[0])),
+        _turn_back(_load_turn(turns, columns[1])),
+        _turn_back(_load_turn(turns, columns[2])),
+    )
+    low, middle, high = splat(psi, 0.0), splat(psi, 0.0), splat(psi, 0.0)
+    bit = qubit + 1
+    far = 1 << bit
+    for k in range(vectors >> 3):
+        i = ((k >> bit) << (bit + 3)) | (k & (far - 1))
+        a, b, c, d, e, f, g, h = load_eight(psi, i, far)
+        p, q, r, s, t, u, v, w = load_eight(lam, i, far)
+        low = low + a * q - b * p + c * s - d * r + e * u - f * t + g * w - h * v
+        middle = middle + a * r - c * p + b * s - d * q + e * v - g * t + f * w - h * u
+        high = high + a * t - e * p + b * u - f * q + c * v - g * r + d * w - h * s
+        _turn_and_store(psi, i, far, (a, b, c, d, e, f, g, h), first, second, third)
+        _turn_and_store(lam, i, far, (p, q, r, s, t, u, v, w), first, second, third)
+    _add_slope(slopes, columns[0], low)
+    _add_slope(slopes, columns[1], middle)
+    _add_slope(slopes, columns[2], high)
 
 
 @kernel
-def unrotate_two(
+def _add_slope(slopes: Any, column: int, slope: Any) -> None:
+    if column >= 0:
+        store(slopes, column, load(slopes, column) + splat(slopes, 0.5) * slope)
+
+
+@kernel
+def rotate_pairs(
+    psi: Any, vectors: int, target: int, control: int, turns: Any, column: int
+) -> None:
+    """Apply RY to ``target``, where ``control`` is 1 unless that is negative."""
+    turn = _load_turn(turns, column)
+    pairs = vectors >> (2 if control >= 0 else 1)
+    for k in range(pairs):
+        i = _pair(k, target, control)
+        j = i | (2 << target)
+        a, b = _turn_pair(turn, load(psi, i), load(psi, j))
+        store(psi, i, a)
+        store(psi, j, b)
+
+
+@kernel
+def unrotate_pairs(
     psi: Any,
     lam: Any,
-    quads: int,
-    low: int,
-    high: int,
-    turns: Any,
-    column_low: int,
-    column_high: int,
-    slopes: Any,
-) -> None:
-    """Undo RY on qubits ``low`` < ``high`` in one pass, with both derivatives."""
-    c, s = load(turns, 2 * column_low), load(turns, 2 * column_low + 1)
-    d, t = load(turns, 2 * column_high), load(turns, 2 * column_high + 1)
-    slope_low, slope_high = splat(psi, 0.0), splat(psi, 0.0)
-    for k in range(quads):
-        i0 = insert_zero(insert_zero(k, low), high)
-        i1 = i0 | (1 << low)
-        i2 = i0 | (1 << high)
-        i3 = i1 | (1 << high)
-        for part in range(2):
-            a0, a1 = load(psi, 2 * i0 + part), load(psi, 2 * i1 + part)
-            a2, a3 = load(psi, 2 * i2 + part), load(psi, 2 * i3 + part)
-            f0, f1 = load(lam, 2 * i0 + part), load(lam, 2 * i1 + part)
-            f2, f3 = load(lam, 2 * i2 + part), load(lam, 2 * i3 + part)
-            slope_low = slope_low + a0 * f1 - a1 * f0 + a2 * f3 - a3 * f2
-            slope_high = slope_high + a0 * f2 - a2 * f0 + a1 * f3 - a3 * f1
-            b0, b1 = c * a0 + s * a1, c * a1 - s * a0
-            b2, b3 = c * a2 + s * a3, c * a3 - s * a2
-            store(psi, 2 * i0 + part, d * b0 + t * b2)
-            store(psi, 2 * i1 + part, d * b1 + t * b3)
-            store(psi, 2 * i2 + part, d * b2 - t * b0)
-            store(psi, 2 * i3 + part, d * b3 - t * b1)
-            g0, g1 = c * f0 + s * f1, c * f1 - s * f0
-            g2, g3 = c * f2 + s * f3, c * f3 - s * f2
-            store(lam, 2 * i0 + part, d * g0 + t * g2)
-            store(lam, 2 * i1 + part, d * g1 + t * g3)
-            store(lam, 2 * i2 + part, d * g2 - t * g0)
-            store(lam, 2 * i3 + part, d * g3 - t * g1)
-    half = splat(psi, 0.5)
-    store(slopes, column_low, load(slopes, column_low) + half * slope_low)
-    store(slopes, column_high, load(slopes, column_high) + half * slope_high)
-
-
-@kernel
-def rotate_controlled(
-    psi: Any, quads: int, control: int, target: int, turns: Any, column: int
-) -> None:
-    """Apply RY to ``target`` where ``control`` is 1."""
-    c, s = load(turns, 2 * column), load(turns, 2 * column + 1)
-    for k in range(quads):
-        i = insert_zero(insert_zero(k, min(control, target)), max(control, target))
-        i |= 1 << control
-        j = i | (1 << target)
-        for part in range(2):
-            a, b = load(psi, 2 * i + part), load(psi, 2 * j + part)
-            store(psi, 2 * i + part, c * a - s * b)
-            store(psi, 2 * j + part, s * a + c * b)
-
-
-@kernel
-def unrotate_controlled(
-    psi: Any,
-    lam: Any,
-    quads: int,
-    control: int,
+    vectors: int,
     target: int,
+    control: int,
     turns: Any,
     column: int,
     slopes: Any,
 ) -> None:
-    """Undo a controlled RY and add its derivative to ``slopes``."""
-    c, s = load(turns, 2 * column), load(turns, 2 * column + 1)
+    """Undo :func:`rotate_pairs` on ``psi`` and ``lam`` and add its derivative to ``slopes``."""
+    turn = _turn_back(_load_turn(turns, column))
     slope = splat(psi, 0.0)
-    for k in range(quads):
-        i = insert_zero(insert_zero(k, min(control, target)), max(control, target))
-        i |= 1 << control
-        j = i | (1 << target)
-        for part in range(2):
-            a, b = load(psi, 2 * i + part), load(psi, 2 * j + part)
-            f, g = load(lam, 2 * i + part), load(lam, 2 * j + part)
-            slope = slope + a * g - b * f
-            store(psi, 2 * i + part, c * a + s * b)
-            store(psi, 2 * j + part, c * b - s * a)
-            store(lam, 2 * i + part, c * f + s * g)
-            store(lam, 2 * j + part, c * g - s * f)
-    store(slopes, column, load(slopes, column) + splat(psi, 0.5) * slope)
+    pairs = vectors >> (2 if control >= 0 else 1)
+    for k in range(pairs):
+        i = _pair(k, target, control)
+        j = i | (2 << target)
+        a, b, f, g = load(psi, i), load(psi, j), load(lam, i), load(lam, j)
+        slope = slope + a * g - b * f
+        a, b = _turn_pair(turn, a, b)
+        f, g = _turn_pair(turn, f, g)
+        store(psi, i, a)
+        store(psi, j, b)
+        store(lam, i, f)
+        store(lam, j, g)
+    _add_slope(slopes, column, slope)
+
+
+@inline
+def _pair(k: int, target: int, control: int) -> int:
+    """Number k of the lane vectors in which ``target`` is 0 and ``control``, if any, is 1."""
+    # Bit 0 of the number of a lane vector tells imaginary from real parts.
+    low, high = min(control, target) + 1, max(control, target) + 1
+    number: int = insert_zero(k, high)
+    if control >= 0:
+        number = insert_zero(insert_zero(k, low), high) | (2 << control)
+    return number

@@ -8,32 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
+from qrnn_qiskit.simulator.blocks import gather_step, scatter_step, zero_vectors
 from qrnn_qiskit.simulator.compilation import entry_point, kernel
-from qrnn_qiskit.simulator.lanes import load, store
+from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.network import LINEAR, activate, add_product, drop, pull_hidden
-from qrnn_qiskit.simulator.paulis import normalize, pull_paulis, read_paulis
+from qrnn_qiskit.simulator.paulis import normalize, pull_paulis, read_paulis, scale_state
 from qrnn_qiskit.simulator.phases import scratch_vectors
 from qrnn_qiskit.simulator.steps import evolve, unevolve
 from qrnn_qiskit.simulator.threads import share_blocks
 
-
-@kernel
-def _gather(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
-    """Copy one step of a block from (B, T, width) to lane vectors."""
-    for lane in range(min(lanes, batch.shape[0] - first)):
-        for i in range(batch.shape[2]):
-            block[i * lanes + lane] = batch[first + lane, step, i]
-
-
-@kernel
-def _scatter(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
-    """Copy one step of a block from lane vectors to (B, T, width)."""
-    for lane in range(min(lanes, batch.shape[0] - first)):
-        for i in range(batch.shape[2]):
-            batch[first + lane, step, i] = block[i * lanes + lane]
+# Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
+# once in so many steps. Readouts are divided by the norm in every step.
+_NORM_STEPS = 8
 
 
 @kernel
@@ -107,35 +94,39 @@ def _run_block(block: int, arguments: Any) -> None:
     lanes = psi.size >> (n + 1)
     first = block * lanes
     count = min(lanes, theta.shape[0] - first)
-    turns = np.empty(2 * program.offset.size * lanes, psi.dtype)
-    scratch = np.empty(scratch_vectors(n) * lanes, psi.dtype)
-    read = np.zeros(values.shape[2] * lanes, psi.dtype)
-    layer = np.zeros(network.feedback.shape[0] * lanes, psi.dtype)
-    units = np.zeros(hidden.shape[2] * lanes, psi.dtype)
-    steep = np.zeros(slope.shape[2] * lanes, psi.dtype)
-    angles = np.zeros(theta.shape[2] * lanes, psi.dtype)
+    turns = zero_vectors(2 * program.offset.size, lanes, psi)
+    scratch = zero_vectors(scratch_vectors(n), lanes, psi)
+    read = zero_vectors(values.shape[2], lanes, psi)
+    angles = zero_vectors(theta.shape[2], lanes, psi)
+    layer = zero_vectors(slope.shape[2], lanes, psi)
+    units = zero_vectors(hidden.shape[2], lanes, psi)
+    steep = zero_vectors(slope.shape[2], lanes, psi)
     for step in range(theta.shape[1]):
-        _gather(theta if network.kind == LINEAR else slope, step, first, lanes, layer)
-        if step > 0:
-            add_product(network.feedback, read, layer)
         if network.kind == LINEAR:
-            _scatter(layer, step, first, lanes, theta)
+            gather_step(theta, step, first, lanes, angles)
+            if step > 0:
+                add_product(network.feedback, read, angles)
         else:
+            gather_step(slope, step, first, lanes, layer)
+            if step > 0:
+                add_product(network.feedback, read, layer)
             activate(network.kind, layer, units, steep)
             if drops:
                 drop(hidden, step, first, lanes, units, steep)
-            _scatter(units, step, first, lanes, hidden)
-            _scatter(steep, step, first, lanes, slope)
+            scatter_step(units, step, first, lanes, hidden)
+            scatter_step(steep, step, first, lanes, slope)
             for i in range(network.bias.size):
                 angles[i * lanes : (i + 1) * lanes] = network.bias[i]
             add_product(network.output, units, angles)
-            _scatter(angles, step, first, lanes, theta)
-        gather_turns(program, theta, step, first, lanes, turns, residual[block])
+        scatter_step(angles, step, first, lanes, theta)
+        gather_turns(program, angles, turns, residual[block])
         evolve(program, psi, turns, scratch)
-        normalize(psi, 1 << n, read[:0])
-        read_paulis(psi, n, paulis, read)
-        _scatter(read, step, first, lanes, values)
-        if _any_ends(ends, step, first, lanes):
+        total = read_paulis(psi, n, paulis, read)
+        scatter_step(read, step, first, lanes, values)
+        is_end = _any_ends(ends, step, first, lanes)
+        if is_end or step % _NORM_STEPS == 0 or step + 1 == theta.shape[1]:
+            scale_state(psi, 2 << n, splat(psi, 1.0) / square_root(total))
+        if is_end:
             for i in range(vector.shape[1]):
                 for lane in range(count):
                     if ends[first + lane] == step + 1:
@@ -212,43 +203,45 @@ def _reverse_block(block: int, arguments: Any) -> None:
     lanes = psi.size >> (n + 1)
     first = block * lanes
     count = min(lanes, theta.shape[0] - first)
-    turns = np.empty(2 * program.offset.size * lanes, psi.dtype)
-    scratch = np.empty(scratch_vectors(n) * lanes, psi.dtype)
-    slopes = np.empty(program.offset.size * lanes, psi.dtype)
-    pull = np.zeros(weights.shape[2] * lanes, psi.dtype)
-    fed = np.zeros(weights.shape[2] * lanes, psi.dtype)
-    angles = np.zeros(theta.shape[2] * lanes, psi.dtype)
-    units = np.zeros(network.output.shape[1] * lanes, psi.dtype)
-    steep = np.zeros(slope.shape[2] * lanes, psi.dtype)
-    layer = np.zeros(drive_gradient.shape[2] * lanes, psi.dtype)
-    _gather(fed_batch, 0, first, lanes, fed)
+    turns = zero_vectors(2 * program.offset.size, lanes, psi)
+    scratch = zero_vectors(scratch_vectors(n), lanes, psi)
+    slopes = zero_vectors(program.offset.size, lanes, psi)
+    pull = zero_vectors(weights.shape[2], lanes, psi)
+    fed = zero_vectors(weights.shape[2], lanes, psi)
+    angles = zero_vectors(theta.shape[2], lanes, psi)
+    units = zero_vectors(network.output.shape[1], lanes, psi)
+    steep = zero_vectors(slope.shape[2], lanes, psi)
+    layer = zero_vectors(drive_gradient.shape[2], lanes, psi)
+    gather_step(fed_batch, 0, first, lanes, fed)
     for step in range(start + theta_gradient.shape[1] - 1, start - 1, -1):
         if vector.size and _any_ends(ends, step, first, lanes):
             for i in range(vector.shape[1]):
                 for lane in range(count):
                     if ends[first + lane] == step + 1:
                         lam[i * lanes + lane] += vector[first + lane, i]
-        _gather(weights, step, first, lanes, pull)
+        gather_step(weights, step, first, lanes, pull)
         for i in range(weights.shape[2]):
             store(pull, i, load(pull, i) + load(fed, i))
         pull_paulis(psi, lam, n, paulis, pull)
-        gather_turns(program, theta, step, first, lanes, turns, residual[block])
+        gather_step(theta, step, first, lanes, angles)
+        gather_turns(program, angles, turns, residual[block])
         slopes[:] = 0.0
         unevolve(program, psi, lam, turns, slopes, scratch)
-        normalize(psi, 1 << n, lam)
-        scatter_slopes(program, slopes, lanes, angles)
-        _scatter(angles, step - start, first, lanes, theta_gradient)
+        if step % _NORM_STEPS == 0 or step == start:
+            normalize(psi, lam, 1 << n)
+        scatter_slopes(program, slopes, angles)
+        scatter_step(angles, step - start, first, lanes, theta_gradient)
         fed[:] = 0.0
         if network.kind == LINEAR:
             add_product(network.feedback_t, angles, fed)
         else:
             units[:] = 0.0
             add_product(network.output_t, angles, units)
-            _gather(slope, step, first, lanes, steep)
+            gather_step(slope, step, first, lanes, steep)
             pull_hidden(steep, units, layer)
-            _scatter(layer, step - start, first, lanes, drive_gradient)
+            scatter_step(layer, step - start, first, lanes, drive_gradient)
             add_product(network.feedback_t, layer, fed)
-    _scatter(fed, 0, first, lanes, fed_batch)
+    scatter_step(fed, 0, first, lanes, fed_batch)
 
 
 @entry_point
@@ -256,6 +249,6 @@ def read_states(paulis: Any, num_qubits: int, psi: Any, values: Any) -> None:
     """Read the Pauli strings of ``psi`` without a step into ``values`` (B, 1, S)."""
     lanes = psi.shape[1] >> (num_qubits + 1)
     for block in range(psi.shape[0]):
-        read = np.zeros(values.shape[2] * lanes, psi.dtype)
+        read = zero_vectors(values.shape[2], lanes, psi)
         read_paulis(psi[block], num_qubits, paulis, read)
-        _scatter(read, 0, block * lanes, lanes, values)
+        scatter_step(read, 0, block * lanes, lanes, values)
