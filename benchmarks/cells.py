@@ -146,7 +146,9 @@ def measure_cell(
         tell(f"{cell}: {name}")
         try:
             outcome.compile_seconds = worker.ask(limits.build, "build", problem)
-            outcome.first_seconds, found = worker.ask(limits.call, "train")
+            # This package compiles in its first call; peers have done so before.
+            allowed = limits.build if name == OURS else limits.call
+            outcome.first_seconds, found = worker.ask(allowed, "train")
             wanted = found if name == OURS else wanted
             outcome.difference = _compare(found, wanted, limits)
         except (Over, Failed) as error:

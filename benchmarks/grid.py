@@ -32,11 +32,11 @@ from peers import OURS, TOOLS
 from workers import Worker
 
 REFERENCE = Cell(qubits=8, layers=2, steps=16, batch=32)
-TINY = Cell(qubits=4, layers=2, steps=4, batch=2)  # small enough for every tool
+TINY = Cell(qubits=4, layers=2, steps=2, batch=2)  # small enough for every tool
 QUICK: dict[str, Any] = {
     "qubits": [4, 8, 12],
-    "steps": [256],
-    "batches": [256],
+    "steps": [],
+    "batches": [],
     "rounds": 3,
     "call": 5.0,
     "build": 40.0,

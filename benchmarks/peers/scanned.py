@@ -11,6 +11,10 @@ import numpy as np
 
 from peers.problem import Array, Problem, Result
 
+# From this many amplitudes in all steps on, backward computes a step again instead of keeping what
+# each of its gates left: as fast or faster, and in much less memory; smaller problems lose by it.
+RECOMPUTED = 1 << 17
+
 Step = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
@@ -24,7 +28,9 @@ class Scanned:
     """
 
     def __init__(self, problem: Problem, step: Step) -> None:
-        num_qubits, batch = problem.num_qubits, len(problem.x)
+        num_qubits, (batch, steps) = problem.num_qubits, problem.x.shape[:2]
+        if batch * steps << num_qubits >= RECOMPUTED:
+            step = jax.checkpoint(step)
 
         def read(weight: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
             def advance(carry: tuple[jax.Array, jax.Array], inputs: jax.Array) -> object:
