@@ -118,11 +118,17 @@ def _note(cell: Cell, result: CellResult, left: int) -> None:
 
 
 def _print_table(folder: Path, read: Table) -> None:
+    from qrnn_qiskit.tables.curves import draw_curves
     from qrnn_qiskit.tables.report import HEADER, tabulate_rows, write_report
     from qrnn_qiskit.tables.statistics import summarize
     from runtime_jobs.cli.tables import make_table, open_console
 
-    rows = summarize(folder, read.pairs())
+    pairs = read.pairs()
+    curves = draw_curves(folder, pairs)
+    if curves is not None:
+        curves.savefig(folder / "curves.png", dpi=150)
+        typer.echo(f"written: {folder / 'curves.png'}")
+    rows = summarize(folder, pairs)
     if not rows:
         typer.echo("no row is finished yet")
         return

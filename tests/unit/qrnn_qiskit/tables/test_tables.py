@@ -14,6 +14,7 @@ import pytest
 
 from qrnn_qiskit.tables import runner
 from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
+from qrnn_qiskit.tables.curves import draw_curves
 from qrnn_qiskit.tables.report import HEADER, draw_table, tabulate_rows, write_report
 from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
 from qrnn_qiskit.tables.spec import Cell, Table, read_table_file
@@ -312,6 +313,27 @@ def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None
     assert paths[1].read_text().splitlines()[0].split(",") == list(HEADER)
     with pytest.raises(ValueError, match="no row"):
         draw_table([], "nothing")
+
+
+def test_learning_curves_tell_the_epochs_that_were_run(
+    table: Table, finished: Path, tmp_path: Path
+) -> None:
+    assert draw_curves(tmp_path / "empty", table.pairs()) is None
+    second = table.pairs()[1]
+    rate = choose_rate(finished, second)
+    assert rate is not None
+    (finished / second.seed_cells(rate)[1].path / "result.json").unlink()
+    for cell in second.seed_cells(rate):
+        metrics = finished / cell.path / "metrics.jsonl"
+        metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
+    figure = draw_curves(finished, table.pairs())
+    assert figure is not None
+    (axes,) = figure.axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["first, 2 of 2 epochs", "second, 1 of 2 epochs"]
+    assert len(axes.lines) == 6
+    row = json.loads((finished / second.seed_cells(rate)[2].path / "metrics.jsonl").read_text())
+    assert axes.lines[-1].get_ydata() == [row["validation_accuracy"]]
 
 
 def test_peak_memory_is_measured(table: Table, finished: Path) -> None:

@@ -1,0 +1,67 @@
+"""Learning curves of a table: what every run has come to, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from qrnn_qiskit.tables.runner import choose_rate
+from qrnn_qiskit.tables.spec import Cell, Pair
+from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["draw_curves"]
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", ":")
+
+
+def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
+    """One panel for each task: the headline metric on the validation sequences by epoch.
+
+    Of each model the runs of all seeds at the chosen learning rate are drawn, before it is chosen
+    those of the search. The legend tells the epochs that were run and those that the file asks for.
+    None before any epoch is finished.
+    """
+    curves: dict[str, list[tuple[str, list[list[float]]]]] = {}
+    headlines = {pair.task.name: pair.headline for pair in pairs}
+    for pair in pairs:
+        rate = choose_rate(out, pair)
+        cells = pair.search_cells() if rate is None else pair.seed_cells(rate)
+        found = [values for cell in cells if (values := _read_curve(out, cell))]
+        if found:
+            run, asked = max(map(len, found)), cells[0].resolve().train.epochs
+            label = f"{pair.model.name}, {run} of {asked} epochs"
+            curves.setdefault(pair.task.name, []).append((label, found))
+    if not curves:
+        return None
+    figure = Figure(figsize=(5.0 * len(curves), 4.6), layout="constrained")
+    grid = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (task, models) in zip(grid, curves.items(), strict=True):
+        looks = cycle((colour, style) for style in _STYLES for colour in _COLOURS)
+        for (label, runs), (colour, style) in zip(models, looks, strict=False):
+            for number, values in enumerate(runs):
+                axes.plot(
+                    range(1, len(values) + 1),
+                    values,
+                    color=colour,
+                    linestyle=style,
+                    marker="." if len(values) < 20 else None,
+                    alpha=0.8,
+                    label=None if number else label,
+                )
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylabel(headlines[task].replace("_", " ") + " (validation)")
+        axes.set_title(task)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    return figure
+
+
+def _read_curve(out: Path, cell: Cell) -> list[float]:
+    """The metric of every finished epoch; empty before the first."""
+    run = RunFolder(out / cell.path, cell.resolve())
+    return [row[f"validation_{cell.pair.headline}"] for row in run.read_metrics()]
