@@ -39,7 +39,7 @@ class SoftAttention(nn.Module):
         """
         scores = self.query(queries) @ self.key(memory).mT / math.sqrt(self.size)
         if lengths is not None:
-            past = torch.arange(memory.shape[1]) >= lengths[:, None, None]
+            past = torch.arange(memory.shape[1], device=memory.device) >= lengths[:, None, None]
             scores = scores.masked_fill(past, -math.inf)
         weights = scores.softmax(dim=-1)
         return weights @ self.value(memory), weights

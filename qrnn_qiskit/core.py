@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["Core", "Run", "check_dtype", "runs_compiled"]
+__all__ = ["Core", "Run", "check_dtype", "require_cpu", "runs_compiled"]
 
 
 class Run(NamedTuple):
@@ -82,3 +82,12 @@ def check_dtype(dtype: torch.dtype) -> None:
     """Refuse anything but float32 and float64 (TypeError)."""
     if dtype not in (torch.float32, torch.float64):
         raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")
+
+
+def require_cpu(device: torch.device, what: str) -> None:
+    """Refuse inputs on another device for ``what`` runs on the CPU alone (ValueError)."""
+    if device.type != "cpu":
+        raise ValueError(
+            f"{what} takes inputs on the CPU, and x is on {device}; only the simulator of "
+            "readout='expectation' and 'none' runs elsewhere: take model.cpu() and x.cpu()"
+        )

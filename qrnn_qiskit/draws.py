@@ -55,12 +55,14 @@ def hold_share(share: Share) -> Iterator[None]:
 class Draws:
     """Numbers for the sequences of a batch, step after step.
 
-    They are drawn for the whole batch, of which a process takes its share. One number of torch's
-    generator seeds them all, so that the next batch does not depend on how many steps this one had.
+    They are drawn on ``device`` for the whole batch, of which a process takes its share. One number
+    of torch's generator on the CPU seeds them all, so that the next batch does not depend on how
+    many steps this one had.
     """
 
-    def __init__(self) -> None:
-        self._generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        seed = int(torch.randint(2**62, ()))
+        self._generator = torch.Generator(device).manual_seed(seed)
 
     def keep(self, num_steps: int, like: Tensor, probability: float) -> Tensor:
         """Factors of dropout (T, B, ...) for ``like`` (B, ...): 0, or 1 / (1 - probability)."""
@@ -87,9 +89,10 @@ class Dropout(nn.Dropout):
         """Drop units in training."""
         if not self.training or self.p == 0 or input.dim() < 2:
             return super().forward(input)
+        draws = Draws(input.device)
         if input.dim() == 2:
-            return input * Draws().keep(1, input, self.p)[0]
-        return input * Draws().keep(input.shape[1], input[:, 0], self.p).transpose(0, 1)
+            return input * draws.keep(1, input, self.p)[0]
+        return input * draws.keep(input.shape[1], input[:, 0], self.p).transpose(0, 1)
 
 
 def _find_share(batch_size: int) -> tuple[int, slice]:

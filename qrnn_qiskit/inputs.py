@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
+_CPU = torch.device("cpu")
 _STATES = 3  # forward, its copy in backward, and the adjoint
 
 
@@ -82,12 +83,14 @@ def check_number(
         raise ValueError(f"{required}, and {number} arrived")
 
 
-def check_inputs(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
-    """Refuse anything but finite inputs (batch, time, input_size) of the model's dtype.
+def check_inputs(
+    x: Tensor, input_size: int, dtype: torch.dtype, device: torch.device = _CPU
+) -> None:
+    """Refuse anything but finite inputs (batch, time, input_size) like the model's parameters.
 
     Raises:
         TypeError: x is no tensor or has another dtype.
-        ValueError: Another rank or width, no sequence, no step, or NaN or infinite numbers.
+        ValueError: Another rank, width or device, no sequence, no step, or NaN or infinite numbers.
     """
     required = f"x must have shape (batch, time, {input_size})"
     if not isinstance(x, Tensor):
@@ -106,8 +109,11 @@ def check_inputs(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
             f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert one of them: "
             f"x.to({dtype}) or model.to({x.dtype})."
         )
-    if x.device.type != "cpu":
-        raise ValueError(f"x must be on the CPU, where the simulator runs, and is on {x.device}")
+    if x.device != device:
+        raise ValueError(
+            f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
+            f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
+        )
     if math.isfinite(x.detach().sum().item()):  # the sum of finite numbers may be infinite
         return
     finite = torch.isfinite(x)
@@ -137,7 +143,7 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
             f"lengths must have shape ({batch},), one number for each sequence, and "
             f"{tuple(lengths.shape)} arrived"
         )
-    numbers = [int(number) for number in lengths]
+    numbers: list[int] = lengths.tolist()
     for sequence, number in enumerate(numbers):
         if not 1 <= number <= steps:
             raise ValueError(

@@ -22,7 +22,7 @@ from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
-from qrnn_qiskit.core import Core, Run, check_dtype, runs_compiled
+from qrnn_qiskit.core import Core, Run, check_dtype, require_cpu, runs_compiled
 from qrnn_qiskit.dynamic import DynamicCircuits, run_on_device
 from qrnn_qiskit.executors import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -118,6 +118,7 @@ class MeasuredCore(Core):
         ends: list[int] | None,
     ) -> Run:
         """Run sequences; see :meth:`Core.run`."""
+        require_cpu(x.device, "readout='measured'")
         last = [x.shape[1]] * len(x) if ends is None else ends
         if not runs_compiled(executor):
             return self._run_on_device(controller, executor, x, state, last)

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from circuits import Measurement, build_ansatz, build_readout, prefix_circuits
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller
-from qrnn_qiskit.core import Run, check_dtype
+from qrnn_qiskit.core import Run, check_dtype, require_cpu
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
 from qrnn_qiskit.measured import MeasuredCore
 from qrnn_qiskit.models.base import RecurrentModel
-from qrnn_qiskit.modes import READOUT_MODES, build_core
+from qrnn_qiskit.modes import ENGINES, READOUT_MODES, build_core
 from qrnn_qiskit.unitary import UnitaryCore
 
 
@@ -67,8 +67,11 @@ class QRNN(RecurrentModel):
         angle_gain: Factor on the initial weights of the controller's output layer.
         reset_state: An ablation of expectation mode: every step begins with |0...0>, so that only
             the readouts remember. On the simulator alone.
+        engine: What simulates the modes without measurements: "auto", the compiled kernels on the
+            CPU and torch on any other device; or "torch" on the CPU too, to check one by the other.
         dtype: torch.float32 or torch.float64; torch's default dtype unless given.
-        device: Must be the CPU.
+        device: Of parameters, inputs and states, as ``model.to(device)`` sets it later; measured
+            mode and replays on devices take the CPU.
 
     Attributes:
         controller: Module from (..., E + feedback) to (..., P) angles in radians.
@@ -109,6 +112,7 @@ class QRNN(RecurrentModel):
         feedback_gain: float = 1.0,
         angle_gain: float = 1.0,
         reset_state: bool = False,
+        engine: str = "auto",
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -128,8 +132,8 @@ class QRNN(RecurrentModel):
         check_number("angle_gain", angle_gain)
         dtype = torch.get_default_dtype() if dtype is None else dtype
         check_dtype(dtype)
-        if device is not None and torch.device(device).type != "cpu":
-            raise ValueError(f"device must be the CPU, where the simulator runs; {device} arrived")
+        if device is not None and self.readout_mode == "measured":
+            require_cpu(torch.device(device), "readout='measured'")
         self.ansatz = build_ansatz(
             ansatz,
             num_qubits=num_qubits,
@@ -143,6 +147,7 @@ class QRNN(RecurrentModel):
             self.ansatz,
             self.readout,
             reset_state=reset_state,
+            engine=require_name("engine", engine, ENGINES),
             num_ancillas=num_ancillas,
             coupling=coupling,
             coupling_strength=coupling_strength,
@@ -200,6 +205,11 @@ class QRNN(RecurrentModel):
     def dtype(self) -> torch.dtype:
         """Precision of inputs, angles, amplitudes and readouts."""
         return next((parameter.dtype for parameter in self.parameters()), self._dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs and states are."""
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
     @property
     def executor(self) -> Executor:
@@ -283,7 +293,7 @@ class QRNN(RecurrentModel):
                 "readout='measured' runs one dynamic circuit for each sequence and replays none; "
                 "take circuits(x)"
             )
-        angles = self.angles(x).flatten(1).double().numpy()
+        angles = self.angles(x).flatten(1).double().cpu().numpy()
         prefixes = prefix_circuits(self.ansatz, x.shape[1])
         return [
             [prefix.assign_parameters(row[: prefix.num_parameters]) for row in angles]
@@ -295,13 +305,14 @@ class QRNN(RecurrentModel):
         self._core.check_memory(batch_size, num_steps, self.dtype)
 
     def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
-        check_inputs(x, self.input_size, self.dtype)
+        check_inputs(x, self.input_size, self.dtype, self.device)
         ends = check_lengths(lengths, x)
         steps = max(ends) if ends else x.shape[1]
         run = self._core.run(self.controller, self._executor, x[:, :steps], state, ends)
         output = run.output
         if ends is not None:
-            valid = torch.arange(steps) < torch.tensor(ends)[:, None]
+            last = torch.tensor(ends, device=x.device)
+            valid = torch.arange(steps, device=x.device) < last[:, None]
             output = output.masked_fill(~valid[:, :, None], 0.0)
         errors = run.state.output_standard_errors
         if errors is not None:

@@ -11,9 +11,10 @@ from qrnn_qiskit.measured import MeasuredCore
 from qrnn_qiskit.step_noise import read_assignment, read_step_noise
 from qrnn_qiskit.unitary import UnitaryCore
 
-__all__ = ["READOUT_MODES", "build_core"]
+__all__ = ["ENGINES", "READOUT_MODES", "build_core"]
 
 READOUT_MODES = ("expectation", "measured", "none")
+ENGINES = ("auto", "torch")
 
 # Arguments that only measured mode has, as the other modes accept them.
 _UNMEASURED: dict[str, Any] = {
@@ -30,11 +31,18 @@ _UNMEASURED: dict[str, Any] = {
 
 
 def build_core(
-    mode: str, ansatz: Ansatz, readout: Readout, *, reset_state: bool = False, **of_measured: Any
+    mode: str,
+    ansatz: Ansatz,
+    readout: Readout,
+    *,
+    reset_state: bool = False,
+    engine: str = "auto",
+    **of_measured: Any,
 ) -> Core:
     """The readout mode ``mode``, one of ``READOUT_MODES``.
 
     ``reset_state`` is of the mode ``expectation``, the only one that remembers without a state.
+    ``engine`` is one of ``ENGINES``; measured mode has the compiled one alone.
     ``of_measured`` are the arguments of measured mode, all of them; see
     :class:`~qrnn_qiskit.QRNN`.
 
@@ -54,7 +62,12 @@ def build_core(
                     f"{name}={value!r} is of readout='measured', and readout is {mode!r}; leave "
                     f"{name} out, or take readout='measured'"
                 )
-        return UnitaryCore(ansatz, readout, mode == "expectation", reset_state)
+        return UnitaryCore(ansatz, readout, mode == "expectation", reset_state, engine)
+    if engine != "auto":
+        raise ValueError(
+            f"engine={engine!r} with readout='measured', which is simulated by compiled kernels; "
+            "leave engine out, or take readout='expectation'"
+        )
     simulated = ("readout_error", "step_noise", "num_trajectories")
     errors, noise, num_trajectories = (of_measured.pop(name) for name in simulated)
     measurement = build_measurement(num_qubits=ansatz.num_qubits, **of_measured)

@@ -10,16 +10,19 @@ from torch import Tensor, nn
 from circuits import Ansatz, Readout, unroll
 from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.controller import Controller
-from qrnn_qiskit.core import Core, Run, check_dtype, runs_compiled
+from qrnn_qiskit.core import Core, Run, check_dtype, require_cpu, runs_compiled
+from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_memory
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,
+    Reversible,
     Simulator,
     advance,
     begin,
+    open_token,
     read_vector,
     run_recurrence,
 )
@@ -36,10 +39,16 @@ class UnitaryCore(Core):
         readout: The K observables read after each step.
         has_feedback: Whether the controller sees the readouts of the step before.
         resets_state: Whether every step begins with |0...0>, so that only the readouts remember.
+        engine: "auto", compiled on the CPU and torch elsewhere; or "torch", everywhere.
     """
 
     def __init__(
-        self, ansatz: Ansatz, readout: Readout, has_feedback: bool, resets_state: bool = False
+        self,
+        ansatz: Ansatz,
+        readout: Readout,
+        has_feedback: bool,
+        resets_state: bool = False,
+        engine: str = "auto",
     ) -> None:
         self.ansatz = ansatz
         self.readout = readout
@@ -48,7 +57,9 @@ class UnitaryCore(Core):
         self.feedback_size = len(readout.observables) if has_feedback else 0
         self.output_labels = readout.labels
         self.replay = Replay(ansatz, readout.observables)
+        self.engine = engine
         self._simulator: Simulator | None = None
+        self._dense: DenseSimulator | None = None
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
@@ -69,22 +80,27 @@ class UnitaryCore(Core):
     ) -> Run:
         """Run sequences compiled, or replay them on a device; see :meth:`Core.run`."""
         if not runs_compiled(executor):
+            require_cpu(x.device, f"the device {executor.name!r}")
             self.refuse_reset(f"the device {executor.name!r}")
             return Run(
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
-        simulator = self._compile(x.dtype)
-        self.check_memory(len(x), x.shape[1], x.dtype)
+        if x.device.type == "cpu":  # elsewhere torch says what does not fit
+            self.check_memory(len(x), x.shape[1], x.dtype)
         if state is not None:
             num_readouts = len(self.readout.observables)
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
-        with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
+        # Angles keep the precision of the states.
+        with torch.autocast(x.device.type, enabled=False):
             is_known = type(controller) is Controller and controller.is_untouched
-            if is_known and not self.resets_state:
+            if self.engine == "torch" or x.device.type != "cpu":
+                dense = self._arrange(x.dtype, x.device)
+                recurrence = self._run_stepwise(dense, controller, x, state, ends)
+            elif is_known and not self.resets_state:
                 assert isinstance(controller, Controller)
-                recurrence = self._run_fused(simulator, controller, x, state, ends)
+                recurrence = self._run_fused(self._compile(x.dtype), controller, x, state, ends)
             else:
-                recurrence = self._run_stepwise(simulator, controller, x, state, ends)
+                recurrence = self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
         output, readouts, vector, angles = recurrence
         return Run(output, HiddenState(readouts, vector=vector), angles)
 
@@ -97,7 +113,8 @@ class UnitaryCore(Core):
             )
         self.refuse_reset("a circuit of all steps")
         circuit = unroll(self.ansatz, angles.shape[1])
-        return [circuit.assign_parameters(row) for row in angles.flatten(1).double().numpy()]
+        values = angles.flatten(1).double().cpu().numpy()
+        return [circuit.assign_parameters(row) for row in values]
 
     def refuse_reset(self, what: str) -> None:
         """ValueError where the steps are reset, which makes ``what`` impossible."""
@@ -114,6 +131,16 @@ class UnitaryCore(Core):
             self._simulator = Simulator(self.ansatz.circuit, names, self.readout.observables, dtype)
         return self._simulator
 
+    def _arrange(self, dtype: torch.dtype, device: torch.device) -> DenseSimulator:
+        dense = self._dense
+        if dense is None or (dense.dtype, dense.device) != (dtype, device):
+            check_dtype(dtype)
+            names = [parameter.name for parameter in self.ansatz.parameters]
+            observables = self.readout.observables
+            dense = DenseSimulator(self.ansatz.circuit, names, observables, dtype, device)
+            self._dense = dense
+        return dense
+
     def _run_fused(
         self,
         simulator: Simulator,
@@ -128,7 +155,7 @@ class UnitaryCore(Core):
 
     def _run_stepwise(
         self,
-        simulator: Simulator,
+        simulator: Simulator | DenseSimulator,
         controller: nn.Module,
         x: Tensor,
         state: HiddenState | None,
@@ -136,14 +163,14 @@ class UnitaryCore(Core):
     ) -> Recurrence:
         batch_size, steps = x.shape[:2]
         readouts = simulator.read_zero(batch_size) if state is None else state.readouts
-        evolution, token = begin(simulator, None if state is None else state.vector, batch_size)
+        evolution, token = _begin(simulator, None if state is None else state.vector, batch_size)
         last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
         outputs: list[Tensor] = []
         angles: list[Tensor] = []
         vectors = torch.zeros(0)
         for t, inputs in enumerate(x.unbind(1)):
             if self.resets_state:
-                evolution, token = begin(simulator, None, batch_size)
+                evolution, token = _begin(simulator, None, batch_size)
             if self.has_feedback:
                 inputs = torch.cat((inputs, readouts), 1)
             angles.append(controller(inputs))
@@ -155,7 +182,17 @@ class UnitaryCore(Core):
                 ended = read_vector(evolution, token, rows)
                 if not len(vectors):
                     vectors = ended.new_zeros(batch_size, ended.shape[1])
-                vectors = vectors.index_copy(0, torch.from_numpy(rows), ended)
+                vectors = vectors.index_copy(0, torch.from_numpy(rows).to(x.device), ended)
         output = torch.stack(outputs, 1)
         readouts = output[torch.arange(batch_size), torch.from_numpy(last) - 1]
         return Recurrence(output, readouts, vectors, torch.stack(angles, 1).detach())
+
+
+def _begin(
+    simulator: Simulator | DenseSimulator, vector: Tensor | None, batch_size: int
+) -> tuple[Reversible, Tensor]:
+    """Start an evolution on either engine; return its first token."""
+    if isinstance(simulator, Simulator):
+        return begin(simulator, vector, batch_size)
+    evolution = DenseEvolution(simulator, vector, batch_size)
+    return evolution, open_token(evolution, vector)

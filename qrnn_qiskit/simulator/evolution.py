@@ -1,12 +1,13 @@
 """One step at a time, for controllers that are not the standard one.
 
-An :class:`Evolution` owns the state of one batch while it moves through time. Torch's graph holds
+A :class:`Reversible` owns the state of one batch while it moves through time. Torch's graph holds
 no state vector: the nodes of consecutive steps are chained by an empty *token*, and backward undoes
 one step after the other on a copy of the last state, together with the adjoint state.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,88 @@ from qrnn_qiskit.simulator.engine import Array, Simulator
 from qrnn_qiskit.simulator.lanes import allocate_aligned
 
 
-class Evolution:
+class Reversible(ABC):
     """The states of one batch between two steps, and their way back.
 
-    Use :func:`begin`, :func:`advance` and :func:`read_vector`; they thread the token that keeps
-    torch's graph in time order.
+    Use :func:`advance` and :func:`read_vector`; they thread the token that keeps torch's graph in
+    time order.
     """
 
-    def __init__(self, simulator: Simulator, vector: Tensor | None, batch_size: int) -> None:
-        self.simulator = simulator
+    def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.position = 0
+        # Backward: where it stands, and what waits to be added to the adjoint.
+        self._pass: int | None = None
+        self._at = 0
+        self._waiting: dict[int, list[tuple[NDArray[np.int64], Tensor]]] = {}
+
+    @abstractmethod
+    def run(self, theta: Tensor) -> Tensor:
+        """Apply one step with angles (B, P) and return the readouts (B, K)."""
+
+    @abstractmethod
+    def vector(self) -> Tensor:
+        """The states (B, 2^n), complex, bit q of the index being qubit q."""
+
+    @abstractmethod
+    def adjoint(self) -> Tensor:
+        """The derivative by the states where the way back stands, (B, 2^n) complex."""
+
+    @abstractmethod
+    def _turn_back(self) -> None:
+        """Begin the way back: a copy of the last states, and no derivative by them yet."""
+
+    @abstractmethod
+    def _add(self, gradient: Tensor) -> None:
+        """Add (B, 2^n) to the adjoint."""
+
+    @abstractmethod
+    def _undo(self, gradient: Tensor | None) -> Tensor:
+        """Undo step ``_at``: from the derivative by its readouts to that by its angles."""
+
+    def receive(self, position: int, rows: NDArray[np.int64], gradient: Tensor) -> None:
+        """Take the derivative of the loss by the states of ``rows`` after step ``position``."""
+        self._enter_pass()
+        self._waiting.setdefault(position, []).append((rows, gradient))
+
+    def reverse(self, position: int, gradient: Tensor | None) -> Tensor:
+        """Undo step ``position``: from the derivative by its readouts to that by its angles."""
+        self._enter_pass()
+        self._rewind(position)
+        return self._undo(gradient)
+
+    def gradient_of_start(self) -> Tensor:
+        """The derivative by the states before the first step, (B, 2^n) complex."""
+        self._enter_pass()
+        self._rewind(0)
+        return self.adjoint()
+
+    def _enter_pass(self) -> None:
+        """Start from the last state again when torch runs a new backward pass."""
+        current = torch._C._current_graph_task_id()
+        if current == self._pass:
+            return
+        self._pass = current
+        self._at = self.position
+        self._turn_back()
+        self._waiting = {}
+
+    def _rewind(self, position: int) -> None:
+        """Undo the steps that the loss does not depend on, and add what waits at ``position``."""
+        while self._at > position:
+            self._undo(None)
+        for rows, gradient in self._waiting.pop(position, []):
+            full = gradient.new_zeros(self.batch_size, gradient.shape[1])
+            full[torch.from_numpy(rows)] = gradient
+            self._add(full)
+
+
+class Evolution(Reversible):
+    """States in lane vectors, moved by the compiled kernels."""
+
+    def __init__(self, simulator: Simulator, vector: Tensor | None, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self.simulator = simulator
         self._states = simulator.pack(vector, batch_size)
         self._residual = simulator.start_residual(self._states)
         self._network = simulator.plain_network()
@@ -37,13 +109,10 @@ class Evolution:
         self._none = np.zeros((0, 0), simulator.real)
         self._angles: list[Array] = []
         self._keeps_angles = torch.is_grad_enabled()
-        # Backward: a copy of the states at `_at`, their adjoint, and what waits to be added to it.
-        self._pass: int | None = None
-        self._at = 0
+        # Backward: a copy of the states at `_at`, and their adjoint.
         self._back: Array = self._states[:0]
         self._adjoint: Array = self._states[:0]
         self._back_residual: Array = self._residual[:0]
-        self._waiting: dict[int, list[tuple[NDArray[np.int64], Tensor]]] = {}
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
@@ -61,46 +130,20 @@ class Evolution:
         """The states (B, 2^n), complex, bit q of the index being qubit q."""
         return self.simulator.unpack(self._states, self.batch_size)
 
-    def receive(self, position: int, rows: NDArray[np.int64], gradient: Tensor) -> None:
-        """Take the derivative of the loss by the states of ``rows`` after step ``position``."""
-        self._enter_pass()
-        self._waiting.setdefault(position, []).append((rows, gradient))
-
-    def reverse(self, position: int, gradient: Tensor | None) -> Tensor:
-        """Undo step ``position``: from the derivative by its readouts to that by its angles."""
-        self._enter_pass()
-        self._rewind(position)
-        return self._undo(gradient)
-
-    def gradient_of_start(self) -> Tensor:
-        """The derivative by the states before the first step, (B, 2^n) complex."""
-        self._enter_pass()
-        self._rewind(0)
+    def adjoint(self) -> Tensor:
+        """The derivative by the states where the way back stands, (B, 2^n) complex."""
         return self.simulator.unpack(self._adjoint, self.batch_size)
 
-    def _enter_pass(self) -> None:
-        """Start from the last state again when torch runs a new backward pass."""
-        current = torch._C._current_graph_task_id()
-        if current == self._pass:
-            return
-        self._pass = current
-        self._at = self.position
+    def _turn_back(self) -> None:
         if not self._back.size:
             self._back = allocate_aligned(self._states.shape, self.simulator.real)
             self._adjoint = allocate_aligned(self._states.shape, self.simulator.real)
         self._back[:] = self._states
         self._adjoint[:] = 0.0
         self._back_residual = self.simulator.start_residual(self._back)
-        self._waiting = {}
 
-    def _rewind(self, position: int) -> None:
-        """Undo the steps that the loss does not depend on, and add what waits at ``position``."""
-        while self._at > position:
-            self._undo(None)
-        for rows, gradient in self._waiting.pop(position, []):
-            full = torch.zeros(self.batch_size, gradient.shape[1], dtype=gradient.dtype)
-            full[torch.from_numpy(rows)] = gradient
-            self._adjoint += self.simulator.pack(full, self.batch_size)
+    def _add(self, gradient: Tensor) -> None:
+        self._adjoint += self.simulator.pack(gradient, self.batch_size)
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
         simulator = self.simulator
@@ -127,7 +170,7 @@ class Evolution:
 
 class _Begin(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, evolution: Evolution, vector: Tensor) -> Tensor:
+    def forward(ctx: Any, evolution: Reversible, vector: Tensor) -> Tensor:
         ctx.evolution = evolution
         return torch.empty(0)
 
@@ -140,7 +183,7 @@ class _Begin(torch.autograd.Function):
 class _Advance(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, evolution: Evolution, token: Tensor, theta: Tensor
+        ctx: Any, evolution: Reversible, token: Tensor, theta: Tensor
     ) -> tuple[Tensor, Tensor]:
         values = evolution.run(theta)
         ctx.set_materialize_grads(False)
@@ -159,7 +202,7 @@ class _Advance(torch.autograd.Function):
 
 class _ReadVector(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, evolution: Evolution, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    def forward(ctx: Any, evolution: Reversible, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
         ctx.evolution, ctx.position, ctx.rows = evolution, evolution.position, rows
         ctx.save_for_backward(token)
         return evolution.vector()[torch.from_numpy(rows)]
@@ -175,18 +218,24 @@ class _ReadVector(torch.autograd.Function):
 def begin(simulator: Simulator, vector: Tensor | None, batch_size: int) -> tuple[Evolution, Tensor]:
     """Start an evolution from complex states (B, 2^n), or from |0...0>; return its first token."""
     evolution = Evolution(simulator, vector, batch_size)
+    return evolution, open_token(evolution, vector)
+
+
+def open_token(evolution: Reversible, vector: Tensor | None) -> Tensor:
+    """The first token of an evolution that begins with ``vector``."""
     if vector is None:
-        return evolution, torch.empty(0)
-    return evolution, _Begin.apply(evolution, vector)
+        return torch.empty(0)
+    token: Tensor = _Begin.apply(evolution, vector)
+    return token
 
 
-def advance(evolution: Evolution, token: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+def advance(evolution: Reversible, token: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     """Apply one step with angles ``theta`` (B, P); return the next token and readouts (B, K)."""
     token, values = _Advance.apply(evolution, token, theta)
     return token, values
 
 
-def read_vector(evolution: Evolution, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
+def read_vector(evolution: Reversible, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
     """Return the present states (rows, 2^n) of some sequences as a differentiable tensor."""
     vector: Tensor = _ReadVector.apply(evolution, token, rows)
     return vector

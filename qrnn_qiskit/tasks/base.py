@@ -71,6 +71,15 @@ class Sequences:
             self.continued and isinstance(indices, slice),
         )
 
+    def to(self, device: torch.device) -> Sequences:
+        """The same sequences on a device; their rows stay, which only tables read."""
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            targets=self.targets.to(device),
+            lengths=None if self.lengths is None else self.lengths.to(device),
+        )
+
     def drop_targets(self) -> Sequences:
         """The same sequences as new inputs, which only ask for a prediction."""
         return replace(self, targets=torch.empty(len(self), 0))

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_ANYWHERE = {"model.engine", "train.device"}  # where training goes on is not what it learns
 
 
 class CheckpointError(ValueError):
@@ -139,7 +140,7 @@ def _compare(path: Path, stored: dict[str, Any], config: Config) -> None:
     changed = [
         f"{key} was {before.get(key)!r}, config.toml says {now.get(key)!r}"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
+        if before.get(key) != now.get(key) and key not in _ANYWHERE
     ]
     if changed:
         raise CheckpointError(

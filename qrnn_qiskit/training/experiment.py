@@ -21,7 +21,7 @@ from qrnn_qiskit.training.schema import Config
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN
 
-__all__ = ["Experiment", "build_model", "load_splits", "prepare"]
+__all__ = ["Experiment", "build_model", "find_device", "load_splits", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
     """Load the data and build the seeded, untrained model. Writes nothing.
 
     Raises what the task says about the data (DataError) and the model about its arguments, and
-    ValueError where the states of a batch of training or evaluation would not fit into memory.
+    ValueError where the states of a batch of training or evaluation would not fit into memory, or
+    ``train.device`` is not there or not for this model.
     """
+    find_device(config)
     task = get_task(config.task)(config.data)
     splits = load_splits(task)
     batches = (
@@ -58,6 +60,32 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
         with torch.no_grad():
             model.qrnn.check_memory(batches[1], steps)
     return Experiment(config, task, splits, model)
+
+
+def find_device(config: Config) -> torch.device:
+    """Where a run trains; ValueError where it cannot."""
+    name = config.train.device
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"train.device={name!r}; cpu, cuda or cuda:1 is required") from error
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise ValueError(f"train.device={name!r}; the CPU or a GPU of CUDA is required")
+    if config.model.kind != "qrnn" or config.model.readout == "measured":
+        raise ValueError(
+            f"train.device={name!r} with model.kind={config.model.kind!r} and "
+            f"model.readout={config.model.readout!r}; on a GPU only qrnn with readout expectation "
+            "or none trains: leave train.device out"
+        )
+    found = torch.cuda.device_count()
+    if (device.index or 0) >= found:
+        raise ValueError(
+            f"train.device={name!r}, and torch sees {found} GPU(s) here; leave train.device out, "
+            "or install a PyTorch with CUDA and its driver"
+        )
+    return device
 
 
 def load_splits(task: Task) -> Splits:

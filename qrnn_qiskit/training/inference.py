@@ -105,6 +105,7 @@ def _run_batches(
     model: TaskModel, sequences: Sequences, batch_size: int, processes: Processes = ALONE
 ) -> Iterator[tuple[Tensor, Sequences, Tensor]]:
     model.eval()
+    device = next(model.parameters()).device
     state = None
     for indices in order_batches(sequences, batch_size):
         with processes.take_share(len(indices)) as share:
@@ -112,9 +113,9 @@ def _run_batches(
             batch = sequences.select(own)
             carries = sequences.continued and not share.is_empty
             before = carry_state(state, len(batch)) if carries else None
-            prediction, state = model.run(batch, before)
+            prediction, state = model.run(batch.to(device), before)
         if not share.is_empty:
-            yield own, batch, prediction
+            yield own, batch, prediction.cpu()
 
 
 def _join(parts: list[tuple[Tensor, Tensor]]) -> Tensor:

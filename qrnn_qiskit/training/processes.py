@@ -98,11 +98,12 @@ class Processes:
         if self.count == 1:
             return number
         gradients = [each.grad for each in parameters if each.grad is not None]
-        flat = torch.cat([each.flatten() for each in gradients] + [torch.tensor([number])])
+        parts = [each.flatten() for each in gradients]
+        flat = torch.cat([*parts, parts[0].new_tensor([number])])
         with _name_lost():
             distributed.all_reduce(flat)
-        sizes = [each.numel() for each in gradients]
-        for gradient, part in zip(gradients, torch.split(flat[:-1], sizes), strict=True):
+        added = torch.split(flat[:-1], [len(part) for part in parts])
+        for gradient, part in zip(gradients, added, strict=True):
             gradient.copy_(part.reshape(gradient.shape))
         return float(flat[-1])
 
@@ -140,7 +141,7 @@ class Processes:
 
     def collect_rows(self, fields: dict[str, Tensor | None]) -> dict[str, Any]:
         """Tensors of a whole batch from those of the shares, which :meth:`take_rows` takes."""
-        parts = self.collect(fields)
+        parts = self.collect({k: None if own is None else own.cpu() for k, own in fields.items()})
         whole: dict[str, Any] = dict(fields)
         for name, own in fields.items():
             if own is not None:
@@ -155,19 +156,23 @@ ALONE = Processes()
 
 
 @contextmanager
-def join_processes() -> Iterator[Processes]:
+def join_processes(device: str = "cpu") -> Iterator[Processes]:
     """Join the processes that ``torchrun`` has started; one alone where it has not.
 
-    They talk by gloo. The cores of a machine are divided among its processes, within the limit
-    that ``taskset`` sets.
+    They talk by gloo, and on ``device="cuda"`` by NCCL, each with a GPU of its own. The cores of a
+    machine are divided among its processes, within the limit that ``taskset`` sets.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE
         return
     _divide_cores(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    backend = "gloo"
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "cpu:gloo,cuda:nccl"
     with _name_lost():
-        distributed.init_process_group("gloo", timeout=PATIENCE)
+        distributed.init_process_group(backend, timeout=PATIENCE)
     try:
         yield Processes(distributed.get_rank(), count)
     finally:

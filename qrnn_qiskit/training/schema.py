@@ -113,6 +113,9 @@ class ModelConfig(Section):
     feedback_gain: float = Field(1.0, description="factor on the initial feedback weights")
     angle_gain: float = Field(1.0, description="factor on the initial output layer")
     reset_state: bool = Field(False, description="ablation: |0...0> before every step")
+    engine: str = Field(
+        "auto", description="auto: compiled on the CPU, torch on a GPU; torch: on the CPU too"
+    )
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
 
 
@@ -134,6 +137,7 @@ class TrainConfig(Section):
     patience: PositiveInt | None = Field(
         None, description="epochs without a better validation before stopping; none: never"
     )
+    device: str = Field("cpu", description="of the training: cpu, cuda, or cuda:1, a second GPU")
     checkpoint_every: NonNegativeFloat = Field(
         30.0, description="seconds between checkpoints inside an epoch; 0: every step"
     )

@@ -23,6 +23,7 @@ from qrnn_qiskit.training.checkpoint import (
     write_checkpoint,
 )
 from qrnn_qiskit.training.divergence import TrainingDiverged, require_finite
+from qrnn_qiskit.training.experiment import find_device
 from qrnn_qiskit.training.inference import carry_state, infer, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
 from qrnn_qiskit.training.position import Position
@@ -136,7 +137,8 @@ class Trainer:
         self.task = run.experiment.task
         self.data_sha256 = self.task.fingerprint()
         self.splits = run.experiment.splits
-        self.model = run.experiment.model
+        self.device = find_device(run.config)
+        self.model = run.experiment.model.to(self.device)
         if executor is not None:
             require_gradient(executor)
             self.model.qrnn.executor = executor
@@ -207,10 +209,10 @@ class Trainer:
         self.reseed(self.position.epoch, self.position.batch + 1)
         carried = self.position.carried
         with self.processes.take_share(len(batch)) as share:
-            own = batch.select(share.rows)
+            own = batch.select(share.rows).to(self.device)
             before = None
             if carried is not None and not share.is_empty:
-                before = carry_state(HiddenState(**carried), len(own))
+                before = carry_state(HiddenState(**carried).to(self.device), len(own))
             prediction, state = self.model.run(own, before)
             loss = self.task.loss(prediction, own) * share.weight
         if self.is_sampled():

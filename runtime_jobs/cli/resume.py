@@ -39,7 +39,7 @@ def resume(
     run = open_run(folder)
     device = run.provenance.get("device", "simulator")
     executor = open_local_device(device, gradient=run.provenance.get("gradient"))
-    with join_processes() as processes:
+    with join_processes(run.config.train.device) as processes:
         if processes.is_first:
             done = f"{len(run.read_metrics())} of {run.config.train.epochs} epochs done"
             typer.echo(f"resuming {folder} ({done})", err=True)

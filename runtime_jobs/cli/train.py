@@ -81,7 +81,7 @@ def train(
     require_gradient(executor)
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
-    with join_processes() as processes:
+    with join_processes(resolved.train.device) as processes:
         processes.check(resolved.train.batch_size, executor)
         path = out or name_run(task)
         progress = open_progress(path, tensorboard, processes)

@@ -53,7 +53,11 @@ def build(**arguments: Any) -> QRNN:
         ({"dtype": torch.float16}, TypeError, ["torch.float32 or torch.float64", "float16"]),
         ({"dtype": torch.complex64}, TypeError, ["torch.float32 or torch.float64", "complex64"]),
         ({"dtype": "float64"}, TypeError, ["torch.float32 or torch.float64", "'float64'"]),
-        ({"device": "cuda"}, ValueError, ["device must be the CPU", "cuda arrived"]),
+        (
+            {"device": "cuda", "readout": "measured"},
+            ValueError,
+            ["readout='measured' takes inputs on the CPU", "cuda"],
+        ),
     ],
     ids=str,
 )
@@ -169,9 +173,9 @@ def test_x_is_never_cast() -> None:
     refuse(TypeError, ["torch.Tensor", "list arrived"], [[[0.0, 0.0]]])
 
 
-def test_x_must_be_on_the_cpu() -> None:
+def test_x_must_be_where_the_model_is() -> None:
     elsewhere = torch.zeros(1, 1, 2, dtype=torch.float64, device="meta")
-    refuse(ValueError, ["on the CPU", "meta"], elsewhere)
+    refuse(ValueError, ["x must be on cpu", "is on meta", "model.to('meta')"], elsewhere)
 
 
 @pytest.mark.parametrize(
