@@ -60,7 +60,7 @@ def do(self, batch, progress):
         {deed}
     return step(self, batch, progress)
 Trainer.step = do
-processes.PATIENCE = timedelta(seconds=10)
+processes.PATIENCE = timedelta(seconds={patience})
 main()
 """
 
@@ -119,10 +119,12 @@ def run_two(jobs: Sequence[tuple[Path, int]]) -> None:
         assert worker.returncode == 0, errors
 
 
-def run_torchrun(folder: Path, deed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_torchrun(
+    folder: Path, deed: str, *arguments: str, patience: int = 200
+) -> subprocess.CompletedProcess[str]:
     """``qrnn`` in two processes by torchrun, of which the second does a bad deed."""
     script = folder / "worker.py"
-    script.write_text(BAD_WORKER.format(deed=deed))
+    script.write_text(BAD_WORKER.format(deed=deed, patience=patience))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     return subprocess.run(
         [*torchrun, "--nproc-per-node", "2", str(script), *arguments],
@@ -196,7 +198,8 @@ def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_given_up(tmp_path: Path) -> None:
     deed = "signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)"
-    done = run_torchrun(tmp_path, deed, *DIGITS, "--out", str(tmp_path / "run"))
+    # Long enough for the kernels to be compiled.
+    done = run_torchrun(tmp_path, deed, *DIGITS, "--out", str(tmp_path / "run"), patience=60)
     assert done.returncode == 1, done.stderr
     assert "has died or hangs" in done.stderr
 
