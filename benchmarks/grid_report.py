@@ -62,11 +62,12 @@ def describe_setting(setting: dict[str, Any]) -> list[str]:
         f"{limits['readouts']:g} and {limits['gradients']:g} of the largest.",
         "",
         f"Milliseconds, the best of {limits['rounds']} alternated rounds; in brackets, times "
-        f"slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
+        "slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
         f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s of its own "
-        "(the CSV file has the number of rounds, and medians). `over`: one call, or loading and "
-        f"compiling ({limits['build']:g} s), took more than it may; `as above`: it was over at a "
-        "smaller size. Compiling is in no time but told below.",
+        "(the CSV file has the number of rounds, and medians). `over`: here or at a smaller size, "
+        f"one call took more than {limits['call']:g} s, loading and compiling more than "
+        f"{limits['build']:g} s, or the process held more than {setting['gibibytes']:g} GiB. What "
+        "the jax tools compile is in no time but told below.",
     ]
 
 
@@ -84,8 +85,9 @@ def compare(names: list[str], done: Done) -> list[str]:
         nearest = min(ratios, key=ratios.__getitem__)
         lines.append(
             f"| {TOOLS[name].title} | {len(ratios)} of {len(done)} "
-            f"| {ratios[nearest]:.3g} ({nearest}) | {statistics.median(ratios.values()):.3g} "
-            f"| {max(ratios.values()):.3g} |"
+            f"| {_write_number(ratios[nearest])} ({nearest}) "
+            f"| {_write_number(statistics.median(ratios.values()))} "
+            f"| {_write_number(max(ratios.values()))} |"
         )
     return lines
 
@@ -222,5 +224,10 @@ def _write_time(outcome: Outcome, what: str, own: float, is_own: bool) -> str:
     if not outcome.seconds[what]:
         return outcome.reason
     best = outcome.best(what)
-    digits = f"{1e3 * best:.3g}" if best < 1 else f"{1e3 * best:.0f}"
-    return digits if is_own else f"{digits} ({best / own:.3g})"
+    milliseconds = _write_number(1e3 * best)
+    return milliseconds if is_own else f"{milliseconds} ({_write_number(best / own)})"
+
+
+def _write_number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"

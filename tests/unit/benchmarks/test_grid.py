@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cells import FORWARD, TRAIN, Cell, Outcome
+from cells import FORWARD, TRAIN, Cell, Limits, Outcome
 from grid import Progress
 from grid_report import write_report
 
@@ -17,14 +18,15 @@ SETTING: dict[str, Any] = {
     "python": "3.11",
     "versions": {"qrnn": {"torch": "2"}, "plain": {"torch": "2"}},
     "threads": 2,
-    "limits": {"rounds": 2, "budget": 8.0, "build": 9.0, "readouts": 1e-3, "gradients": 1e-2},
+    "limits": asdict(Limits(rounds=2)),
+    "gibibytes": 12.0,
 }
 
 
 def make_outcomes() -> dict[Cell, dict[str, Outcome]]:
     """Two cells; the peer is 50 times slower in the first, and over a limit in the second."""
     ours = Outcome({FORWARD: [0.001, 0.002], TRAIN: [0.004, 0.006]}, memory=3 << 20)
-    peer = Outcome({FORWARD: [0.1], TRAIN: [0.2]}, 1.5, 0.25, 1e-6, 600 << 20)
+    peer = Outcome({FORWARD: [1.1], TRAIN: [0.2]}, 1.5, 0.25, 1e-6, 600 << 20)
     larger = Outcome({FORWARD: [0.01], TRAIN: [0.04]})
     late = Outcome(reason="over 15 s", limit_at=LARGER)
     return {REFERENCE: {"qrnn": ours, "plain": peer}, LARGER: {"qrnn": larger, "plain": late}}
@@ -58,7 +60,7 @@ def test_report(tmp_path: Path) -> None:
     told = text.read_text()
     assert "| plain torch | 1 of 2 | 50 (n = 8, T = 16, B = 32) | 50 | 50 |" in told
     assert "| 8 | 16 | 32 | 4 | 200 (50) |" in told  # forward and backward
-    assert "| 8 | 16 | 32 | 1 | 100 (100) |" in told  # forward alone
+    assert "| 8 | 16 | 32 | 1 | 1,100 (1,100) |" in told  # forward alone
     assert "| 10 | 16 | 32 | 40 | over 15 s |" in told
     assert "| 8 | 16 | 32 | 3.0 | 600.0 |" in told  # MiB
     assert "| TorchQuantum | not installed |" in told
