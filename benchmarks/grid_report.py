@@ -65,7 +65,7 @@ def describe_setting(setting: dict[str, Any]) -> list[str]:
         f"slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
         f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s of its own "
         "(the CSV file has the number of rounds, and medians). `over`: one call, or loading and "
-        f"compiling ({limits['build']:g} s), took more than it may; `as above`: it was over at a "
+        f"compiling ({limits['build']:g} s), took more time or memory than it may, here or at a "
         "smaller size. Compiling is in no time but told below.",
     ]
 
@@ -137,8 +137,10 @@ def tabulate_tools(
             continue
         found = ", ".join(f"{package} {version}" for package, version in versions[name].items())
         outcomes = [outcomes[name] for outcomes in done.values()]
-        at = done[reference][name] if reference in done else Outcome(reason="not in this grid")
-        first = ["", ""] if at.reason else [f"{at.compile_seconds:.1f}", f"{at.first_seconds:.3f}"]
+        at = done[reference][name] if reference in done else Outcome()
+        first = ["", ""]
+        if at.seconds[TRAIN]:
+            first = [f"{at.compile_seconds:.1f}", f"{at.first_seconds:.3f}"]
         worst = max((outcome.difference for outcome in outcomes), default=0.0)
         lines.append(
             f"| {entry.title} | {found} | {entry.how} | {' | '.join(first)} | {worst:.0e} |"
