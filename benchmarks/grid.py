@@ -93,7 +93,7 @@ def main() -> None:
         "limits": asdict(limits),
         "gibibytes": arguments.gibibytes,
     }
-    progress = Progress(arguments.out.with_suffix(".progress"), setting)
+    progress = Progress(arguments.out.parent / f"{arguments.out.name}.progress", setting)
     start = partial(Worker, memory=int(arguments.gibibytes * 2**30))
     workers = {name: start(name) for name in names if name in versions}
     begin = time.monotonic()

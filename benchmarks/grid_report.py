@@ -139,8 +139,10 @@ def tabulate_tools(
             continue
         found = ", ".join(f"{package} {version}" for package, version in versions[name].items())
         outcomes = [outcomes[name] for outcomes in done.values()]
-        at = done[reference][name] if reference in done else Outcome(reason="not in this grid")
-        first = ["", ""] if at.reason else [f"{at.compile_seconds:.1f}", f"{at.first_seconds:.3f}"]
+        at = done[reference][name] if reference in done else Outcome()
+        first = ["", ""]
+        if at.seconds[TRAIN]:
+            first = [f"{at.compile_seconds:.1f}", f"{at.first_seconds:.3f}"]
         worst = max((outcome.difference for outcome in outcomes), default=0.0)
         lines.append(
             f"| {entry.title} | {found} | {entry.how} | {' | '.join(first)} | {worst:.0e} |"

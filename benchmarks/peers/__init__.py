@@ -67,7 +67,7 @@ TOOLS = {
         "PennyLane default.qubit, torch",
         "pennylane_torch",
         ("pennylane", "torch"),
-        "a broadcast QNode a step, backprop",
+        "a broadcast QNode a step, backprop; it computes in complex128",
     ),
     "pennylane-jax": Entry(
         "PennyLane default.qubit, jax.jit",

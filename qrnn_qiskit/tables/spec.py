@@ -79,10 +79,12 @@ class Table(_Part):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        listed: list[tuple[str, Sequence[str | int]]] = [
+        searches = (self.search, *(t.search for t in self.tasks if t.search))
+        listed: list[tuple[str, Sequence[str | float]]] = [
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
             *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
+            *(("learning rate", search.learning_rates) for search in searches),
         ]
         for what, names in listed:
             if len(set(names)) != len(names):
@@ -216,7 +218,7 @@ def _slug(name: str) -> str:
 
 
 def read_table_file(path: Path) -> Table:
-    """Read a table; every cell's configuration is resolved, so that no typo waits for its turn.
+    """Read a table; models, rates and seeds are resolved, so that no typo waits for its turn.
 
     Raises:
         ConfigError: the file is missing, no TOML, has unknown keys, or a cell cannot be resolved.
@@ -229,5 +231,7 @@ def read_table_file(path: Path) -> Table:
         parts = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
         raise ConfigError(f"{path} is no table: {'; '.join(parts)}") from error
     for pair in table.pairs():
-        pair.search_cells()[0].resolve()
+        first_rate = pair.search.learning_rates[0]
+        for cell in (*pair.search_cells(), *pair.seed_cells(first_rate)):
+            cell.resolve()
     return table

@@ -47,7 +47,7 @@ class Checkpoint:
         optimizer: state of AdamW, its learning rate included.
         random: states of the random generators.
         position: where in the data and in ``metrics.jsonl`` training stands, and the sums of the
-            epoch so far (:class:`qrnn_qiskit.training.trainer.Position`).
+            epoch so far (:class:`qrnn_qiskit.training.position.Position`).
     """
 
     config: dict[str, Any]

@@ -94,18 +94,25 @@ class Processes:
             yield share
 
     def add_gradients(self, parameters: Iterable[nn.Parameter], number: float) -> float:
-        """Add up the gradients in place over all processes, and ``number``, which is returned."""
+        """Add up the gradients over all processes, and ``number``, which is returned.
+
+        A parameter that only some processes have used gets its gradient in all of them; one that
+        nobody has used keeps None, as with one process.
+        """
         if self.count == 1:
             return number
-        gradients = [each.grad for each in parameters if each.grad is not None]
-        parts = [each.flatten() for each in gradients]
-        flat = torch.cat([*parts, parts[0].new_tensor([number])])
+        trained = [each for each in parameters if each.requires_grad]
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in trained]
+        used = [each.grad is not None for each in trained]
+        flat = torch.cat([each.flatten() for each in gradients])
+        flat = torch.cat((flat, flat.new_tensor([number, *used])))  # of one length everywhere
         with _name_lost():
             distributed.all_reduce(flat)
-        added = torch.split(flat[:-1], [len(part) for part in parts])
-        for gradient, part in zip(gradients, added, strict=True):
-            gradient.copy_(part.reshape(gradient.shape))
-        return float(flat[-1])
+        *parts, last = torch.split(flat, [*(each.numel() for each in trained), 1 + len(trained)])
+        total, *users = last.tolist()
+        for each, part, number_of_users in zip(trained, parts, users, strict=True):
+            each.grad = part.reshape(each.shape).to(each.dtype) if number_of_users else None
+        return float(total)
 
     def agree(self, *flags: bool) -> list[bool]:
         """For each flag whether any process has raised it."""

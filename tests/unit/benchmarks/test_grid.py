@@ -55,14 +55,17 @@ def test_cells_of_another_setting_are_refused(tmp_path: Path) -> None:
 def test_report(tmp_path: Path) -> None:
     setting = SETTING | {"started": "2026-11-21 13:10", "load": 0.1}
     names = ["qrnn", "plain", "torchquantum"]
+    done = make_outcomes()
+    done[REFERENCE]["plain"].reason = "memory: over 12 GiB"  # its times were measured before
     out = tmp_path / "grid.1"
-    text, table, picture = write_report(out, setting, names, make_outcomes(), REFERENCE)
+    text, table, picture = write_report(out, setting, names, done, REFERENCE)
     told = text.read_text()
     assert "| plain torch | 1 of 2 | 50 (n = 8, T = 16, B = 32) | 50 | 50 |" in told
     assert "| 8 | 16 | 32 | 4 | 200 (50) |" in told  # forward and backward
     assert "| 8 | 16 | 32 | 1 | 1,100 (1,100) |" in told  # forward alone
     assert "| 10 | 16 | 32 | 40 | over 15 s |" in told
     assert "| 8 | 16 | 32 | 3.0 | 600.0 |" in told  # MiB
+    assert "| 1.5 | 0.250 | 1e-06 |" in told  # compiling and the first call of the peer
     assert "| TorchQuantum | not installed |" in told
     assert f"]({picture.name})" in told
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -74,4 +77,4 @@ def test_report(tmp_path: Path) -> None:
         ("qrnn", "10", "40.0000"),
         ("plain", "10", ""),
     ]
-    assert [row["reason"] for row in rows] == ["", "", "", "over 15 s"]
+    assert [row["reason"] for row in rows] == ["", "memory: over 12 GiB", "", "over 15 s"]

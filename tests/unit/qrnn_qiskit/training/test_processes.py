@@ -49,6 +49,23 @@ def test_one_process_alone_talks_to_nobody() -> None:
     assert processes.collect("it") == ["it"]
 
 
+def test_gradients_that_only_one_process_has_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def grow(*gradients: float | None) -> list[torch.nn.Parameter]:
+        parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in gradients]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = None if gradient is None else torch.full((2,), gradient)
+        return parameters
+
+    sent: list[torch.Tensor] = []
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda flat: sent.append(flat.clone()))
+    Processes(1, 2).add_gradients(grow(1.0, None, 5.0, None), 0.25)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda flat: flat.add_(sent[0]))
+    first = grow(2.0, 3.0, None, None)
+    assert Processes(0, 2).add_gradients(first, 0.5) == 0.75
+    found = [None if each.grad is None else each.grad.tolist() for each in first]
+    assert found == [[3.0, 3.0], [3.0, 3.0], [5.0, 5.0], None]
+
+
 def test_what_cannot_be_shared_is_refused_before_anything_is_written(
     create: Callable[..., RunFolder],
 ) -> None:
