@@ -13,10 +13,10 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
-from qrnn_qiskit.simulator.lanes import lanes_per_vector
+from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
 from qrnn_qiskit.simulator.network import LINEAR, Network
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
-from qrnn_qiskit.simulator.sequences import read_states, reverse_sequences, run_sequences
+from qrnn_qiskit.simulator.sequences import reverse_sequences, run_sequences
 from qrnn_qiskit.simulator.threads import count_threads
 
 Array = NDArray[Any]
@@ -61,9 +61,9 @@ class Simulator:
         self._is_plain = matrix.shape[0] == matrix.shape[1] and np.array_equal(
             matrix, np.eye(len(matrix))
         )
-        values = np.zeros((1, 1, self.num_strings), self.real)
-        read_states(self._paulis, self.num_qubits, self.pack(None, 1), values)
-        self._zero_readouts = self.combine(values[:, 0])
+        at_zero = np.zeros((1, self.num_strings), self.real)
+        at_zero[:, self._paulis.diagonal_term] = 1.0  # Z is 1 in |0>, X and Y are 0
+        self._zero_readouts = self.combine(at_zero)
 
     @property
     def num_readouts(self) -> int:
@@ -132,7 +132,7 @@ class Simulator:
     def start_residual(self, states: Array) -> Array:
         """Zero rounding residuals of the angles, for a run of ``states`` forward or backward."""
         lanes = lanes_per_vector(self.real)
-        return np.zeros((len(states), self._program.offset.size * lanes))
+        return allocate_aligned((len(states), self._program.offset.size * lanes), np.float64)
 
     def allocate_trace(self, network: Network, batch_size: int, num_steps: int) -> Trace:
         """Memory for a forward run of ``num_steps`` steps."""

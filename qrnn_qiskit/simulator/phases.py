@@ -87,10 +87,11 @@ def apply_phases(
     sites: Any,
     columns: Any,
     signs: Any,
+    row: int,
     turns: Any,
     scratch: Any,
 ) -> None:
-    """Multiply ``psi`` by the diagonal; ``signs`` is empty where the sweep has no CZ."""
+    """Multiply ``psi`` by the diagonal, with the signs of ``row`` unless that is negative."""
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     _fill_table(scratch, 0, 0, low, True, sites, columns, turns)
@@ -101,8 +102,8 @@ def apply_phases(
             x = (h << low) | i
             a, b = load(scratch, 2 * i), load(scratch, 2 * i + 1)
             re, im = p * a - q * b, p * b + q * a
-            if signs.size:
-                sign = splat(psi, signs[x])
+            if row >= 0:
+                sign = splat(psi, signs[row, x])
                 re, im = re * sign, im * sign
             u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
             store(psi, 2 * x, re * u - im * v)
@@ -135,6 +136,7 @@ def unapply_phases(
     sites: Any,
     columns: Any,
     signs: Any,
+    row: int,
     turns: Any,
     slopes: Any,
     scratch: Any,
@@ -173,8 +175,8 @@ def unapply_phases(
             x = (h << low) | i
             a, b = load(scratch, 2 * i), load(scratch, 2 * i + 1)
             re, im = p * a - q * b, p * b + q * a
-            if signs.size:
-                sign = splat(psi, signs[x])
+            if row >= 0:
+                sign = splat(psi, signs[row, x])
                 re, im = re * sign, im * sign
             u, v = load(psi, 2 * x), load(psi, 2 * x + 1)
             f, g = load(lam, 2 * x), load(lam, 2 * x + 1)

@@ -242,13 +242,3 @@ def _reverse_block(block: int, arguments: Any) -> None:
             scatter_step(layer, step - start, first, lanes, drive_gradient)
             add_product(network.feedback_t, layer, fed)
     scatter_step(fed, 0, first, lanes, fed_batch)
-
-
-@entry_point
-def read_states(paulis: Any, num_qubits: int, psi: Any, values: Any) -> None:
-    """Read the Pauli strings of ``psi`` without a step into ``values`` (B, 1, S)."""
-    lanes = psi.shape[1] >> (num_qubits + 1)
-    for block in range(psi.shape[0]):
-        read = zero_vectors(values.shape[2], lanes, psi)
-        read_paulis(psi[block], num_qubits, paulis, read)
-        scatter_step(read, 0, block * lanes, lanes, values)

@@ -37,7 +37,8 @@ def evolve(program: Any, psi: Any, turns: Any, scratch: Any) -> None:
                 n,
                 program.site[start:stop],
                 program.column[start:stop],
-                _signs_of(program, extra),
+                program.signs,
+                extra,
                 turns,
                 scratch,
             )
@@ -64,13 +65,9 @@ def unevolve(program: Any, psi: Any, lam: Any, turns: Any, slopes: Any, scratch:
                 n,
                 program.site[start:stop],
                 program.column[start:stop],
-                _signs_of(program, extra),
+                program.signs,
+                extra,
                 turns,
                 slopes,
                 scratch,
             )
-
-
-@kernel
-def _signs_of(program: Any, row: int) -> Any:
-    return program.signs[row] if row >= 0 else program.signs.reshape(-1)[:0]

@@ -19,11 +19,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_FORK = "qrnn_qiskit_fork"  # GOMP_parallel(function, data, number of threads, flags)
-_WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_SIGNATURE = ctypes.CFUNCTYPE(None, _WORKER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+_SYMBOL = "qrnn_qiskit_fork"  # GOMP_parallel(function, data, number of threads, flags)
+WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+FORK = ctypes.CFUNCTYPE(None, WORKER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
 # Below this many amplitudes times steps, another thread takes longer to wake up than to help.
-_WORTH_SHARING = 1 << 10
+_WORTH_SHARING = 1 << 8
 
 
 def count_threads(num_blocks: int, work: int) -> int:
@@ -31,7 +31,7 @@ def count_threads(num_blocks: int, work: int) -> int:
     return min(num_blocks, torch.get_num_threads()) if work >= _WORTH_SHARING else 1
 
 
-def _fork_python(worker: Callable[..., None], data: int, count: int, _flags: int) -> None:
+def fork_python(worker: Callable[..., None], data: int, count: int, _flags: int) -> None:
     """What GOMP_parallel does, with threads of Python's."""
     helpers = [threading.Thread(target=worker, args=(data,)) for _ in range(count - 1)]
     for helper in helpers:
@@ -45,11 +45,11 @@ def _find_fork() -> Any:
     try:
         return ctypes.CDLL(None).GOMP_parallel
     except (AttributeError, TypeError):  # an OpenMP library of another make, or Windows
-        return _SIGNATURE(_fork_python)
+        return FORK(fork_python)
 
 
-_fork = _find_fork()  # kept: compiled code has its address alone
-llvmlite.binding.add_symbol(_FORK, ctypes.cast(_fork, ctypes.c_void_p).value)
+fork = _find_fork()  # kept: compiled code has its address alone
+llvmlite.binding.add_symbol(_SYMBOL, ctypes.cast(fork, ctypes.c_void_p).value)
 
 
 def _share_blocks(typingctx: Any, function: Any, count: Any, threads: Any, arguments: Any) -> Any:
@@ -79,7 +79,7 @@ def _share_blocks(typingctx: Any, function: Any, count: Any, threads: Any, argum
                 fork_type = ir.FunctionType(
                     ir.VoidType(), [worker.type, cgutils.voidptr_t, unsigned, unsigned]
                 )
-                fork = cgutils.get_or_insert_function(builder.module, fork_type, _FORK)
+                fork = cgutils.get_or_insert_function(builder.module, fork_type, _SYMBOL)
                 builder.call(fork, [worker, data, builder.trunc(threads, unsigned), unsigned(0)])
         return context.get_dummy_value()
 

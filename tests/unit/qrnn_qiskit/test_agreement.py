@@ -57,7 +57,7 @@ def build_observables(num_qubits: int, random: np.random.Generator) -> list[Spar
 
 @st.composite
 def models(draw: st.DrawFn) -> QRNN:
-    num_qubits = draw(st.integers(1, 8))
+    num_qubits = draw(st.integers(1, 9))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     torch.manual_seed(draw(st.integers(0, 2**32)))
     family: Any = draw(st.sampled_from((*ANSATZ_FAMILIES, "custom")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numba
@@ -58,3 +59,21 @@ def test_without_any_place_kernels_live_for_this_process(
     first, second = find_folder(), find_folder()
     assert first != second
     assert {first.parent, second.parent} == {tmp_path}
+
+
+def test_a_cold_compilation_says_so_and_a_warm_one_is_silent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def kernel(a: float) -> float:
+        return a + 1.0
+
+    def stranger(a: float) -> float:
+        return a + 2.0
+
+    kernel.__module__ = "qrnn_qiskit.simulator.test"
+    ours, theirs = numba.njit(kernel), numba.njit(stranger)
+    assert ours(1.0) == 2.0
+    assert re.fullmatch(r"qrnn_qiskit: compiling kernel .* \d+ s\n", capsys.readouterr().err)
+    assert ours(2.0) == 3.0
+    assert theirs(1.0) == 3.0
+    assert capsys.readouterr().err == ""
