@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.files import DataError, DataFile, read_lines
 from qrnn_qiskit.tasks.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.registry import register
 from qrnn_qiskit.tasks.splitting import SplitSettings
-from qrnn_qiskit.tasks.words import EVERYTHING, PADDING, UNKNOWN, WordTokenizer, pad
+from qrnn_qiskit.tasks.words import EVERYTHING, UNKNOWN, WordTokenizer, embed_words, pad
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN
@@ -135,7 +135,7 @@ class Language(Task):
         """Vectors for the words, and a head on each step."""
         words, size = len(self._known_words()), self.settings.embedding_size
         qrnn = qrnn_factory(size)
-        embedding = nn.Embedding(words, size, padding_idx=PADDING)
+        embedding = embed_words(words, size)
         return LanguageModel(qrnn, StepHead(qrnn, words), embedding)
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:

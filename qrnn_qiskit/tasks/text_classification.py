@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.files import read_table
 from qrnn_qiskit.tasks.splitting import SplitSettings
-from qrnn_qiskit.tasks.words import PADDING, WordTokenizer, pad
+from qrnn_qiskit.tasks.words import WordTokenizer, embed_words, pad
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN
@@ -49,9 +49,10 @@ class TextClassification(ClassificationTask):
         "model.num_qubits": 4,
         "model.num_layers": 2,
         "model.controller_hidden": 32,
+        "model.feedback_gain": 0.1,
         "train.epochs": 10,
         "train.batch_size": 32,
-        "train.learning_rate": 0.005,
+        "train.learning_rate": 0.003,
     }
 
     def __init__(self, settings: WordSettings) -> None:
@@ -70,7 +71,7 @@ class TextClassification(ClassificationTask):
         size = self.settings.embedding_size
         words = len(self._require(self._tokenizer))
         qrnn = qrnn_factory(size)
-        embedding = nn.Embedding(words, size, padding_idx=PADDING)
+        embedding = embed_words(words, size)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), embedding)
 
     def read(self, path: Path) -> Sequences:

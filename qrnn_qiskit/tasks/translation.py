@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qrnn_qiskit import metrics
 from qrnn_qiskit.attention_pictures import draw_attention
@@ -22,7 +22,7 @@ from qrnn_qiskit.tasks.files import DataError, read_lines
 from qrnn_qiskit.tasks.pairs import Pair
 from qrnn_qiskit.tasks.registry import register
 from qrnn_qiskit.tasks.sentence_pairs import TranslationSettings, read_parts
-from qrnn_qiskit.tasks.words import EVERYTHING, PADDING, UNKNOWN, WordTokenizer, pad
+from qrnn_qiskit.tasks.words import EVERYTHING, PADDING, UNKNOWN, WordTokenizer, embed_words, pad
 from qrnn_qiskit.translator import TranslationHead, Translator
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class Translation(Task):
         encoder, decoder = qrnn_factory(size), qrnn_factory(size)
         head = TranslationHead(decoder, settings.attention_size, len(english), settings.attention)
         embeddings = (
-            nn.Embedding(len(german), size, padding_idx=PADDING),
-            nn.Embedding(len(english), size, padding_idx=PADDING),
+            embed_words(len(german), size),
+            embed_words(len(english), size),
         )
         return Translator(
             encoder,

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from qrnn_qiskit.tasks.words import CONTENT, EVERYTHING, WordTokenizer, pad
+from qrnn_qiskit.tasks.words import CONTENT, EVERYTHING, WordTokenizer, embed_words, pad
 
 
 def fit(texts: list[str], pattern: str = CONTENT, size: int = 100) -> WordTokenizer:
@@ -54,3 +55,12 @@ def test_rows_are_padded_at_their_ends() -> None:
     tokens, lengths = pad([[4, 5], [6], [7, 8, 9]])
     assert tokens.tolist() == [[4, 5, 0], [6, 0, 0], [7, 8, 9]]
     assert lengths.tolist() == [2, 1, 3]
+
+
+def test_vectors_begin_small_and_that_of_padding_stays_0() -> None:
+    embedding = embed_words(2000, 16)
+    assert embedding.weight[1:].std().item() == pytest.approx(0.1, rel=0.05)
+    embedding(torch.tensor([[5, 0]])).sum().backward()
+    assert embedding.weight[0].tolist() == [0.0] * 16
+    assert embedding.weight.grad is not None
+    assert embedding.weight.grad.sum(1)[[0, 5]].tolist() == [0.0, 16.0]
