@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
+import threading
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
@@ -368,3 +370,21 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
         runner.open_workers(1, "nonsense:1"),
     ):
         raise AssertionError
+
+
+def test_a_cell_that_another_process_is_at_work_on_is_waited_for(
+    finished: Path, table: Table
+) -> None:
+    cell = table.pairs()[0].search_cells()[0]
+    lock = finished / cell.path.with_name(f"{cell.path.name}.lock")
+    other = sqlite3.connect(lock, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    freed = threading.Event()
+
+    def free() -> None:
+        freed.set()
+        other.close()
+
+    threading.Timer(0.3, free).start()
+    assert run_cell(finished, cell) == read_result(finished, cell)
+    assert freed.is_set()
