@@ -28,7 +28,7 @@ __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
 
 _checked: set[tuple[Path, int, str]] = set()  # results whose configuration was compared already
-_PATIENCE = 30 * 24 * 3600.0  # seconds, beyond any run
+_PATIENCE = 20 * 24 * 3600.0  # seconds, beyond any run; SQLite has 2^31 ms, and past them 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from concurrent.futures import Executor, Future
+import sqlite3
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,19 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     rows, expected = (summarize(folder, table.pairs()) for folder in (out, finished))
     assert [row.values for row in rows] == [row.values for row in expected]
     assert [row.rate for row in rows] == [row.rate for row in expected]
+
+
+def test_a_cell_that_is_at_work_elsewhere_is_waited_for(table: Table, tmp_path: Path) -> None:
+    cell = table.pairs()[0].search_cells()[0]
+    file = tmp_path / cell.path.with_name(f"{cell.path.name}.lock")
+    file.parent.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            waiting = pool.submit(run_cell, tmp_path, cell)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+        assert waiting.result(timeout=120) == read_result(tmp_path, cell)
 
 
 def test_another_file_with_the_same_folder_is_refused(
