@@ -27,7 +27,7 @@ __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
 
 _checked: set[tuple[Path, int, str]] = set()  # results whose configuration was compared already
-_PATIENCE = 20 * 24 * 3600.0  # seconds; SQLite counts milliseconds in 32 bits
+_PATIENCE = 20 * 24 * 3600.0  # seconds, beyond any run; SQLite has 2^31 ms, and past them 0
 
 
 @dataclass(frozen=True)

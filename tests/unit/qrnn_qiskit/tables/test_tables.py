@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sqlite3
-import threading
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,19 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     rows, expected = (summarize(folder, table.pairs()) for folder in (out, finished))
     assert [row.values for row in rows] == [row.values for row in expected]
     assert [row.rate for row in rows] == [row.rate for row in expected]
+
+
+def test_a_cell_that_is_at_work_elsewhere_is_waited_for(table: Table, tmp_path: Path) -> None:
+    cell = table.pairs()[0].search_cells()[0]
+    file = tmp_path / cell.path.with_name(f"{cell.path.name}.lock")
+    file.parent.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            waiting = pool.submit(run_cell, tmp_path, cell)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+        assert waiting.result(timeout=120) == read_result(tmp_path, cell)
 
 
 def test_another_file_with_the_same_folder_is_refused(
@@ -370,21 +383,3 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
         runner.open_workers(1, "nonsense:1"),
     ):
         raise AssertionError
-
-
-def test_a_cell_that_another_process_is_at_work_on_is_waited_for(
-    finished: Path, table: Table
-) -> None:
-    cell = table.pairs()[0].search_cells()[0]
-    lock = finished / cell.path.with_name(f"{cell.path.name}.lock")
-    other = sqlite3.connect(lock, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
-    freed = threading.Event()
-
-    def free() -> None:
-        freed.set()
-        other.close()
-
-    threading.Timer(0.3, free).start()
-    assert run_cell(finished, cell) == read_result(finished, cell)
-    assert freed.is_set()
