@@ -32,12 +32,21 @@ def test_a_call_that_takes_too_long_is_ended_and_the_next_one_starts_anew(worker
 def test_a_process_over_its_memory_is_ended() -> None:
     small = Worker("qrnn", memory=1)
     with pytest.raises(Over, match="over 0 GiB"):
-        small.ask(60.0, "nothing")
+        small.ask(60.0, "nothing", Sleep())
 
 
 def test_a_process_that_ends_is_told(worker: Worker) -> None:
     with pytest.raises(Failed, match="exit status"):
         worker.ask(60.0, "__init__", Crash())
+
+
+class Sleep:
+    """Keeps the process that reads it busy for longer than between two looks at its memory."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        import time
+
+        return time.sleep, (10,)
 
 
 class Crash:
