@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from peers.problem import INPUT_SIZE, Problem, TorchTool
 
 
-class SteppedQRNN(nn.Module):
+class SteppedQRNN(nn.Module, ABC):
     """``linear`` ansatz, RY and RZ and CZ, X, Y and Z of every qubit, one affine controller.
 
     A subclass tells how its library begins, and how it takes one step.
@@ -21,16 +22,16 @@ class SteppedQRNN(nn.Module):
         self.num_qubits, self.num_layers = num_qubits, num_layers
         self.controller = nn.Linear(input_size + 3 * num_qubits, 2 * num_qubits * num_layers)
 
+    @abstractmethod
     def begin(self, batch: int) -> Any:
         """|0...0> for every sequence, as the library holds it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, state: Any, theta: Tensor) -> tuple[Any, Tensor]:
         """The state after a step and its readouts (batch, 3 n): X of every qubit, then Y, then Z.
 
         ``theta`` is (batch, 2 n L), ordered by layer, qubit, rotation.
         """
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the readouts (batch, time, 3 n) of inputs (batch, time, input_size)."""
