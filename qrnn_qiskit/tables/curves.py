@@ -54,7 +54,7 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
                     label=None if number else label,
                 )
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlim(0.5, 0.5 + max(len(values) for _, runs in models for values in runs))
         axes.set_ylabel(tasks[task].headline.replace("_", " ") + " (validation)")
         axes.set_yscale("linear" if tasks[task].higher_is_better else "log")
