@@ -24,7 +24,7 @@ from qrnn_qiskit.training.checkpoint import (
 )
 from qrnn_qiskit.training.divergence import TrainingDiverged, require_finite
 from qrnn_qiskit.training.experiment import find_device
-from qrnn_qiskit.training.inference import carry_state, infer, order_batches
+from qrnn_qiskit.training.inference import carry_state, measure, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes, tell_lost
@@ -247,14 +247,14 @@ class Trainer:
         validation = self.splits.validation
         self.reseed(self.position.epoch, 0)
         size = self.config.evaluation_batch_size
-        inference = infer(self.task, self.model, validation, size, self.processes)
+        measures = measure(self.task, self.model, validation, size, self.processes)
         metrics = {
-            name: estimate.value for name, estimate in self.task.summarize(inference.values).items()
+            name: estimate.value for name, estimate in self.task.summarize(measures.values).items()
         }
         for name, value in metrics.items():
             self.require_finite(f"the validation metric {name}", value)
         position = self.position
-        self.keep_best(metrics[self.task.headline], inference.loss)
+        self.keep_best(metrics[self.task.headline], measures.loss)
         row = {
             "epoch": position.epoch + 1,
             "step": position.step,
