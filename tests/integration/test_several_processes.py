@@ -197,6 +197,15 @@ def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> No
     require_close(run, expected)
 
 
+def test_what_all_processes_would_say_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text("")
+    done = run_torchrun(tmp_path, "pass", *DIGITS, "--out", str(path))
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1, done.stderr
+    assert f"error: {path} is a file; a folder is required" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_given_up(tmp_path: Path) -> None:
     deed = "signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)"
