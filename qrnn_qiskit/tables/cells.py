@@ -19,9 +19,10 @@ from qrnn_qiskit.tables.spec import Cell
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, open_or_create, open_same
-from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
+from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 
 __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 

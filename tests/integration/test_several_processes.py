@@ -52,7 +52,7 @@ BAD_WORKER = """
 import os, signal, time
 from datetime import timedelta
 from qrnn_qiskit.training import processes
-from qrnn_qiskit.training.trainer import Trainer
+from qrnn_qiskit.training.loop import Trainer
 from runtime_jobs.cli import main
 step = Trainer.step
 def do(self, batch, progress):

@@ -176,9 +176,9 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     (out / first.path).mkdir(parents=True)
     (out / first.path / "provenance.json").write_text("{}")
     # Killed in the middle of training.
-    import qrnn_qiskit.training.trainer as trainer
+    import qrnn_qiskit.training.loop as loop
 
-    original, steps = trainer.Trainer.step, []
+    original, steps = loop.Trainer.step, []
 
     def step(self: Any, *arguments: Any) -> Any:
         steps.append(1)
@@ -186,7 +186,7 @@ def test_a_killed_table_goes_on_and_ends_the_same(
             raise SystemExit(9)
         return original(self, *arguments)
 
-    monkeypatch.setattr(trainer.Trainer, "step", step)
+    monkeypatch.setattr(loop.Trainer, "step", step)
     with pytest.raises(SystemExit):
         run_cell(out, second)
     assert read_result(out, second) is None
