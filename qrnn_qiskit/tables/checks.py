@@ -44,6 +44,6 @@ def check_open(out: Path, pairs: Sequence[Pair]) -> None:
         config = pair.search_cells()[0].resolve()
         with pair.name_errors():
             experiment = prepare(config)
-            if pair.task.metrics and pair.task.name not in named:
-                pair.task.check_metrics(list_metrics(experiment))
-                named.add(pair.task.name)
+        if pair.task.metrics and pair.task.name not in named:
+            pair.task.check_metrics(list_metrics(experiment))
+            named.add(pair.task.name)

@@ -263,7 +263,10 @@ def read_table_file(path: Path) -> Table:
     try:
         table = Table.model_validate(content)
     except ValidationError as error:
-        parts = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        parts = [
+            f"{'.'.join(map(str, p['loc']))}: {p['msg']}".removeprefix(": Value error, ")
+            for p in error.errors()
+        ]
         raise ConfigError(f"{path} is no table: {'; '.join(parts)}") from error
     for pair in table.pairs():
         first_rate = pair.search.learning_rates[0]
