@@ -19,14 +19,15 @@ from qrnn_qiskit.tables.spec import Cell
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, open_or_create, open_same
-from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
+from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 
 __all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
 
 
-_checked: set[tuple[Path, int, str]] = set()  # results whose configuration was compared already
+_checked: set[tuple[Path, int, str]] = set()  # runs whose configuration was compared already
 _PATIENCE = 20 * 24 * 3600.0  # seconds, beyond any run; SQLite has 2^31 ms, and past them 0
 
 
@@ -61,14 +62,15 @@ def read_result(out: Path, cell: Cell) -> CellResult | None:
 
     RunFolderError where its folder belongs to another configuration: the table's file has changed.
     """
-    file = out / cell.path / "result.json"
-    if not file.exists():
+    folder = out / cell.path
+    config, result = folder / "config.toml", folder / "result.json"
+    if not config.exists():
         return None
-    asked = (file, file.stat().st_mtime_ns, cell.command())
+    asked = (config, config.stat().st_mtime_ns, cell.command())
     if asked not in _checked:
-        open_same(out / cell.path, cell.resolve())
+        open_same(folder, cell.resolve())
         _checked.add(asked)
-    return CellResult(**json.loads(file.read_text()))
+    return CellResult(**json.loads(result.read_text())) if result.exists() else None
 
 
 def run_cell(out: Path, cell: Cell) -> CellResult:

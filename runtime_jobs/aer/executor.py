@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.noise import NoiseModel
 
@@ -18,6 +17,7 @@ from circuits.profile import profile_circuit
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
+    DynamicExecutor,
     DynamicPub,
     Estimates,
     Outcomes,
@@ -63,7 +63,7 @@ class _Prepared:
     seconds: float  # on the device, its final measurement included; 0 where there is none
 
 
-class AerExecutor:
+class AerExecutor(DynamicExecutor):
     """Circuits on Aer; those with measurements in their middle by :meth:`run_dynamic`.
 
     The states of a whole batch come from one call; density matrices where there is noise, so a
@@ -147,12 +147,6 @@ class AerExecutor:
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of dynamic circuits; see :class:`~runtime_jobs.aer.dynamic.DynamicRunner`."""
         return self._dynamic.run(pubs)
-
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Estimate observables, a job of one PUB; see :meth:`run`."""
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int

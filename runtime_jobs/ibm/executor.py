@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
@@ -20,6 +19,7 @@ from circuits.recurrence import name_parameter
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
+    DynamicExecutor,
     DynamicPub,
     Estimates,
     Outcomes,
@@ -72,7 +72,7 @@ class Sheet(NamedTuple):
     groups: NDArray[np.int64]
 
 
-class IbmExecutor(Closing):
+class IbmExecutor(Closing, DynamicExecutor):
     """Circuits on a QPU of IBM Quantum.
 
     A job is known by its circuits, parameter values, shots and target: one whose result is in the
@@ -189,12 +189,6 @@ class IbmExecutor(Closing):
             read_outcomes(bits, pub.circuit, groups, len(pub.observables))
             for pub, groups, bits in zip(pubs, bases, results, strict=True)
         ]
-
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Estimate observables, a job of one PUB; see :meth:`run`."""
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
