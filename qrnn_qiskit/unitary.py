@@ -26,7 +26,7 @@ from qrnn_qiskit.simulator import (
     read_vector,
     run_recurrence,
 )
-from qrnn_qiskit.simulator.blocks import count_blocks
+from qrnn_qiskit.simulator.blocks import count_blocks, real_dtype
 
 __all__ = ["UnitaryCore"]
 
@@ -63,8 +63,7 @@ class UnitaryCore(Core):
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
-        real = np.dtype("float32" if dtype == torch.float32 else "float64")
-        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real))
+        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real_dtype(dtype)))
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""

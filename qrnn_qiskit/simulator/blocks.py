@@ -13,6 +13,11 @@ from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 
 
+def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """NumPy's name of torch.float32 or torch.float64."""
+    return np.dtype("float32" if dtype == torch.float32 else "float64")
+
+
 def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
     """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
     return -(-batch_size // lanes_per_vector(real))

@@ -12,7 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
+from qrnn_qiskit.simulator.blocks import pack_states, real_dtype, unpack_states
 from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
 from qrnn_qiskit.simulator.network import GIVEN, LINEAR, Network
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
@@ -55,7 +55,7 @@ class Simulator:
         self.dtype = dtype
         self.num_qubits: int = circuit.num_qubits
         self.num_parameters = len(parameters)
-        self.real = np.dtype("float32" if dtype == torch.float32 else "float64")
+        self.real = real_dtype(dtype)
         self._program = compile_circuit(circuit, parameters, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._no_layer = np.zeros((0, 0), self.real), np.zeros(0, self.real)
