@@ -75,24 +75,25 @@ class Controller(nn.Module):
 
         Then :meth:`weights` tells all that :meth:`forward` does.
         """
-        same = len(self.layers) == len(self._built) and all(map(is_, self.layers, self._built))
+        layers = self.layers
+        same = len(layers) == len(self._built) and all(map(is_, layers, self._built))
         return same and not any(
             module._forward_pre_hooks
             or module._forward_hooks
             or module._backward_pre_hooks
             or module._backward_hooks
-            for module in self.modules()
+            for module in (self, layers, *self._built)
         )
 
     def weights(self) -> ControllerWeights:
         """The layers, as the compiled recurrence takes them; dropout is 0 outside of training."""
-        first, last = self.layers[0], self.layers[-1]
+        first, last = self._built[0], self._built[-1]
         assert isinstance(first, nn.Linear)
         assert isinstance(last, nn.Linear)
         is_linear = self.activation == "linear"
         dropout = 0.0
         if not is_linear:
-            dropping = self.layers[2]
+            dropping = self._built[2]
             assert isinstance(dropping, nn.Dropout)
             dropout = dropping.p if dropping.training else 0.0
         return ControllerWeights(
