@@ -158,8 +158,9 @@ class SteppedModel(RecurrentModel):
         memory = self.start(batch_size) if state is None else self.recall(state, batch_size)
         drive, step = self.prepare(x)
         outputs = []
-        for t in range(int(last.max())):
-            moved, output = step(memory, drive[:, t])
+        # unbind, since the gradient of drive[:, t] would be as large as the drive for every t
+        for t, moment in enumerate(drive.unbind(1)[: int(last.max())]):
+            moved, output = step(memory, moment)
             valid = last > t
             if not bool(valid.all()):
                 moved = torch.where(valid.reshape(-1, *[1] * (moved.dim() - 1)), moved, memory)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from qrnn_qiskit.models import RecurrentModel
 from qrnn_qiskit.models.build import KINDS, build_recurrent
@@ -121,6 +124,33 @@ def test_dropout_is_of_training_alone(name: str) -> None:
     assert not torch.equal(first, second)
     model.eval()
     torch.testing.assert_close(model(x)[0], model(x)[0])
+
+
+class CountElements(TorchDispatchMode):
+    """How many numbers all operations write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.total += sum(
+            part.numel()
+            for part in (result if isinstance(result, tuple | list) else [result])
+            if isinstance(part, Tensor)
+        )
+        return result
+
+
+def test_the_work_of_a_gradient_grows_with_the_steps_and_not_with_their_square() -> None:
+    model, work = build("scornn"), []
+    for steps in (100, 200):
+        loss = model(draw(2, steps))[0].sum()
+        with CountElements() as counter:
+            loss.backward()
+        work.append(counter.total)
+    assert 1.5 < work[1] / work[0] < 2.2
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "qrnn"])
