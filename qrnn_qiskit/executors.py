@@ -196,6 +196,20 @@ def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float
     return angles
 
 
+def check_pub(pub: Pub) -> Pub:
+    """The PUB with its values as :func:`check_values` and its observables as a readout has them.
+
+    Raises:
+        ValueError, TypeError: As :func:`check_unmeasured`, :func:`check_values` and
+            :func:`~circuits.readout.build_readout`.
+    """
+    check_unmeasured(pub.circuit)
+    observables = list(pub.observables)
+    if observables:
+        observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
+    return pub._replace(values=check_values(pub.circuit, pub.values), observables=observables)
+
+
 class SimulatorExecutor(Executor):
     """The compiled exact simulator, in float64, for circuits without measurements.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
+from qrnn_qiskit.tables.cells import inspect_cell
 from qrnn_qiskit.tables.runner import count_open
 from qrnn_qiskit.tables.spec import Pair
 from qrnn_qiskit.tables.statistics import measure_others, summarize
-from qrnn_qiskit.training.evaluation import list_metrics
-from qrnn_qiskit.training.experiment import prepare
 
 __all__ = ["check_open", "check_report"]
 
@@ -25,25 +25,25 @@ def check_report(out: Path, pairs: list[Pair]) -> None:
         measure_others(row)
 
 
-def check_open(out: Path, pairs: Sequence[Pair]) -> None:
+def check_open(out: Path, pairs: Sequence[Pair], pool: Executor) -> None:
     """Refuse what would stop one of the runs that are left, or the report after them.
 
-    The data of each pair is loaded and its model built, as a run does before its first step, and
-    for the names of the metrics the untrained model reads one test sequence of each task. Nothing
-    is written.
+    Where it will run, the data of each pair is loaded and its model built, as before the first step
+    of a run; see :func:`~qrnn_qiskit.tables.cells.inspect_cell`. Nothing is written.
 
     Raises:
         ConfigError: Data that is missing or cannot be used, a model that cannot be built, or a
             metric that the task does not have; names the cell.
         RunFolderError: A run has begun with another configuration.
     """
-    named: set[str] = set()
-    for pair in pairs:
-        if not count_open(out, pair):
-            continue
-        config = pair.search_cells()[0].resolve()
-        with pair.name_errors():
-            experiment = prepare(config)
-        if pair.task.metrics and pair.task.name not in named:
-            pair.task.check_metrics(list_metrics(experiment))
-            named.add(pair.task.name)
+    left = [pair for pair in pairs if count_open(out, pair)]
+    found = [(pair, pool.submit(inspect_cell, pair.search_cells()[0])) for pair in left]
+    try:
+        for pair, future in found:
+            with pair.name_errors():
+                metrics = future.result()
+            pair.task.check_metrics(metrics)
+    except BaseException:
+        for _, future in found:
+            future.cancel()
+        raise

@@ -73,9 +73,9 @@ def table(
     pairs = read.pairs(only)
     folder = (out or Path("tables") / file.stem).absolute()
     check_report(folder, read.pairs())
-    check_open(folder, pairs)
     try:
         with open_workers(workers, scheduler) as pool:
+            check_open(folder, pairs, pool)
             seconds = estimate(folder, pairs, pool)
             _print_estimate(folder, pairs, seconds, workers)
             if plan:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qrnn_qiskit.tables import checks, runner
+from qrnn_qiskit.tables import runner
 from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
 from qrnn_qiskit.tables.checks import check_open, check_report
 from qrnn_qiskit.tables.curves import draw_curves
@@ -66,7 +66,10 @@ class Here(Executor):
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
         self.calls.append(arguments)
         future: Future[Any] = Future()
-        future.set_result(function(*arguments, **named))
+        try:
+            future.set_result(function(*arguments, **named))
+        except ValueError as error:
+            future.set_exception(error)
         return future
 
 
@@ -327,7 +330,7 @@ def test_a_metric_that_no_task_has_is_told_before_the_first_run_and_after_the_la
     pairs = read_table_file(path).pairs()
     wrong = "task 'toys' of the table asks for the metric 'acuracy'; did you mean 'accuracy'"
     with pytest.raises(ConfigError, match=wrong):
-        check_open(tmp_path / "new", pairs)
+        check_open(tmp_path / "new", pairs, Here())
     assert not (tmp_path / "new").exists()
     with pytest.raises(ConfigError, match=wrong):
         check_report(finished, pairs)
@@ -352,23 +355,20 @@ def test_what_would_stop_a_run_is_told_before_the_first(
     digits = FILE.replace('task = "toy"', 'task = "digits"').replace('{ "data.size" = 30 }', "{}")
     path.write_text(digits.replace("settings = {}\n", "").replace(old, new))
     with pytest.raises(ConfigError, match=message):
-        check_open(tmp_path / "out", read_table_file(path).pairs())
+        check_open(tmp_path / "out", read_table_file(path).pairs(), Here())
 
 
-def test_only_what_is_left_to_run_is_checked(
-    table: Table, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prepared: list[Any] = []
-    monkeypatch.setattr(checks, "prepare", prepared.append)
-    check_open(finished, table.pairs())
-    assert not prepared
+def test_only_what_is_left_to_run_is_checked(table: Table, finished: Path) -> None:
+    here = Here()
+    check_open(finished, table.pairs(), here)
+    assert not here.calls
     cell = table.pairs()[1].search_cells()[0]
     (finished / cell.path / "result.json").unlink()
-    check_open(finished, table.pairs())
-    assert prepared == [cell.resolve()]
+    check_open(finished, table.pairs(), here)
+    assert here.calls == [(cell,)]
     longer = table.model_copy(update={"settings": {"train.epochs": 3}})
     with pytest.raises(RunFolderError, match="another configuration"):
-        check_open(finished, longer.pairs("toys/second"))
+        check_open(finished, longer.pairs("toys/second"), here)
 
 
 def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None:
