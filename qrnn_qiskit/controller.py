@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import is_
-
 import torch
 from torch import Tensor, nn
 
@@ -75,18 +73,24 @@ class Controller(nn.Module):
 
         Then :meth:`weights` tells all that :meth:`forward` does.
         """
-        layers = self.layers
-        same = len(layers) == len(self._built) and all(map(is_, layers, self._built))
-        return same and not any(
+        return self.keeps_layers and not any(
             module._forward_pre_hooks
             or module._forward_hooks
             or module._backward_pre_hooks
             or module._backward_hooks
-            for module in (self, layers, *self._built)
+            for module in (self, self.layers, *self._built)
         )
 
+    @property
+    def keeps_layers(self) -> bool:
+        """Whether the layers are those of the constructor, and :meth:`weights` theirs."""
+        return type(self.layers) is nn.Sequential and tuple(self.layers) == self._built
+
     def weights(self) -> ControllerWeights:
-        """The layers, as the compiled recurrence takes them; dropout is 0 outside of training."""
+        """The constructor's layers, as the compiled recurrence takes them.
+
+        Dropout is 0 outside of training.
+        """
         first, last = self._built[0], self._built[-1]
         assert isinstance(first, nn.Linear)
         assert isinstance(last, nn.Linear)

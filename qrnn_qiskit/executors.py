@@ -204,10 +204,9 @@ def check_pub(pub: Pub) -> Pub:
             :func:`~circuits.readout.build_readout`.
     """
     check_unmeasured(pub.circuit)
-    observables = list(pub.observables)
-    if observables:
-        observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
-    return pub._replace(values=check_values(pub.circuit, pub.values), observables=observables)
+    readout = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits)
+    values = check_values(pub.circuit, pub.values)
+    return pub._replace(values=values, observables=readout.observables)
 
 
 class SimulatorExecutor(Executor):

@@ -1,7 +1,8 @@
 """Kernels for Pauli expectation values and their adjoint, and for the norm.
 
 States are laid out as in :mod:`~qrnn_qiskit.simulator.rotations`; ``values`` and ``weights`` hold
-string number j in lane vector j.
+observable number k in lane vector k, and below that, in the functions of strings, string number j
+in lane vector j.
 """
 
 from __future__ import annotations

@@ -81,7 +81,10 @@ def run_recurrence(
         ends: The last valid step of each sequence, counted from 1, or None for T.
     """
     output, vector, theta = _Recurrence.apply(simulator, ends, vector, x, readouts, *weights)
-    final = output[:, -1] if ends is None else output[torch.arange(len(x)), torch.tensor(ends) - 1]
+    if ends is None:
+        final = output[:, -1].clone()  # a state is of its own: who changes the output keeps it
+    else:
+        final = output[torch.arange(len(x)), torch.tensor(ends) - 1]
     return Recurrence(output, final, vector, theta)
 
 

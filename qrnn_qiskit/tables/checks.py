@@ -19,7 +19,7 @@ def check_report(out: Path, pairs: list[Pair]) -> None:
 
     Raises:
         ConfigError: A metric that the task does not have.
-        RunFolderError: A result of another configuration.
+        RunFolderError: A run, finished or not, has begun with another configuration.
     """
     for row in summarize(out, pairs):
         measure_others(row)

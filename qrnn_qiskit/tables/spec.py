@@ -99,7 +99,8 @@ class Table(_Part):
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
             *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
-            *(("learning rate", search.learning_rates) for search in searches),
+            # A folder has six digits of its learning rate.
+            *(("learning rate", [f"{r:g}" for r in s.learning_rates]) for s in searches),
         ]
         for what, names in listed:
             if len(set(names)) != len(names):

@@ -37,10 +37,13 @@ def may_say(message: str) -> bool:
 
 
 def _find_store() -> Any:
-    """The store of ``torchrun``; None where it has none. RuntimeError where it does not answer."""
+    """The store of ``torchrun``; None where it has none, or none that answers."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
-    return _connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    try:
+        return _connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    except RuntimeError:  # nothing that is said is worth ending a training
+        return None
 
 
 @cache

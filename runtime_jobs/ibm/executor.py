@@ -22,6 +22,7 @@ from qrnn_qiskit.executors import (
     Outcomes,
     Pub,
     check_pub,
+    check_unmeasured,
     check_values,
 )
 from qrnn_qiskit.gradients import parse_gradient
@@ -124,7 +125,7 @@ class IbmExecutor(Closing, DynamicExecutor):
                 :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
         """
         assert self.shots is not None
-        checked = [_check_and_name(pub) for pub in pubs]
+        checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
         sheets = [
@@ -164,7 +165,8 @@ class IbmExecutor(Closing, DynamicExecutor):
     ) -> list[dict[str, int]]:
         """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
-        pub = _check_and_name(Pub(circuit, np.asarray(values, np.float64), []))
+        check_unmeasured(circuit)
+        pub = _name_plainly(Pub(circuit, check_values(circuit, values), []))
         measured = measure_in_bases(pub.circuit)
         sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
         (bits,) = self._runner.run([sheet], shots)
@@ -199,12 +201,11 @@ def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
     return np.repeat(groups, bases)
 
 
-def _check_and_name(pub: Pub) -> Pub:
+def _name_plainly(pub: Pub) -> Pub:
     """The PUB, its circuit with names that depend on nothing else, so that it is known again.
 
     Qiskit numbers circuits, and gives every new parameter an identity of its own.
     """
-    pub = check_pub(pub)
     circuit = pub.circuit
     width = len(str(circuit.num_parameters))
     names = {

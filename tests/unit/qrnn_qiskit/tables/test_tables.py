@@ -113,6 +113,7 @@ def test_only_chooses_cells(table: Table) -> None:
         ('"second"', '"first"', "every model must be listed once"),
         ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "every seed must be listed once"),
         ("[0.001, 0.02]", "[0.02, 0.02]", "every learning rate must be listed once"),
+        ("[0.001, 0.02]", "[0.02, 0.0200000001]", "every learning rate must be listed once"),
         ("[0.001, 0.02]", "[0.001, -0.02]", "cell toys/first: .*learning_rate"),
         ("seeds = [0, 1, 2]", "seeds = [0, -1]", "cell toys/first: .*seed"),
         ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),

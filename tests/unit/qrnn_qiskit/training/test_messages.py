@@ -55,6 +55,8 @@ def test_a_process_without_others_speaks(become: Become, monkeypatch: pytest.Mon
     assert may_say("alone")
     become(0, port=1)  # torchrun has ended
     assert may_say("alone")
+    with say_warnings_once(), pytest.warns(UserWarning, match="alone"):
+        warnings.warn("alone", stacklevel=1)
 
 
 def test_a_warning_of_several_processes_appears_once(
