@@ -21,8 +21,9 @@ help: ## list these targets
 demo: $(INSTALLED) ## train the digits, print a table, write a picture
 	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
 
+# A file of tests stays in one process, which builds its fixtures once; one thread each.
 test: check ## the checks and the tests (minutes)
-	$(RUN) pytest
+	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile
 
 check: $(INSTALLED) ## style, types and import directions
 	$(BIN)/ruff check

@@ -28,10 +28,10 @@ def measure(task: str, folder: Path, steps: int) -> None:
     import torch
 
     from qrnn_qiskit.training.config import resolve_config
+    from qrnn_qiskit.training.loop import Trainer
     from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.progress import TrainingProgress
     from qrnn_qiskit.training.run_folder import create_run
-    from qrnn_qiskit.training.trainer import Trainer
 
     config = resolve_config(task, SETTINGS[task])
     with join_processes() as processes:

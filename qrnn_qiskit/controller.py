@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import is_
-
 import torch
 from torch import Tensor, nn
 
@@ -75,24 +73,31 @@ class Controller(nn.Module):
 
         Then :meth:`weights` tells all that :meth:`forward` does.
         """
-        same = len(self.layers) == len(self._built) and all(map(is_, self.layers, self._built))
-        return same and not any(
+        return self.keeps_layers and not any(
             module._forward_pre_hooks
             or module._forward_hooks
             or module._backward_pre_hooks
             or module._backward_hooks
-            for module in self.modules()
+            for module in (self, self.layers, *self._built)
         )
 
+    @property
+    def keeps_layers(self) -> bool:
+        """Whether the layers are those of the constructor, and :meth:`weights` theirs."""
+        return type(self.layers) is nn.Sequential and tuple(self.layers) == self._built
+
     def weights(self) -> ControllerWeights:
-        """The layers, as the compiled recurrence takes them; dropout is 0 outside of training."""
-        first, last = self.layers[0], self.layers[-1]
+        """The constructor's layers, as the compiled recurrence takes them.
+
+        Dropout is 0 outside of training.
+        """
+        first, last = self._built[0], self._built[-1]
         assert isinstance(first, nn.Linear)
         assert isinstance(last, nn.Linear)
         is_linear = self.activation == "linear"
         dropout = 0.0
         if not is_linear:
-            dropping = self.layers[2]
+            dropping = self._built[2]
             assert isinstance(dropping, nn.Dropout)
             dropout = dropping.p if dropping.training else 0.0
         return ControllerWeights(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["Core", "Run", "check_dtype", "require_cpu", "runs_compiled"]
+__all__ = ["Core", "Run", "check_dtype", "keep_precision", "require_cpu", "runs_compiled"]
 
 
 class Run(NamedTuple):
@@ -82,6 +83,13 @@ def check_dtype(dtype: torch.dtype) -> None:
     """Refuse anything but float32 and float64 (TypeError)."""
     if dtype not in (torch.float32, torch.float64):
         raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")
+
+
+def keep_precision(device: torch.device) -> AbstractContextManager[None]:
+    """In this context angles keep the precision of the states, also under autocast."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()  # to enter autocast costs as much as a few torch operations
 
 
 def require_cpu(device: torch.device, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -114,7 +115,7 @@ class Counts:
 
 @runtime_checkable
 class Executor(Protocol):
-    """What a device must offer so that the model can run on it.
+    """What a device must offer so that the model can run on it; a subclass gets ``estimate``.
 
     Attributes:
         name: Name of the device, as in the tables.
@@ -129,6 +130,7 @@ class Executor(Protocol):
     gradient: str | None
     counts: Counts
 
+    @abstractmethod
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job of all ``pubs`` and return the estimates of each."""
         ...
@@ -138,10 +140,12 @@ class Executor(Protocol):
     ) -> Estimates:
         """Estimate K observables for B sets of parameter values (B, P): a job of one PUB.
 
-        The order of the values is that of ``circuit.parameters``; angles are in radians.
+        The order of the values is that of ``circuit.parameters``; angles are in radians. Raises
+        what :meth:`run` does.
         """
-        ...
+        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
+    @abstractmethod
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
     ) -> list[dict[str, int]]:
@@ -157,6 +161,7 @@ class Executor(Protocol):
 class DynamicExecutor(Executor, Protocol):
     """A device that also runs circuits with measurements in their middle."""
 
+    @abstractmethod
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of all ``pubs`` and return what each has measured."""
         ...
@@ -191,7 +196,20 @@ def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float
     return angles
 
 
-class SimulatorExecutor:
+def check_pub(pub: Pub) -> Pub:
+    """The PUB with its values as :func:`check_values` and its observables as a readout has them.
+
+    Raises:
+        ValueError, TypeError: As :func:`check_unmeasured`, :func:`check_values` and
+            :func:`~circuits.readout.build_readout`.
+    """
+    check_unmeasured(pub.circuit)
+    readout = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits)
+    values = check_values(pub.circuit, pub.values)
+    return pub._replace(values=values, observables=readout.observables)
+
+
+class SimulatorExecutor(Executor):
     """The compiled exact simulator, in float64, for circuits without measurements.
 
     Args:
@@ -212,23 +230,14 @@ class SimulatorExecutor:
         """Exact values of every PUB, one job; see :class:`Executor`.
 
         Raises:
-            ValueError: As in :meth:`estimate`; nothing has been counted then.
+            ValueError: An observable on other qubits or not Hermitian, values of another shape or
+                not finite, a state that does not fit into memory, or
+                :class:`~qrnn_qiskit.simulator.UnsupportedCircuitError`; nothing has been counted
+                then.
         """
         estimates = [self._evaluate(pub) for pub in pubs]
         self._count([len(estimate.values) for estimate in estimates])
         return estimates
-
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Exact values (B, K) of ``observables``; see :class:`Executor`.
-
-        Raises:
-            ValueError: An observable on other qubits or not Hermitian, values of another shape or
-                not finite, a state that does not fit into memory, or
-                :class:`~qrnn_qiskit.simulator.UnsupportedCircuitError`.
-        """
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
@@ -237,7 +246,7 @@ class SimulatorExecutor:
 
         Raises:
             TypeError: ``shots`` is no integer.
-            ValueError: ``shots`` is below 1; else as in :meth:`estimate`.
+            ValueError: ``shots`` is below 1; else as in :meth:`run`.
         """
         shots = require_count("shots", shots)
         simulator, angles = self._prepare(circuit, values, [])

@@ -22,7 +22,14 @@ from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
-from qrnn_qiskit.core import Core, Run, check_dtype, require_cpu, runs_compiled
+from qrnn_qiskit.core import (
+    Core,
+    Run,
+    check_dtype,
+    keep_precision,
+    require_cpu,
+    runs_compiled,
+)
 from qrnn_qiskit.dynamic import DynamicCircuits, run_on_device
 from qrnn_qiskit.executors import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -123,7 +130,7 @@ class MeasuredCore(Core):
         if not runs_compiled(executor):
             return self._run_on_device(controller, executor, x, state, last)
         self.check_memory(len(x), x.shape[1], x.dtype)
-        with torch.autocast("cpu", enabled=False):  # angles keep the precision of the states
+        with keep_precision(x.device):
             if self.num_trajectories is None:
                 return self._run_exact(controller, x, state, last)
             return self._run_sampled(controller, x, state, last, self.num_trajectories)
@@ -196,7 +203,7 @@ class MeasuredCore(Core):
     def _simulate(self, tables: Tensor, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Outcomes (B, T, 2^m) and readouts (B, K) with gradient, from |0...0> on."""
         self.check_memory(len(tables), tables.shape[1], tables.dtype)
-        with torch.autocast("cpu", enabled=False):
+        with keep_precision(tables.device):
             if self.num_trajectories is None:
                 simulator = self._compile_exact(tables.dtype)
                 outcomes, density = run_measured(simulator, tables, None, list(ends))

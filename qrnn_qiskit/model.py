@@ -204,12 +204,20 @@ class QRNN(RecurrentModel):
     @property
     def dtype(self) -> torch.dtype:
         """Precision of inputs, angles, amplitudes and readouts."""
-        return next((parameter.dtype for parameter in self.parameters()), self._dtype)
+        return self._like.dtype
 
     @property
     def device(self) -> torch.device:
         """Where inputs and states are."""
-        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        return self._like.device
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the dtype and on the device of inputs and states."""
+        if isinstance(self.controller, Controller) and self.controller.keeps_layers:
+            return self.controller.weights().first  # quick: every call asks
+        parameter = next(self.parameters(), None)  # a controller of one's own may have none
+        return torch.empty(0, dtype=self._dtype) if parameter is None else parameter
 
     @property
     def executor(self) -> Executor:
@@ -305,15 +313,15 @@ class QRNN(RecurrentModel):
         self._core.check_memory(batch_size, num_steps, self.dtype)
 
     def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
-        check_inputs(x, self.input_size, self.dtype, self.device)
+        like = self._like
+        check_inputs(x, self.input_size, like.dtype, like.device)
         ends = check_lengths(lengths, x)
-        steps = max(ends) if ends else x.shape[1]
+        if ends is None:
+            return self._core.run(self.controller, self._executor, x, state, None)
+        steps = max(ends)
         run = self._core.run(self.controller, self._executor, x[:, :steps], state, ends)
-        output = run.output
-        if ends is not None:
-            last = torch.tensor(ends, device=x.device)
-            valid = torch.arange(steps, device=x.device) < last[:, None]
-            output = output.masked_fill(~valid[:, :, None], 0.0)
+        valid = torch.arange(steps, device=x.device) < torch.tensor(ends, device=x.device)[:, None]
+        output = run.output.masked_fill(~valid[:, :, None], 0.0)
         errors = run.state.output_standard_errors
         if errors is not None:
             errors = _pad(errors, x.shape[1])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from circuits import Ansatz, Readout, unroll
 from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.controller import Controller
-from qrnn_qiskit.core import Core, Run, check_dtype, require_cpu, runs_compiled
+from qrnn_qiskit.core import Core, Run, check_dtype, keep_precision, require_cpu, runs_compiled
 from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -26,7 +26,7 @@ from qrnn_qiskit.simulator import (
     read_vector,
     run_recurrence,
 )
-from qrnn_qiskit.simulator.blocks import count_blocks
+from qrnn_qiskit.simulator.blocks import count_blocks, real_dtype
 
 __all__ = ["UnitaryCore"]
 
@@ -63,8 +63,7 @@ class UnitaryCore(Core):
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
-        real = np.dtype("float32" if dtype == torch.float32 else "float64")
-        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real))
+        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real_dtype(dtype)))
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
@@ -90,8 +89,7 @@ class UnitaryCore(Core):
         if state is not None:
             num_readouts = len(self.readout.observables)
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
-        # Angles keep the precision of the states.
-        with torch.autocast(x.device.type, enabled=False):
+        with keep_precision(x.device):
             is_known = type(controller) is Controller and controller.is_untouched
             if self.engine == "torch" or x.device.type != "cpu":
                 dense = self._arrange(x.dtype, x.device)

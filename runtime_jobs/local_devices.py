@@ -35,17 +35,20 @@ def open_target(name: str) -> Target:
     Raises:
         DeviceError: no such device is known; the message lists those that are.
     """
-    known = list_local_devices()
     name = name.lower().removeprefix("ibm_").removeprefix("fake_")
-    if name not in known:
+    device = _find_classes().get(name)
+    lacking = [] if device is None else _find_lacking(_read_configuration(device))
+    if device is not None and not lacking:
+        return _load_target(name)
+    known = list_local_devices()
+    if device is None:
         nearest = get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         problem = f"unknown device {name!r}; {hint}"
-        if name in _find_classes():
-            lacking = " and ".join(_find_lacking(_read_configuration(_find_classes()[name])))
-            problem = f"device {name!r} lacks {lacking}, which measurements in mid-circuit need; "
-        raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
-    return _load_target(name)
+    else:
+        lacks = " and ".join(lacking)
+        problem = f"device {name!r} lacks {lacks}, which measurements in mid-circuit need; "
+    raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
 
 
 def _read_configuration(device: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class PauliReadout:
 
     Args:
         observables: K single Pauli strings with coefficient 1.
-        dtype: Real dtype of the values.
+        dtype: Real dtype of the states that are read most; others are read as well.
     """
 
     def __init__(self, observables: Sequence[SparsePauliOp], dtype: torch.dtype) -> None:
@@ -76,12 +76,13 @@ class PauliReadout:
     def of_states(self, states: Tensor) -> Tensor:
         """The values (B, K) in pure states (B, 2^n)."""
         moved = states.index_select(1, self._sources).view(len(states), *self._factors.shape)
-        return (states.conj()[:, None] * moved * self._factors).sum(-1).real
+        return (states.conj()[:, None] * moved * self._factors.to(states)).sum(-1).real
 
     def of_densities(self, densities: Tensor) -> Tensor:
         """The values (B, K) in density matrices (B, 2^n, 2^n)."""
         entries = densities.flatten(1).index_select(1, self._entries)
-        return (entries.view(len(densities), *self._factors.shape) * self._factors).sum(-1).real
+        factors = self._factors.to(entries)
+        return (entries.view(len(densities), *factors.shape) * factors).sum(-1).real
 
 
 class PauliModel(SteppedModel):

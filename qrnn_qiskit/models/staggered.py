@@ -94,7 +94,7 @@ class StaggeredQRNN(PauliModel):
         unitary = torch.eye(1 << self.num_qubits, dtype=self.angles.dtype.to_complex())
         for angles in self.angles:
             turns = angles[: 3 * self.num_qubits].view(self.num_qubits, 3)
-            phases = self._bonds @ angles[3 * self.num_qubits :] / -2
+            phases = self._bonds.to(angles) @ angles[3 * self.num_qubits :] / -2
             turned = join_gates(rotate(("rx", "rz", "rx"), turns)) @ unitary
             unitary = torch.polar(torch.ones_like(phases), phases)[:, None] * turned
         return unitary

@@ -13,6 +13,11 @@ from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 
 
+def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """NumPy's name of torch.float32 or torch.float64."""
+    return np.dtype("float32" if dtype == torch.float32 else "float64")
+
+
 def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
     """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
     return -(-batch_size // lanes_per_vector(real))
@@ -53,16 +58,19 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
 
 
 @kernel
-def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
-    """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors."""
+def gather_step(batch: Any, step: int, first: int, lanes: int, column: int, block: Any) -> None:
+    """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors.
+
+    The columns from ``column`` on are copied, as many as ``block`` has lane vectors.
+    """
     for lane in range(min(lanes, batch.shape[0] - first)):
-        for i in range(batch.shape[2]):
-            block[i * lanes + lane] = batch[first + lane, step, i]
+        for i in range(block.size // lanes):
+            block[i * lanes + lane] = batch[first + lane, step, column + i]
 
 
 @kernel
-def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
-    """Copy lane vectors to one step of the sequences from ``first`` on of (B, T, width)."""
+def scatter_step(block: Any, step: int, first: int, lanes: int, column: int, batch: Any) -> None:
+    """Copy lane vectors to one step of the sequences from ``first`` on, as :func:`gather_step`."""
     for lane in range(min(lanes, batch.shape[0] - first)):
-        for i in range(batch.shape[2]):
-            batch[first + lane, step, i] = block[i * lanes + lane]
+        for i in range(block.size // lanes):
+            batch[first + lane, step, column + i] = block[i * lanes + lane]

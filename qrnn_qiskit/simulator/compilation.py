@@ -105,4 +105,5 @@ class _Progress(Listener):
                 sys.stderr.write(f"{time.perf_counter() - self._start:.0f} s\n")
 
 
-register("numba:compile", _Progress())
+if os.environ.get("LOCAL_RANK", "0") == "0":  # of the processes of torchrun one speaks for all
+    register("numba:compile", _Progress())

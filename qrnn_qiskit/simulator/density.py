@@ -16,7 +16,7 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qrnn_qiskit.simulator.blocks import count_blocks, pack_states, unpack_states
+from qrnn_qiskit.simulator.blocks import count_blocks, pack_states, real_dtype, unpack_states
 from qrnn_qiskit.simulator.channels import make_channels, write_map
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.simulator.lowering import (
@@ -77,7 +77,7 @@ class DensitySimulator:
         dtype: torch.dtype,
     ) -> None:
         self.dtype = dtype
-        self.real = np.dtype("float32" if dtype == torch.float32 else "float64")
+        self.real = real_dtype(dtype)
         self.num_qubits: int = circuit.num_qubits
         self.num_outcomes = 1 << len(qubits)
         doubled = _double(lower_circuit(circuit), self.num_qubits)

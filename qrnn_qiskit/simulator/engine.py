@@ -12,9 +12,9 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
+from qrnn_qiskit.simulator.blocks import pack_states, real_dtype, unpack_states
 from qrnn_qiskit.simulator.lanes import allocate_aligned, lanes_per_vector
-from qrnn_qiskit.simulator.network import LINEAR, Network
+from qrnn_qiskit.simulator.network import GIVEN, LINEAR, Network
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
 from qrnn_qiskit.simulator.sequences import reverse_sequences, run_sequences
 from qrnn_qiskit.simulator.threads import count_threads
@@ -26,6 +26,7 @@ class Trace(NamedTuple):
     """What a forward run leaves for backward; shapes as in :mod:`.sequences`."""
 
     theta: Array
+    inputs: Array
     hidden: Array
     slope: Array
     values: Array
@@ -54,36 +55,17 @@ class Simulator:
         self.dtype = dtype
         self.num_qubits: int = circuit.num_qubits
         self.num_parameters = len(parameters)
-        self.real = np.dtype("float32" if dtype == torch.float32 else "float64")
+        self.real = real_dtype(dtype)
         self._program = compile_circuit(circuit, parameters, self.real)
-        self._paulis, matrix = compile_paulis(observables, self.num_qubits)
-        self._matrix = matrix.astype(self.real)
-        self._is_plain = matrix.shape[0] == matrix.shape[1] and np.array_equal(
-            matrix, np.eye(len(matrix))
-        )
-        at_zero = np.zeros((1, self.num_strings), self.real)
-        at_zero[:, self._paulis.diagonal_term] = 1.0  # Z is 1 in |0>, X and Y are 0
-        self._zero_readouts = self.combine(at_zero)
-
-    @property
-    def num_readouts(self) -> int:
-        """K, the observables."""
-        return int(self._matrix.shape[0])
-
-    @property
-    def num_strings(self) -> int:
-        """S, the distinct Pauli strings of the observables."""
-        return int(self._matrix.shape[1])
-
-    def combine(self, strings: Array) -> Array:
-        """Turn values of Pauli strings (..., S) into values of the observables (..., K)."""
-        values: Array = strings if self._is_plain else strings @ self._matrix.T
-        return values
-
-    def distribute(self, weights: Array) -> Array:
-        """Adjoint of :meth:`combine`, from (..., K) to (..., S)."""
-        spread: Array = weights if self._is_plain else weights @ self._matrix
-        return np.ascontiguousarray(spread)
+        self._paulis = compile_paulis(observables, self.num_qubits, self.real)
+        self._no_layer = np.zeros((0, 0), self.real), np.zeros(0, self.real)
+        self.num_readouts = len(observables)
+        # Z is 1 in |0>, X and Y are 0.
+        zero = [
+            sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
+            for observable in observables
+        ]
+        self._zero_readouts = np.asarray([zero], self.real)
 
     def pack(self, vector: Tensor | None, batch_size: int) -> Array:
         """Lay out complex states (B, 2^n), or |0...0>, in blocks of lane vectors."""
@@ -109,25 +91,23 @@ class Simulator:
         return torch.from_numpy(self._zero_readouts).expand(batch_size, -1)
 
     def make_network(
-        self, kind: int, feedback: Array, output: Array | None, bias: Array | None
+        self,
+        kind: int,
+        input_size: int,
+        first: Array,
+        first_bias: Array,
+        output: Array | None,
+        output_bias: Array | None,
     ) -> Network:
-        """Prepare weights ``feedback`` (W, K or 0), ``output`` (P, H) and ``bias`` (P,)."""
-        if feedback.shape[1]:
-            feedback = self.distribute(feedback)
-        if output is None or bias is None:
-            output, bias = np.zeros((0, 0), self.real), np.zeros(0, self.real)
-        return Network(
-            kind,
-            np.ascontiguousarray(feedback),
-            np.ascontiguousarray(feedback.T),
-            np.ascontiguousarray(output),
-            np.ascontiguousarray(output.T),
-            np.ascontiguousarray(bias),
-        )
+        """Prepare the weights of a controller for :meth:`run`; see :class:`.network.Network`."""
+        if output is None or output_bias is None:
+            output, output_bias = self._no_layer
+        layers = map(np.ascontiguousarray, (first, first_bias, output, output_bias))
+        return Network(kind, input_size, *layers)
 
-    def plain_network(self) -> Network:
-        """The network that hands its drive on as angles and listens to no readout."""
-        return self.make_network(LINEAR, np.zeros((self.num_parameters, 0), self.real), None, None)
+    def make_no_network(self) -> Network:
+        """The network of angles that are there already."""
+        return self.make_network(GIVEN, 0, *self._no_layer, None, None)
 
     def start_residual(self, states: Array) -> Array:
         """Zero rounding residuals of the angles, for a run of ``states`` forward or backward."""
@@ -136,13 +116,18 @@ class Simulator:
 
     def allocate_trace(self, network: Network, batch_size: int, num_steps: int) -> Trace:
         """Memory for a forward run of ``num_steps`` steps."""
-        width, hidden = network.feedback.shape[0], network.output.shape[1]
-        outer = (0, 0) if network.kind == LINEAR else (batch_size, num_steps)
+
+        def allocate(width: int, is_needed: bool = True) -> Array:
+            shape = (batch_size, num_steps, width) if is_needed else (0, 0, 0)
+            return np.empty(shape, self.real)
+
+        has_hidden = network.kind not in (GIVEN, LINEAR)
         return Trace(
-            theta=np.empty((batch_size, num_steps, self.num_parameters), self.real),
-            hidden=np.empty((*outer, hidden), self.real),
-            slope=np.empty((*outer, width), self.real),
-            values=np.empty((batch_size, num_steps, self.num_strings), self.real),
+            theta=allocate(self.num_parameters),
+            inputs=allocate(network.first.shape[1], network.kind != GIVEN),
+            hidden=allocate(network.output.shape[1], has_hidden),
+            slope=allocate(network.first.shape[0], has_hidden),
+            values=allocate(self.num_readouts),
         )
 
     def run(
@@ -159,7 +144,10 @@ class Simulator:
 
         Args:
             ends: (B,) the last valid step of each sequence, counted from 1.
-            trace: Its first layer (``theta`` or ``slope``) comes in without feedback.
+            residual: As :meth:`start_residual` has it where further calls go on with ``states``;
+                (0, 0) otherwise.
+            trace: ``inputs`` comes in with x and the readouts that the first step is fed with;
+                given angles come in as ``theta``.
             vector: (B, 2^n * 2) states at ``ends``, written.
             drops: Whether ``trace.hidden`` comes in as dropout factors.
         """
@@ -181,42 +169,34 @@ class Simulator:
         states: Array,
         adjoint: Array,
         residual: Array,
-        fed: Array,
         network: Network,
-        window: tuple[int, int],
         ends: NDArray[np.int64],
         theta: Array,
         slope: Array,
         weights: Array,
         vector: Array,
-    ) -> tuple[Array, Array]:
-        """Undo the steps of ``window`` on ``states`` and ``adjoint`` in place.
+    ) -> tuple[Array, Array, Array]:
+        """Undo all steps of ``theta`` on ``states`` and ``adjoint`` in place.
 
         Args:
-            fed: (B, 1, S) derivative by the values fed to the step after the window, and to its
-                first step on return.
-            weights: (B, T, S) derivative of the loss by the values of the Pauli strings.
+            weights: (B, T, K) derivative of the loss by the readouts.
             vector: (B, 2^n * 2) derivative by the states at ``ends``, or (0, 0).
 
         Returns:
-            Derivatives by the angles (B, steps, P) and by the first layer (B, steps, W).
+            Derivatives by the angles (B, T, P), by the first layer (B, T, W), and by the readouts
+            that the first step was fed with (B, 1, K).
         """
-        start, stop = window
-        shape = (len(theta), stop - start)
-        by_theta = np.empty((*shape, self.num_parameters), self.real)
-        by_layer = by_theta
-        if network.kind != LINEAR:
-            by_layer = np.empty((*shape, network.feedback.shape[0]), self.real)
+        by_theta = np.empty(theta.shape, self.real)
+        by_layer = np.empty(slope.shape, self.real)
+        by_readouts = np.empty((len(theta), 1, self.num_readouts), self.real)
         reverse_sequences(
-            self._count_threads(states, stop - start),
+            self._count_threads(states, theta.shape[1]),
             self._program,
             self._paulis,
             network,
-            start,
             states,
             adjoint,
             residual,
-            fed,
             ends,
             theta,
             slope,
@@ -224,8 +204,9 @@ class Simulator:
             vector,
             by_theta,
             by_layer,
+            by_readouts,
         )
-        return by_theta, by_layer
+        return by_theta, by_theta if network.kind == LINEAR else by_layer, by_readouts
 
     def _count_threads(self, states: Array, num_steps: int) -> int:
         return count_threads(len(states), num_steps << self.num_qubits)

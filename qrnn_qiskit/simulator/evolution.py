@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.simulator.engine import Array, Simulator
-from qrnn_qiskit.simulator.lanes import allocate_aligned
+from qrnn_qiskit.simulator.lanes import allocate_pair
 
 
 class Reversible(ABC):
@@ -104,7 +104,7 @@ class Evolution(Reversible):
         self.simulator = simulator
         self._states = simulator.pack(vector, batch_size)
         self._residual = simulator.start_residual(self._states)
-        self._network = simulator.plain_network()
+        self._network = simulator.make_no_network()
         self._never = np.zeros(batch_size, np.int64)
         self._none = np.zeros((0, 0), simulator.real)
         self._angles: list[Array] = []
@@ -124,7 +124,7 @@ class Evolution(Reversible):
         self.position += 1
         if self._keeps_angles:
             self._angles.append(trace.theta)
-        return torch.from_numpy(self.simulator.combine(trace.values[:, 0]))
+        return torch.from_numpy(trace.values[:, 0])
 
     def vector(self) -> Tensor:
         """The states (B, 2^n), complex, bit q of the index being qubit q."""
@@ -136,8 +136,7 @@ class Evolution(Reversible):
 
     def _turn_back(self) -> None:
         if not self._back.size:
-            self._back = allocate_aligned(self._states.shape, self.simulator.real)
-            self._adjoint = allocate_aligned(self._states.shape, self.simulator.real)
+            self._back, self._adjoint = allocate_pair(self._states.shape, self.simulator.real)
         self._back[:] = self._states
         self._adjoint[:] = 0.0
         self._back_residual = self.simulator.start_residual(self._back)
@@ -147,17 +146,14 @@ class Evolution(Reversible):
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
         simulator = self.simulator
-        shape = (self.batch_size, 1, simulator.num_strings)
-        weights = np.zeros(shape, simulator.real)
+        weights = np.zeros((self.batch_size, 1, simulator.num_readouts), simulator.real)
         if gradient is not None:
-            weights = simulator.distribute(gradient.detach().numpy()[:, None])
-        by_theta, _ = simulator.reverse(
+            weights[:, 0] = gradient.detach().numpy()
+        by_theta, _, _ = simulator.reverse(
             self._back,
             self._adjoint,
             self._back_residual,
-            np.zeros(shape, simulator.real),
             self._network,
-            (0, 1),
             self._never,
             self._angles[self._at - 1],
             self._none[None],

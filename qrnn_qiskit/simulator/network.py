@@ -1,8 +1,6 @@
 """The controller inside the compiled recurrence: one hidden layer at most, in lane vectors.
 
-Element i of a layer is lane vector i of a one-dimensional array. The part of the first layer that
-reads the input does not depend on the readouts; it is computed for all steps at once by torch and
-arrives as ``drive``.
+Element i of a layer is lane vector i of a one-dimensional array.
 """
 
 from __future__ import annotations
@@ -24,27 +22,27 @@ from qrnn_qiskit.simulator.doubles import (
 )
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
-LINEAR, RELU, GELU, GLU = 0, 1, 2, 3
+GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
 
 
 class Network(NamedTuple):
-    """Weights of the feedback part of the controller, of the states' dtype.
+    """Weights of the controller, of the states' dtype.
 
     Attributes:
-        kind: LINEAR, RELU, GELU or GLU.
-        feedback: (W, S) from the values of Pauli strings to the first layer, W its width.
-        feedback_t: (S, W) its transpose.
+        kind: LINEAR, RELU, GELU or GLU; or GIVEN, for angles that are there already.
+        input_size: E.
+        first: (W, E + K) the first layer, of width W, from [x ; readouts]; (W, E) for no feedback.
+        first_bias: (W,).
         output: (P, H) from the hidden layer to angles; (0, 0) for LINEAR.
-        output_t: (H, P) its transpose.
-        bias: (P,) of the angles.
+        output_bias: (P,); (0,) for LINEAR.
     """
 
     kind: int
-    feedback: Any
-    feedback_t: Any
+    input_size: int
+    first: Any
+    first_bias: Any
     output: Any
-    output_t: Any
-    bias: Any
+    output_bias: Any
 
 
 @kernel
@@ -72,6 +70,42 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
             a = a + splat(result, matrix[i, k]) * load(vector, k)
         store(result, i, a)
         i += 1
+
+
+@kernel
+def add_transposed(matrix: Any, column: int, vector: Any, result: Any) -> None:
+    """Add the transpose of ``matrix``, from ``column`` on, times ``vector`` to ``result``."""
+    rows, columns = matrix.shape
+    k = column
+    while k + 4 <= columns:
+        place = k - column
+        a, b = load(result, place), load(result, place + 1)
+        c, d = load(result, place + 2), load(result, place + 3)
+        for i in range(rows):
+            v = load(vector, i)
+            a = a + splat(result, matrix[i, k]) * v
+            b = b + splat(result, matrix[i, k + 1]) * v
+            c = c + splat(result, matrix[i, k + 2]) * v
+            d = d + splat(result, matrix[i, k + 3]) * v
+        store(result, place, a)
+        store(result, place + 1, b)
+        store(result, place + 2, c)
+        store(result, place + 3, d)
+        k += 4
+    while k < columns:
+        a = load(result, k - column)
+        for i in range(rows):
+            a = a + splat(result, matrix[i, k]) * load(vector, i)
+        store(result, k - column, a)
+        k += 1
+
+
+@kernel
+def apply_layer(weight: Any, bias: Any, vector: Any, result: Any) -> None:
+    """Set ``result`` to weight @ vector + bias, lane by lane."""
+    for i in range(bias.size):
+        store(result, i, splat(result, bias[i]))
+    add_product(weight, vector, result)
 
 
 # erfc(z) exp(z^2) / t for z >= 0 is this polynomial of 2 t - 1, t = 3 / (3 + z), within 4e-16 of

@@ -1,7 +1,8 @@
 """Kernels for Pauli expectation values and their adjoint, and for the norm.
 
 States are laid out as in :mod:`~qrnn_qiskit.simulator.rotations`; ``values`` and ``weights`` hold
-string number j in lane vector j.
+observable number k in lane vector k, and below that, in the functions of strings, string number j
+in lane vector j.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from qrnn_qiskit.simulator.blocks import zero_vectors
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.neighbours import TILE, pull_neighbours, read_neighbours
+from qrnn_qiskit.simulator.network import add_product, add_transposed
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
 from qrnn_qiskit.simulator.rotations import insert_zero
 
@@ -43,8 +45,21 @@ def normalize(psi: Any, lam: Any, num_amplitudes: int) -> None:
 
 
 @kernel
-def read_paulis(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
-    """Write <psi|P|psi> / <psi|psi> of every Pauli string to ``values``; return <psi|psi>."""
+def read_observables(psi: Any, num_qubits: int, paulis: Any, strings: Any, values: Any) -> Any:
+    """Write <psi|O|psi> / <psi|psi> of every observable to ``values``; return <psi|psi>.
+
+    ``strings`` has room for the values of the Pauli strings, where those are not the observables.
+    """
+    if not paulis.matrix.size:
+        return _read_strings(psi, num_qubits, paulis, values)
+    total = _read_strings(psi, num_qubits, paulis, strings)
+    values[:] = 0.0
+    add_product(paulis.matrix, strings, values)
+    return total
+
+
+@kernel
+def _read_strings(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
     total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
     for window in range(len(paulis.neighbours)):
         read_neighbours(psi, num_qubits, paulis.neighbours[window], values)
@@ -141,8 +156,23 @@ def _times_power(re: Any, im: Any, power: int) -> Any:
 
 
 @kernel
-def pull_paulis(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
-    """Add 2 sum_j weights_j P_j psi, the derivative of the readouts by psi, to ``lam``."""
+def pull_observables(
+    psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any, strings: Any
+) -> None:
+    """Add 2 sum_k weights_k O_k psi, the derivative of the readouts by psi, to ``lam``.
+
+    ``strings`` is as in :func:`read_observables`.
+    """
+    if paulis.matrix.size:
+        strings[:] = 0.0
+        add_transposed(paulis.matrix, 0, weights, strings)
+        _pull_strings(psi, lam, num_qubits, paulis, strings)
+    else:
+        _pull_strings(psi, lam, num_qubits, paulis, weights)
+
+
+@kernel
+def _pull_strings(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
     if paulis.diagonal_mask.size:
         _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, weights)
     for window in range(len(paulis.neighbours)):

@@ -11,19 +11,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba.extending import intrinsic
+
 from qrnn_qiskit.simulator.blocks import zero_vectors
-from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.compilation import inline, kernel
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
 
-@kernel
+def _count_ones(typingctx: Any, bits: Any) -> Any:
+    """``count_ones(bits)`` of an integer; most processors have one instruction for it."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return bits(bits), codegen
+
+
+_ones: Any = intrinsic(_count_ones)
+
+
+@inline
 def is_odd(bits: int) -> bool:
     """Whether ``bits`` has an odd number of ones."""
-    shift = 32
-    while shift > 0:
-        bits ^= bits >> shift
-        shift >>= 1
-    return (bits & 1) == 1
+    odd: bool = (_ones(bits) & 1) == 1
+    return odd
 
 
 @kernel

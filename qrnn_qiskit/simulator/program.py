@@ -71,6 +71,8 @@ class PauliProgram(NamedTuple):
         z_mask: (entries,) Z mask of a string.
         power: (entries,) k of its factor i^k, the number of Y modulo 4.
         term: (entries,) its place in the output.
+        matrix: (K, S) from the values of the strings to those of the observables; (0, 0) where
+            each observable is one string with the factor 1.
     """
 
     num_strings: int
@@ -82,6 +84,7 @@ class PauliProgram(NamedTuple):
     z_mask: Integers
     power: Integers
     term: Integers
+    matrix: Any
 
 
 def _integers(values: Sequence[int]) -> Integers:
@@ -170,14 +173,9 @@ def _multiply_signs(masks: set[int], num_qubits: int) -> NDArray[np.float64]:
 
 
 def compile_paulis(
-    observables: Sequence[SparsePauliOp], num_qubits: int
-) -> tuple[PauliProgram, NDArray[np.float64]]:
-    """Compile the distinct Pauli strings of ``observables`` on ``num_qubits`` qubits.
-
-    Returns:
-        The program and the real matrix (K, strings) that turns the values of the strings into the
-        values of the observables.
-    """
+    observables: Sequence[SparsePauliOp], num_qubits: int, dtype: np.dtype[Any]
+) -> PauliProgram:
+    """Compile the distinct Pauli strings of ``observables`` on ``num_qubits`` qubits."""
     strings: dict[tuple[int, int], int] = {}
     weights: list[dict[int, float]] = []
     for observable in observables:
@@ -188,9 +186,11 @@ def compile_paulis(
             term = strings.setdefault((x_mask, z_mask), len(strings))
             row[term] = row.get(term, 0.0) + float(coefficient.real)
         weights.append(row)
-    matrix = np.zeros((len(weights), len(strings)))
+    matrix = np.zeros((len(weights), len(strings)), dtype)
     for position, row in enumerate(weights):
         matrix[position, list(row)] = list(row.values())
+    if np.array_equal(matrix, np.eye(len(matrix))):
+        matrix = matrix[:0, :0]
 
     groups: dict[int, list[tuple[int, int]]] = {}
     for (x_mask, z_mask), term in strings.items():
@@ -198,7 +198,7 @@ def compile_paulis(
     diagonal = groups.pop(0, [])
     neighbours = _pop_neighbours(groups, num_qubits)
     entries = [(flip, *entry) for flip, group in groups.items() for entry in group]
-    program = PauliProgram(
+    return PauliProgram(
         num_strings=len(strings),
         diagonal_mask=_integers([z_mask for z_mask, _ in diagonal]),
         diagonal_term=_integers([term for _, term in diagonal]),
@@ -208,8 +208,8 @@ def compile_paulis(
         z_mask=_integers([z_mask for _, z_mask, _ in entries]),
         power=_integers([(flip & z_mask).bit_count() % 4 for flip, z_mask, _ in entries]),
         term=_integers([term for _, _, term in entries]),
+        matrix=np.ascontiguousarray(matrix),
     )
-    return program, matrix
 
 
 def _pop_neighbours(groups: dict[int, list[tuple[int, int]]], num_qubits: int) -> Integers:

@@ -17,16 +17,18 @@ import torch
 from qrnn_qiskit.models.base import count_recurrent
 from qrnn_qiskit.tables.spec import Cell
 from qrnn_qiskit.training.checkpoint import write_text
-from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.evaluation import evaluate, list_metrics
+from qrnn_qiskit.training.experiment import prepare
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, open_or_create, open_same
-from qrnn_qiskit.training.trainer import Trainer, TrainingDiverged, resume
+from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 
-__all__ = ["CellResult", "estimate_seconds", "read_result", "run_cell"]
+__all__ = ["CellResult", "estimate_seconds", "inspect_cell", "read_result", "run_cell"]
 
 
-_checked: set[tuple[Path, int, str]] = set()  # results whose configuration was compared already
+_checked: set[tuple[Path, int, str]] = set()  # runs whose configuration was compared already
 _PATIENCE = 20 * 24 * 3600.0  # seconds, beyond any run; SQLite has 2^31 ms, and past them 0
 
 
@@ -61,14 +63,15 @@ def read_result(out: Path, cell: Cell) -> CellResult | None:
 
     RunFolderError where its folder belongs to another configuration: the table's file has changed.
     """
-    file = out / cell.path / "result.json"
-    if not file.exists():
+    folder = out / cell.path
+    config, result = folder / "config.toml", folder / "result.json"
+    if not config.exists():
         return None
-    asked = (file, file.stat().st_mtime_ns, cell.command())
+    asked = (config, config.stat().st_mtime_ns, cell.command())
     if asked not in _checked:
-        open_same(out / cell.path, cell.resolve())
+        open_same(folder, cell.resolve())
         _checked.add(asked)
-    return CellResult(**json.loads(file.read_text()))
+    return CellResult(**json.loads(result.read_text())) if result.exists() else None
 
 
 def run_cell(out: Path, cell: Cell) -> CellResult:
@@ -108,6 +111,17 @@ def _run_cell(out: Path, cell: Cell) -> CellResult:
     )
     write_text(run.path / "result.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
+
+
+def inspect_cell(cell: Cell) -> list[str]:
+    """Load the data of a cell and build its model, as a run does before its first step.
+
+    The names of its metrics come back where the table asks for some: the untrained model reads one
+    test sequence. ValueError or TypeError for what a run could not begin with.
+    """
+    _take_one_core()
+    experiment = prepare(cell.resolve())
+    return list_metrics(experiment) if cell.pair.task.metrics else []
 
 
 def estimate_seconds(cell: Cell, steps: int = 3) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +20,7 @@ from qrnn_qiskit.training.schema import ConfigError, flatten, read_toml
 __all__ = ["Cell", "ModelRow", "Pair", "Table", "TaskColumn", "read_table_file"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 ,.=()+-]*$"
+_OF_THE_TABLE = {"train.learning_rate", "learning_rate", "seed"}
 Settings = dict[str, Any]
 
 
@@ -52,6 +55,18 @@ class TaskColumn(_Part):
     seeds: list[int] | None = Field(default=None, min_length=1)
     search: SearchBudget | None = None
 
+    def check_metrics(self, known: Iterable[str]) -> None:
+        """ConfigError where ``metrics`` are not all among those that are ``known`` of the task."""
+        known = list(known)
+        for name in self.metrics:
+            if name not in known:
+                nearest = get_close_matches(name, known, n=1)
+                hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+                raise ConfigError(
+                    f"task {self.name!r} of the table asks for the metric {name!r}; {hint}"
+                    f"it has {', '.join(known)}"
+                )
+
 
 class ModelRow(_Part):
     """A model of the table; candidates are compared with the best baseline."""
@@ -84,11 +99,26 @@ class Table(_Part):
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
             *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
-            *(("learning rate", search.learning_rates) for search in searches),
+            # A folder has six digits of its learning rate.
+            *(("learning rate", [f"{r:g}" for r in s.learning_rates]) for s in searches),
         ]
         for what, names in listed:
             if len(set(names)) != len(names):
                 raise ValueError(f"every {what} must be listed once, and {names} arrived")
+            folders = {_slug(str(name)) for name in names}
+            if len(folders) != len(names):
+                raise ValueError(
+                    f"every {what} needs a folder of its own, and those of {names} have only the "
+                    f"names {sorted(folders)}; give them names that differ in letters or digits"
+                )
+        parts: list[Table | TaskColumn | ModelRow] = [self, *self.tasks, *self.models]
+        for part in parts:
+            taken = _OF_THE_TABLE & set(flatten(part.settings))
+            if taken:
+                raise ValueError(
+                    f"settings have {sorted(taken)}, which would have no effect: the table gives "
+                    "each run its learning rate by 'search' and its seed by 'seeds'; leave it out"
+                )
         known = {task.name for task in self.tasks}
         for model in self.models:
             unknown = set(model.tasks or []) - known
@@ -165,6 +195,14 @@ class Pair:
         """The runs of all seeds at the chosen rate; that of the search's seed is done already."""
         return [Cell(self, rate, seed) for seed in self.seeds]
 
+    @contextmanager
+    def name_errors(self) -> Iterator[None]:
+        """ConfigError that names this row, for what a user can put right in its settings."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"cell {self.name}: {error}") from error
+
     def count_runs(self) -> int:
         """Runs of search and seeds together."""
         rates = len(self.search.learning_rates)
@@ -196,10 +234,8 @@ class Cell:
 
     def resolve(self) -> Config:
         """The configuration of the run; ConfigError names the cell."""
-        try:
+        with self.pair.name_errors():
             return resolve_config(self.pair.task.task, self.settings)
-        except ConfigError as error:
-            raise ConfigError(f"cell {self.pair.name}: {error}") from error
 
     def command(self, out: str = "DIR") -> str:
         """The command line that makes the same run."""
@@ -221,14 +257,17 @@ def read_table_file(path: Path) -> Table:
     """Read a table; models, rates and seeds are resolved, so that no typo waits for its turn.
 
     Raises:
-        ConfigError: the file is missing, no TOML, has unknown keys, or a cell cannot be resolved.
-        UnknownTaskError: a task that does not exist.
+        ConfigError: the file is missing, no TOML, has unknown keys, or a cell cannot be resolved,
+            as with a task that does not exist.
     """
     content: Mapping[str, Any] = read_toml(path)
     try:
         table = Table.model_validate(content)
     except ValidationError as error:
-        parts = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        parts = [
+            f"{'.'.join(map(str, p['loc']))}: {p['msg']}".removeprefix(": Value error, ")
+            for p in error.errors()
+        ]
         raise ConfigError(f"{path} is no table: {'; '.join(parts)}") from error
     for pair in table.pairs():
         first_rate = pair.search.learning_rates[0]

@@ -126,17 +126,11 @@ def compare(row: Row, baseline: Row) -> str:
 def measure_others(row: Row) -> dict[str, Spread]:
     """The other metrics of the test sequences that the task of the table names.
 
-    Empty where a run diverged. ValueError for a metric that the task does not have.
+    Empty where a run diverged. ConfigError for a metric that the task does not have.
     """
     if row.test is None:
         return {}
-    known = row.results[0].test
-    for name in row.pair.task.metrics:
-        if name not in known:
-            raise ValueError(
-                f"task {row.pair.task.name!r} of the table asks for the metric {name!r}; "
-                f"it has {', '.join(known)}"
-            )
+    row.pair.task.check_metrics(row.results[0].test)
     return {
         name: Spread.of([result.test[name] for result in row.results])
         for name in row.pair.task.metrics

@@ -16,6 +16,7 @@ from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.images import read_images
+from qrnn_qiskit.tasks.packages import find_package_file
 from qrnn_qiskit.tasks.registry import register
 from qrnn_qiskit.tasks.splitting import split_stratified
 
@@ -91,10 +92,10 @@ class Digits(ClassificationTask):
 
 
 def _load_images() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    return digits.images.astype(np.float64), digits.target.astype(np.int64)
+    # The file behind sklearn.datasets.load_digits, whose import takes a second.
+    path = find_package_file("scikit-learn", "sklearn/datasets/data/digits.csv.gz")
+    table = np.loadtxt(path, delimiter=",")
+    return table[:, :-1].reshape(-1, SIDE, SIDE).copy(), table[:, -1].astype(np.int64)
 
 
 def _scale(images: NDArray[np.float64]) -> torch.Tensor:

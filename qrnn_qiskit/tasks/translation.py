@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit import metrics
-from qrnn_qiskit.attention_pictures import draw_attention
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
 from qrnn_qiskit.tasks.files import DataError, read_lines
@@ -152,6 +151,8 @@ class Translation(Task):
             (_name(german, inputs), _name(english, outputs))
             for inputs, outputs in zip(first.inputs.tolist(), tokens.tolist(), strict=True)
         ]
+        from qrnn_qiskit.attention_pictures import draw_attention
+
         return {"attention": draw_attention(weights.numpy(), words)}
 
     def read(self, path: Path) -> Sequences:

@@ -16,13 +16,16 @@ from torch import Tensor
 from qrnn_qiskit.deviations import Deviations, measure_deviations, read_exactly
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.loading import TrainedModel, load
-from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.metrics import MeanAndError
+from qrnn_qiskit.tasks.base import Sequences, Task
 from qrnn_qiskit.training.checkpoint import CheckpointError
-from qrnn_qiskit.training.experiment import load_splits
+from qrnn_qiskit.training.experiment import Experiment, load_splits
 from qrnn_qiskit.training.inference import (
+    Inference,
     ReadoutRecord,
     infer,
     order_batches,
+    predict_new,
     predict_sequences,
     record_readouts,
 )
@@ -30,7 +33,7 @@ from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Evaluation", "evaluate", "select_test"]
+__all__ = ["Evaluation", "evaluate", "list_metrics", "select_test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +109,11 @@ def evaluate(
         _open_bar(trained, chosen, size, record, progress and is_watched()),
     ):
         inference = infer(task, model, chosen, size)
-    prediction = inference.prediction
-    if model.decodes:
-        prediction = predict_sequences(model, chosen.drop_targets(), size)
+    prediction = predict_new(model, chosen, size, inference)
     seconds = time.monotonic() - start
-    estimates = task.summarize(inference.values) | task.score(prediction, chosen)
     metrics: dict[str, dict[str, float | None]] = {
-        name: dict(estimate._asdict()) for name, estimate in estimates.items()
+        name: dict(estimate._asdict())
+        for name, estimate in _estimate(task, chosen, inference, prediction).items()
     }
     arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
     deviations = None
@@ -142,6 +143,21 @@ def evaluate(
     ran = describe_device(device, before)
     _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
+
+
+def list_metrics(experiment: Experiment) -> list[str]:
+    """The names of the metrics that an evaluation will have, by one test sequence."""
+    task, model = experiment.task, experiment.model
+    first = experiment.splits.test.select(slice(1))
+    inference = infer(task, model, first, 1)
+    return list(_estimate(task, first, inference, predict_new(model, first, 1, inference)))
+
+
+def _estimate(
+    task: Task, sequences: Sequences, inference: Inference, prediction: Tensor
+) -> dict[str, MeanAndError]:
+    """All metrics: those of the ``inference``, and the scores of the ``prediction``."""
+    return task.summarize(inference.values) | task.score(prediction, sequences)
 
 
 def _open_bar(

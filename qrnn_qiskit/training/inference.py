@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,28 +16,40 @@ from qrnn_qiskit.training.processes import ALONE, Processes
 
 __all__ = [
     "Inference",
+    "Measures",
     "ReadoutRecord",
     "carry_state",
     "infer",
+    "measure",
     "order_batches",
+    "predict_new",
     "predict_sequences",
     "record_readouts",
 ]
 
 
 @dataclass(frozen=True)
-class Inference:
-    """What a model made of sequences.
+class Measures:
+    """How well a model predicts sequences.
 
     Attributes:
-        prediction: (N, ...), condensed as ``TaskModel.condense`` does.
         values: each metric of the task with one value for each sequence, (N,).
         loss: mean over the sequences.
     """
 
-    prediction: Tensor
     values: dict[str, Tensor]
     loss: float
+
+
+@dataclass(frozen=True)
+class Inference(Measures):
+    """What a model made of sequences, and how well.
+
+    Attributes:
+        prediction: (N, ...), condensed as ``TaskModel.condense`` does.
+    """
+
+    prediction: Tensor
 
 
 def order_batches(
@@ -75,30 +87,57 @@ def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -
     )
 
 
+def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -> Inference:
+    """Predict sequences with known targets, in evaluation mode, and measure the predictions."""
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    def keep(indices: Tensor, batch: Sequences, prediction: Tensor) -> None:
+        kept.append((indices, model.condense(prediction, batch)))
+
+    measures = measure(task, model, sequences, batch_size, note=keep)
+    return Inference(measures.values, measures.loss, _join(kept))
+
+
+def predict_new(
+    model: TaskModel, sequences: Sequences, batch_size: int, inference: Inference
+) -> Tensor:
+    """The predictions for sequences as if they were new inputs, whose targets nobody knows.
+
+    They are those of the ``inference`` unless the model predicts new inputs in another way.
+    """
+    if model.decodes:
+        return predict_sequences(model, sequences.drop_targets(), batch_size)
+    return inference.prediction
+
+
 @torch.no_grad()
-def infer(
+def measure(
     task: Task,
     model: TaskModel,
     sequences: Sequences,
     batch_size: int,
     processes: Processes = ALONE,
-) -> Inference:
-    """Predict sequences with known targets, in evaluation mode, and measure the predictions.
+    note: Callable[[Tensor, Sequences, Tensor], None] | None = None,
+) -> Measures:
+    """Measure the predictions of sequences with known targets, in evaluation mode.
 
-    Of several ``processes`` each predicts its share, and all of them return the whole.
+    Of several ``processes`` each predicts its share, and all of them return the measures of the
+    whole; the predictions stay where they were made. ``note`` hears of each batch: the positions
+    of its sequences, the batch and its prediction.
     """
-    kept, measured, total = [], [], 0.0
+    measured, total = [], 0.0
     for indices, batch, prediction in _run_batches(model, sequences, batch_size, processes):
-        kept.append((indices, model.condense(prediction, batch)))
         measured.append((indices, task.measure(prediction, batch)))
         total += task.loss(prediction, batch).item() * len(batch)
-    parts = processes.collect((kept, measured, total))
-    kept, measured = ([batch for part in parts for batch in part[place]] for place in (0, 1))
+        if note is not None:
+            note(indices, batch, prediction)
+    parts = processes.collect((measured, total))
+    measured = [batch for part, _ in parts for batch in part]
     values = {
         name: _join([(indices, values[name]) for indices, values in measured])
         for name in measured[0][1]
     }
-    return Inference(_join(kept), values, sum(part[2] for part in parts) / len(sequences))
+    return Measures(values, sum(part for _, part in parts) / len(sequences))
 
 
 def _run_batches(

@@ -19,6 +19,7 @@ from torch import Tensor, distributed, nn
 from qrnn_qiskit.core import runs_compiled
 from qrnn_qiskit.draws import Share, hold_share
 from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.training.messages import say_warnings_once
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["ALONE", "ProcessLostError", "Processes", "join_processes", "tell_lost"]
@@ -65,19 +66,26 @@ class Processes:
             )
 
     def open_run(self, make: Callable[[], RunFolder]) -> RunFolder:
-        """The run that the first process makes; the others open its folder, which all must see."""
+        """The run that the first process makes; the others open its folder, which all must see.
+
+        Where the first fails, the others raise ProcessLostError with its message.
+        """
         if self.count == 1:
             return make()
         if not self.is_first:
-            path = self.tell(None)
+            path, reason = self.tell(None)
             if path is None:
-                raise ProcessLostError("the first process made no run; its own message says why")
+                raise ProcessLostError(reason)
             return RunFolder.open(path)
-        run = None
+        path, reason = None, "the first process made no run; its own message says why"
         try:
             run = make()
+            path = str(run.path)
+        except Exception as error:
+            reason = str(error)
+            raise
         finally:
-            self.tell(None if run is None else str(run.path))
+            self.tell((path, reason))
         return run
 
     @contextmanager
@@ -166,6 +174,7 @@ ALONE = Processes()
 def join_processes(device: str = "cpu") -> Iterator[Processes]:
     """Join the processes that ``torchrun`` has started; one alone where it has not.
 
+    A warning that several of them give in this context appears once.
     They talk by gloo, and on ``device="cuda"`` by NCCL, each with a GPU of its own. The cores of a
     machine are divided among its processes, within the limit that ``taskset`` sets.
     """
@@ -181,7 +190,8 @@ def join_processes(device: str = "cpu") -> Iterator[Processes]:
     with _name_lost():
         distributed.init_process_group(backend, timeout=PATIENCE)
     try:
-        yield Processes(distributed.get_rank(), count)
+        with say_warnings_once():
+            yield Processes(distributed.get_rank(), count)
     finally:
         distributed.destroy_process_group()
 

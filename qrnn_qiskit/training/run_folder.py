@@ -16,7 +16,12 @@ import torch
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.models.base import count_recurrent
-from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, write_atomically
+from qrnn_qiskit.training.checkpoint import (
+    CheckpointError,
+    load_safely,
+    write_atomically,
+    write_text,
+)
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
 from qrnn_qiskit.training.provenance import describe_provenance
@@ -207,7 +212,7 @@ def create_run(
     if start is not None:
         weights = start.weights
         write_atomically(run.start_file, lambda file: torch.save(weights, file))
-    (folder / _CONFIG).write_text(format_toml(config), encoding="utf-8")  # last: makes it a run
+    write_text(folder / _CONFIG, format_toml(config))  # last, and all at once: makes it a run
     return run
 
 

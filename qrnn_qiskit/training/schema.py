@@ -147,7 +147,9 @@ class Config(Section):
     """The whole configuration of a run. ``data`` is of the class that the task asks for."""
 
     task: str
-    seed: NonNegativeInt = Field(0, lt=2**63)
+    seed: NonNegativeInt = Field(
+        0, lt=2**63, description="of the initial weights, the order of the batches and dropout"
+    )
     model: ModelConfig
     data: DataSettings
     train: TrainConfig

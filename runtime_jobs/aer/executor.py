@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
-from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.noise import NoiseModel
 
-from circuits import build_readout
-from circuits.profile import profile_circuit
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
+    DynamicExecutor,
     DynamicPub,
     Estimates,
     Outcomes,
     Pub,
+    check_pub,
     check_unmeasured,
     check_values,
 )
 from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
-from runtime_jobs.aer.bindings import PlainCircuit, make_plain
+from runtime_jobs.aer.bindings import make_plain
 from runtime_jobs.aer.dynamic import DynamicRunner
 from runtime_jobs.aer.engine import simulate_states
 from runtime_jobs.aer.mitigation import (
@@ -35,35 +32,16 @@ from runtime_jobs.aer.mitigation import (
     Calibration,
     Mitigation,
     calibrate_readout,
-    fold_pairs,
 )
-from runtime_jobs.aer.noise import Effects, check_noise_model, find_effects
-from runtime_jobs.aer.stages import (
-    GATES,
-    Stage,
-    StageFinder,
-    fingerprint,
-    list_layouts,
-    make_stage,
-)
+from runtime_jobs.aer.noise import Effects, find_effects
+from runtime_jobs.aer.preparing import PreparedCircuit, prepare_circuit
+from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, list_layouts, make_stage
 from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
 
-_MOST_STATE_BYTES = 2**32  # of one sequence
 
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A circuit made ready once, for any values."""
-
-    plains: list[PlainCircuit]  # one for each factor of the extrapolation
-    positions: list[int]  # of each qubit of the circuit, at its end
-    stage: Stage
-    seconds: float  # on the device, its final measurement included; 0 where there is none
-
-
-class AerExecutor:
+class AerExecutor(DynamicExecutor):
     """Circuits on Aer; those with measurements in their middle by :meth:`run_dynamic`.
 
     The states of a whole batch come from one call; density matrices where there is noise, so a
@@ -121,7 +99,7 @@ class AerExecutor:
             self._find_stage: StageFinder = lambda circuit: stage
         else:
             self._find_stage = stages
-        self._prepared: dict[bytes, _Prepared] = {}
+        self._prepared: dict[bytes, PreparedCircuit] = {}
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
@@ -139,7 +117,7 @@ class AerExecutor:
                 run then.
             ExecutionError: Aer failed.
         """
-        checked = [_check_pub(pub) for pub in pubs]
+        checked = [check_pub(pub) for pub in pubs]
         ready = [self._prepare(pub.circuit) for pub in checked]
         self.counts.jobs += 1
         return [self._estimate(r, pub) for r, pub in zip(ready, checked, strict=True)]
@@ -147,12 +125,6 @@ class AerExecutor:
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of dynamic circuits; see :class:`~runtime_jobs.aer.dynamic.DynamicRunner`."""
         return self._dynamic.run(pubs)
-
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Estimate observables, a job of one PUB; see :meth:`run`."""
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
@@ -201,7 +173,7 @@ class AerExecutor:
         static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
         return list_layouts([*static, *self._dynamic.list_durations()])
 
-    def _estimate(self, prepared: _Prepared, pub: Pub) -> Estimates:
+    def _estimate(self, prepared: PreparedCircuit, pub: Pub) -> Estimates:
         num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
         bases = group_terms(pub.observables, prepared.positions)
         calibration = self._calibrate(prepared.stage, num_qubits)
@@ -278,39 +250,14 @@ class AerExecutor:
         self.counts.bindings += bindings
         self.counts.executions += executions
 
-    def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
+    def _prepare(self, circuit: QuantumCircuit) -> PreparedCircuit:
         key = fingerprint(circuit)
         if key not in self._prepared:
-            self._prepared[key] = self._make_ready(circuit)
+            self._prepared[key] = prepare_circuit(
+                circuit, self._find_stage(circuit), self._mitigation.factors, self.name
+            )
             self.counts.transpilations += 1
         return self._prepared[key]
-
-    def _make_ready(self, circuit: QuantumCircuit) -> _Prepared:
-        stage = self._find_stage(circuit)
-        _check_state_fits(circuit.num_qubits, stage)
-        if stage.noise is not None:
-            check_noise_model(stage.noise, circuit.num_qubits)
-        try:
-            ready = stage.pass_manager.run(circuit)
-        except TranspilerError as error:
-            basis = set() if stage.noise is None else GATES.intersection(stage.noise.basis_gates)
-            has = f" has only {', '.join(sorted(basis))} and" if basis else ""
-            gates = ", ".join(sorted(circuit.count_ops()))
-            raise ValueError(
-                f"{self.name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; take "
-                "other gates, or a noise model with more of them"
-            ) from error
-        positions = list(range(circuit.num_qubits))
-        if ready.layout is not None:
-            positions = ready.layout.final_index_layout()
-        folded = [fold_pairs(ready, factor) for factor in self._mitigation.factors]
-        parameters = list(circuit.parameters)
-        seconds = 0.0
-        if stage.target is not None:
-            measured = folded[-1].copy()
-            measured.measure_all()
-            seconds = profile_circuit(measured, stage.target).seconds
-        return _Prepared([make_plain(f, parameters) for f in folded], positions, stage, seconds)
 
 
 def _tabulate(
@@ -322,19 +269,3 @@ def _tabulate(
     moved = [calibration.move(number) for number in range(len(calibration.moves))]
     rows, table = basis.tabulate(num_qubits, calibration.worth)
     return rows, table, [basis.tabulate(num_qubits, worth)[1] for worth in moved]
-
-
-def _check_pub(pub: Pub) -> Pub:
-    check_unmeasured(pub.circuit)
-    operators = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits).observables
-    return Pub(pub.circuit, check_values(pub.circuit, pub.values), operators)
-
-
-def _check_state_fits(num_qubits: int, stage: Stage) -> None:
-    exponent = num_qubits * (1 if stage.noise is None else 2) + 4
-    if 2**exponent > _MOST_STATE_BYTES:
-        raise ValueError(
-            f"num_qubits={num_qubits} needs 2^{exponent} bytes for the "
-            f"{'state vector' if stage.noise is None else 'density matrix'} of one sequence, and "
-            f"at most 2^32 are taken; take fewer qubits"
-        )

@@ -13,9 +13,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 
-from qrnn_qiskit.executors import Counts, DynamicPub, Estimates, Outcomes, Pub, check_values
+from qrnn_qiskit.executors import (
+    Counts,
+    DynamicExecutor,
+    DynamicPub,
+    Estimates,
+    Outcomes,
+    Pub,
+    check_values,
+)
 from runtime_jobs.aer.executor import AerExecutor
 from runtime_jobs.dealing import deal_rows
 
@@ -25,7 +32,7 @@ _Pub = TypeVar("_Pub", Pub, DynamicPub)
 Rows = list[NDArray[np.int64]]  # of a PUB on each patch that it needs
 
 
-class PatchedExecutor:
+class PatchedExecutor(DynamicExecutor):
     """An executor whose rows of values are dealt over patches.
 
     Args:
@@ -75,12 +82,6 @@ class PatchedExecutor:
             )
             for rows, parts in zip(dealt, found, strict=True)
         ]
-
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Estimate observables, a job of one PUB; see :meth:`run`."""
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int

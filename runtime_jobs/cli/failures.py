@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import os
 from enum import IntEnum
 
 import typer
@@ -48,23 +49,37 @@ class RunInterrupted(RuntimeError):
 
 
 def report_failure(error: Exception) -> ExitCode:
-    """Tell of a failure on standard error: a red line, or the traceback of an unexpected one."""
+    """Tell of a failure on standard error: a red line, or the traceback of an unexpected one.
+
+    Of several processes that ``torchrun`` has started and that fail alike, one tells it.
+    """
     from rich.console import Console
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     code, message = _explain(error)
+    trace = ""
     if message is None:
         import traceback
 
         trace = hide_secrets("".join(traceback.format_exception(error)))
-        console.print(trace, markup=False, end="")
         message = (
             f"{type(error).__name__} was not expected here; please report it with the lines above "
             "and what 'qrnn --version' prints"
         )
     line = hide_secrets("error: " + " ".join(message.split()))
-    console.print(line, style="red", markup=False)
+    if _may_say(trace + line):
+        console.print(trace, markup=False, end="")
+        console.print(line, style="red", markup=False)
     return code
+
+
+def _may_say(text: str) -> bool:
+    """Whether this process is the one to say it, of those that ``torchrun`` has started."""
+    if "TORCHELASTIC_USE_AGENT_STORE" not in os.environ:  # the import takes seconds
+        return True
+    from qrnn_qiskit.training.messages import may_say
+
+    return may_say(text)
 
 
 def _explain(error: Exception) -> tuple[ExitCode, str | None]:

@@ -39,14 +39,16 @@ def jobs(
 ) -> None:
     """List the jobs of a run as its ledger knows them.
 
-    Asks no service and changes nothing, also with --watch, which shows what the service says of
-    open jobs beside it; 'qrnn collect' fetches results.
+    No service is asked, except with --watch, which shows what it says of open jobs beside that.
+    Nothing is changed: 'qrnn collect' fetches results.
     """
     from runtime_jobs.ledger.places import find_ledgers
 
     if folder is not None and not (folder / "ledger.sqlite").exists():
         raise ValueError(f"{folder} has no ledger: nothing was submitted for it")
     places = find_ledgers() if folder is None else [folder]
+    if not places:
+        typer.echo("nothing was submitted for a run below runs/", err=True)
     if watch:
         _watch(places, every)
         return

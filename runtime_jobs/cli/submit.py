@@ -43,7 +43,11 @@ def submit(
     spacing: Spacing = 0,
     max_qpu_seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Cap on the QPU time of the run, all its jobs together."),
+        typer.Option(
+            metavar="S",
+            help="Cap on the QPU time of the run, all its jobs together; without it the cap that "
+            "is needed is told.",
+        ),
     ] = None,
     mode: Annotated[
         WorkloadMode,

@@ -57,21 +57,25 @@ def table(
 ) -> None:
     """Train every model on every task with every seed, and tabulate the results.
 
-    First a few steps of every cell are timed for an estimate of the hours. Then every model gets
+    First the data is loaded and every model is built, so that no mistake of the file waits for its
+    turn, and a few steps of each are timed for an estimate of the hours. Then every model gets
     the same search over learning rates, chosen by validation, and the best one is trained with all
     seeds. Ends with means, 95 % intervals over seeds, and whether each model is non-inferior to the
     best baseline by the margin that the file fixes: as text, Markdown, CSV and a picture.
     """
     if workers < 1:
         raise typer.BadParameter(f"--workers is {workers}; at least 1 is required")
+    from qrnn_qiskit.tables.checks import check_open, check_report
     from qrnn_qiskit.tables.runner import estimate, open_workers, run_table
     from qrnn_qiskit.tables.spec import read_table_file
 
     read = read_table_file(file)
     pairs = read.pairs(only)
     folder = (out or Path("tables") / file.stem).absolute()
+    check_report(folder, read.pairs())
     try:
         with open_workers(workers, scheduler) as pool:
+            check_open(folder, pairs, pool)
             seconds = estimate(folder, pairs, pool)
             _print_estimate(folder, pairs, seconds, workers)
             if plan:

@@ -26,7 +26,7 @@ Examples:
   qrnn train copying-memory --set data.delay=30
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train text --set data.file=reviews.csv --config small.toml
-  qrnn train digits --from runs/a --on aer:kingston?shots=4096 --gradient spsa --set epochs=3
+  qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
 'qrnn tasks TASK' lists every key. Stopped with Ctrl-C, a run goes on with 'qrnn resume DIR'.
 """
 

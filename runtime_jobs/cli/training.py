@@ -12,7 +12,7 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
-from runtime_jobs.cli.failures import ExitCode, RunInterrupted
+from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.show import draw_and_tell
 from runtime_jobs.cli.tables import format_estimate, make_table
@@ -68,8 +68,6 @@ def finish_run(
     try:
         result = fit(run, executor=executor, progress=progress, processes=processes)
     except TrainingInterrupted as error:
-        if not processes.is_first:  # which says it
-            raise typer.Exit(ExitCode.INTERRUPTED) from error
         raise RunInterrupted(str(error)) from error
     if not processes.is_first:
         return

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
-from circuits.profile import CircuitProfile
 from circuits.recurrence import name_parameter
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
+    DynamicExecutor,
     DynamicPub,
     Estimates,
     Outcomes,
     Pub,
+    check_pub,
     check_unmeasured,
     check_values,
 )
@@ -31,48 +29,17 @@ from qrnn_qiskit.gradients import parse_gradient
 from runtime_jobs.aer.bases import Basis, group_terms
 from runtime_jobs.closing import Closing
 from runtime_jobs.compilation import measure_in_bases
-from runtime_jobs.dealing import deal_rows
-from runtime_jobs.ibm.counting import (
-    bind_bases,
-    count_states,
-    estimate_values,
-    join_bits,
-    read_outcomes,
-)
-from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
-from runtime_jobs.ibm.encoding import Bits
+from runtime_jobs.ibm.counting import bind_bases, count_states, estimate_values, read_outcomes
+from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.freezing import Freezer
-from runtime_jobs.ledger import (
-    FrozenCircuit,
-    JobRecord,
-    JobRequest,
-    Ledger,
-    hash_bytes,
-)
-from runtime_jobs.plan.limits import (
-    JobLimits,
-    Load,
-    Piece,
-    estimate_seconds,
-    reserve_seconds,
-    split_loads,
-)
+from runtime_jobs.ibm.sheets import Sheet, SheetRunner
+from runtime_jobs.ledger import Ledger
+from runtime_jobs.plan.limits import JobLimits
 
 __all__ = ["IbmExecutor"]
 
 
-class Sheet(NamedTuple):
-    """A measured circuit with all its sets of values, measurement bases included.
-
-    Rows of the same number in ``groups`` run on the same patch of qubits.
-    """
-
-    circuit: QuantumCircuit
-    values: NDArray[np.float64]
-    groups: NDArray[np.int64]
-
-
-class IbmExecutor(Closing):
+class IbmExecutor(Closing, DynamicExecutor):
     """Circuits on a QPU of IBM Quantum.
 
     A job is known by its circuits, parameter values, shots and target: one whose result is in the
@@ -124,21 +91,24 @@ class IbmExecutor(Closing):
             parse_gradient(gradient)
         self.gradient = gradient
         self.counts = Counts()
-        self._dispatcher = dispatcher
-        self._ledger = ledger
-        self._limits = limits
-        self._repetition = repetition
-        self._patches = require_count("patches", patches)
-        self._rounds = 0
-        self._records: list[JobRecord] = []
         self._freezer = Freezer(
             name,
             ledger,
             lambda: dispatcher.service.find_target(name),
-            patches=patches,
+            patches=require_count("patches", patches),
             spacing=spacing,
             fast_measurements=fast_measurements,
             limits=limits,
+        )
+        self._runner = SheetRunner(
+            name,
+            dispatcher,
+            ledger,
+            self._freezer,
+            self.counts,
+            limits=limits,
+            patches=patches,
+            repetition=repetition,
         )
 
     def close(self) -> None:
@@ -155,14 +125,14 @@ class IbmExecutor(Closing):
                 :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
         """
         assert self.shots is not None
-        checked = [_check_pub(pub) for pub in pubs]
+        checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
         sheets = [
             Sheet(circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups)))
             for circuit, pub, groups in zip(measured, checked, bases, strict=True)
         ]
-        results = self._run_sheets(sheets, self.shots)
+        results = self._runner.run(sheets, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
             Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
@@ -183,28 +153,23 @@ class IbmExecutor(Closing):
             bases.append(groups)
             rows = bind_bases(pub.circuit, values, groups)
             sheets.append(Sheet(pub.circuit.circuit, rows, _spread(pub, len(groups))))
-        results = self._run_sheets(sheets, self.shots)
+        results = self._runner.run(sheets, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
             read_outcomes(bits, pub.circuit, groups, len(pub.observables))
             for pub, groups, bits in zip(pubs, bases, results, strict=True)
         ]
 
-    def estimate(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> Estimates:
-        """Estimate observables, a job of one PUB; see :meth:`run`."""
-        return self.run([Pub(circuit, np.asarray(values, np.float64), observables)])[0]
-
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
     ) -> list[dict[str, int]]:
         """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
-        pub = _check_pub(Pub(circuit, np.asarray(values, np.float64), []))
+        check_unmeasured(circuit)
+        pub = _name_plainly(Pub(circuit, check_values(circuit, values), []))
         measured = measure_in_bases(pub.circuit)
         sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
-        (bits,) = self._run_sheets([sheet], shots)
+        (bits,) = self._runner.run([sheet], shots)
         self.counts.bindings += len(pub.values)
         counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
         return [
@@ -225,76 +190,9 @@ class IbmExecutor(Closing):
         shared = {
             "backend": found.name,
             "calibration": found.calibration,
-            "job_ids": [record.job_id for record in self._records],
+            "job_ids": [record.job_id for record in self._runner.records],
         }
         return [shared | {"qubits": list(patch)} for patch in found.patches]
-
-    def _run_sheets(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
-        """The bits of every sheet, by register, in as few jobs as the limits allow."""
-        self._rounds += 1
-        deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
-        tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
-        self._freezer.choose_qubits(sheet.circuit for sheet in sheets)
-        frozen = [
-            self._freezer.freeze(sheet.circuit, deal.patches)
-            for sheet, deal in zip(sheets, deals, strict=True)
-        ]
-        loads = [
-            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
-            for kept, table in zip(frozen, tables, strict=True)
-        ]
-        jobs = split_loads(loads, shots, self._limits)
-        shipments = [
-            self._make_shipment(job, frozen, tables, loads, shots, k)
-            for k, job in enumerate(jobs, start=1)
-        ]
-        unsent = {
-            piece.load
-            for job, shipment in zip(jobs, shipments, strict=True)
-            if self._ledger.find(shipment.request.key) is None
-            for piece in job
-        }
-        if unsent:
-            self._freezer.check_working(frozen[load] for load in unsent)
-        results = self._dispatcher.run(shipments)
-        records = [self._ledger.find(shipment.request.key) for shipment in shipments]
-        self._records.extend(record for record in records if record is not None)
-        self.counts.qpu_seconds = sum(record.usage or 0.0 for record in self._records)
-        self.counts.transpilations = self._freezer.transpilations
-        self.counts.jobs += len(jobs)
-        self.counts.pubs += sum(map(len, jobs))
-        self.counts.executions += shots * sum(map(len, tables))
-        parts: list[list[Bits]] = [[] for _ in sheets]
-        for job, result in zip(jobs, results, strict=True):
-            for piece, bits in zip(job, result, strict=True):
-                parts[piece.load].append(bits)
-        return [deal.split(join_bits(part)) for deal, part in zip(deals, parts, strict=True)]
-
-    def _make_shipment(
-        self,
-        job: Sequence[Piece],
-        frozen: Sequence[FrozenCircuit],
-        values: Sequence[NDArray[np.float64]],
-        loads: Sequence[Load],
-        shots: int,
-        number: int,
-    ) -> Shipment:
-        rows = [values[piece.load][piece.start : piece.stop] for piece in job]
-        circuits = [frozen[piece.load] for piece in job]
-        device = self._freezer.get_device()
-        request = JobRequest(
-            device=self.backend,
-            round=f"round {self._rounds}, job {number}",
-            circuit_hashes=tuple(circuit.hash for circuit in circuits),
-            parameters_hash=hash_bytes(b"".join(row.tobytes() for row in rows)),
-            options=json.dumps({"primitive": "sampler", "rows": [len(row) for row in rows]}),
-            target_hash=device.target_hash,
-            circuits=sum(map(len, rows)),
-            shots=shots,
-            max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
-            repetition=self._repetition,
-        )
-        return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
 
 
 def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
@@ -303,21 +201,12 @@ def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
     return np.repeat(groups, bases)
 
 
-def _check_pub(pub: Pub) -> Pub:
-    check_unmeasured(pub.circuit)
-    observables = list(pub.observables)
-    if observables:
-        observables = build_readout(observables, num_qubits=pub.circuit.num_qubits).observables
-    return Pub(
-        _name_plainly(pub.circuit), check_values(pub.circuit, pub.values), observables, pub.groups
-    )
-
-
-def _name_plainly(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit with names that depend on nothing else, so that it is known when it comes again.
+def _name_plainly(pub: Pub) -> Pub:
+    """The PUB, its circuit with names that depend on nothing else, so that it is known again.
 
     Qiskit numbers circuits, and gives every new parameter an identity of its own.
     """
+    circuit = pub.circuit
     width = len(str(circuit.num_parameters))
     names = {
         parameter: name_parameter(f"angle{place:0{width}}")
@@ -325,4 +214,4 @@ def _name_plainly(circuit: QuantumCircuit) -> QuantumCircuit:
     }
     plain = circuit.assign_parameters(names)
     plain.name = "circuit"
-    return plain
+    return pub._replace(circuit=plain)

@@ -270,7 +270,7 @@ def _tell(what: str) -> Iterator[None]:
         reason = hide_secrets(str(error)).rstrip(".")
         raise ServiceError(
             f"{what}: {reason}. Nothing is lost; 'qrnn account' checks what the client is set up "
-            "with"
+            "with, and docs/ibm-quantum.md says how to set it up"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: opened, checked, and its failures told."""
+"""The SQLite file of a ledger: opened, checked, read, written, and its failures told."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from runtime_jobs.ledger.errors import LedgerError
 
-__all__ = ["open_database", "tell_failures"]
+__all__ = ["Database", "open_database"]
 
 _VERSION = 2
 _SCHEMA = """
@@ -66,13 +67,49 @@ _STEPS = {
 }
 
 
-def open_database(file: Path) -> sqlite3.Connection:
-    """Open the file, or make a new one; every commit reaches the disk before it returns.
+class Database:
+    """An open file; a new one where there is none.
 
     Raises:
-        LedgerError: no ledger, one of another version, one that was cut short, or no room.
+        LedgerError: no ledger, one of another version, one that was cut short, or no room; so does
+            every method where the file cannot be used.
     """
-    with tell_failures(file):
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._connection = open_database(file)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def read(self, query: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with _tell_failures(self._file):
+            return self._connection.execute(query, arguments).fetchall()
+
+    def read_first(self, query: str, arguments: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query; None where it has none."""
+        found = self.read(query, arguments)
+        return found[0] if found else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on the disk when it ends."""
+        with _tell_failures(self._file):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def open_database(file: Path) -> sqlite3.Connection:
+    """Open the file; every commit reaches the disk before it returns."""
+    with _tell_failures(file):
         _check_length(file)
         connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
         try:
@@ -93,7 +130,7 @@ def open_database(file: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def tell_failures(file: Path) -> Iterator[None]:
+def _tell_failures(file: Path) -> Iterator[None]:
     """Turn what SQLite says into a LedgerError that says what to do."""
     try:
         yield

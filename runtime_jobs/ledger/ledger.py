@@ -10,12 +10,12 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
 from runtime_jobs.closing import Closing
-from runtime_jobs.ledger.database import open_database, tell_failures
+from runtime_jobs.ledger.database import Database
 from runtime_jobs.ledger.errors import BudgetError
 from runtime_jobs.ledger.records import (
     FrozenCircuit,
@@ -59,11 +59,11 @@ class Ledger(Closing):
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "ledger.sqlite"
-        self._connection = open_database(self.file)
+        self._database = Database(self.file)
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._database.close()
 
     def intend(self, request: JobRequest, cap: float, workload: str | None = None) -> JobRecord:
         """Record that a job is about to be sent, if the cap admits it, in one transaction.
@@ -87,8 +87,7 @@ class Ledger(Closing):
             "options": request.options,
             "target": request.target_hash,
         }
-        with self._transaction() as connection:
-            (before,) = connection.execute(_COMMITTED).fetchone()
+        with self._admit(cap, f"the job '{request.round}'") as connection:
             (attempt,) = connection.execute(
                 "SELECT 1 + coalesce(max(attempt), 0) FROM jobs WHERE key = ?", (request.key,)
             ).fetchone()
@@ -111,7 +110,6 @@ class Ledger(Closing):
             connection.execute(
                 f"INSERT INTO jobs ({', '.join(values)}) VALUES ({places})", (*values.values(),)
             )
-            self._check_cap(connection, cap, before, f"the job '{request.round}'")
             return self._select("tag = ?", (tag,))[0]
 
     def move(self, tag: str, workload: str | None, cap: float) -> JobRecord:
@@ -120,10 +118,8 @@ class Ledger(Closing):
         Raises:
             BudgetError: the cap does not admit it; nothing is recorded.
         """
-        with self._transaction() as connection:
-            (before,) = connection.execute(_COMMITTED).fetchone()
+        with self._admit(cap, "the job in another session") as connection:
             self._write(connection, tag, workload=workload)
-            self._check_cap(connection, cap, before, "the job in another session")
             return self._select("tag = ?", (tag,))[0]
 
     def open_workload(self, workload: Workload, cap: float) -> None:
@@ -132,24 +128,12 @@ class Ledger(Closing):
         Raises:
             BudgetError: the cap does not admit the time of the session; nothing is recorded.
         """
-        with self._transaction() as connection:
-            (before,) = connection.execute(_COMMITTED).fetchone()
-            connection.execute(
-                "INSERT INTO workloads VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    workload.id,
-                    workload.mode,
-                    workload.device,
-                    workload.max_time,
-                    workload.is_open,
-                    workload.usage,
-                ),
-            )
-            self._check_cap(connection, cap, before, f"the {workload.mode}")
+        with self._admit(cap, f"the {workload.mode}") as connection:
+            connection.execute("INSERT INTO workloads VALUES (?, ?, ?, ?, ?, ?)", astuple(workload))
 
     def close_workload(self, id: str, usage: float | None = None) -> None:
         """A batch or session takes no more jobs; ``usage`` where it is final."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE workloads SET is_open = 0, usage = coalesce(?, usage) WHERE id = ?",
                 (usage, id),
@@ -157,8 +141,7 @@ class Ledger(Closing):
 
     def list_workloads(self) -> list[Workload]:
         """All batches and sessions in the order in which they were opened."""
-        with tell_failures(self.file):
-            rows = self._connection.execute("SELECT * FROM workloads ORDER BY rowid").fetchall()
+        rows = self._database.read("SELECT * FROM workloads ORDER BY rowid")
         return [
             Workload(id, WorkloadMode(mode), device, max_time, bool(is_open), usage)
             for id, mode, device, max_time, is_open, usage in rows
@@ -170,7 +153,7 @@ class Ledger(Closing):
 
     def record_result(self, tag: str, content: bytes) -> None:
         """The result of a job has come; its usage may follow."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             self._write(connection, tag, state=JobState.DONE)
             connection.execute(
                 "INSERT INTO results SELECT number, ? FROM jobs WHERE tag = ?",
@@ -197,10 +180,9 @@ class Ledger(Closing):
 
     def read_result(self, number: int) -> bytes:
         """The result of the job of this number, which is done."""
-        with tell_failures(self.file):
-            (content,) = self._connection.execute(
-                "SELECT content FROM results WHERE number = ?", (number,)
-            ).fetchone()
+        ((content,),) = self._database.read(
+            "SELECT content FROM results WHERE number = ?", (number,)
+        )
         return zlib.decompress(content)
 
     def list_jobs(self) -> list[JobRecord]:
@@ -209,13 +191,12 @@ class Ledger(Closing):
 
     def committed_seconds(self) -> float:
         """What was charged, and what open jobs may still take."""
-        with tell_failures(self.file):
-            (seconds,) = self._connection.execute(_COMMITTED).fetchone()
+        ((seconds,),) = self._database.read(_COMMITTED)
         return float(seconds)
 
     def freeze_circuit(self, circuit: str, target: str, frozen: FrozenCircuit) -> None:
         """Keep a compiled circuit under the hash of the circuit that it was compiled from."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO circuits VALUES (?, ?, ?, ?)",
                 (circuit, target, zlib.compress(frozen.isa), frozen.profile),
@@ -231,7 +212,7 @@ class Ledger(Closing):
 
     def freeze_device(self, device: FrozenDevice) -> None:
         """Keep the qubits of a run on a device; another layout takes the place of the former."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
                 (device.name, _write_layout(device), device.target_hash, device.calibration),
@@ -239,10 +220,9 @@ class Ledger(Closing):
 
     def find_device(self, name: str) -> FrozenDevice | None:
         """The qubits of the run on a device; None before the first job."""
-        with tell_failures(self.file):
-            row = self._connection.execute(
-                "SELECT name, qubits, target, calibration FROM devices WHERE name = ?", (name,)
-            ).fetchone()
+        row = self._database.read_first(
+            "SELECT name, qubits, target, calibration FROM devices WHERE name = ?", (name,)
+        )
         if row is None:
             return None
         patches, spacing = _read_layout(row[1])
@@ -254,7 +234,7 @@ class Ledger(Closing):
         With ``forget``, the name of a device, other qubits may be chosen for the next job on it;
         jobs and their circuits are kept.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
             )
@@ -262,24 +242,25 @@ class Ledger(Closing):
 
     def read_setting(self, name: str) -> Any:
         """A setting; None where it was never written."""
-        with tell_failures(self.file):
-            row = self._connection.execute(
-                "SELECT value FROM settings WHERE name = ?", (name,)
-            ).fetchone()
+        row = self._database.read_first("SELECT value FROM settings WHERE name = ?", (name,))
         return None if row is None else json.loads(row[0])
 
-    @staticmethod
-    def _check_cap(connection: sqlite3.Connection, cap: float, before: float, what: str) -> None:
-        (after,) = connection.execute(_COMMITTED).fetchone()
-        if not after <= cap:
-            raise BudgetError(
-                f"{what} may take {after - before:g} s of QPU time; {before:.1f} s of the cap of "
-                f"{cap:g} s are used or held by open jobs. It was not sent. Give "
-                f"--max-qpu-seconds {math.ceil(after)} or more to allow it"
-            )
+    @contextmanager
+    def _admit(self, cap: float, what: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that records ``what``, undone by a BudgetError where it exceeds the cap."""
+        with self._database.transaction() as connection:
+            (before,) = connection.execute(_COMMITTED).fetchone()
+            yield connection
+            (after,) = connection.execute(_COMMITTED).fetchone()
+            if not after <= cap:
+                raise BudgetError(
+                    f"{what} may take {after - before:g} s of QPU time; {before:.1f} s of the cap "
+                    f"of {cap:g} s are used or held by open jobs. It was not sent. Give "
+                    f"--max-qpu-seconds {math.ceil(after)} or more to allow it"
+                )
 
     def _update(self, tag: str, **values: Any) -> None:
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             self._write(connection, tag, **values)
 
     def _write(self, connection: sqlite3.Connection, tag: str, **values: Any) -> None:
@@ -288,31 +269,14 @@ class Ledger(Closing):
         connection.execute(f"UPDATE jobs SET {names} WHERE tag = ?", (*values.values(), tag))
 
     def _read_circuit(self, condition: str, arguments: tuple[Any, ...]) -> FrozenCircuit | None:
-        with tell_failures(self.file):
-            row = self._connection.execute(
-                f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
-            ).fetchone()
+        row = self._database.read_first(
+            f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
+        )
         return None if row is None else FrozenCircuit(zlib.decompress(row[0]), row[1])
 
     def _select(self, condition: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
-        with tell_failures(self.file):
-            rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", arguments
-            ).fetchall()
+        rows = self._database.read(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", arguments)
         return [_read_record(row) for row in rows]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on the disk when it ends."""
-        with tell_failures(self.file):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
 
 def _write_layout(device: FrozenDevice) -> str:

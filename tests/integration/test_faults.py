@@ -16,7 +16,7 @@ from loopback import collect, submit
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
-from runtime_jobs.ledger import Ledger, ledger
+from runtime_jobs.ledger import Ledger, database
 from runtime_jobs.ledger.records import JobState
 
 Change = Callable[[str], str]
@@ -98,10 +98,10 @@ def test_a_disk_that_is_full_at_a_moment_loses_nothing_and_sends_nothing_twice(
 ) -> None:
     """Commits 0 to 12 are of submit, the last two the intent and the id; then those of collect."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    open_database, commits = ledger.open_database, itertools.count()
+    open_database, commits = database.open_database, itertools.count()
     with monkeypatch.context() as patch:
         patch.setattr(
-            ledger, "open_database", lambda file: FullDisk(open_database(file), commits, moment)
+            database, "open_database", lambda file: FullDisk(open_database(file), commits, moment)
         )
         code = submit(folder)
         while code in (ExitCode.DONE, ExitCode.NOT_READY):

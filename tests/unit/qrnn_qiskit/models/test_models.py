@@ -47,6 +47,14 @@ def test_shapes_and_names_are_those_of_the_output(name: str) -> None:
     assert torch.equal(output[:, -1], state.readouts)
 
 
+def test_the_dtype_may_change(name: str) -> None:
+    model, x = build(name), draw(2, 3)
+    expected = model(x)[0]
+    output = model.float()(x.float())[0]
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output.double(), expected, rtol=0.0, atol=1e-4)
+
+
 def test_a_batch_is_its_sequences_one_by_one(name: str) -> None:
     model, x = build(name), draw(4, 6)
     output, state = model(x)

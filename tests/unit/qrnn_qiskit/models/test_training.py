@@ -13,8 +13,9 @@ from qrnn_qiskit.loading import load
 from qrnn_qiskit.run_pictures import draw_run
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.run_folder import create_run
-from qrnn_qiskit.training.trainer import Trainer, resume, train
+from qrnn_qiskit.training.trainer import resume, train
 
 
 def settings(kind: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pytest
 
 from qrnn_qiskit.tables import runner
 from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
+from qrnn_qiskit.tables.checks import check_open, check_report
 from qrnn_qiskit.tables.curves import draw_curves
 from qrnn_qiskit.tables.report import HEADER, draw_table, tabulate_rows, write_report
 from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
@@ -65,7 +66,10 @@ class Here(Executor):
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
         self.calls.append(arguments)
         future: Future[Any] = Future()
-        future.set_result(function(*arguments, **named))
+        try:
+            future.set_result(function(*arguments, **named))
+        except ValueError as error:
+            future.set_exception(error)
         return future
 
 
@@ -109,11 +113,20 @@ def test_only_chooses_cells(table: Table) -> None:
         ('"second"', '"first"', "every model must be listed once"),
         ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "every seed must be listed once"),
         ("[0.001, 0.02]", "[0.02, 0.02]", "every learning rate must be listed once"),
+        ("[0.001, 0.02]", "[0.02, 0.0200000001]", "every learning rate must be listed once"),
         ("[0.001, 0.02]", "[0.001, -0.02]", "cell toys/first: .*learning_rate"),
         ("seeds = [0, 1, 2]", "seeds = [0, -1]", "cell toys/first: .*seed"),
         ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),
         ("epochs = 2", "epoch = 2", "cell toys/first: unknown key"),
         ("seeds = [0, 1, 2]", "sseds = [0]", "seeds: Field required"),
+        ('task = "toy"', 'task = "toi"', "cell toys/first: unknown task 'toi'; did you mean 'toy'"),
+        ("epochs = 2", "learning_rate = 0.1", "would have no effect: the table gives"),
+        ('{ "data.size" = 30 }', '{ "data.sise" = 30 }', "cell toys/first: .*'data.size'"),
+        (
+            'name = "first"',
+            'name = "sec=ond"\nrole = "peer"\n[[models]]\nname = "sec ond"',
+            "folder",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(
@@ -167,9 +180,9 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     (out / first.path).mkdir(parents=True)
     (out / first.path / "provenance.json").write_text("{}")
     # Killed in the middle of training.
-    import qrnn_qiskit.training.trainer as trainer
+    import qrnn_qiskit.training.loop as loop
 
-    original, steps = trainer.Trainer.step, []
+    original, steps = loop.Trainer.step, []
 
     def step(self: Any, *arguments: Any) -> Any:
         steps.append(1)
@@ -177,7 +190,7 @@ def test_a_killed_table_goes_on_and_ends_the_same(
             raise SystemExit(9)
         return original(self, *arguments)
 
-    monkeypatch.setattr(trainer.Trainer, "step", step)
+    monkeypatch.setattr(loop.Trainer, "step", step)
     with pytest.raises(SystemExit):
         run_cell(out, second)
     assert read_result(out, second) is None
@@ -308,9 +321,55 @@ def test_the_report_has_the_other_metrics_that_are_asked_for(
     mean = np.mean([result.test["cross_entropy"] for result in rows[0].results])
     text = write_report(finished, table.title, "", rows)[0].read_text()
     assert f"| toys | first | cross_entropy | {mean:.4g} ±" in text
-    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["bleu"]'))
-    with pytest.raises(ValueError, match=r"'bleu'; it has .*accuracy"):
-        write_report(finished, "", "", summarize(finished, read_table_file(path).pairs()))
+
+
+def test_a_metric_that_no_task_has_is_told_before_the_first_run_and_after_the_last(
+    toy: type, finished: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["acuracy"]'))
+    pairs = read_table_file(path).pairs()
+    wrong = "task 'toys' of the table asks for the metric 'acuracy'; did you mean 'accuracy'"
+    with pytest.raises(ConfigError, match=wrong):
+        check_open(tmp_path / "new", pairs, Here())
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ConfigError, match=wrong):
+        check_report(finished, pairs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lstm"', '"lstn"', "cell toys/first: .*'lstm'"),
+        ("parameters = 100", "parameters = 1", "cell toys/first: .*parameters"),
+        (
+            'task = "digits"',
+            'task = "text"\nsettings = { "data.file" = "/nowhere.csv" }',
+            "cell toys/first: /nowhere.csv does not exist",
+        ),
+    ],
+)
+def test_what_would_stop_a_run_is_told_before_the_first(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "table.toml"
+    digits = FILE.replace('task = "toy"', 'task = "digits"').replace('{ "data.size" = 30 }', "{}")
+    path.write_text(digits.replace("settings = {}\n", "").replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        check_open(tmp_path / "out", read_table_file(path).pairs(), Here())
+
+
+def test_only_what_is_left_to_run_is_checked(table: Table, finished: Path) -> None:
+    here = Here()
+    check_open(finished, table.pairs(), here)
+    assert not here.calls
+    cell = table.pairs()[1].search_cells()[0]
+    (finished / cell.path / "result.json").unlink()
+    check_open(finished, table.pairs(), here)
+    assert here.calls == [(cell,)]
+    longer = table.model_copy(update={"settings": {"train.epochs": 3}})
+    with pytest.raises(RunFolderError, match="another configuration"):
+        check_open(finished, longer.pairs("toys/second"), here)
 
 
 def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None:

@@ -11,10 +11,10 @@ import torch
 from qrnn_qiskit.tasks import list_tasks
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.inference import order_batches
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.randomness import shuffle
 from qrnn_qiskit.training.run_folder import create_run
-from qrnn_qiskit.training.trainer import Trainer
 
 MODEL: dict[str, Any] = {
     "model.num_qubits": 2,

@@ -14,7 +14,8 @@ from qrnn_qiskit import QRNN
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.tasks import Sequences, TaskModel
 from qrnn_qiskit.training.evaluation import evaluate
-from qrnn_qiskit.training.inference import infer, order_batches, predict_sequences
+from qrnn_qiskit.training.inference import infer, measure, order_batches, predict_sequences
+from qrnn_qiskit.training.processes import Processes
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.trainer import train
 
@@ -72,6 +73,15 @@ def test_values_and_readouts_stand_in_the_order_of_the_sequences(
     for name, values in inference.values.items():
         assert torch.allclose(values, expected[name])
     assert inference.loss == pytest.approx(task.loss(inference.prediction, test).item())
+    sent: list[Any] = []
+
+    class Sharing(Processes):
+        def collect(self, value: Any) -> list[Any]:
+            sent.extend(tensor for _, batch in value[0] for tensor in batch.values())
+            return [value]
+
+    assert measure(task, model, test, 4, Sharing()).loss == inference.loss
+    assert {tensor.shape for tensor in sent} == {(4,), (3,)}  # measures, and no predictions
     evaluate(run)
     with np.load(run.evaluations / "0001-simulator.npz") as arrays:
         assert np.allclose(

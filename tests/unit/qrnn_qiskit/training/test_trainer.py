@@ -120,15 +120,15 @@ def test_a_kill_between_metrics_and_checkpoint_repeats_no_row(
 ) -> None:
     whole, killed = create("whole"), create("killed")
     train(whole)
-    from qrnn_qiskit.training import trainer
+    from qrnn_qiskit.training import loop
 
     def write(path: Any, checkpoint: Checkpoint) -> None:
         if checkpoint.position["epoch"] == 2:
             raise Killed
         real(path, checkpoint)
 
-    real = trainer.write_checkpoint
-    monkeypatch.setattr(trainer, "write_checkpoint", write)
+    real = loop.write_checkpoint
+    monkeypatch.setattr(loop, "write_checkpoint", write)
     with pytest.raises(Killed):
         train(killed)
     monkeypatch.undo()

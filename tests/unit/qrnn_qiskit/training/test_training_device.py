@@ -9,8 +9,9 @@ import torch
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
-from qrnn_qiskit.training.trainer import Trainer, resume, train
+from qrnn_qiskit.training.trainer import resume, train
 
 SMALL: dict[str, Any] = {
     "epochs": 2,

@@ -161,6 +161,13 @@ def test_bad_input_is_refused_before_anything_runs(
     assert executor.counts.jobs == 0
 
 
+def test_no_observables_at_all_are_refused() -> None:
+    executor = AerExecutor()
+    with pytest.raises(ValueError, match="observables is empty"):
+        executor.estimate(QuantumCircuit(2), np.empty((1, 0)), [])
+    assert executor.counts.jobs == 0
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -135,14 +135,14 @@ def test_a_layout_from_before_patches_is_a_single_patch(tmp_path: Path) -> None:
     device = FrozenDevice("ibm_kingston", ((5, 4, 3),), "t", "2026-11-21")
     with Ledger(tmp_path) as ledger:
         ledger.freeze_device(device)
-        with ledger._transaction() as connection:
+        with ledger._database.transaction() as connection:
             connection.execute("UPDATE devices SET qubits = '[5, 4, 3]'")
         assert ledger.find_device("ibm_kingston") == device
 
 
 def fill_disk(ledger: Ledger) -> None:
-    (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
-    ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+    ((pages,),) = ledger._database.read("PRAGMA page_count")
+    ledger._database.read(f"PRAGMA max_page_count = {pages}")
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_another_file_and_another_version_are_told(tmp_path: Path) -> None:
 def test_ten_thousand_jobs_are_listed_in_less_than_a_second(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         job = ledger.intend(make_request(), cap=100)
-        with ledger._transaction() as connection:
+        with ledger._database.transaction() as connection:
             connection.executemany(
                 "INSERT INTO jobs SELECT ?, key || ?, attempt, tag || ?, round, device, circuits, "
                 "shots, max_execution_time, state, job_id, usage, reason, created, updated, "
