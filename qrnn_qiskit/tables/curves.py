@@ -21,12 +21,13 @@ _STYLES = ("-", "--", ":")
 def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
     """One panel for each task: the headline metric on the validation sequences by epoch.
 
+    Metrics of which less is better have a logarithmic axis: they fall by powers of ten.
     Of each model the runs of all seeds at the chosen learning rate are drawn, before it is chosen
     those of the search. The legend tells the epochs that were run and those that the file asks for.
     None before any epoch is finished.
     """
     curves: dict[str, list[tuple[str, list[list[float]]]]] = {}
-    headlines = {pair.task.name: pair.headline for pair in pairs}
+    tasks = {pair.task.name: pair for pair in pairs}
     for pair in pairs:
         rate = choose_rate(out, pair)
         cells = pair.search_cells() if rate is None else pair.seed_cells(rate)
@@ -53,8 +54,10 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
                     label=None if number else label,
                 )
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_ylabel(headlines[task].replace("_", " ") + " (validation)")
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.set_xlim(0.5, 0.5 + max(len(values) for _, runs in models for values in runs))
+        axes.set_ylabel(tasks[task].headline.replace("_", " ") + " (validation)")
+        axes.set_yscale("linear" if tasks[task].higher_is_better else "log")
         axes.set_title(task)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
