@@ -16,6 +16,7 @@ from torch import nn
 
 from qrnn_qiskit.tasks import DataError
 from qrnn_qiskit.tasks.mnist import Mnist, MnistSettings
+from qrnn_qiskit.training.config import resolve_config
 
 
 def make_task(**settings: Any) -> Mnist:
@@ -51,6 +52,18 @@ def test_the_sample_is_split_by_digit_and_scanned_in_three_ways() -> None:
     assert not torch.equal(permuted.test.inputs, other.test.inputs)
     order = np.random.RandomState(0).permutation(784)
     assert torch.equal(permuted.train.inputs, pixels.train.inputs[:, order])
+
+
+@pytest.mark.parametrize(
+    ("scan", "gain", "rate"),
+    [("rows", 1.0, 0.005), ("pixels", 0.1, 0.001), ("permuted", 0.1, 0.001)],
+)
+def test_long_scans_begin_calmly(scan: str, gain: float, rate: float) -> None:
+    config = resolve_config("mnist", {"scan": scan})
+    assert config.model.model_dump()["feedback_gain"] == gain
+    assert config.train.learning_rate == rate
+    given = resolve_config("mnist", {"scan": scan, "learning_rate": 0.02})
+    assert given.train.learning_rate == 0.02
 
 
 def test_pixels_reach_the_model_between_0_and_1(
