@@ -21,9 +21,11 @@ help: ## list these targets
 demo: $(INSTALLED) ## train the digits, print a table, write a picture
 	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
 
-# A file of tests stays in one process, which builds its fixtures once; one thread each.
+# A file of tests stays in one process, which builds its fixtures once; one thread each. More cores
+# and 2 GB for each of them: make test WORKERS=8
+WORKERS ?= 2
 test: check ## the checks and the tests (minutes)
-	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile
+	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=$(WORKERS) --dist=loadfile
 
 check: $(INSTALLED) ## style, types and import directions
 	$(BIN)/ruff check
