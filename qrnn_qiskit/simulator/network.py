@@ -73,34 +73,6 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
 
 
 @kernel
-def add_transposed(matrix: Any, column: int, vector: Any, result: Any) -> None:
-    """Add the transpose of ``matrix``, from ``column`` on, times ``vector`` to ``result``."""
-    rows, columns = matrix.shape
-    k = column
-    while k + 4 <= columns:
-        place = k - column
-        a, b = load(result, place), load(result, place + 1)
-        c, d = load(result, place + 2), load(result, place + 3)
-        for i in range(rows):
-            v = load(vector, i)
-            a = a + splat(result, matrix[i, k]) * v
-            b = b + splat(result, matrix[i, k + 1]) * v
-            c = c + splat(result, matrix[i, k + 2]) * v
-            d = d + splat(result, matrix[i, k + 3]) * v
-        store(result, place, a)
-        store(result, place + 1, b)
-        store(result, place + 2, c)
-        store(result, place + 3, d)
-        k += 4
-    while k < columns:
-        a = load(result, k - column)
-        for i in range(rows):
-            a = a + splat(result, matrix[i, k]) * load(vector, i)
-        store(result, k - column, a)
-        k += 1
-
-
-@kernel
 def apply_layer(weight: Any, bias: Any, vector: Any, result: Any) -> None:
     """Set ``result`` to weight @ vector + bias, lane by lane."""
     for i in range(bias.size):

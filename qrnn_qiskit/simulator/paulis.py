@@ -13,7 +13,7 @@ from qrnn_qiskit.simulator.blocks import zero_vectors
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.neighbours import TILE, pull_neighbours, read_neighbours
-from qrnn_qiskit.simulator.network import add_product, add_transposed
+from qrnn_qiskit.simulator.network import add_product
 from qrnn_qiskit.simulator.phases import is_odd, signed_sum
 from qrnn_qiskit.simulator.rotations import insert_zero
 
@@ -165,7 +165,7 @@ def pull_observables(
     """
     if paulis.matrix.size:
         strings[:] = 0.0
-        add_transposed(paulis.matrix, 0, weights, strings)
+        add_product(paulis.matrix.T, weights, strings)
         _pull_strings(psi, lam, num_qubits, paulis, strings)
     else:
         _pull_strings(psi, lam, num_qubits, paulis, weights)

@@ -18,7 +18,7 @@ from qrnn_qiskit.simulator.network import (
     GIVEN,
     LINEAR,
     activate,
-    add_transposed,
+    add_product,
     apply_layer,
     drop,
     pull_hidden,
@@ -263,12 +263,12 @@ def _reverse_block(block: int, arguments: Any) -> None:
         scatter_step(angles, step, first, lanes, 0, by_theta)
         fed[:] = 0.0
         if network.kind == LINEAR:
-            add_transposed(network.first, network.input_size, angles, fed)
+            add_product(network.first[:, network.input_size :].T, angles, fed)
         elif network.kind != GIVEN:
             units[:] = 0.0
-            add_transposed(network.output, 0, angles, units)
+            add_product(network.output.T, angles, units)
             gather_step(slope, step, first, lanes, 0, steep)
             pull_hidden(steep, units, layer)
             scatter_step(layer, step, first, lanes, 0, by_layer)
-            add_transposed(network.first, network.input_size, layer, fed)
+            add_product(network.first[:, network.input_size :].T, layer, fed)
     scatter_step(fed, 0, first, lanes, 0, by_readouts)
