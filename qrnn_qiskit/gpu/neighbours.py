@@ -1,6 +1,6 @@
 """Triton functions for X and Y of three neighbour qubits at once: the usual readouts, in one pass.
 
-States are as in :mod:`.rotations`, strings as in :mod:`.readouts`.
+States are as in :mod:`.rotations`, ``values`` and ``weights`` as in :mod:`.readouts`.
 """
 
 from __future__ import annotations
@@ -68,42 +68,26 @@ def read_neighbours(
 
 
 @triton.jit
-def _load_weights(weights: tl.tensor, places: tl.tensor) -> tl.tensor:
-    """Twice the weights of X and Y of a qubit; 0 for a negative place."""
-    x, y = tl.load(places), tl.load(places + 1)
-    return 2.0 * tl.load(weights + x, x >= 0, 0.0), 2.0 * tl.load(weights + y, y >= 0, 0.0)
-
-
-@triton.jit
-def _add_pair(
-    re: tl.tensor, im: tl.tensor, x: tl.tensor, y: tl.tensor, c: tl.tensor, d: tl.tensor
-) -> tl.tensor:
-    return re + x * c + y * d, im + x * d - y * c
-
-
-@triton.jit
 def pull_neighbours(
+    re: tl.tensor,
+    im: tl.tensor,
+    x: tl.tensor,
     psi: tl.tensor,
-    lam: tl.tensor,
     window: tl.tensor,
     weights: tl.tensor,
     N: tl.constexpr,
-    TILE: tl.constexpr,
-) -> None:
-    """Add 2 sum_j weights_j P_j psi over X and Y of three neighbour qubits to ``lam``."""
+) -> tl.tuple:
+    """Add sum_j weights_j P_j psi over X and Y of three neighbour qubits to amplitudes ``x``.
+
+    These are re + i im; ``window`` is as in :func:`read_neighbours`.
+    """
     low = tl.load(window)
-    far = 1 << low
-    x0, y0 = _load_weights(weights, window + 1)
-    x1, y1 = _load_weights(weights, window + 3)
-    x2, y2 = _load_weights(weights, window + 5)
-    for start in range(0, 1 << N, TILE):
-        i = start + tl.arange(0, TILE)
-        re, im = tl.load(lam + i), tl.load(lam + i + (1 << N))
-        for bit in tl.static_range(3):
-            x = x0 if bit == 0 else (x1 if bit == 1 else x2)
-            y = y0 if bit == 0 else (y1 if bit == 1 else y2)
-            other = psi + (i ^ (far << bit))
-            sign = tl.where((i & (far << bit)) != 0, -y, y)
-            re, im = _add_pair(re, im, x, sign, tl.load(other), tl.load(other + (1 << N)))
-        tl.store(lam + i, re)
-        tl.store(lam + i + (1 << N), im)
+    for number in range(3):
+        bit = 1 << (low + number)
+        by_x, by_y = tl.load(window + 1 + 2 * number), tl.load(window + 2 + 2 * number)
+        weight = tl.load(weights + by_x, by_x >= 0, 0.0)
+        turned = tl.load(weights + by_y, by_y >= 0, 0.0)
+        turned = tl.where((x & bit) != 0, -turned, turned)
+        c, d = tl.load(psi + (x ^ bit)), tl.load(psi + (x ^ bit) + (1 << N))
+        re, im = re + weight * c + turned * d, im + weight * d - turned * c
+    return re, im

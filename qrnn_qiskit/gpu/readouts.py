@@ -171,7 +171,7 @@ def pull_observables(
 ) -> None:
     """Add 2 sum_k weights_k O_k psi, the derivative of the readouts by psi, to ``lam``.
 
-    ``strings`` is as in :func:`read_observables`. A barrier follows the last change of ``lam``.
+    ``strings`` is as in :func:`read_observables`.
     """
     if observables.matrix is None:
         _pull_strings(psi, lam, observables, weights, N, TILE)
@@ -197,26 +197,6 @@ def _pull_strings(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
-    _pull_diagonal(psi, lam, observables, weights, N, TILE)
-    tl.debug_barrier()
-    if N >= 3:
-        for window in range(observables.num_windows):
-            pull_neighbours(psi, lam, observables.neighbours + 7 * window, weights, N, TILE)
-            tl.debug_barrier()
-    for group in range(observables.num_groups):
-        _pull_flips(psi, lam, observables, group, weights, N, TILE)
-        tl.debug_barrier()
-
-
-@triton.jit
-def _pull_diagonal(
-    psi: tl.tensor,
-    lam: tl.tensor,
-    observables: tl.tuple,
-    weights: tl.tensor,
-    N: tl.constexpr,
-    TILE: tl.constexpr,
-) -> None:
     LOW: tl.constexpr = N // 2
     masks, terms = observables.diagonal_mask, observables.diagonal_term
     first, last = observables.high_start, observables.cross_start
@@ -227,39 +207,41 @@ def _pull_diagonal(
         high = (start + tl.arange(0, TILE >> LOW)) << LOW
         by_high = tl.zeros([TILE >> LOW], psi.dtype.element_ty)
         by_high = add_signed(by_high, high, masks, terms, first, last, weights)
-        states = high[:, None] | low[None, :]
+        x = high[:, None] | low[None, :]
         factor = by_high[:, None] + by_low[None, :]
-        factor = add_signed(factor, states, masks, terms, last, observables.num_diagonal, weights)
-        for part in tl.static_range(2):
-            place = states + part * (1 << N)
-            tl.store(lam + place, tl.load(lam + place) + 2.0 * factor * tl.load(psi + place))
+        factor = add_signed(factor, x, masks, terms, last, observables.num_diagonal, weights)
+        re, im = factor * tl.load(psi + x), factor * tl.load(psi + x + (1 << N))
+        for window in range(observables.num_windows):
+            re, im = pull_neighbours(
+                re, im, x, psi, observables.neighbours + 7 * window, weights, N
+            )
+        for group in range(observables.num_groups):
+            re, im = _pull_flips(re, im, x, psi, observables, group, weights, N)
+        tl.store(lam + x, tl.load(lam + x) + 2.0 * re)
+        tl.store(lam + x + (1 << N), tl.load(lam + x + (1 << N)) + 2.0 * im)
 
 
 @triton.jit
 def _pull_flips(
+    re: tl.tensor,
+    im: tl.tensor,
+    x: tl.tensor,
     psi: tl.tensor,
-    lam: tl.tensor,
     observables: tl.tuple,
     group: tl.tensor,
     weights: tl.tensor,
     N: tl.constexpr,
-    TILE: tl.constexpr,
-) -> None:
-    flip = tl.load(observables.flip + group)
-    first, last = tl.load(observables.start + group), tl.load(observables.start + group + 1)
-    for start in range(0, 1 << N, TILE):
-        y = start + tl.arange(0, TILE)
-        x = y ^ flip
-        re = tl.zeros([TILE], psi.dtype.element_ty)
-        im = tl.zeros([TILE], psi.dtype.element_ty)
-        for entry in range(first, last):
-            power = tl.load(observables.power + entry)
-            weight = 2.0 * tl.load(weights + tl.load(observables.term + entry))
-            odd = is_odd(x & tl.load(observables.z_mask + entry)) ^ (power >= 2)
-            signed = tl.where(odd, -weight, weight)
-            re += tl.where((power & 1) == 0, signed, 0.0)
-            im += tl.where((power & 1) == 1, signed, 0.0)
-        a, b = tl.load(psi + x), tl.load(psi + x + (1 << N))
-        tl.store(lam + y, tl.load(lam + y) + re * a - im * b)
-        place = lam + y + (1 << N)
-        tl.store(place, tl.load(place) + re * b + im * a)
+) -> tl.tuple:
+    """Add to amplitudes ``x``, re + i im, what strings that flip the same qubits give."""
+    other = x ^ tl.load(observables.flip + group)
+    a, b = tl.load(psi + other), tl.load(psi + other + (1 << N))
+    for entry in range(tl.load(observables.start + group), tl.load(observables.start + group + 1)):
+        power = tl.load(observables.power + entry)
+        weight = tl.load(weights + tl.load(observables.term + entry))
+        odd = is_odd(other & tl.load(observables.z_mask + entry)) ^ (power >= 2)
+        signed = tl.where(odd, -weight, weight)
+        if (power & 1) == 1:
+            re, im = re - signed * b, im + signed * a
+        else:
+            re, im = re + signed * a, im + signed * b
+    return re, im

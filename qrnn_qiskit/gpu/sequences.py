@@ -166,13 +166,13 @@ def reverse_sequences(
         if by_last is not None:  # noqa: SIM102 -- decided while compiling, the other one in a run
             if step + 1 == end:
                 add_rows(lam, by_last + row * (2 << N), lam, 2 << N)
-                tl.debug_barrier()
         theta = trace.theta + place * network.num_angles
         given = weights + place * observables.num_observables
         add_rows(given, fed, pull, observables.num_observables)
         gather_turns(circuit, theta, turns, residual)
         tl.debug_barrier()
         pull_observables(psi, lam, observables, pull, strings, N, TILE)
+        tl.debug_barrier()
         unevolve(circuit, psi, lam, turns, slopes, sums, N, TILE)
         if step % NORM_STEPS == 0:
             normalize(psi, lam, N, TILE)

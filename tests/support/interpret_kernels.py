@@ -1,7 +1,8 @@
 """Run as a program: the Triton kernels by Triton's interpreter, compared with the CPU's kernels.
 
 Triton reads TRITON_INTERPRET when a kernel is defined, so this has a process of its own. It prints,
-as JSON, for each case the largest difference of outputs, states and gradients.
+as JSON, for each case the largest difference of outputs, states and gradients, and where the
+kernels should have waited for other threads.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
+from barriers import BarrierWatch
 from engines import build_custom, differentiate, find_difference, list_wide, make_model
 
 
@@ -83,4 +85,6 @@ if __name__ == "__main__":
     from triton.runtime import interpreter
 
     interpreter._patch_lang = patch_once(interpreter)
-    json.dump({name: compare(case) for name, case in CASES.items()}, sys.stdout)
+    watch = BarrierWatch(interpreter.interpreter_builder)
+    differences = {name: compare(case) for name, case in CASES.items()}
+    json.dump({"differences": differences, "races": sorted(watch.found)}, sys.stdout)

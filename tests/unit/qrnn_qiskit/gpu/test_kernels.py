@@ -7,11 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import interpret_kernels
+import numpy as np
 import pytest
 import torch
+from barriers import BarrierWatch
 from engines import TOLERANCES, differentiate, find_difference, make_model
 from interpret_kernels import CASES
 from torch import nn
@@ -26,8 +29,8 @@ needs_gpu = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def differences() -> dict[str, float]:
-    """What the interpreter's process found, by case."""
+def interpreted() -> dict[str, Any]:
+    """What the interpreter's process found."""
     pytest.importorskip("triton", reason="Triton is not on this platform")
     done = subprocess.run(
         [sys.executable, interpret_kernels.__file__],
@@ -36,15 +39,60 @@ def differences() -> dict[str, float]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_interpreted_kernels_agree_with_those_of_the_cpu(
-    name: str, differences: dict[str, float]
+    name: str, interpreted: dict[str, Any]
 ) -> None:
-    assert 0.0 < differences[name] < TOLERANCES[CASES[name].dtype]  # 0 would be the same engine
+    difference = interpreted["differences"][name]
+    assert 0.0 < difference < TOLERANCES[CASES[name].dtype]  # 0 would be the same engine
+
+
+def test_threads_wait_for_what_others_write(interpreted: dict[str, Any]) -> None:
+    assert interpreted["races"] == []
+
+
+class Memory:
+    """What :class:`BarrierWatch` sees of Triton's interpreter, with blocks of addresses."""
+
+    def ignore(self, *arguments: Any) -> None:
+        """Neither load nor store."""
+
+    create_masked_load = create_masked_store = create_barrier = set_grid_idx = ignore
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second", "is_store", "races"),
+    [
+        ("create_masked_load", [1, 2], False, False),
+        ("create_masked_store", [3, 4], False, False),
+        ("create_masked_store", [1, 2], False, True),
+        ("create_masked_load", [1, 2], True, False),
+        ("create_masked_load", [2, 1], True, True),
+        ("create_masked_load", [2], True, True),
+    ],
+)
+def test_the_watch_sees_who_did_not_wait(
+    first: str, second: list[int], is_store: bool, races: bool, waits: bool
+) -> None:
+    memory: Any = Memory()
+    watch = BarrierWatch(memory)
+
+    def touch(name: str, addresses: list[int]) -> None:
+        block = SimpleNamespace(data=np.array(addresses, np.uint64))
+        inside = SimpleNamespace(data=np.ones(len(addresses), bool))
+        values = (None,) if name == "create_masked_store" else ()
+        getattr(memory, name)(block, *values, inside)
+
+    touch(first, [1, 2])
+    if waits:
+        memory.create_barrier()
+    touch("create_masked_store" if is_store else "create_masked_load", second)
+    assert bool(watch.found) == (races and not waits)
 
 
 @needs_gpu
