@@ -14,6 +14,7 @@ import triton.language as tl
 from qrnn_qiskit.gpu.rotations import load_turn
 
 _SITES = tl.constexpr(16)
+_UNROLL = tl.constexpr(4)  # sites whose numbers are fetched together
 
 
 @triton.jit
@@ -38,9 +39,13 @@ def add_signed(
     weights: tl.tensor,
 ) -> tl.tensor:
     """Add to ``total`` the weights of strings ``first`` to ``last``, signed by ``states``."""
-    for k in range(first, last):
-        weight = tl.load(weights + tl.load(terms + k))
-        total += tl.where(is_odd(states & tl.load(masks + k)), -weight, weight)
+    for start in range(first, last, _UNROLL):
+        for number in tl.static_range(_UNROLL):
+            k = start + number
+            term = tl.load(terms + k, k < last, 0)
+            weight = tl.load(weights + term, k < last, 0.0)
+            mask = tl.load(masks + k, k < last, 0)
+            total += tl.where(is_odd(states & mask), -weight, weight)
     return total
 
 
@@ -79,10 +84,13 @@ def _multiply_phases(
     turns: tl.tensor,
 ) -> tl.tensor:
     """Multiply re + i im by the phases ``first`` to ``last`` of basis states ``states``."""
-    for k in range(first, last):
-        c, s = load_turn(turns, tl.load(columns + k))
-        t = tl.where(is_odd(states & tl.load(sites + k)), -s, s)
-        re, im = c * re + t * im, c * im - t * re
+    for start in range(first, last, _UNROLL):
+        for number in tl.static_range(_UNROLL):
+            k = start + number
+            c, s = load_turn(turns, tl.load(columns + k, k < last, -1))
+            mask = tl.load(sites + k, k < last, 0)
+            t = tl.where(is_odd(states & mask), -s, s)
+            re, im = c * re + t * im, c * im - t * re
     return re, im
 
 

@@ -82,7 +82,7 @@ def pull_neighbours(
     These are re + i im; ``window`` is as in :func:`read_neighbours`.
     """
     low = tl.load(window)
-    for number in range(3):
+    for number in tl.static_range(3):
         bit = 1 << (low + number)
         by_x, by_y = tl.load(window + 1 + 2 * number), tl.load(window + 2 + 2 * number)
         weight = tl.load(weights + by_x, by_x >= 0, 0.0)
