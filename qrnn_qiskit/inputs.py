@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 from numbers import Real
 
 import torch
@@ -47,12 +48,18 @@ def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = 
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    present = count_memory()
     if needed > present:
         raise ValueError(
             f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
             f"{_format_bytes(present)}. {remedy}"
         )
+
+
+@cache
+def count_memory() -> int:
+    """Bytes of memory of this machine; asked for once, since that takes as long as a short step."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _format_bytes(size: int) -> str:

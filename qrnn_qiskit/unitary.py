@@ -147,8 +147,7 @@ class UnitaryCore(Core):
         state: HiddenState | None,
         ends: list[int] | None,
     ) -> Recurrence:
-        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
-        vector = None if state is None else state.vector
+        readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
         return run_recurrence(simulator, controller.weights(), x, readouts, vector, ends)
 
     def _run_stepwise(

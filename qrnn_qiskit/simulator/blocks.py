@@ -58,19 +58,48 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
 
 
 @kernel
-def gather_step(batch: Any, step: int, first: int, lanes: int, column: int, block: Any) -> None:
+def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
     """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors.
 
-    The columns from ``column`` on are copied, as many as ``block`` has lane vectors.
+    A batch of one sequence goes to all lanes.
     """
-    for lane in range(min(lanes, batch.shape[0] - first)):
+    for lane in range(lanes):
+        row = min(first + lane, batch.shape[0] - 1)
         for i in range(block.size // lanes):
-            block[i * lanes + lane] = batch[first + lane, step, column + i]
+            block[i * lanes + lane] = batch[row, step, i]
 
 
 @kernel
-def scatter_step(block: Any, step: int, first: int, lanes: int, column: int, batch: Any) -> None:
+def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
     """Copy lane vectors to one step of the sequences from ``first`` on, as :func:`gather_step`."""
     for lane in range(min(lanes, batch.shape[0] - first)):
         for i in range(block.size // lanes):
-            batch[first + lane, step, column + i] = block[i * lanes + lane]
+            batch[first + lane, step, i] = block[i * lanes + lane]
+
+
+@kernel
+def gather_states(rows: Any, first: int, lanes: int, psi: Any) -> None:
+    """Copy states (B, 2^n * 2) of the sequences from ``first`` on to the lanes of a block."""
+    for lane in range(min(lanes, rows.shape[0] - first)):
+        for i in range(rows.shape[1]):
+            psi[i * lanes + lane] = rows[first + lane, i]
+
+
+@kernel
+def scatter_states(psi: Any, ends: Any, step: int, first: int, rows: Any) -> None:
+    """Copy the lanes of a block whose sequences end with ``step`` to states (B, 2^n * 2)."""
+    lanes = psi.size // rows.shape[1]
+    for lane in range(ends.size):
+        if ends[lane] == step + 1:
+            for i in range(rows.shape[1]):
+                rows[first + lane, i] = psi[i * lanes + lane]
+
+
+@kernel
+def add_states(rows: Any, ends: Any, step: int, first: int, psi: Any) -> None:
+    """Add states (B, 2^n * 2) to the lanes of a block whose sequences end with ``step``."""
+    lanes = psi.size // rows.shape[1]
+    for lane in range(ends.size):
+        if ends[lane] == step + 1:
+            for i in range(rows.shape[1]):
+                psi[i * lanes + lane] += rows[first + lane, i]

@@ -6,7 +6,7 @@ Element i of a layer is lane vector i of a one-dimensional array.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.doubles import (
@@ -22,27 +22,8 @@ from qrnn_qiskit.simulator.doubles import (
 )
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
+# Kinds of controllers; GIVEN is none, for angles that are there already.
 GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
-
-
-class Network(NamedTuple):
-    """Weights of the controller, of the states' dtype.
-
-    Attributes:
-        kind: LINEAR, RELU, GELU or GLU; or GIVEN, for angles that are there already.
-        input_size: E.
-        first: (W, E + K) the first layer, of width W, from [x ; readouts]; (W, E) for no feedback.
-        first_bias: (W,).
-        output: (P, H) from the hidden layer to angles; (0, 0) for LINEAR.
-        output_bias: (P,); (0,) for LINEAR.
-    """
-
-    kind: int
-    input_size: int
-    first: Any
-    first_bias: Any
-    output: Any
-    output_bias: Any
 
 
 @kernel

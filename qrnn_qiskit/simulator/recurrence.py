@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.draws import Draws
-from qrnn_qiskit.simulator.engine import Simulator
-from qrnn_qiskit.simulator.lanes import allocate_pair
+from qrnn_qiskit.simulator.engine import Simulator, find, lay_out
+from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
 _KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
-_NO_RESIDUAL = np.zeros((0, 0))
 
 
 class ControllerWeights(NamedTuple):
@@ -66,7 +64,7 @@ def run_recurrence(
     simulator: Simulator,
     weights: ControllerWeights,
     x: Tensor,
-    readouts: Tensor,
+    readouts: Tensor | None,
     vector: Tensor | None,
     ends: list[int] | None,
 ) -> Recurrence:
@@ -76,16 +74,22 @@ def run_recurrence(
         simulator: The compiled step.
         weights: The controller.
         x: (B, T, E) inputs.
-        readouts: (B, K) readouts of the first state, the feedback of the first step.
+        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+            |0...0> for None.
         vector: (B, 2^n) complex first states, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
+
+    Raises:
+        TypeError: A weight has not the dtype of the inputs, or is not on the CPU.
     """
-    output, vector, theta = _Recurrence.apply(simulator, ends, vector, x, readouts, *weights)
-    if ends is None:
-        final = output[:, -1].clone()  # a state is of its own: who changes the output keeps it
-    else:
-        final = output[torch.arange(len(x)), torch.tensor(ends) - 1]
-    return Recurrence(output, final, vector, theta)
+    for name, weight in zip(weights._fields[2:], weights[2:], strict=True):
+        if weight is not None and (weight.dtype != x.dtype or not weight.is_cpu):
+            raise TypeError(
+                f"the controller's weights must be {x.dtype} on the CPU like the inputs, and "
+                f"{name} is {weight.dtype} on {weight.device}; convert the whole model: "
+                f"model.to({x.dtype})"
+            )
+    return Recurrence(*_Recurrence.apply(simulator, ends, vector, x, readouts, *weights))
 
 
 class _Recurrence(torch.autograd.Function):
@@ -96,83 +100,125 @@ class _Recurrence(torch.autograd.Function):
         ends: list[int] | None,
         vector: Tensor | None,
         x: Tensor,
-        readouts: Tensor,
+        readouts: Tensor | None,
         activation: str,
         dropout: float,
-        first: Tensor,
-        first_bias: Tensor,
-        *outer: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        *weights: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        x, vector = lay_out(x), lay_out(vector)
+        fed = simulator.zero_readouts if readouts is None else lay_out(readouts)
+        first, first_bias, output, output_bias = map(lay_out, weights)
         batch, steps, width = x.shape
-        network = simulator.make_network(
-            _KINDS[activation],
-            width,
-            first.detach().numpy(),
-            first_bias.detach().numpy(),
-            *(None if weight is None else weight.detach().numpy() for weight in outer),
-        )
-        trace = simulator.allocate_trace(network, batch, steps)
-        trace.inputs[:, :, :width] = x.detach().numpy()
-        if trace.inputs.shape[2] > width:
-            trace.inputs[:, 0, width:] = readouts.detach().numpy()
-        drops = dropout > 0.0 and network.kind != LINEAR
-        if drops:
-            factors = torch.from_numpy(trace.hidden)
+        layer, seen = first.shape
+        units = 0 if output is None else output.shape[1]
+        keeps = any(ctx.needs_input_grad)
+        drops = dropout > 0.0 and units > 0
+
+        def allocate(size: int, is_needed: bool) -> Tensor | None:
+            return x.new_empty((batch * steps, size)) if is_needed else None
+
+        inputs = allocate(seen, keeps)
+        slope = allocate(layer, keeps and units > 0)
+        hidden = allocate(units, drops or (keeps and units > 0))
+        if drops and hidden is not None:
+            factors = hidden.view(batch, steps, units)
             factors.copy_(Draws().keep(steps, factors[:, 0], dropout).transpose(0, 1))
-        states = simulator.pack(vector, batch)
-        last_steps = np.full(batch, steps) if ends is None else np.asarray(ends, np.int64)
-        last = np.empty((batch, 2 << simulator.num_qubits), simulator.real)
-        simulator.run(states, _NO_RESIDUAL, network, last_steps, trace, last, drops)
-        ctx.simulator, ctx.network, ctx.ends = simulator, network, last_steps
+        theta = x.new_empty((batch, steps, simulator.num_parameters))
+        values = x.new_empty((batch, steps, simulator.num_readouts))
+        last_steps = None if ends is None else torch.tensor(ends)
+        states = simulator.allocate_states(batch)
+        final = x.new_empty((batch, simulator.num_readouts))
+        last = simulator.allocate_vector(batch)
+        run = Forward(
+            threads=simulator.count_threads(batch, steps),
+            kind=_KINDS[activation],
+            batch=batch,
+            steps=steps,
+            angles=simulator.num_parameters,
+            readouts=simulator.num_readouts,
+            width=width,
+            heard=seen - width,
+            layer=layer,
+            units=units,
+            first=find(first),
+            output=find(output),
+            ends=find(last_steps),
+            theta=find(theta),
+            slope=find(slope),
+            states=find(states),
+            origin=ZERO if vector is None else GIVEN_VECTOR,
+            drops=int(drops),
+            x=find(x),
+            first_bias=find(first_bias),
+            output_bias=find(output_bias),
+            rows=len(fed),
+            fed=find(fed),
+            start=find(vector),
+            inputs=find(inputs),
+            hidden=find(hidden),
+            values=find(values),
+            final=find(final),
+            vector=find(last),
+        )
+        simulator.run(run)
         ctx.set_materialize_grads(False)
-        theta, *saved, values = map(torch.from_numpy, trace)
         ctx.mark_non_differentiable(theta)
-        # The network is a view of the weights; saved as themselves, torch sees when they change.
-        ctx.save_for_backward(first, outer[0], theta, *saved, torch.from_numpy(states))
-        return values, simulator.view_complex(last), theta
+        if keeps:
+            ctx.simulator, ctx.run, ctx.ends = simulator, run, last_steps
+            # Views of the weights: torch sees when those change.
+            ctx.save_for_backward(first, output, theta, inputs, hidden, slope, states)
+        return values, final, last, theta
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, by_values: Tensor | None, by_vector: Tensor | None, _theta: None
+        ctx: Any,
+        by_values: Tensor | None,
+        by_final: Tensor | None,
+        by_vector: Tensor | None,
+        _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        first, _output, theta, inputs, hidden, slope, states = ctx.saved_tensors
-        simulator, network = ctx.simulator, ctx.network
-        back, adjoint = allocate_pair(tuple(states.shape), simulator.real)
-        back[:] = states.numpy()
-        if by_values is None:
-            by_values = theta.new_zeros(*theta.shape[:2], simulator.num_readouts)
-        by_last = np.zeros((0, 0), simulator.real)
-        if by_vector is not None:
-            by_last = simulator.view_real(by_vector)
-        gradients = simulator.reverse(
-            back,
-            adjoint,
-            _NO_RESIDUAL,
-            network,
-            ctx.ends,
-            theta.numpy(),
-            slope.numpy(),
-            by_values.contiguous().numpy(),
-            by_last,
+        first, _output, theta, inputs, hidden, _slope, _states = ctx.saved_tensors
+        simulator, run = ctx.simulator, ctx.run
+        _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        given = [lay_out(each) for each in (by_values, by_final, by_vector)]
+        back, adjoint = simulator.allocate_pair(run.batch)
+        by_theta = theta.new_empty((run.batch * run.steps, run.angles))
+        by_layer = theta.new_empty((len(by_theta), run.layer)) if run.units else by_theta
+        by_fed = theta.new_empty((run.batch, run.readouts)) if needs_fed and run.heard else None
+        by_start = simulator.allocate_vector(run.batch) if needs_vector else None
+        simulator.reverse(
+            Backward.of(
+                run,
+                back=find(back),
+                adjoint=find(adjoint),
+                by_values=find(given[0]),
+                by_final=find(given[1]),
+                by_vector=find(given[2]),
+                by_theta=find(by_theta),
+                by_layer=find(by_layer),
+                by_fed=find(by_fed),
+                by_start=find(by_start),
+            )
         )
-        by_theta, by_layer, by_readouts = map(torch.from_numpy, gradients)
-        _, _, needs_vector, needs_x, needs_readouts, *_ = ctx.needs_input_grad
-        width = network.input_size
         return (
             None,
             None,
-            simulator.unpack(adjoint, len(theta)) if needs_vector else None,
-            by_layer @ first[:, :width] if needs_x else None,
-            by_readouts[:, 0] if needs_readouts and width < first.shape[1] else None,
+            by_start,
+            _pull_inputs(by_layer, first, run) if needs_x else None,
+            by_fed,
             None,
             None,
             *_pull_layer(by_layer, inputs),
-            *((None, None) if network.kind == LINEAR else _pull_layer(by_theta, hidden)),
+            *(_pull_layer(by_theta, hidden) if run.units else (None, None)),
         )
 
 
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by weight and bias of a layer from ``vectors`` (B, T, in) to (B, T, out)."""
-    flat = by_result.flatten(0, 1)
-    return flat.t() @ vectors.flatten(0, 1), flat.sum(0)
+    """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
+    return by_result.t() @ vectors, by_result.sum(0)
+
+
+def _pull_inputs(by_layer: Tensor, first: Tensor, run: Forward) -> Tensor:
+    """The derivative (B, T, E) by the inputs, from that by the first layer."""
+    return (by_layer @ first[:, : run.width]).view(run.batch, run.steps, run.width)
