@@ -24,9 +24,12 @@ def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
     amplitude = _STATES * num_blocks * _BLOCK_BYTES
     # Far beyond what fits, the number of bytes would itself not fit into memory.
     is_huge = num_qubits > 100
+    needed = amplitude << min(num_qubits, 101)
+    if needed <= count_memory():  # every call asks: no message is put together
+        return
     exponent = num_qubits + amplitude.bit_length() - 1
     check_fit(
-        amplitude << min(num_qubits, 101),
+        needed,
         f"num_qubits={num_qubits} needs",
         f"for the states of {num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, "
         "forward, backward and adjoint)",
@@ -121,7 +124,8 @@ def check_inputs(
             f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
             f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
-    if math.isfinite(x.detach().sum().item()):  # the sum of finite numbers may be infinite
+    total = (x.detach() if x.requires_grad else x).sum()
+    if math.isfinite(total.item()):  # the sum of finite numbers may be infinite
         return
     finite = torch.isfinite(x)
     if not bool(finite.all()):

@@ -61,7 +61,7 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
 def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
     """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors.
 
-    A batch of one sequence goes to all lanes.
+    Idle lanes get the last sequence.
     """
     for lane in range(lanes):
         row = min(first + lane, batch.shape[0] - 1)
@@ -78,28 +78,29 @@ def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> N
 
 
 @kernel
-def gather_states(rows: Any, first: int, lanes: int, psi: Any) -> None:
-    """Copy states (B, 2^n * 2) of the sequences from ``first`` on to the lanes of a block."""
-    for lane in range(min(lanes, rows.shape[0] - first)):
+def gather_rows(rows: Any, first: int, lanes: int, block: Any) -> None:
+    """Copy the rows from ``first`` on of (B, width) to lane vectors; idle lanes get the last."""
+    for lane in range(lanes):
+        row = min(first + lane, rows.shape[0] - 1)
         for i in range(rows.shape[1]):
-            psi[i * lanes + lane] = rows[first + lane, i]
+            block[i * lanes + lane] = rows[row, i]
 
 
 @kernel
-def scatter_states(psi: Any, ends: Any, step: int, first: int, rows: Any) -> None:
-    """Copy the lanes of a block whose sequences end with ``step`` to states (B, 2^n * 2)."""
-    lanes = psi.size // rows.shape[1]
+def scatter_rows(block: Any, ends: Any, end: int, first: int, rows: Any) -> None:
+    """Copy the lanes of a block whose sequences end with step ``end`` to (B, width)."""
+    lanes = block.size // rows.shape[1]
     for lane in range(ends.size):
-        if ends[lane] == step + 1:
+        if ends[lane] == end:
             for i in range(rows.shape[1]):
-                rows[first + lane, i] = psi[i * lanes + lane]
+                rows[first + lane, i] = block[i * lanes + lane]
 
 
 @kernel
-def add_states(rows: Any, ends: Any, step: int, first: int, psi: Any) -> None:
-    """Add states (B, 2^n * 2) to the lanes of a block whose sequences end with ``step``."""
-    lanes = psi.size // rows.shape[1]
+def add_rows(rows: Any, ends: Any, end: int, first: int, block: Any) -> None:
+    """Add (B, width) to the lanes of a block whose sequences end with step ``end``."""
+    lanes = block.size // rows.shape[1]
     for lane in range(ends.size):
-        if ends[lane] == step + 1:
+        if ends[lane] == end:
             for i in range(rows.shape[1]):
-                psi[i * lanes + lane] += rows[first + lane, i]
+                block[i * lanes + lane] += rows[first + lane, i]

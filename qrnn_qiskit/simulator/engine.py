@@ -53,7 +53,7 @@ class Simulator:
         self._program = compile_circuit(circuit, parameters, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         table = list_addresses(self._program, self._paulis)
-        self._circuit = table, np.empty(0), np.empty((0, 0), self.real)
+        self._circuit = table, np.empty(0), np.empty(0, self.real)
         # Z is 1 in |0>, X and Y are 0.
         zero = [
             sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
@@ -87,11 +87,14 @@ class Simulator:
         apart = -(-blocks * size // page) * page + page // 2
         return torch.empty((2, apart), dtype=self.dtype).unbind(0)
 
+    def allocate_turns(self, batch_size: int, num_steps: int) -> Tensor:
+        """Room for the cosines and sines of all steps, (blocks, T, columns * 2 * lanes)."""
+        blocks, size = self._shape_columns(batch_size)
+        return torch.empty((blocks, num_steps, 2 * size), dtype=self.dtype)
+
     def allocate_residual(self, batch_size: int) -> Tensor:
         """Rounding residuals of the angles, for a run that several calls make up; zero."""
-        lanes = VECTOR_BYTES // self.dtype.itemsize
-        shape = (count_blocks(batch_size, self.real), self._program.offset.size * lanes)
-        return torch.zeros(shape, dtype=torch.float64)
+        return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64)
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
         """Threads that pay for a batch."""
@@ -105,6 +108,10 @@ class Simulator:
     def reverse(self, call: Backward) -> None:
         """Undo the steps of ``call``, likewise."""
         reverse_sequences(*self._circuit, call)
+
+    def _shape_columns(self, batch_size: int) -> tuple[int, int]:
+        lanes = VECTOR_BYTES // self.dtype.itemsize
+        return count_blocks(batch_size, self.real), self._program.offset.size * lanes
 
     def _shape_states(self, batch_size: int) -> tuple[int, int]:
         lanes = VECTOR_BYTES // self.dtype.itemsize

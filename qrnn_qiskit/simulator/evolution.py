@@ -106,24 +106,31 @@ class Evolution(Reversible):
         self.simulator = simulator
         self._states = self._pack(vector)
         self._residual = simulator.allocate_residual(batch_size)
-        self._angles: list[Tensor] = []
-        self._keeps_angles = torch.is_grad_enabled()
+        self._call = Forward(
+            threads=simulator.count_threads(batch_size, 1),
+            kind=GIVEN,
+            batch=batch_size,
+            steps=1,
+            angles=simulator.num_parameters,
+            readouts=simulator.num_readouts,
+            states=find(self._states),
+            residual=find(self._residual),
+        )
+        self._turns: list[Tensor] = []
+        self._keeps_turns = torch.is_grad_enabled()
         # Backward: a copy of the states at `_at`, and their adjoint.
         self._back = self._adjoint = self._states[:0]
-        self._back_residual = self._residual[:0]
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
-        angles = lay_out(theta.detach()).clone()  # kept: its owner may change the other
+        angles = lay_out(theta)
         values: Tensor = angles.new_empty((self.batch_size, self.simulator.num_readouts))
-        self.simulator.run(
-            self._describe(angles, self._residual)._replace(
-                states=find(self._states), values=find(values)
-            )
-        )
+        turns = self.simulator.allocate_turns(self.batch_size, 1)
+        addresses = {"theta": find(angles), "turns": find(turns), "values": find(values)}
+        self.simulator.run(self._call._replace(**addresses))
         self.position += 1
-        if self._keeps_angles:
-            self._angles.append(angles)
+        if self._keeps_turns:
+            self._turns.append(turns)
         return values
 
     def vector(self) -> Tensor:
@@ -143,17 +150,16 @@ class Evolution(Reversible):
             )
         self._back.copy_(self._states)
         self._adjoint.zero_()
-        self._back_residual = self.simulator.allocate_residual(self.batch_size)
 
     def _add(self, gradient: Tensor) -> None:
         self._adjoint += self._pack(gradient)
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
-        theta = self._angles[self._at - 1]
-        by_values, by_theta = lay_out(gradient), torch.empty_like(theta)
+        by_values = lay_out(gradient)
+        by_theta = self._states.new_empty((self.batch_size, self.simulator.num_parameters))
         self.simulator.reverse(
             Backward.of(
-                self._describe(theta, self._back_residual),
+                self._call._replace(states=0, turns=find(self._turns[self._at - 1])),
                 back=find(self._back),
                 adjoint=find(self._adjoint),
                 by_values=find(by_values),
@@ -162,19 +168,6 @@ class Evolution(Reversible):
         )
         self._at -= 1
         return by_theta
-
-    def _describe(self, theta: Tensor, residual: Tensor) -> Forward:
-        """A run of one step with given angles."""
-        return Forward(
-            threads=self.simulator.count_threads(self.batch_size, 1),
-            kind=GIVEN,
-            batch=self.batch_size,
-            steps=1,
-            angles=self.simulator.num_parameters,
-            readouts=self.simulator.num_readouts,
-            theta=find(theta),
-            residual=find(residual),
-        )
 
     def _pack(self, vector: Tensor | None) -> Tensor:
         simulator = self.simulator

@@ -11,8 +11,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray, types
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
 from qrnn_qiskit.simulator.compilation import kernel
@@ -36,9 +39,10 @@ class Forward(NamedTuple):
         first: (W, E + heard) weights of the first layer.
         output: (P, H) of the layer from the hidden one to angles.
         ends: (B,) int64 last valid step of each sequence, counted from 1; without it T.
-        theta: (B, T, P) angles in radians, written; read where they are given.
         slope: (B, T, W) derivative of the hidden layer by the first one, written.
+        turns: (blocks, T, columns * 2 * lanes), see :func:`.angles.gather_turns`, written.
         states: (blocks, 2^n * 2 * lanes), moved on in place.
+        theta: (B, T, P) angles in radians, written; read where they are given.
         residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`, where further
             calls go on with the states.
         origin: What the states are at first: CARRIED as they are in ``states``, ZERO for |0...0>,
@@ -70,9 +74,10 @@ class Forward(NamedTuple):
     first: int = 0
     output: int = 0
     ends: int = 0
-    theta: int = 0
     slope: int = 0
+    turns: int = 0
     states: int = 0
+    theta: int = 0
     residual: int = 0
     origin: int = CARRIED
     drops: int = 0
@@ -94,10 +99,9 @@ class Backward(NamedTuple):
 
     Attributes:
         threads, kind, batch, steps, angles, readouts, width, heard, layer, units, first, output,
-        ends, theta, slope: As in :class:`Forward`.
+        ends, slope, turns: As in :class:`Forward`.
         states: The states after the last step, left as they are; without them ``back`` and
             ``adjoint`` go on as they stand.
-        residual: As in :class:`Forward`, of the way back.
         back: Like the states: those before the first step, written.
         adjoint: Likewise, the derivative of the loss by them.
         by_values: (B, T, K) derivative of the loss by the readouts.
@@ -122,10 +126,9 @@ class Backward(NamedTuple):
     first: int
     output: int
     ends: int
-    theta: int
     slope: int
+    turns: int
     states: int
-    residual: int
     back: int = 0
     adjoint: int = 0
     by_values: int = 0
@@ -142,22 +145,28 @@ class Backward(NamedTuple):
         return cls(*run[: cls._fields.index("back")], **fields)
 
 
-def _point(typingctx: Any, like: Any, address: Any) -> Any:
-    """``point(like, address)``: a pointer to numbers of the dtype of the array ``like``."""
+def _view(typingctx: Any, like: Any, address: Any, shape: Any) -> Any:
+    """``view(like, address, shape)``: the array of ``shape`` at ``address``.
+
+    It has the dtype of the array ``like``, and must not be read where the address is 0.
+    """
+    array_type = types.Array(like.dtype, len(shape), "C")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.inttoptr(args[1], context.get_value_type(sig.return_type))
+        array = context.make_array(array_type)(context, builder)
+        sizes = cgutils.unpack_tuple(builder, args[2])
+        itemsize = ir.Constant(args[1].type, array_type.dtype.bitwidth // 8)
+        strides = [itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(strides[0], size))
+        data = builder.inttoptr(args[1], array.data.type)
+        populate_array(array, data, sizes, strides, itemsize, meminfo=None)
+        return array._getvalue()
 
-    return types.CPointer(like.dtype)(like, types.intp), codegen
+    return array_type(like, types.intp, shape), codegen
 
 
-_point_to: Any = intrinsic(_point)
-
-
-@kernel
-def view(like: Any, address: int, shape: Any) -> Any:
-    """The array of ``shape`` at ``address``, of the dtype of ``like``; empty for the address 0."""
-    return carray(_point_to(like, address), shape)
+view: Any = intrinsic(_view)
 
 
 def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
@@ -175,30 +184,20 @@ def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
 
 
 @kernel
-def _row(table: Any, like: Any, entry: int) -> Any:
-    return view(like, table[entry, 0], (table[entry, 1],))
-
-
-@kernel
-def _matrix(table: Any, like: Any, entry: int) -> Any:
-    return view(like, table[entry, 0], (table[entry, 1], table[entry, 2]))
-
-
-@kernel
 def open_program(table: Any, doubles: Any, like: Any) -> Program:
     """The circuit of a table; ``doubles`` is any float64 array, ``like`` has the states' dtype."""
     return Program(
         table[0, 0],
-        _row(table, table, 1),
-        _row(table, table, 2),
-        _row(table, table, 3),
-        _row(table, table, 4),
-        _row(table, table, 5),
-        _matrix(table, like, 6),
-        _row(table, table, 7),
-        _row(table, table, 8),
-        _row(table, doubles, 9),
-        _row(table, doubles, 10),
+        view(table, table[1, 0], (table[1, 1],)),
+        view(table, table[2, 0], (table[2, 1],)),
+        view(table, table[3, 0], (table[3, 1],)),
+        view(table, table[4, 0], (table[4, 1],)),
+        view(table, table[5, 0], (table[5, 1],)),
+        view(like, table[6, 0], (table[6, 1], table[6, 2])),
+        view(table, table[7, 0], (table[7, 1],)),
+        view(table, table[8, 0], (table[8, 1],)),
+        view(doubles, table[9, 0], (table[9, 1],)),
+        view(doubles, table[10, 0], (table[10, 1],)),
     )
 
 
@@ -207,28 +206,14 @@ def open_paulis(table: Any, like: Any) -> PauliProgram:
     """The observables of a table; ``like`` has the states' dtype."""
     return PauliProgram(
         table[11, 0],
-        _row(table, table, 12),
-        _row(table, table, 13),
-        _matrix(table, table, 14),
-        _row(table, table, 15),
-        _row(table, table, 16),
-        _row(table, table, 17),
-        _row(table, table, 18),
-        _row(table, table, 19),
-        _matrix(table, like, 20),
+        view(table, table[12, 0], (table[12, 1],)),
+        view(table, table[13, 0], (table[13, 1],)),
+        view(table, table[14, 0], (table[14, 1], table[14, 2])),
+        view(table, table[15, 0], (table[15, 1],)),
+        view(table, table[16, 0], (table[16, 1],)),
+        view(table, table[17, 0], (table[17, 1],)),
+        view(table, table[18, 0], (table[18, 1],)),
+        view(table, table[19, 0], (table[19, 1],)),
+        view(like, table[20, 0], (table[20, 1], table[20, 2])),
+        view(like, table[21, 0], (table[21, 1], table[21, 2])),
     )
-
-
-@kernel
-def open_layers(run: Any, like: Any) -> Any:
-    """The weights (W, E + heard) and (P, H) of the controller's layers."""
-    first = view(like, run.first, (run.layer, run.width + run.heard))
-    output = view(like, run.output, (run.angles if run.units else 0, run.units))
-    return first, output
-
-
-@kernel
-def open_biases(run: Any, like: Any) -> Any:
-    """The biases (W,) and (P,) of the controller's layers."""
-    first = view(like, run.first_bias, (run.layer,))
-    return first, view(like, run.output_bias, (run.angles if run.units else 0,))

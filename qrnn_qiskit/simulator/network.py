@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.doubles import (
     DOUBLE_LANES,
@@ -51,6 +53,16 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
             a = a + splat(result, matrix[i, k]) * load(vector, k)
         store(result, i, a)
         i += 1
+
+
+@kernel
+def transpose(matrix: Any, columns: int) -> Any:
+    """The last ``columns`` columns as rows, copied: :func:`add_product` is compiled once."""
+    rows = np.empty((columns, matrix.shape[0]), matrix.dtype)
+    for i in range(columns):
+        for k in range(matrix.shape[0]):
+            rows[i, k] = matrix[k, matrix.shape[1] - columns + i]
+    return rows
 
 
 @kernel

@@ -14,7 +14,7 @@ from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.neighbours import TILE, pull_neighbours, read_neighbours
 from qrnn_qiskit.simulator.network import add_product
-from qrnn_qiskit.simulator.phases import is_odd, signed_sum
+from qrnn_qiskit.simulator.phases import is_odd, sum_half
 from qrnn_qiskit.simulator.rotations import insert_zero
 
 
@@ -95,10 +95,8 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
         store(sums, lows + h, high_sum)
     for k in range(masks.size):
         mask = masks[k]
-        if mask < lows:
-            total = signed_sum(sums, 0, lows, mask)
-        elif mask & (lows - 1) == 0:
-            total = signed_sum(sums, lows, highs, mask >> low)
+        if mask < lows or mask & (lows - 1) == 0:
+            total = sum_half(sums, num_qubits, mask)
         else:
             total = zero
             for start in range(0, 1 << num_qubits, lows):
@@ -109,7 +107,10 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
                     part = part - w if is_odd(x & mask) else part + w
                 total = total + part
         store(values, terms[k], total)
-    return signed_sum(sums, lows, highs, 0)
+    norm = zero
+    for h in range(highs):
+        norm = norm + load(sums, lows + h)
+    return norm
 
 
 @kernel
@@ -165,7 +166,7 @@ def pull_observables(
     """
     if paulis.matrix.size:
         strings[:] = 0.0
-        add_product(paulis.matrix.T, weights, strings)
+        add_product(paulis.transposed, weights, strings)
         _pull_strings(psi, lam, num_qubits, paulis, strings)
     else:
         _pull_strings(psi, lam, num_qubits, paulis, weights)

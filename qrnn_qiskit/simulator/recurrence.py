@@ -126,6 +126,7 @@ class _Recurrence(torch.autograd.Function):
         theta = x.new_empty((batch, steps, simulator.num_parameters))
         values = x.new_empty((batch, steps, simulator.num_readouts))
         last_steps = None if ends is None else torch.tensor(ends)
+        turns = simulator.allocate_turns(batch, steps) if keeps else None
         states = simulator.allocate_states(batch)
         final = x.new_empty((batch, simulator.num_readouts))
         last = simulator.allocate_vector(batch)
@@ -143,8 +144,8 @@ class _Recurrence(torch.autograd.Function):
             first=find(first),
             output=find(output),
             ends=find(last_steps),
-            theta=find(theta),
             slope=find(slope),
+            turns=find(turns),
             states=find(states),
             origin=ZERO if vector is None else GIVEN_VECTOR,
             drops=int(drops),
@@ -154,6 +155,7 @@ class _Recurrence(torch.autograd.Function):
             rows=len(fed),
             fed=find(fed),
             start=find(vector),
+            theta=find(theta),
             inputs=find(inputs),
             hidden=find(hidden),
             values=find(values),
@@ -166,7 +168,7 @@ class _Recurrence(torch.autograd.Function):
         if keeps:
             ctx.simulator, ctx.run, ctx.ends = simulator, run, last_steps
             # Views of the weights: torch sees when those change.
-            ctx.save_for_backward(first, output, theta, inputs, hidden, slope, states)
+            ctx.save_for_backward(first, output, inputs, hidden, slope, turns, states)
         return values, final, last, theta
 
     @staticmethod
@@ -178,14 +180,14 @@ class _Recurrence(torch.autograd.Function):
         by_vector: Tensor | None,
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        first, _output, theta, inputs, hidden, _slope, _states = ctx.saved_tensors
+        first, _output, inputs, hidden, _slope, _turns, _states = ctx.saved_tensors
         simulator, run = ctx.simulator, ctx.run
         _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
         given = [lay_out(each) for each in (by_values, by_final, by_vector)]
         back, adjoint = simulator.allocate_pair(run.batch)
-        by_theta = theta.new_empty((run.batch * run.steps, run.angles))
-        by_layer = theta.new_empty((len(by_theta), run.layer)) if run.units else by_theta
-        by_fed = theta.new_empty((run.batch, run.readouts)) if needs_fed and run.heard else None
+        by_theta = first.new_empty((run.batch * run.steps, run.angles))
+        by_layer = first.new_empty((len(by_theta), run.layer)) if run.units else by_theta
+        by_fed = first.new_empty((run.batch, run.readouts)) if needs_fed and run.heard else None
         by_start = simulator.allocate_vector(run.batch) if needs_vector else None
         simulator.reverse(
             Backward.of(

@@ -12,10 +12,10 @@ import numpy as np
 
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
 from qrnn_qiskit.simulator.blocks import (
-    add_states,
-    gather_states,
+    add_rows,
+    gather_rows,
     gather_step,
-    scatter_states,
+    scatter_rows,
     scatter_step,
     zero_vectors,
 )
@@ -23,8 +23,6 @@ from qrnn_qiskit.simulator.compilation import entry_point, kernel
 from qrnn_qiskit.simulator.handover import (
     CARRIED,
     GIVEN_VECTOR,
-    open_biases,
-    open_layers,
     open_paulis,
     open_program,
     view,
@@ -38,6 +36,7 @@ from qrnn_qiskit.simulator.network import (
     apply_layer,
     drop,
     pull_hidden,
+    transpose,
 )
 from qrnn_qiskit.simulator.paulis import (
     normalize,
@@ -55,14 +54,21 @@ _NORM_STEPS = 8
 
 
 @kernel
-def _find_ends(run: Any, table: Any, first: int, lanes: int) -> Any:
+def _find_ends(given: Any, is_given: bool, steps: int, first: int, lanes: int) -> Any:
     """(sequences of the block,) the last valid step of each, counted from 1."""
-    ends = np.full(min(lanes, run.batch - first), run.steps)
-    if run.ends:
-        given = view(table, run.ends, (run.batch,))
-        for lane in range(ends.size):
-            ends[lane] = given[first + lane]
+    ends = np.empty(min(lanes, given.size - first), np.int64)
+    for lane in range(ends.size):
+        ends[lane] = given[first + lane] if is_given else steps
     return ends
+
+
+@kernel
+def _any_ends(ends: Any, end: int) -> bool:
+    """Whether a sequence of the block ends with step ``end``."""
+    count = 0
+    for each in ends:
+        count += each == end
+    return count > 0
 
 
 @kernel
@@ -99,18 +105,24 @@ def _run_block(block: int, arguments: Any) -> None:
     psi = view(like, run.states, (block + 1, size))[block]
     theta = view(like, run.theta, (batch, steps, run.angles))
     x = view(like, run.x, (batch, steps, run.width))
-    fed = view(like, run.fed, (run.rows, 1, run.readouts))
+    fed = view(like, run.fed, (run.rows, run.readouts))
     inputs = view(like, run.inputs, (batch, steps, run.width + run.heard))
     hidden = view(like, run.hidden, (batch, steps, run.units))
     slope = view(like, run.slope, (batch, steps, run.layer))
     values = view(like, run.values, (batch, steps, run.readouts))
-    final = view(like, run.final, (batch, 1, run.readouts))
-    weight, output = open_layers(run, like)
-    bias, output_bias = open_biases(run, like)
-    ends = _find_ends(run, table, first, lanes)
-    turns = zero_vectors(2 * program.offset.size, lanes, like)
+    final = view(like, run.final, (batch, run.readouts))
+    vector = view(like, run.vector, (batch, 2 << n))
+    weight = view(like, run.first, (run.layer, run.width + run.heard))
+    bias = view(like, run.first_bias, (run.layer,))
+    output = view(like, run.output, (run.angles, run.units))
+    output_bias = view(like, run.output_bias, (run.angles,))
+    given = view(table, run.ends, (batch,))
+    ends = _find_ends(given, run.ends != 0, steps, first, lanes)
+    columns = program.offset.size
+    turns = zero_vectors(2 * columns, lanes, like)
+    kept = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
-    rest = _open_residual(run, doubles, block, program.offset.size * lanes)
+    rest = _open_residual(run, doubles, block, columns * lanes)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
     angles = zero_vectors(run.angles, lanes, like)
     units = zero_vectors(run.units, lanes, like)
@@ -121,12 +133,13 @@ def _run_block(block: int, arguments: Any) -> None:
     new, read = seen[: run.width * lanes], seen[run.width * lanes :]
     known = seen[: (run.width + run.heard) * lanes]
     if run.origin != CARRIED:
-        psi[:] = 0.0
-        store(psi, 0, splat(psi, 1.0))  # idle lanes need a norm
         if run.origin == GIVEN_VECTOR:
-            gather_states(view(like, run.start, (batch, 2 << n)), first, lanes, psi)
+            gather_rows(view(like, run.start, (batch, 2 << n)), first, lanes, psi)
+        else:
+            psi[:] = 0.0
+            store(psi, 0, splat(psi, 1.0))
     if run.heard:
-        gather_step(fed, 0, first, lanes, read)
+        gather_rows(fed, first, lanes, read)
     for step in range(steps):
         if run.kind == GIVEN:
             gather_step(theta, step, first, lanes, angles)
@@ -146,19 +159,19 @@ def _run_block(block: int, arguments: Any) -> None:
                     scatter_step(steep, step, first, lanes, slope)
                 apply_layer(output, output_bias, units, angles)
             scatter_step(angles, step, first, lanes, theta)
+        if run.turns:
+            turns = kept[step]
         gather_turns(program, angles, turns, rest)
         evolve(program, psi, turns, scratch)
         total = read_observables(psi, n, paulis, strings, read)
         scatter_step(read, step, first, lanes, values)
-        ended = np.count_nonzero(ends == step + 1) > 0
+        ended = _any_ends(ends, step + 1)
         if ended or step % _NORM_STEPS == 0 or step + 1 == steps:
             scale_state(psi, 2 << n, splat(psi, 1.0) / square_root(total))
         if ended and run.vector:
-            scatter_states(psi, ends, step, first, view(like, run.vector, (batch, 2 << n)))
+            scatter_rows(psi, ends, step + 1, first, vector)
         if ended and run.final:
-            for lane in range(ends.size):
-                if ends[lane] == step + 1:
-                    final[first + lane, 0] = values[first + lane, step]
+            scatter_rows(read, ends, step + 1, first, final)
 
 
 @entry_point
@@ -173,13 +186,13 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
     """
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
-    arguments = (program, paulis, table, doubles, like, run)
+    arguments = (program, paulis, table, like, run)
     share_blocks(_reverse_block, (run.batch + lanes - 1) // lanes, run.threads, arguments)
 
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, paulis, table, doubles, like, run = arguments
+    program, paulis, table, like, run = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
@@ -187,20 +200,21 @@ def _reverse_block(block: int, arguments: Any) -> None:
     batch, steps = run.batch, run.steps
     psi = view(like, run.back, (block + 1, size))[block]
     lam = view(like, run.adjoint, (block + 1, size))[block]
-    theta = view(like, run.theta, (batch, steps, run.angles))
+    columns = program.offset.size
+    turns = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
     slope = view(like, run.slope, (batch, steps, run.layer))
     by_values = view(like, run.by_values, (batch, steps, run.readouts))
-    by_final = view(like, run.by_final, (batch, 1, run.readouts))
+    by_final = view(like, run.by_final, (batch, run.readouts))
     by_vector = view(like, run.by_vector, (batch, 2 << n))
     by_theta = view(like, run.by_theta, (batch, steps, run.angles))
     by_layer = view(like, run.by_layer, (batch, steps, run.layer))
-    weight, output = open_layers(run, like)
-    by_feedback = weight[:, run.width :].T
-    ends = _find_ends(run, table, first, lanes)
-    turns = zero_vectors(2 * program.offset.size, lanes, like)
+    weight = view(like, run.first, (run.layer, run.width + run.heard))
+    by_feedback = transpose(weight, run.heard)
+    by_units = transpose(view(like, run.output, (run.angles, run.units)), run.units)
+    given = view(table, run.ends, (batch,))
+    ends = _find_ends(given, run.ends != 0, steps, first, lanes)
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
-    slopes = zero_vectors(program.offset.size, lanes, like)
-    rest = _open_residual(run, doubles, block, program.offset.size * lanes)
+    slopes = zero_vectors(columns, lanes, like)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
     pull = zero_vectors(run.readouts, lanes, like)
     fed = zero_vectors(run.readouts, lanes, like)
@@ -209,26 +223,24 @@ def _reverse_block(block: int, arguments: Any) -> None:
     steep = zero_vectors(run.layer, lanes, like)
     layer = zero_vectors(run.layer, lanes, like)
     if run.states:
-        psi[:] = view(like, run.states, (block + 1, size))[block]
+        last = view(like, run.states, (block + 1, size))[block]
+        for k in range(2 << n):
+            store(psi, k, load(last, k))
         lam[:] = 0.0
     for step in range(steps - 1, -1, -1):
         pull[:] = 0.0
         if run.by_values:
             gather_step(by_values, step, first, lanes, pull)
-        if np.count_nonzero(ends == step + 1) > 0:
+        if _any_ends(ends, step + 1):
             if run.by_vector:
-                add_states(by_vector, ends, step, first, lam)
+                add_rows(by_vector, ends, step + 1, first, lam)
             if run.by_final:
-                for lane in range(ends.size):
-                    for k in range(run.readouts if ends[lane] == step + 1 else 0):
-                        pull[k * lanes + lane] += by_final[first + lane, 0, k]
+                add_rows(by_final, ends, step + 1, first, pull)
         for k in range(run.readouts):
             store(pull, k, load(pull, k) + load(fed, k))
         pull_observables(psi, lam, n, paulis, pull, strings)
-        gather_step(theta, step, first, lanes, angles)
-        gather_turns(program, angles, turns, rest)
         slopes[:] = 0.0
-        unevolve(program, psi, lam, turns, slopes, scratch)
+        unevolve(program, psi, lam, turns[step], slopes, scratch)
         if step % _NORM_STEPS == 0:
             normalize(psi, lam, 1 << n)
         scatter_slopes(program, slopes, angles)
@@ -238,13 +250,13 @@ def _reverse_block(block: int, arguments: Any) -> None:
             add_product(by_feedback, angles, fed)
         elif run.kind != GIVEN:
             units[:] = 0.0
-            add_product(output.T, angles, units)
+            add_product(by_units, angles, units)
             gather_step(slope, step, first, lanes, steep)
             pull_hidden(steep, units, layer)
             scatter_step(layer, step, first, lanes, by_layer)
             add_product(by_feedback, layer, fed)
+    ends[:] = steps
     if run.by_fed:
-        scatter_step(fed, 0, first, lanes, view(like, run.by_fed, (batch, 1, run.readouts)))
+        scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, run.readouts)))
     if run.by_start:
-        ends[:] = 0
-        scatter_states(lam, ends, -1, first, view(like, run.by_start, (batch, 2 << n)))
+        scatter_rows(lam, ends, steps, first, view(like, run.by_start, (batch, 2 << n)))
