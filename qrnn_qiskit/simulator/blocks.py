@@ -18,9 +18,9 @@ def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
     return np.dtype("float32" if dtype == torch.float32 else "float64")
 
 
-def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
+def count_blocks(batch_size: int, dtype: torch.dtype | np.dtype[Any]) -> int:
     """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
-    return -(-batch_size // lanes_per_vector(real))
+    return -(-batch_size // (VECTOR_BYTES // dtype.itemsize))
 
 
 def pack_states(

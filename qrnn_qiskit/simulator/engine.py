@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
@@ -49,17 +50,24 @@ class Simulator:
         self.num_parameters = len(parameters)
         self.num_readouts = len(observables)
         self.real = real_dtype(dtype)
-        # The table has the addresses of these two.
         self._program = compile_circuit(circuit, parameters, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
-        table = list_addresses(self._program, self._paulis)
-        self._circuit = table, np.empty(0), np.empty(0, self.real)
+        self._circuit = self._list_circuit()
         # Z is 1 in |0>, X and Y are 0.
         zero = [
             sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
             for observable in observables
         ]
         self.zero_readouts = torch.from_numpy(np.asarray([zero], self.real))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the addresses, which a copy does not share."""
+        return {name: value for name, value in vars(self).items() if name != "_circuit"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """List the addresses of the copy."""
+        vars(self).update(state)
+        self._circuit = self._list_circuit()
 
     def read_zero(self, batch_size: int) -> Tensor:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""
@@ -98,7 +106,7 @@ class Simulator:
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
         """Threads that pay for a batch."""
-        blocks = count_blocks(batch_size, self.real)
+        blocks = count_blocks(batch_size, self.dtype)
         return count_threads(blocks, num_steps << self.num_qubits)
 
     def run(self, call: Forward) -> None:
@@ -109,21 +117,43 @@ class Simulator:
         """Undo the steps of ``call``, likewise."""
         reverse_sequences(*self._circuit, call)
 
+    def _list_circuit(self) -> tuple[NDArray[Any], ...]:
+        """What every call begins with, see :func:`.sequences.run_sequences`."""
+        table = list_addresses(self._program, self._paulis)
+        return table, np.empty(0), np.empty(0, self.real)
+
     def _shape_columns(self, batch_size: int) -> tuple[int, int]:
         lanes = VECTOR_BYTES // self.dtype.itemsize
-        return count_blocks(batch_size, self.real), self._program.offset.size * lanes
+        return count_blocks(batch_size, self.dtype), self._program.offset.size * lanes
 
     def _shape_states(self, batch_size: int) -> tuple[int, int]:
         lanes = VECTOR_BYTES // self.dtype.itemsize
-        return count_blocks(batch_size, self.real), lanes << (self.num_qubits + 1)
+        return count_blocks(batch_size, self.dtype), lanes << (self.num_qubits + 1)
 
 
-def lay_out(tensor: Tensor | None) -> Any:
-    """``tensor`` as its memory has to be before it is handed over; None for None."""
-    if tensor is None or (
-        tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg()
-    ):  # as nearly always; four operations less
-        return tensor
+def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """``tensor`` as its memory has to be before its address is handed over.
+
+    Args:
+        name: What it is, for the message.
+
+    Raises:
+        TypeError: No tensor, of another dtype or elsewhere than on the CPU.
+        ValueError: Of another shape.
+    """
+    # Compiled code would read other memory than the tensor's.
+    if not isinstance(tensor, Tensor) or tensor.dtype != dtype or not tensor.is_cpu:
+        arrived = type(tensor).__name__
+        if isinstance(tensor, Tensor):
+            arrived = f"{tensor.dtype} on {tensor.device}"
+        raise TypeError(
+            f"{name} must be {dtype} on the CPU, and {arrived} arrived; convert the whole model "
+            f"and its inputs: model.to(dtype), model.cpu()"
+        )
+    if tensor.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, and {tuple(tensor.shape)} arrived")
+    if tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg():
+        return tensor  # as nearly always; three operations less
     return tensor.resolve_conj().resolve_neg().contiguous()
 
 

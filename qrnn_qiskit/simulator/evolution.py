@@ -123,7 +123,9 @@ class Evolution(Reversible):
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
-        angles = lay_out(theta)
+        simulator = self.simulator
+        shape = (self.batch_size, simulator.num_parameters)
+        angles = lay_out("angles", theta, shape, simulator.dtype)
         values: Tensor = angles.new_empty((self.batch_size, self.simulator.num_readouts))
         turns = self.simulator.allocate_turns(self.batch_size, 1)
         addresses = {"theta": find(angles), "turns": find(turns), "values": find(values)}
@@ -155,7 +157,9 @@ class Evolution(Reversible):
         self._adjoint += self._pack(gradient)
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
-        by_values = lay_out(gradient)
+        by_values = None
+        if gradient is not None:
+            by_values = lay_out("a derivative", gradient, tuple(gradient.shape), gradient.dtype)
         by_theta = self._states.new_empty((self.batch_size, self.simulator.num_parameters))
         self.simulator.reverse(
             Backward.of(

@@ -1,8 +1,9 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
-(the derivative of the loss by the amplitudes). Memory is inputs, angles, readouts and controller
-activations of all steps with their derivatives, and three states whatever the number of steps.
+(the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines,
+readouts and controller activations of all steps with their derivatives, and three states whatever
+the number of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.
@@ -10,6 +11,7 @@ a short sequence costs little more than the few torch operations around it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -80,16 +82,27 @@ def run_recurrence(
         ends: The last valid step of each sequence, counted from 1, or None for T.
 
     Raises:
-        TypeError: A weight has not the dtype of the inputs, or is not on the CPU.
+        TypeError, ValueError: A weight or a part of the state does not fit the inputs.
     """
-    for name, weight in zip(weights._fields[2:], weights[2:], strict=True):
-        if weight is not None and (weight.dtype != x.dtype or not weight.is_cpu):
-            raise TypeError(
-                f"the controller's weights must be {x.dtype} on the CPU like the inputs, and "
-                f"{name} is {weight.dtype} on {weight.device}; convert the whole model: "
-                f"model.to({x.dtype})"
-            )
     return Recurrence(*_Recurrence.apply(simulator, ends, vector, x, readouts, *weights))
+
+
+def _lay_out_layers(
+    simulator: Simulator, kind: int, width: int, weights: Sequence[Any]
+) -> list[Tensor | None]:
+    """Weights as :class:`ControllerWeights` has them, for inputs of this width."""
+    first = weights[0]
+    heard = simulator.num_readouts if first.shape[1:] != (width,) else 0
+    layer = simulator.num_parameters if kind == LINEAR else len(first)
+    units = layer // 2 if kind == GLU else layer
+    shapes = [(layer, width + heard), (layer,)]
+    if kind != LINEAR:
+        shapes += [(simulator.num_parameters, units), (simulator.num_parameters,)]
+    laid: list[Tensor | None] = [
+        lay_out(f"the controller's {name}", weight, shape, simulator.dtype)
+        for name, weight, shape in zip(ControllerWeights._fields[2:], weights, shapes, strict=False)
+    ]
+    return laid + [None] * (4 - len(laid))
 
 
 class _Recurrence(torch.autograd.Function):
@@ -105,10 +118,19 @@ class _Recurrence(torch.autograd.Function):
         dropout: float,
         *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        x, vector = lay_out(x), lay_out(vector)
-        fed = simulator.zero_readouts if readouts is None else lay_out(readouts)
-        first, first_bias, output, output_bias = map(lay_out, weights)
+        kind = _KINDS[activation]
         batch, steps, width = x.shape
+        x = lay_out("x", x, (batch, steps, width), simulator.dtype)
+        fed = simulator.zero_readouts
+        if readouts is not None:
+            shape = (batch, simulator.num_readouts)
+            fed = lay_out("state.readouts", readouts, shape, simulator.dtype)
+        if vector is not None:
+            shape = (batch, 1 << simulator.num_qubits)
+            vector = lay_out("state.vector", vector, shape, simulator.dtype.to_complex())
+        layers = _lay_out_layers(simulator, kind, width, weights)
+        first, first_bias, output, output_bias = layers
+        assert first is not None
         layer, seen = first.shape
         units = 0 if output is None else output.shape[1]
         keeps = any(ctx.needs_input_grad)
@@ -132,7 +154,7 @@ class _Recurrence(torch.autograd.Function):
         last = simulator.allocate_vector(batch)
         run = Forward(
             threads=simulator.count_threads(batch, steps),
-            kind=_KINDS[activation],
+            kind=kind,
             batch=batch,
             steps=steps,
             angles=simulator.num_parameters,
@@ -180,10 +202,18 @@ class _Recurrence(torch.autograd.Function):
         by_vector: Tensor | None,
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        first, _output, inputs, hidden, _slope, _turns, _states = ctx.saved_tensors
-        simulator, run = ctx.simulator, ctx.run
+        first, output, inputs, hidden, slope, turns, states = ctx.saved_tensors
+        simulator = ctx.simulator
+        # Hooks may have had them elsewhere meanwhile.
+        run = ctx.run._replace(
+            first=find(first),
+            output=find(output),
+            slope=find(slope),
+            turns=find(turns),
+            states=find(states),
+        )
         _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
-        given = [lay_out(each) for each in (by_values, by_final, by_vector)]
+        given = [_lay_out_derivative(each) for each in (by_values, by_final, by_vector)]
         back, adjoint = simulator.allocate_pair(run.batch)
         by_theta = first.new_empty((run.batch * run.steps, run.angles))
         by_layer = first.new_empty((len(by_theta), run.layer)) if run.units else by_theta
@@ -214,6 +244,13 @@ class _Recurrence(torch.autograd.Function):
             *_pull_layer(by_layer, inputs),
             *(_pull_layer(by_theta, hidden) if run.units else (None, None)),
         )
+
+
+def _lay_out_derivative(tensor: Tensor | None) -> Tensor | None:
+    """Torch has seen to its shape and dtype."""
+    if tensor is None:
+        return None
+    return lay_out("a derivative", tensor, tuple(tensor.shape), tensor.dtype)
 
 
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
