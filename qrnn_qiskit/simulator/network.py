@@ -136,14 +136,12 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
 
 
 @kernel
-def drop(masks: Any, step: int, first: int, lanes: int, hidden: Any, slope: Any) -> None:
-    """Multiply ``hidden`` and ``slope`` by the dropout masks (B, T, H) of this step."""
-    width = masks.shape[2]
-    for lane in range(min(lanes, masks.shape[0] - first)):
-        for i in range(slope.size // lanes):
-            slope[i * lanes + lane] *= masks[first + lane, step, i % width]
-        for i in range(width):
-            hidden[i * lanes + lane] *= masks[first + lane, step, i]
+def drop(masks: Any, hidden: Any, slope: Any) -> None:
+    """Multiply ``hidden`` and ``slope`` by the dropout masks of ``hidden``."""
+    for i in range(slope.size):
+        slope[i] *= masks[i % masks.size]
+    for i in range(hidden.size):
+        hidden[i] *= masks[i]
 
 
 @kernel

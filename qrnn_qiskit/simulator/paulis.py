@@ -50,19 +50,10 @@ def read_observables(psi: Any, num_qubits: int, paulis: Any, strings: Any, value
 
     ``strings`` has room for the values of the Pauli strings, where those are not the observables.
     """
-    if not paulis.matrix.size:
-        return _read_strings(psi, num_qubits, paulis, values)
-    total = _read_strings(psi, num_qubits, paulis, strings)
-    values[:] = 0.0
-    add_product(paulis.matrix, strings, values)
-    return total
-
-
-@kernel
-def _read_strings(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
-    total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
+    found = strings if paulis.matrix.size else values
+    total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, found)
     for window in range(len(paulis.neighbours)):
-        read_neighbours(psi, num_qubits, paulis.neighbours[window], values)
+        read_neighbours(psi, num_qubits, paulis.neighbours[window], found)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _read_flips(
@@ -72,9 +63,12 @@ def _read_strings(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
             paulis.z_mask[start:stop],
             paulis.power[start:stop],
             paulis.term[start:stop],
-            values,
+            found,
         )
-    scale_state(values, paulis.num_strings, splat(psi, 1.0) / total)
+    scale_state(found, paulis.num_strings, splat(psi, 1.0) / total)
+    if paulis.matrix.size:
+        values[:] = 0.0
+        add_product(paulis.matrix, found, values)
     return total
 
 
@@ -164,20 +158,15 @@ def pull_observables(
 
     ``strings`` is as in :func:`read_observables`.
     """
+    given = weights
     if paulis.matrix.size:
-        strings[:] = 0.0
-        add_product(paulis.transposed, weights, strings)
-        _pull_strings(psi, lam, num_qubits, paulis, strings)
-    else:
-        _pull_strings(psi, lam, num_qubits, paulis, weights)
-
-
-@kernel
-def _pull_strings(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
+        given = strings
+        given[:] = 0.0
+        add_product(paulis.transposed, weights, given)
     if paulis.diagonal_mask.size:
-        _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, weights)
+        _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, given)
     for window in range(len(paulis.neighbours)):
-        pull_neighbours(psi, lam, num_qubits, paulis.neighbours[window], weights)
+        pull_neighbours(psi, lam, num_qubits, paulis.neighbours[window], given)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _pull_flips(
@@ -188,7 +177,7 @@ def _pull_strings(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any
             paulis.z_mask[start:stop],
             paulis.power[start:stop],
             paulis.term[start:stop],
-            weights,
+            given,
         )
 
 

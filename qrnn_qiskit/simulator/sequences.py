@@ -125,7 +125,7 @@ def _run_block(block: int, arguments: Any) -> None:
     rest = _open_residual(run, doubles, block, columns * lanes)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
     angles = zero_vectors(run.angles, lanes, like)
-    units = zero_vectors(run.units, lanes, like)
+    units, masks = zero_vectors(run.units, lanes, like), zero_vectors(run.units, lanes, like)
     layer = zero_vectors(run.layer, lanes, like)
     steep = zero_vectors(run.layer, lanes, like)
     # The readouts are where the controller of the next step sees them.
@@ -153,7 +153,8 @@ def _run_block(block: int, arguments: Any) -> None:
                 apply_layer(weight, bias, known, layer)
                 activate(run.kind, layer, units, steep)
                 if run.drops:
-                    drop(hidden, step, first, lanes, units, steep)
+                    gather_step(hidden, step, first, lanes, masks)
+                    drop(masks, units, steep)
                 if run.slope:
                     scatter_step(units, step, first, lanes, hidden)
                     scatter_step(steep, step, first, lanes, slope)
