@@ -146,7 +146,8 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     if lengths is None:
         return None
     batch, steps = x.shape[:2]
-    lengths = torch.as_tensor(lengths)
+    if not isinstance(lengths, Tensor):
+        lengths = torch.as_tensor(lengths, device="cpu")
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"lengths must be integers, and {lengths.dtype} arrived")
     if lengths.shape != (batch,):

@@ -51,7 +51,7 @@ class UnitaryCore(Core):
         engine: str = "auto",
     ) -> None:
         self.ansatz = ansatz
-        self._num_qubits = ansatz.num_qubits
+        self._num_qubits = ansatz.num_qubits  # every call asks, and a circuit answers slowly
         self.readout = readout
         self.has_feedback = has_feedback
         self.resets_state = resets_state

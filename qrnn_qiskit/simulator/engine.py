@@ -73,15 +73,18 @@ class Simulator:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""
         return self.zero_readouts.expand(batch_size, -1)
 
+    def allocate(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+        """Memory on the CPU, whatever torch's default device is; of the states' dtype."""
+        return torch.empty(shape, dtype=dtype or self.dtype, device="cpu")
+
     def allocate_states(self, batch_size: int) -> Tensor:
         """Room for the states of a batch in lane vectors, (blocks, 2^n * 2 * lanes)."""
-        shape = self._shape_states(batch_size)
-        return torch.empty(shape, dtype=self.dtype)
+        return self.allocate(self.shape_states(batch_size))
 
     def allocate_vector(self, batch_size: int) -> Tensor:
         """Room for the states of a batch as (B, 2^n), complex."""
         shape = batch_size, 1 << self.num_qubits
-        return torch.empty(shape, dtype=self.dtype.to_complex())
+        return self.allocate(shape, self.dtype.to_complex())
 
     def allocate_pair(self, batch_size: int) -> tuple[Tensor, ...]:
         """Room for two such arrays, each the first numbers of a row.
@@ -90,19 +93,23 @@ class Simulator:
         addresses first: were those equal, it would wait with each load from one for the last store
         to the other.
         """
-        blocks, size = self._shape_states(batch_size)
+        blocks, size = self.shape_states(batch_size)
         page = _PAGE_BYTES // self.dtype.itemsize
         apart = -(-blocks * size // page) * page + page // 2
-        return torch.empty((2, apart), dtype=self.dtype).unbind(0)
+        return self.allocate((2, apart)).unbind(0)
 
     def allocate_turns(self, batch_size: int, num_steps: int) -> Tensor:
-        """Room for the cosines and sines of all steps, (blocks, T, columns * 2 * lanes)."""
+        """Room for the cosines and sines of all steps, see :meth:`shape_turns`."""
+        return self.allocate(self.shape_turns(batch_size, num_steps))
+
+    def shape_turns(self, batch_size: int, num_steps: int) -> tuple[int, ...]:
+        """(blocks, T, columns * 2 * lanes): idle lanes of the last block have room, too."""
         blocks, size = self._shape_columns(batch_size)
-        return torch.empty((blocks, num_steps, 2 * size), dtype=self.dtype)
+        return blocks, num_steps, 2 * size
 
     def allocate_residual(self, batch_size: int) -> Tensor:
         """Rounding residuals of the angles, for a run that several calls make up; zero."""
-        return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64)
+        return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64, device="cpu")
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
         """Threads that pay for a batch."""
@@ -126,7 +133,8 @@ class Simulator:
         lanes = VECTOR_BYTES // self.dtype.itemsize
         return count_blocks(batch_size, self.dtype), self._program.offset.size * lanes
 
-    def _shape_states(self, batch_size: int) -> tuple[int, int]:
+    def shape_states(self, batch_size: int) -> tuple[int, int]:
+        """(blocks, 2^n * 2 * lanes)."""
         lanes = VECTOR_BYTES // self.dtype.itemsize
         return count_blocks(batch_size, self.dtype), lanes << (self.num_qubits + 1)
 
@@ -152,6 +160,11 @@ def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) 
         )
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, and {tuple(tensor.shape)} arrived")
+    return make_plain(tensor)
+
+
+def make_plain(tensor: Tensor) -> Tensor:
+    """``tensor`` contiguous, without bits for a sign or a conjugation that is still to be done."""
     if tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg():
         return tensor  # as nearly always; three operations less
     return tensor.resolve_conj().resolve_neg().contiguous()

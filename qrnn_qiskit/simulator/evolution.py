@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
-from qrnn_qiskit.simulator.engine import Simulator, find, lay_out
+from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.simulator.handover import Backward, Forward
 from qrnn_qiskit.simulator.network import GIVEN
 
@@ -126,12 +126,12 @@ class Evolution(Reversible):
         simulator = self.simulator
         shape = (self.batch_size, simulator.num_parameters)
         angles = lay_out("angles", theta, shape, simulator.dtype)
-        values: Tensor = angles.new_empty((self.batch_size, self.simulator.num_readouts))
-        turns = self.simulator.allocate_turns(self.batch_size, 1)
+        values = simulator.allocate((self.batch_size, simulator.num_readouts))
+        turns = simulator.allocate_turns(self.batch_size, 1) if self._keeps_turns else None
         addresses = {"theta": find(angles), "turns": find(turns), "values": find(values)}
-        self.simulator.run(self._call._replace(**addresses))
+        simulator.run(self._call._replace(**addresses))
         self.position += 1
-        if self._keeps_turns:
+        if turns is not None:
             self._turns.append(turns)
         return values
 
@@ -157,10 +157,8 @@ class Evolution(Reversible):
         self._adjoint += self._pack(gradient)
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
-        by_values = None
-        if gradient is not None:
-            by_values = lay_out("a derivative", gradient, tuple(gradient.shape), gradient.dtype)
-        by_theta = self._states.new_empty((self.batch_size, self.simulator.num_parameters))
+        by_values = None if gradient is None else make_plain(gradient)
+        by_theta = self.simulator.allocate((self.batch_size, self.simulator.num_parameters))
         self.simulator.reverse(
             Backward.of(
                 self._call._replace(states=0, turns=find(self._turns[self._at - 1])),

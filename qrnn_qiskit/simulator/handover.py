@@ -179,6 +179,8 @@ def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
         if isinstance(value, int):
             entries.append((value, 0, 0))
         else:
+            assert value.flags.c_contiguous
+            assert value.dtype.kind == "f" or value.dtype == np.int64
             entries.append((value.ctypes.data, *value.shape, *(2 - value.ndim) * (0,)))
     return np.asarray(entries, np.int64)
 

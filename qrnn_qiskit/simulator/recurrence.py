@@ -1,9 +1,9 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
-(the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines,
-readouts and controller activations of all steps with their derivatives, and three states whatever
-the number of steps.
+(the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines
+(for whole blocks of sequences), readouts and controller activations of all steps with their
+derivatives, and three states whatever the number of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.draws import Draws
-from qrnn_qiskit.simulator.engine import Simulator, find, lay_out
+from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
@@ -84,7 +84,8 @@ def run_recurrence(
     Raises:
         TypeError, ValueError: A weight or a part of the state does not fit the inputs.
     """
-    return Recurrence(*_Recurrence.apply(simulator, ends, vector, x, readouts, *weights))
+    keeps = torch.is_grad_enabled()  # inside of a Function it never is
+    return Recurrence(*_Recurrence.apply(simulator, keeps, ends, vector, x, readouts, *weights))
 
 
 def _lay_out_layers(
@@ -92,9 +93,10 @@ def _lay_out_layers(
 ) -> list[Tensor | None]:
     """Weights as :class:`ControllerWeights` has them, for inputs of this width."""
     first = weights[0]
-    heard = simulator.num_readouts if first.shape[1:] != (width,) else 0
-    layer = simulator.num_parameters if kind == LINEAR else len(first)
-    units = layer // 2 if kind == GLU else layer
+    rows, seen = first.shape if isinstance(first, Tensor) and first.dim() == 2 else (0, 0)
+    heard = simulator.num_readouts if seen != width else 0
+    units = rows // 2 if kind == GLU else rows
+    layer = {LINEAR: simulator.num_parameters, GLU: 2 * units}.get(kind, units)
     shapes = [(layer, width + heard), (layer,)]
     if kind != LINEAR:
         shapes += [(simulator.num_parameters, units), (simulator.num_parameters,)]
@@ -110,6 +112,7 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any,
         simulator: Simulator,
+        keeps: bool,
         ends: list[int] | None,
         vector: Tensor | None,
         x: Tensor,
@@ -133,11 +136,11 @@ class _Recurrence(torch.autograd.Function):
         assert first is not None
         layer, seen = first.shape
         units = 0 if output is None else output.shape[1]
-        keeps = any(ctx.needs_input_grad)
+        keeps = keeps and any(ctx.needs_input_grad)
         drops = dropout > 0.0 and units > 0
 
         def allocate(size: int, is_needed: bool) -> Tensor | None:
-            return x.new_empty((batch * steps, size)) if is_needed else None
+            return simulator.allocate((batch * steps, size)) if is_needed else None
 
         inputs = allocate(seen, keeps)
         slope = allocate(layer, keeps and units > 0)
@@ -145,12 +148,12 @@ class _Recurrence(torch.autograd.Function):
         if drops and hidden is not None:
             factors = hidden.view(batch, steps, units)
             factors.copy_(Draws().keep(steps, factors[:, 0], dropout).transpose(0, 1))
-        theta = x.new_empty((batch, steps, simulator.num_parameters))
-        values = x.new_empty((batch, steps, simulator.num_readouts))
-        last_steps = None if ends is None else torch.tensor(ends)
+        theta = simulator.allocate((batch, steps, simulator.num_parameters))
+        values = simulator.allocate((batch, steps, simulator.num_readouts))
+        last_steps = None if ends is None else torch.tensor(ends, device="cpu")
         turns = simulator.allocate_turns(batch, steps) if keeps else None
         states = simulator.allocate_states(batch)
-        final = x.new_empty((batch, simulator.num_readouts))
+        final = simulator.allocate((batch, simulator.num_readouts))
         last = simulator.allocate_vector(batch)
         run = Forward(
             threads=simulator.count_threads(batch, steps),
@@ -189,8 +192,10 @@ class _Recurrence(torch.autograd.Function):
         ctx.mark_non_differentiable(theta)
         if keeps:
             ctx.simulator, ctx.run, ctx.ends = simulator, run, last_steps
-            # Views of the weights: torch sees when those change.
-            ctx.save_for_backward(first, output, inputs, hidden, slope, turns, states)
+            # Views of the weights: torch sees when those change, and they stay where a module's
+            # weights are exchanged for those of another dtype.
+            views = (None if weight is None else weight.detach() for weight in (first, output))
+            ctx.save_for_backward(*views, inputs, hidden, slope, turns, states)
         return values, final, last, theta
 
     @staticmethod
@@ -202,8 +207,8 @@ class _Recurrence(torch.autograd.Function):
         by_vector: Tensor | None,
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        first, output, inputs, hidden, slope, turns, states = ctx.saved_tensors
         simulator = ctx.simulator
+        first, output, inputs, hidden, slope, turns, states = _lay_out_saved(ctx)
         # Hooks may have had them elsewhere meanwhile.
         run = ctx.run._replace(
             first=find(first),
@@ -212,12 +217,14 @@ class _Recurrence(torch.autograd.Function):
             turns=find(turns),
             states=find(states),
         )
-        _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
-        given = [_lay_out_derivative(each) for each in (by_values, by_final, by_vector)]
+        _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        given = [
+            None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
+        ]
         back, adjoint = simulator.allocate_pair(run.batch)
-        by_theta = first.new_empty((run.batch * run.steps, run.angles))
-        by_layer = first.new_empty((len(by_theta), run.layer)) if run.units else by_theta
-        by_fed = first.new_empty((run.batch, run.readouts)) if needs_fed and run.heard else None
+        by_theta = simulator.allocate((run.batch * run.steps, run.angles))
+        by_layer = simulator.allocate((len(by_theta), run.layer)) if run.units else by_theta
+        by_fed = simulator.allocate((run.batch, run.readouts)) if needs_fed and run.heard else None
         by_start = simulator.allocate_vector(run.batch) if needs_vector else None
         simulator.reverse(
             Backward.of(
@@ -236,6 +243,7 @@ class _Recurrence(torch.autograd.Function):
         return (
             None,
             None,
+            None,
             by_start,
             _pull_inputs(by_layer, first, run) if needs_x else None,
             by_fed,
@@ -246,11 +254,23 @@ class _Recurrence(torch.autograd.Function):
         )
 
 
-def _lay_out_derivative(tensor: Tensor | None) -> Tensor | None:
-    """Torch has seen to its shape and dtype."""
-    if tensor is None:
-        return None
-    return lay_out("a derivative", tensor, tuple(tensor.shape), tensor.dtype)
+def _lay_out_saved(ctx: Any) -> list[Any]:
+    """What forward saved; hooks may return it in another layout, but not in another dtype."""
+    run, simulator = ctx.run, ctx.simulator
+    rows = run.batch * run.steps
+    shapes = [
+        (run.layer, run.width + run.heard),
+        (run.angles, run.units),
+        (rows, run.width + run.heard),
+        (rows, run.units),
+        (rows, run.layer),
+        simulator.shape_turns(run.batch, run.steps),
+        simulator.shape_states(run.batch),
+    ]
+    return [
+        None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
+        for saved, shape in zip(ctx.saved_tensors, shapes, strict=True)
+    ]
 
 
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:

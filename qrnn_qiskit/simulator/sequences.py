@@ -85,7 +85,7 @@ def run_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
     Args:
         table: The circuit and the observables, see :func:`.handover.list_addresses`.
         doubles: Any float64 array.
-        like: (0, 0) of the states' dtype.
+        like: (0,) of the states' dtype.
         run: A :class:`.handover.Forward`.
     """
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)

@@ -15,6 +15,7 @@ from circuits import build_ansatz, build_readout
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.simulator import Simulator, advance, begin
 from qrnn_qiskit.simulator.engine import lay_out
+from qrnn_qiskit.simulator.handover import Backward, Forward
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES
 
 
@@ -112,44 +113,110 @@ def test_angles_that_do_not_fit_are_refused(angles: Tensor) -> None:
         advance(evolution, token, angles)
 
 
-def test_without_gradients_nothing_is_kept_for_backward() -> None:
-    model = QRNN(2, 3)
-    kept: list[Tensor] = []
+@pytest.mark.parametrize("is_stepwise", [False, True])
+def test_without_gradients_nothing_is_kept_for_backward(
+    is_stepwise: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x = QRNN(2, 3, reset_state=is_stepwise), torch.ones(2, 3, 2)
+    calls: list[int] = []
+    allocate = Simulator.allocate_turns
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
-        return tensor
+    def count(simulator: Simulator, batch_size: int, num_steps: int) -> Tensor:
+        calls.append(num_steps)
+        return allocate(simulator, batch_size, num_steps)
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        with torch.no_grad():
-            silent, _ = model(torch.ones(2, 3, 2))
-        assert not kept
-        loud, _ = model(torch.ones(2, 3, 2))
-        assert kept
+    monkeypatch.setattr(Simulator, "allocate_turns", count)
+    with torch.no_grad():
+        silent, _ = model(x)
+    with torch.inference_mode():
+        model(x)
+    assert not calls
+    loud, _ = model(x)
+    assert sum(calls) == 3
     assert torch.equal(silent, loud)
 
 
-@pytest.mark.parametrize("activation", ["linear", "glu"])
-def test_what_hooks_keep_elsewhere_is_found_again(activation: str) -> None:
+def make_activated(activation: str) -> QRNN:
     torch.manual_seed(0)
     hidden = None if activation == "linear" else 6
-    model = QRNN(2, 3, controller_hidden=hidden, activation=activation)
-    x = torch.randn(20, 5, 2)
+    return QRNN(2, 3, controller_hidden=hidden, activation=activation)
 
-    def train() -> list[Tensor]:
-        return list(torch.autograd.grad(model(x)[0].square().sum(), list(model.parameters())))
 
-    def pack(tensor: Tensor) -> Any:
-        return tensor.numpy().copy()
+def move(tensor: Tensor) -> Any:
+    return tensor.numpy().copy()
 
-    expected = train()
-    with torch.autograd.graph.saved_tensors_hooks(pack, torch.from_numpy):
+
+def turn(tensor: Tensor) -> Tensor:
+    return tensor.mT.contiguous().mT
+
+
+@pytest.mark.parametrize("activation", ["linear", "glu"])
+@pytest.mark.parametrize(("pack", "unpack"), [(move, torch.from_numpy), (turn, turn)])
+def test_what_hooks_keep_elsewhere_is_found_again(activation: str, pack: Any, unpack: Any) -> None:
+    model, x = make_activated(activation), torch.randn(20, 5, 2)
+    parameters = list(model.parameters())
+    expected = torch.autograd.grad(model(x)[0].square().sum(), parameters)
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         output, _ = model(x)
     clutter = [torch.full((size,), 7.0) for size in range(1, 9000, 37)]
-    found = torch.autograd.grad(output.square().sum(), list(model.parameters()))
+    found = torch.autograd.grad(output.square().sum(), parameters)
     assert len(clutter) > 100
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)
+
+
+def test_hooks_that_round_are_refused() -> None:
+    model = make_activated("gelu")
+    with torch.autograd.graph.saved_tensors_hooks(Tensor.bfloat16, lambda tensor: tensor):
+        output, _ = model(torch.randn(2, 3, 2))
+    with pytest.raises(TypeError, match=r"a saved tensor must be torch\.float32"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("activation", ["linear", "gelu"])
+def test_another_dtype_of_the_model_comes_too_late_for_backward(activation: str) -> None:
+    model, x = make_activated(activation).double(), torch.randn(3, 4, 2, dtype=torch.float64)
+    parameters = list(model.parameters())
+    expected = torch.autograd.grad(model(x)[0].square().sum(), parameters)
+    output, _ = model(x)
+    model.float()
+    output.square().sum().backward()
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad.double(), gradient, rtol=1e-6, atol=1e-6)
+
+
+def test_changed_weights_are_noticed() -> None:
+    model = make_activated("gelu")
+    for layer in (0, 3):
+        output, _ = model(torch.randn(2, 3, 2))
+        with torch.no_grad():
+            model.controller.layers[layer].weight.add_(1.0)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            output.sum().backward()
+
+
+@pytest.mark.parametrize("is_stepwise", [False, True])
+def test_the_default_device_does_not_move_the_states(is_stepwise: bool) -> None:
+    model, x = QRNN(2, 3, reset_state=is_stepwise), torch.randn(3, 4, 2)
+    lengths = torch.tensor([4, 2, 3])
+    expected = model(x, lengths=lengths)[0]
+    with torch.device("meta"):
+        output = model(x, lengths=lengths)[0]
+        gradient = torch.ones_like(output)
+        found = torch.autograd.grad(output, list(model.parameters()), gradient)
+    wanted = torch.autograd.grad(expected, list(model.parameters()), gradient)
+    assert torch.equal(output, expected)
+    assert all(map(torch.equal, found, wanted))
+
+
+def test_both_ways_begin_with_the_same_fields() -> None:
+    shared = Backward._fields.index("back")
+    assert Forward._fields[:shared] == Backward._fields[:shared]
+    fields = {name: place for place, name in enumerate(Forward._fields)}
+    backward = Backward.of(Forward(**fields), adjoint=99)
+    assert backward.adjoint == 99
+    assert all(getattr(backward, name) == fields[name] for name in Forward._fields[:shared])
 
 
 def test_copies_have_addresses_of_their_own() -> None:
