@@ -26,7 +26,7 @@ from qrnn_qiskit.simulator import (
     read_vector,
     run_recurrence,
 )
-from qrnn_qiskit.simulator.blocks import count_blocks, real_dtype
+from qrnn_qiskit.simulator.blocks import count_blocks
 
 __all__ = ["UnitaryCore"]
 
@@ -51,6 +51,7 @@ class UnitaryCore(Core):
         engine: str = "auto",
     ) -> None:
         self.ansatz = ansatz
+        self._num_qubits = ansatz.num_qubits  # every call asks, and a circuit answers slowly
         self.readout = readout
         self.has_feedback = has_feedback
         self.resets_state = resets_state
@@ -63,7 +64,7 @@ class UnitaryCore(Core):
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
-        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real_dtype(dtype)))
+        check_memory(self._num_qubits, count_blocks(batch_size, dtype))
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
@@ -147,8 +148,7 @@ class UnitaryCore(Core):
         state: HiddenState | None,
         ends: list[int] | None,
     ) -> Recurrence:
-        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
-        vector = None if state is None else state.vector
+        readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
         return run_recurrence(simulator, controller.weights(), x, readouts, vector, ends)
 
     def _run_stepwise(
