@@ -56,7 +56,8 @@ def describe_setting(setting: dict[str, Any]) -> list[str]:
         "",
         "The recurrence: 2 layers of RY, RZ on every qubit and CZ on a line (`linear`), X, Y and Z "
         "of every qubit read after each step, an affine controller on [x ; readouts], the state "
-        "carried on. The loss is the mean square readout; gradients are those of the controller. "
+        "carried on. The loss is the mean square readout; torch's tools are given its derivative "
+        "by the readouts. Gradients are those of the controller. "
         "All tools have the same weights and inputs, and each is timed in a process of its own "
         f"after its readouts and gradients agreed with this package's within "
         f"{limits['readouts']:g} and {limits['gradients']:g} of the largest.",

@@ -14,7 +14,7 @@ from typing import Any
 from peers import TOOLS, Tool
 from peers.problem import Problem, draw_problem
 
-REPEAT_SECONDS, MOST_REPEATS = 0.1, 10  # short calls are repeated within a round
+REPEAT_SECONDS, MOST_REPEATS = 0.1, 100  # short calls are repeated within a round
 LOOK_SECONDS = 0.5  # between two looks at the memory of a process
 
 

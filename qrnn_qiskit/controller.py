@@ -58,6 +58,17 @@ class Controller(nn.Module):
             nonlinear = {"relu": nn.ReLU, "gelu": nn.GELU, "glu": nn.GLU}[activation]()
             self.layers = nn.Sequential(first, nonlinear, Dropout(dropout), last)
         self._built = tuple(self.layers)
+        # Asked for in every call: their dictionaries stay, whatever is registered.
+        self._hooks = [
+            hooks
+            for module in (self, self.layers, *self._built)
+            for hooks in (
+                module._forward_pre_hooks,
+                module._forward_hooks,
+                module._backward_pre_hooks,
+                module._backward_hooks,
+            )
+        ]
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
@@ -73,18 +84,18 @@ class Controller(nn.Module):
 
         Then :meth:`weights` tells all that :meth:`forward` does.
         """
-        return self.keeps_layers and not any(
-            module._forward_pre_hooks
-            or module._forward_hooks
-            or module._backward_pre_hooks
-            or module._backward_hooks
-            for module in (self, self.layers, *self._built)
-        )
+        return not any(self._hooks) and self.keeps_layers
 
     @property
     def keeps_layers(self) -> bool:
         """Whether the layers are those of the constructor, and :meth:`weights` theirs."""
         return type(self.layers) is nn.Sequential and tuple(self.layers) == self._built
+
+    @property
+    def first(self) -> Tensor:
+        """The constructor's first weight, which has the dtype and the device of all."""
+        weight: Tensor = self._built[0].weight  # type: ignore[assignment]
+        return weight
 
     def weights(self) -> ControllerWeights:
         """The constructor's layers, as the compiled recurrence takes them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 from numbers import Real
 
 import torch
@@ -23,9 +24,12 @@ def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
     amplitude = _STATES * num_blocks * _BLOCK_BYTES
     # Far beyond what fits, the number of bytes would itself not fit into memory.
     is_huge = num_qubits > 100
+    needed = amplitude << min(num_qubits, 101)
+    if needed <= count_memory():  # every call asks: no message is put together
+        return
     exponent = num_qubits + amplitude.bit_length() - 1
     check_fit(
-        amplitude << min(num_qubits, 101),
+        needed,
         f"num_qubits={num_qubits} needs",
         f"for the states of {num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, "
         "forward, backward and adjoint)",
@@ -47,12 +51,18 @@ def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = 
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    present = count_memory()
     if needed > present:
         raise ValueError(
             f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
             f"{_format_bytes(present)}. {remedy}"
         )
+
+
+@cache
+def count_memory() -> int:
+    """Bytes of memory of this machine; asked for once, since that takes as long as a short step."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _format_bytes(size: int) -> str:
@@ -114,7 +124,8 @@ def check_inputs(
             f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
             f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
-    if math.isfinite(x.detach().sum().item()):  # the sum of finite numbers may be infinite
+    total = (x.detach() if x.requires_grad else x).sum()
+    if math.isfinite(total.item()):  # the sum of finite numbers may be infinite
         return
     finite = torch.isfinite(x)
     if not bool(finite.all()):
@@ -135,7 +146,8 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     if lengths is None:
         return None
     batch, steps = x.shape[:2]
-    lengths = torch.as_tensor(lengths)
+    if not isinstance(lengths, Tensor):
+        lengths = torch.as_tensor(lengths, device="cpu")
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"lengths must be integers, and {lengths.dtype} arrived")
     if lengths.shape != (batch,):

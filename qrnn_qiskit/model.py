@@ -215,8 +215,9 @@ class QRNN(RecurrentModel):
     @property
     def _like(self) -> Tensor:
         """A tensor of the dtype and on the device of inputs and states."""
-        if isinstance(self.controller, Controller) and self.controller.keeps_layers:
-            return self.controller.weights().first  # quick: every call asks
+        controller = self.controller
+        if isinstance(controller, Controller) and controller.keeps_layers:
+            return controller.first  # quick: every call asks
         parameter = next(self.parameters(), None)  # a controller of one's own may have none
         return torch.empty(0, dtype=self._dtype) if parameter is None else parameter
 

@@ -30,7 +30,7 @@ from qrnn_qiskit.simulator import (
     read_vector,
     run_recurrence,
 )
-from qrnn_qiskit.simulator.blocks import count_blocks, real_dtype
+from qrnn_qiskit.simulator.blocks import count_blocks
 
 if TYPE_CHECKING:
     from qrnn_qiskit.gpu.engine import KernelSimulator
@@ -61,6 +61,7 @@ class UnitaryCore(Core):
         engine: str = "auto",
     ) -> None:
         self.ansatz = ansatz
+        self._num_qubits = ansatz.num_qubits  # every call asks, and a circuit answers slowly
         self.readout = readout
         self.has_feedback = has_feedback
         self.resets_state = resets_state
@@ -73,7 +74,7 @@ class UnitaryCore(Core):
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
-        check_memory(self.ansatz.num_qubits, count_blocks(batch_size, real_dtype(dtype)))
+        check_memory(self._num_qubits, count_blocks(batch_size, dtype))
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
@@ -170,8 +171,7 @@ class UnitaryCore(Core):
         ends: list[int] | None,
     ) -> Recurrence:
         assert isinstance(controller, Controller)
-        readouts = simulator.read_zero(len(x)) if state is None else state.readouts
-        vector = None if state is None else state.vector
+        readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
         return run(simulator, controller.weights(), x, readouts, vector, ends)
 
     def _run_stepwise(

@@ -264,7 +264,7 @@ def place_observables(
         power=place(paulis.power),
         term=place(paulis.term),
         matrix=place(paulis.matrix) if has_matrix else None,
-        transposed=place(paulis.matrix.T) if has_matrix else None,
+        transposed=place(paulis.transposed) if has_matrix else None,
     )
 
 

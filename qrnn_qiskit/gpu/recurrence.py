@@ -28,7 +28,7 @@ def run_recurrence(
     simulator: KernelSimulator,
     weights: ControllerWeights,
     x: Tensor,
-    readouts: Tensor,
+    readouts: Tensor | None,
     vector: Tensor | None,
     ends: list[int] | None,
 ) -> Recurrence:
@@ -38,10 +38,13 @@ def run_recurrence(
         simulator: The compiled step.
         weights: The controller.
         x: (B, T, E) inputs.
-        readouts: (B, K) readouts of the first state, the feedback of the first step.
+        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+            |0...0> for None.
         vector: (B, 2^n) complex first states, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
     """
+    if readouts is None:
+        readouts = simulator.read_zero(len(x))
     last_steps = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
     last_steps = last_steps.to(x.device, torch.int32)
     output, last, theta = _Recurrence.apply(simulator, last_steps, vector, x, readouts, *weights)

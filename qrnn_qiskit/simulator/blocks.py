@@ -18,9 +18,9 @@ def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
     return np.dtype("float32" if dtype == torch.float32 else "float64")
 
 
-def count_blocks(batch_size: int, real: np.dtype[Any]) -> int:
+def count_blocks(batch_size: int, dtype: torch.dtype | np.dtype[Any]) -> int:
     """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
-    return -(-batch_size // lanes_per_vector(real))
+    return -(-batch_size // (VECTOR_BYTES // dtype.itemsize))
 
 
 def pack_states(
@@ -58,19 +58,49 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
 
 
 @kernel
-def gather_step(batch: Any, step: int, first: int, lanes: int, column: int, block: Any) -> None:
+def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
     """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors.
 
-    The columns from ``column`` on are copied, as many as ``block`` has lane vectors.
+    Idle lanes get the last sequence.
     """
-    for lane in range(min(lanes, batch.shape[0] - first)):
+    for lane in range(lanes):
+        row = min(first + lane, batch.shape[0] - 1)
         for i in range(block.size // lanes):
-            block[i * lanes + lane] = batch[first + lane, step, column + i]
+            block[i * lanes + lane] = batch[row, step, i]
 
 
 @kernel
-def scatter_step(block: Any, step: int, first: int, lanes: int, column: int, batch: Any) -> None:
+def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
     """Copy lane vectors to one step of the sequences from ``first`` on, as :func:`gather_step`."""
     for lane in range(min(lanes, batch.shape[0] - first)):
         for i in range(block.size // lanes):
-            batch[first + lane, step, column + i] = block[i * lanes + lane]
+            batch[first + lane, step, i] = block[i * lanes + lane]
+
+
+@kernel
+def gather_rows(rows: Any, first: int, lanes: int, block: Any) -> None:
+    """Copy the rows from ``first`` on of (B, width) to lane vectors; idle lanes get the last."""
+    for lane in range(lanes):
+        row = min(first + lane, rows.shape[0] - 1)
+        for i in range(rows.shape[1]):
+            block[i * lanes + lane] = rows[row, i]
+
+
+@kernel
+def scatter_rows(block: Any, ends: Any, end: int, first: int, rows: Any) -> None:
+    """Copy the lanes of a block whose sequences end with step ``end`` to (B, width)."""
+    lanes = block.size // rows.shape[1]
+    for lane in range(ends.size):
+        if ends[lane] == end:
+            for i in range(rows.shape[1]):
+                rows[first + lane, i] = block[i * lanes + lane]
+
+
+@kernel
+def add_rows(rows: Any, ends: Any, end: int, first: int, block: Any) -> None:
+    """Add (B, width) to the lanes of a block whose sequences end with step ``end``."""
+    lanes = block.size // rows.shape[1]
+    for lane in range(ends.size):
+        if ends[lane] == end:
+            for i in range(rows.shape[1]):
+                block[i * lanes + lane] += rows[first + lane, i]

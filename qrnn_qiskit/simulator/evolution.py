@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qrnn_qiskit.simulator.engine import Array, Simulator
-from qrnn_qiskit.simulator.lanes import allocate_pair
+from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
+from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
+from qrnn_qiskit.simulator.handover import Backward, Forward
+from qrnn_qiskit.simulator.network import GIVEN
 
 
 class Reversible(ABC):
@@ -102,66 +104,80 @@ class Evolution(Reversible):
     def __init__(self, simulator: Simulator, vector: Tensor | None, batch_size: int) -> None:
         super().__init__(batch_size)
         self.simulator = simulator
-        self._states = simulator.pack(vector, batch_size)
-        self._residual = simulator.start_residual(self._states)
-        self._network = simulator.make_no_network()
-        self._never = np.zeros(batch_size, np.int64)
-        self._none = np.zeros((0, 0), simulator.real)
-        self._angles: list[Array] = []
-        self._keeps_angles = torch.is_grad_enabled()
+        self._states = self._pack(vector)
+        self._residual = simulator.allocate_residual(batch_size)
+        self._call = Forward(
+            threads=simulator.count_threads(batch_size, 1),
+            kind=GIVEN,
+            batch=batch_size,
+            steps=1,
+            angles=simulator.num_parameters,
+            readouts=simulator.num_readouts,
+            states=find(self._states),
+            residual=find(self._residual),
+        )
+        self._turns: list[Tensor] = []
+        self._keeps_turns = torch.is_grad_enabled()
         # Backward: a copy of the states at `_at`, and their adjoint.
-        self._back: Array = self._states[:0]
-        self._adjoint: Array = self._states[:0]
-        self._back_residual: Array = self._residual[:0]
+        self._back = self._adjoint = self._states[:0]
 
     def run(self, theta: Tensor) -> Tensor:
         """Apply one step with angles (B, P) and return the readouts (B, K)."""
-        trace = self.simulator.allocate_trace(self._network, self.batch_size, 1)
-        trace.theta[:, 0] = theta.detach().numpy()
-        self.simulator.run(
-            self._states, self._residual, self._network, self._never, trace, self._none
-        )
+        simulator = self.simulator
+        shape = (self.batch_size, simulator.num_parameters)
+        angles = lay_out("angles", theta, shape, simulator.dtype)
+        values = simulator.allocate((self.batch_size, simulator.num_readouts))
+        turns = simulator.allocate_turns(self.batch_size, 1) if self._keeps_turns else None
+        addresses = {"theta": find(angles), "turns": find(turns), "values": find(values)}
+        simulator.run(self._call._replace(**addresses))
         self.position += 1
-        if self._keeps_angles:
-            self._angles.append(trace.theta)
-        return torch.from_numpy(trace.values[:, 0])
+        if turns is not None:
+            self._turns.append(turns)
+        return values
 
     def vector(self) -> Tensor:
         """The states (B, 2^n), complex, bit q of the index being qubit q."""
-        return self.simulator.unpack(self._states, self.batch_size)
+        return self._unpack(self._states)
 
     def adjoint(self) -> Tensor:
         """The derivative by the states where the way back stands, (B, 2^n) complex."""
-        return self.simulator.unpack(self._adjoint, self.batch_size)
+        return self._unpack(self._adjoint)
 
     def _turn_back(self) -> None:
-        if not self._back.size:
-            self._back, self._adjoint = allocate_pair(self._states.shape, self.simulator.real)
-        self._back[:] = self._states
-        self._adjoint[:] = 0.0
-        self._back_residual = self.simulator.start_residual(self._back)
+        if not len(self._back):
+            size = self._states.numel()
+            self._back, self._adjoint = (
+                row[:size].view_as(self._states)
+                for row in self.simulator.allocate_pair(self.batch_size)
+            )
+        self._back.copy_(self._states)
+        self._adjoint.zero_()
 
     def _add(self, gradient: Tensor) -> None:
-        self._adjoint += self.simulator.pack(gradient, self.batch_size)
+        self._adjoint += self._pack(gradient)
 
     def _undo(self, gradient: Tensor | None) -> Tensor:
-        simulator = self.simulator
-        weights = np.zeros((self.batch_size, 1, simulator.num_readouts), simulator.real)
-        if gradient is not None:
-            weights[:, 0] = gradient.detach().numpy()
-        by_theta, _, _ = simulator.reverse(
-            self._back,
-            self._adjoint,
-            self._back_residual,
-            self._network,
-            self._never,
-            self._angles[self._at - 1],
-            self._none[None],
-            weights,
-            self._none,
+        by_values = None if gradient is None else make_plain(gradient)
+        by_theta = self.simulator.allocate((self.batch_size, self.simulator.num_parameters))
+        self.simulator.reverse(
+            Backward.of(
+                self._call._replace(states=0, turns=find(self._turns[self._at - 1])),
+                back=find(self._back),
+                adjoint=find(self._adjoint),
+                by_values=find(by_values),
+                by_theta=find(by_theta),
+            )
         )
         self._at -= 1
-        return torch.from_numpy(by_theta[:, 0])
+        return by_theta
+
+    def _pack(self, vector: Tensor | None) -> Tensor:
+        simulator = self.simulator
+        packed = pack_states(vector, self.batch_size, simulator.num_qubits, simulator.real)
+        return torch.from_numpy(packed)
+
+    def _unpack(self, states: Tensor) -> Tensor:
+        return unpack_states(states.numpy(), self.batch_size, self.simulator.num_qubits)
 
 
 class _Begin(torch.autograd.Function):

@@ -25,7 +25,6 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 VECTOR_BYTES = 64
-_PAGE_BYTES = 4096
 # Lets LLVM fuse a product and a sum into one instruction; nothing else of IEEE 754 is given up.
 _FLAGS = ("contract",)
 
@@ -165,16 +164,3 @@ def allocate_aligned(shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDA
     start = -buffer.__array_interface__["data"][0] % VECTOR_BYTES // buffer.itemsize
     aligned: NDArray[Any] = buffer[start : start + size].reshape(shape)
     return aligned
-
-
-def allocate_pair(shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> list[NDArray[Any]]:
-    """Return two arrays as :func:`allocate_aligned` has them, for kernels that walk along both.
-
-    Equal places in them are half a page apart. A processor compares the last 12 bits of addresses
-    first: were those equal, it would wait with each load from one for the last store to the other.
-    """
-    size = math.prod(shape)
-    page = _PAGE_BYTES // np.dtype(dtype).itemsize
-    apart = -(-size // page) * page + page // 2
-    buffer = allocate_aligned((apart + size,), dtype)
-    return [buffer[start : start + size].reshape(shape) for start in (0, apart)]

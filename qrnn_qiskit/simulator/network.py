@@ -6,7 +6,9 @@ Element i of a layer is lane vector i of a one-dimensional array.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.doubles import (
@@ -22,27 +24,8 @@ from qrnn_qiskit.simulator.doubles import (
 )
 from qrnn_qiskit.simulator.lanes import load, splat, store
 
+# Kinds of controllers; GIVEN is none, for angles that are there already.
 GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
-
-
-class Network(NamedTuple):
-    """Weights of the controller, of the states' dtype.
-
-    Attributes:
-        kind: LINEAR, RELU, GELU or GLU; or GIVEN, for angles that are there already.
-        input_size: E.
-        first: (W, E + K) the first layer, of width W, from [x ; readouts]; (W, E) for no feedback.
-        first_bias: (W,).
-        output: (P, H) from the hidden layer to angles; (0, 0) for LINEAR.
-        output_bias: (P,); (0,) for LINEAR.
-    """
-
-    kind: int
-    input_size: int
-    first: Any
-    first_bias: Any
-    output: Any
-    output_bias: Any
 
 
 @kernel
@@ -70,6 +53,16 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
             a = a + splat(result, matrix[i, k]) * load(vector, k)
         store(result, i, a)
         i += 1
+
+
+@kernel
+def transpose(matrix: Any, columns: int) -> Any:
+    """The last ``columns`` columns as rows, copied: :func:`add_product` is compiled once."""
+    rows = np.empty((columns, matrix.shape[0]), matrix.dtype)
+    for i in range(columns):
+        for k in range(matrix.shape[0]):
+            rows[i, k] = matrix[k, matrix.shape[1] - columns + i]
+    return rows
 
 
 @kernel
@@ -143,14 +136,12 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
 
 
 @kernel
-def drop(masks: Any, step: int, first: int, lanes: int, hidden: Any, slope: Any) -> None:
-    """Multiply ``hidden`` and ``slope`` by the dropout masks (B, T, H) of this step."""
-    width = masks.shape[2]
-    for lane in range(min(lanes, masks.shape[0] - first)):
-        for i in range(slope.size // lanes):
-            slope[i * lanes + lane] *= masks[first + lane, step, i % width]
-        for i in range(width):
-            hidden[i * lanes + lane] *= masks[first + lane, step, i]
+def drop(masks: Any, hidden: Any, slope: Any) -> None:
+    """Multiply ``hidden`` and ``slope`` by the dropout masks of ``hidden``."""
+    for i in range(slope.size):
+        slope[i] *= masks[i % masks.size]
+    for i in range(hidden.size):
+        hidden[i] *= masks[i]
 
 
 @kernel

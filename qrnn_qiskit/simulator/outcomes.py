@@ -154,7 +154,7 @@ def _run_block(block: int, arguments: Any) -> None:
         total = totals[step % totals.shape[0], block]
         total[:] = 0.0
         for c in range(branches if step == 0 else rho.shape[1]):
-            gather_step(theta[c], step, first, lanes, 0, angles)
+            gather_step(theta[c], step, first, lanes, angles)
             gather_turns(program, angles, turns, residual[c])
             evolve(program, state[c], turns, scratch)
             _add(state[c], total, size // lanes)
@@ -251,7 +251,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
             before[:] = state
         pull[1:] = pull[0]
         for c in range(count):
-            gather_step(theta[c], step, first, lanes, 0, angles)
+            gather_step(theta[c], step, first, lanes, angles)
             gather_turns(program, angles, turns, residual[c])
             evolve(program, before[c], turns, scratch)
             slopes[:] = 0.0

@@ -14,7 +14,7 @@ from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
 from qrnn_qiskit.simulator.neighbours import TILE, pull_neighbours, read_neighbours
 from qrnn_qiskit.simulator.network import add_product
-from qrnn_qiskit.simulator.phases import is_odd, signed_sum
+from qrnn_qiskit.simulator.phases import is_odd, sum_half
 from qrnn_qiskit.simulator.rotations import insert_zero
 
 
@@ -50,19 +50,10 @@ def read_observables(psi: Any, num_qubits: int, paulis: Any, strings: Any, value
 
     ``strings`` has room for the values of the Pauli strings, where those are not the observables.
     """
-    if not paulis.matrix.size:
-        return _read_strings(psi, num_qubits, paulis, values)
-    total = _read_strings(psi, num_qubits, paulis, strings)
-    values[:] = 0.0
-    add_product(paulis.matrix, strings, values)
-    return total
-
-
-@kernel
-def _read_strings(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
-    total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, values)
+    found = strings if paulis.matrix.size else values
+    total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, found)
     for window in range(len(paulis.neighbours)):
-        read_neighbours(psi, num_qubits, paulis.neighbours[window], values)
+        read_neighbours(psi, num_qubits, paulis.neighbours[window], found)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _read_flips(
@@ -72,9 +63,12 @@ def _read_strings(psi: Any, num_qubits: int, paulis: Any, values: Any) -> Any:
             paulis.z_mask[start:stop],
             paulis.power[start:stop],
             paulis.term[start:stop],
-            values,
+            found,
         )
-    scale_state(values, paulis.num_strings, splat(psi, 1.0) / total)
+    scale_state(found, paulis.num_strings, splat(psi, 1.0) / total)
+    if paulis.matrix.size:
+        values[:] = 0.0
+        add_product(paulis.matrix, found, values)
     return total
 
 
@@ -95,10 +89,8 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
         store(sums, lows + h, high_sum)
     for k in range(masks.size):
         mask = masks[k]
-        if mask < lows:
-            total = signed_sum(sums, 0, lows, mask)
-        elif mask & (lows - 1) == 0:
-            total = signed_sum(sums, lows, highs, mask >> low)
+        if mask < lows or mask & (lows - 1) == 0:
+            total = sum_half(sums, num_qubits, mask)
         else:
             total = zero
             for start in range(0, 1 << num_qubits, lows):
@@ -109,7 +101,10 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
                     part = part - w if is_odd(x & mask) else part + w
                 total = total + part
         store(values, terms[k], total)
-    return signed_sum(sums, lows, highs, 0)
+    norm = zero
+    for h in range(highs):
+        norm = norm + load(sums, lows + h)
+    return norm
 
 
 @kernel
@@ -163,20 +158,15 @@ def pull_observables(
 
     ``strings`` is as in :func:`read_observables`.
     """
+    given = weights
     if paulis.matrix.size:
-        strings[:] = 0.0
-        add_product(paulis.matrix.T, weights, strings)
-        _pull_strings(psi, lam, num_qubits, paulis, strings)
-    else:
-        _pull_strings(psi, lam, num_qubits, paulis, weights)
-
-
-@kernel
-def _pull_strings(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any) -> None:
+        given = strings
+        given[:] = 0.0
+        add_product(paulis.transposed, weights, given)
     if paulis.diagonal_mask.size:
-        _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, weights)
+        _pull_diagonal(psi, lam, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, given)
     for window in range(len(paulis.neighbours)):
-        pull_neighbours(psi, lam, num_qubits, paulis.neighbours[window], weights)
+        pull_neighbours(psi, lam, num_qubits, paulis.neighbours[window], given)
     for group in range(paulis.flip.size):
         start, stop = paulis.start[group], paulis.start[group + 1]
         _pull_flips(
@@ -187,7 +177,7 @@ def _pull_strings(psi: Any, lam: Any, num_qubits: int, paulis: Any, weights: Any
             paulis.z_mask[start:stop],
             paulis.power[start:stop],
             paulis.term[start:stop],
-            weights,
+            given,
         )
 
 

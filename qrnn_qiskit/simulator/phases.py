@@ -87,6 +87,15 @@ def _fill_table(
 
 
 @kernel
+def _fill_tables(table: Any, num_qubits: int, sites: Any, columns: Any, turns: Any) -> None:
+    """Write the phases of the low bits, with the global one, then those of the high bits."""
+    low = num_qubits // 2
+    for half in range(2):  # one call in the code, and so one compilation
+        bits = num_qubits - low if half else low
+        _fill_table(table, 2 * half << low, half * low, bits, half == 0, sites, columns, turns)
+
+
+@kernel
 def _crosses(mask: int, low: int) -> bool:
     return mask >> low != 0 and mask & ((1 << low) - 1) != 0
 
@@ -105,8 +114,7 @@ def apply_phases(
     """Multiply ``psi`` by the diagonal, with the signs of ``row`` unless that is negative."""
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
-    _fill_table(scratch, 0, 0, low, True, sites, columns, turns)
-    _fill_table(scratch, 2 * lows, low, num_qubits - low, False, sites, columns, turns)
+    _fill_tables(scratch, num_qubits, sites, columns, turns)
     for h in range(highs):
         p, q = load(scratch, 2 * (lows + h)), load(scratch, 2 * (lows + h) + 1)
         for i in range(lows):
@@ -130,13 +138,25 @@ def apply_phases(
 
 
 @kernel
-def signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
+def _signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
     """Sum of ``size`` lane vectors, each with the sign (-1)^parity(index & mask)."""
     total = splat(table, 0.0)
     for i in range(size):
         value = load(table, first + i)
         total = total - value if is_odd(i & mask) else total + value
     return total
+
+
+@kernel
+def sum_half(sums: Any, num_qubits: int, mask: int) -> Any:
+    """The sum of all amplitudes' parts with the sign of ``mask``, which does not cross the split.
+
+    ``sums`` has those of the low bits, each over all high bits, and then those of the high bits.
+    """
+    low = num_qubits // 2
+    half = 1 if mask >> low else 0
+    size = 1 << (num_qubits - low if half else low)
+    return _signed_sum(sums, half << low, size, mask >> (half * low))
 
 
 @kernel
@@ -176,8 +196,7 @@ def unapply_phases(
                 store(lam, 2 * x, c * f - t * g)
                 store(lam, 2 * x + 1, c * g + t * f)
             store(slopes, columns[k], load(slopes, columns[k]) + half * slope)
-    _fill_table(scratch, 0, 0, low, True, sites, columns, turns)
-    _fill_table(scratch, 2 * lows, low, num_qubits - low, False, sites, columns, turns)
+    _fill_tables(scratch, num_qubits, sites, columns, turns)
     sums = zero_vectors(lows + highs, psi.size >> (num_qubits + 1), psi)
     for h in range(highs):
         p, q = load(scratch, 2 * (lows + h)), load(scratch, 2 * (lows + h) + 1)
@@ -201,8 +220,5 @@ def unapply_phases(
         store(sums, lows + h, high_sum)
     for k in range(sites.size):
         if not _crosses(sites[k], low):
-            if sites[k] >> low:
-                slope = signed_sum(sums, lows, highs, sites[k] >> low)
-            else:
-                slope = signed_sum(sums, 0, lows, sites[k])
+            slope = sum_half(sums, num_qubits, sites[k])
             store(slopes, columns[k], load(slopes, columns[k]) + half * slope)

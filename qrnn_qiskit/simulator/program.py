@@ -73,6 +73,7 @@ class PauliProgram(NamedTuple):
         term: (entries,) its place in the output.
         matrix: (K, S) from the values of the strings to those of the observables; (0, 0) where
             each observable is one string with the factor 1.
+        transposed: (S, K), its transpose.
     """
 
     num_strings: int
@@ -85,6 +86,7 @@ class PauliProgram(NamedTuple):
     power: Integers
     term: Integers
     matrix: Any
+    transposed: Any
 
 
 def _integers(values: Sequence[int]) -> Integers:
@@ -209,6 +211,7 @@ def compile_paulis(
         power=_integers([(flip & z_mask).bit_count() % 4 for flip, z_mask, _ in entries]),
         term=_integers([term for _, _, term in entries]),
         matrix=np.ascontiguousarray(matrix),
+        transposed=np.ascontiguousarray(matrix.T),
     )
 
 

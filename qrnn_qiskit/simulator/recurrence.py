@@ -1,8 +1,9 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
-(the derivative of the loss by the amplitudes). Memory is inputs, angles, readouts and controller
-activations of all steps with their derivatives, and three states whatever the number of steps.
+(the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines
+(for whole blocks of sequences), readouts and controller activations of all steps with their
+derivatives, and three states whatever the number of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.
@@ -10,20 +11,19 @@ a short sequence costs little more than the few torch operations around it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.draws import Draws
-from qrnn_qiskit.simulator.engine import Simulator
-from qrnn_qiskit.simulator.lanes import allocate_pair
+from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
+from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
 _KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
-_NO_RESIDUAL = np.zeros((0, 0))
 
 
 class ControllerWeights(NamedTuple):
@@ -66,7 +66,7 @@ def run_recurrence(
     simulator: Simulator,
     weights: ControllerWeights,
     x: Tensor,
-    readouts: Tensor,
+    readouts: Tensor | None,
     vector: Tensor | None,
     ends: list[int] | None,
 ) -> Recurrence:
@@ -76,16 +76,35 @@ def run_recurrence(
         simulator: The compiled step.
         weights: The controller.
         x: (B, T, E) inputs.
-        readouts: (B, K) readouts of the first state, the feedback of the first step.
+        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+            |0...0> for None.
         vector: (B, 2^n) complex first states, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
+
+    Raises:
+        TypeError, ValueError: A weight or a part of the state does not fit the inputs.
     """
-    output, vector, theta = _Recurrence.apply(simulator, ends, vector, x, readouts, *weights)
-    if ends is None:
-        final = output[:, -1].clone()  # a state is of its own: who changes the output keeps it
-    else:
-        final = output[torch.arange(len(x)), torch.tensor(ends) - 1]
-    return Recurrence(output, final, vector, theta)
+    keeps = torch.is_grad_enabled()  # inside of a Function it never is
+    return Recurrence(*_Recurrence.apply(simulator, keeps, ends, vector, x, readouts, *weights))
+
+
+def _lay_out_layers(
+    simulator: Simulator, kind: int, width: int, weights: Sequence[Any]
+) -> list[Tensor | None]:
+    """Weights as :class:`ControllerWeights` has them, for inputs of this width."""
+    first = weights[0]
+    rows, seen = first.shape if isinstance(first, Tensor) and first.dim() == 2 else (0, 0)
+    heard = simulator.num_readouts if seen != width else 0
+    units = rows // 2 if kind == GLU else rows
+    layer = {LINEAR: simulator.num_parameters, GLU: 2 * units}.get(kind, units)
+    shapes = [(layer, width + heard), (layer,)]
+    if kind != LINEAR:
+        shapes += [(simulator.num_parameters, units), (simulator.num_parameters,)]
+    laid: list[Tensor | None] = [
+        lay_out(f"the controller's {name}", weight, shape, simulator.dtype)
+        for name, weight, shape in zip(ControllerWeights._fields[2:], weights, shapes, strict=False)
+    ]
+    return laid + [None] * (4 - len(laid))
 
 
 class _Recurrence(torch.autograd.Function):
@@ -93,86 +112,172 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any,
         simulator: Simulator,
+        keeps: bool,
         ends: list[int] | None,
         vector: Tensor | None,
         x: Tensor,
-        readouts: Tensor,
+        readouts: Tensor | None,
         activation: str,
         dropout: float,
-        first: Tensor,
-        first_bias: Tensor,
-        *outer: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        *weights: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        kind = _KINDS[activation]
         batch, steps, width = x.shape
-        network = simulator.make_network(
-            _KINDS[activation],
-            width,
-            first.detach().numpy(),
-            first_bias.detach().numpy(),
-            *(None if weight is None else weight.detach().numpy() for weight in outer),
-        )
-        trace = simulator.allocate_trace(network, batch, steps)
-        trace.inputs[:, :, :width] = x.detach().numpy()
-        if trace.inputs.shape[2] > width:
-            trace.inputs[:, 0, width:] = readouts.detach().numpy()
-        drops = dropout > 0.0 and network.kind != LINEAR
-        if drops:
-            factors = torch.from_numpy(trace.hidden)
+        x = lay_out("x", x, (batch, steps, width), simulator.dtype)
+        fed = simulator.zero_readouts
+        if readouts is not None:
+            shape = (batch, simulator.num_readouts)
+            fed = lay_out("state.readouts", readouts, shape, simulator.dtype)
+        if vector is not None:
+            shape = (batch, 1 << simulator.num_qubits)
+            vector = lay_out("state.vector", vector, shape, simulator.dtype.to_complex())
+        layers = _lay_out_layers(simulator, kind, width, weights)
+        first, first_bias, output, output_bias = layers
+        assert first is not None
+        layer, seen = first.shape
+        units = 0 if output is None else output.shape[1]
+        keeps = keeps and any(ctx.needs_input_grad)
+        drops = dropout > 0.0 and units > 0
+
+        def allocate(size: int, is_needed: bool) -> Tensor | None:
+            return simulator.allocate((batch * steps, size)) if is_needed else None
+
+        inputs = allocate(seen, keeps)
+        slope = allocate(layer, keeps and units > 0)
+        hidden = allocate(units, drops or (keeps and units > 0))
+        if drops and hidden is not None:
+            factors = hidden.view(batch, steps, units)
             factors.copy_(Draws().keep(steps, factors[:, 0], dropout).transpose(0, 1))
-        states = simulator.pack(vector, batch)
-        last_steps = np.full(batch, steps) if ends is None else np.asarray(ends, np.int64)
-        last = np.empty((batch, 2 << simulator.num_qubits), simulator.real)
-        simulator.run(states, _NO_RESIDUAL, network, last_steps, trace, last, drops)
-        ctx.simulator, ctx.network, ctx.ends = simulator, network, last_steps
+        theta = simulator.allocate((batch, steps, simulator.num_parameters))
+        values = simulator.allocate((batch, steps, simulator.num_readouts))
+        last_steps = None if ends is None else torch.tensor(ends, device="cpu")
+        turns = simulator.allocate_turns(batch, steps) if keeps else None
+        states = simulator.allocate_states(batch)
+        final = simulator.allocate((batch, simulator.num_readouts))
+        last = simulator.allocate_vector(batch)
+        run = Forward(
+            threads=simulator.count_threads(batch, steps),
+            kind=kind,
+            batch=batch,
+            steps=steps,
+            angles=simulator.num_parameters,
+            readouts=simulator.num_readouts,
+            width=width,
+            heard=seen - width,
+            layer=layer,
+            units=units,
+            first=find(first),
+            output=find(output),
+            ends=find(last_steps),
+            slope=find(slope),
+            turns=find(turns),
+            states=find(states),
+            origin=ZERO if vector is None else GIVEN_VECTOR,
+            drops=int(drops),
+            x=find(x),
+            first_bias=find(first_bias),
+            output_bias=find(output_bias),
+            rows=len(fed),
+            fed=find(fed),
+            start=find(vector),
+            theta=find(theta),
+            inputs=find(inputs),
+            hidden=find(hidden),
+            values=find(values),
+            final=find(final),
+            vector=find(last),
+        )
+        simulator.run(run)
         ctx.set_materialize_grads(False)
-        theta, *saved, values = map(torch.from_numpy, trace)
         ctx.mark_non_differentiable(theta)
-        # The network is a view of the weights; saved as themselves, torch sees when they change.
-        ctx.save_for_backward(first, outer[0], theta, *saved, torch.from_numpy(states))
-        return values, simulator.view_complex(last), theta
+        if keeps:
+            ctx.simulator, ctx.run, ctx.ends = simulator, run, last_steps
+            # Views of the weights: torch sees when those change, and they stay where a module's
+            # weights are exchanged for those of another dtype.
+            views = (None if weight is None else weight.detach() for weight in (first, output))
+            ctx.save_for_backward(*views, inputs, hidden, slope, turns, states)
+        return values, final, last, theta
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, by_values: Tensor | None, by_vector: Tensor | None, _theta: None
+        ctx: Any,
+        by_values: Tensor | None,
+        by_final: Tensor | None,
+        by_vector: Tensor | None,
+        _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        first, _output, theta, inputs, hidden, slope, states = ctx.saved_tensors
-        simulator, network = ctx.simulator, ctx.network
-        back, adjoint = allocate_pair(tuple(states.shape), simulator.real)
-        back[:] = states.numpy()
-        if by_values is None:
-            by_values = theta.new_zeros(*theta.shape[:2], simulator.num_readouts)
-        by_last = np.zeros((0, 0), simulator.real)
-        if by_vector is not None:
-            by_last = simulator.view_real(by_vector)
-        gradients = simulator.reverse(
-            back,
-            adjoint,
-            _NO_RESIDUAL,
-            network,
-            ctx.ends,
-            theta.numpy(),
-            slope.numpy(),
-            by_values.contiguous().numpy(),
-            by_last,
+        simulator = ctx.simulator
+        first, output, inputs, hidden, slope, turns, states = _lay_out_saved(ctx)
+        # Hooks may have had them elsewhere meanwhile.
+        run = ctx.run._replace(
+            first=find(first),
+            output=find(output),
+            slope=find(slope),
+            turns=find(turns),
+            states=find(states),
         )
-        by_theta, by_layer, by_readouts = map(torch.from_numpy, gradients)
-        _, _, needs_vector, needs_x, needs_readouts, *_ = ctx.needs_input_grad
-        width = network.input_size
+        _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        given = [
+            None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
+        ]
+        back, adjoint = simulator.allocate_pair(run.batch)
+        by_theta = simulator.allocate((run.batch * run.steps, run.angles))
+        by_layer = simulator.allocate((len(by_theta), run.layer)) if run.units else by_theta
+        by_fed = simulator.allocate((run.batch, run.readouts)) if needs_fed and run.heard else None
+        by_start = simulator.allocate_vector(run.batch) if needs_vector else None
+        simulator.reverse(
+            Backward.of(
+                run,
+                back=find(back),
+                adjoint=find(adjoint),
+                by_values=find(given[0]),
+                by_final=find(given[1]),
+                by_vector=find(given[2]),
+                by_theta=find(by_theta),
+                by_layer=find(by_layer),
+                by_fed=find(by_fed),
+                by_start=find(by_start),
+            )
+        )
         return (
             None,
             None,
-            simulator.unpack(adjoint, len(theta)) if needs_vector else None,
-            by_layer @ first[:, :width] if needs_x else None,
-            by_readouts[:, 0] if needs_readouts and width < first.shape[1] else None,
+            None,
+            by_start,
+            _pull_inputs(by_layer, first, run) if needs_x else None,
+            by_fed,
             None,
             None,
             *_pull_layer(by_layer, inputs),
-            *((None, None) if network.kind == LINEAR else _pull_layer(by_theta, hidden)),
+            *(_pull_layer(by_theta, hidden) if run.units else (None, None)),
         )
 
 
+def _lay_out_saved(ctx: Any) -> list[Any]:
+    """What forward saved; hooks may return it in another layout, but not in another dtype."""
+    run, simulator = ctx.run, ctx.simulator
+    rows = run.batch * run.steps
+    shapes = [
+        (run.layer, run.width + run.heard),
+        (run.angles, run.units),
+        (rows, run.width + run.heard),
+        (rows, run.units),
+        (rows, run.layer),
+        simulator.shape_turns(run.batch, run.steps),
+        simulator.shape_states(run.batch),
+    ]
+    return [
+        None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
+        for saved, shape in zip(ctx.saved_tensors, shapes, strict=True)
+    ]
+
+
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by weight and bias of a layer from ``vectors`` (B, T, in) to (B, T, out)."""
-    flat = by_result.flatten(0, 1)
-    return flat.t() @ vectors.flatten(0, 1), flat.sum(0)
+    """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
+    return by_result.t() @ vectors, by_result.sum(0)
+
+
+def _pull_inputs(by_layer: Tensor, first: Tensor, run: Forward) -> Tensor:
+    """The derivative (B, T, E) by the inputs, from that by the first layer."""
+    return (by_layer @ first[:, : run.width]).view(run.batch, run.steps, run.width)

@@ -11,9 +11,23 @@ from typing import Any
 import numpy as np
 
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
-from qrnn_qiskit.simulator.blocks import gather_step, scatter_step, zero_vectors
+from qrnn_qiskit.simulator.blocks import (
+    add_rows,
+    gather_rows,
+    gather_step,
+    scatter_rows,
+    scatter_step,
+    zero_vectors,
+)
 from qrnn_qiskit.simulator.compilation import entry_point, kernel
-from qrnn_qiskit.simulator.lanes import load, splat, square_root, store
+from qrnn_qiskit.simulator.handover import (
+    CARRIED,
+    GIVEN_VECTOR,
+    open_paulis,
+    open_program,
+    view,
+)
+from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, load, splat, square_root, store
 from qrnn_qiskit.simulator.network import (
     GIVEN,
     LINEAR,
@@ -22,6 +36,7 @@ from qrnn_qiskit.simulator.network import (
     apply_layer,
     drop,
     pull_hidden,
+    transpose,
 )
 from qrnn_qiskit.simulator.paulis import (
     normalize,
@@ -39,236 +54,210 @@ _NORM_STEPS = 8
 
 
 @kernel
-def _any_ends(ends: Any, step: int, first: int, lanes: int) -> bool:
-    """Whether a sequence of the block has just had its last step."""
+def _find_ends(given: Any, is_given: bool, steps: int, first: int, lanes: int) -> Any:
+    """(sequences of the block,) the last valid step of each, counted from 1."""
+    ends = np.empty(min(lanes, given.size - first), np.int64)
+    for lane in range(ends.size):
+        ends[lane] = given[first + lane] if is_given else steps
+    return ends
+
+
+@kernel
+def _any_ends(ends: Any, end: int) -> bool:
+    """Whether a sequence of the block ends with step ``end``."""
     count = 0
-    for lane in range(min(lanes, ends.size - first)):
-        count += ends[first + lane] == step + 1
+    for each in ends:
+        count += each == end
     return count > 0
 
 
 @kernel
-def _open_residual(residual: Any, block: int, columns: int, lanes: int) -> Any:
-    return residual[block] if residual.size else np.zeros(columns * lanes)
+def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
+    if run.residual:
+        return view(doubles, run.residual, (block + 1, size))[block]
+    return np.zeros(size)
 
 
 @entry_point
-def run_sequences(
-    threads: int,
-    program: Any,
-    paulis: Any,
-    network: Any,
-    drops: bool,
-    psi: Any,
-    residual: Any,
-    ends: Any,
-    theta: Any,
-    inputs: Any,
-    hidden: Any,
-    slope: Any,
-    values: Any,
-    vector: Any,
-) -> None:
+def run_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
     """Run all steps of all sequences.
 
     Args:
-        threads: How many threads share the blocks.
-        program: The compiled circuit of a step.
-        paulis: The compiled observables.
-        network: Weights of the controller.
-        drops: Whether ``hidden`` holds dropout factors.
-        psi: (blocks, 2^n * 2 * lanes) states, moved on in place.
-        residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`; (0, 0) where
-            no other call goes on with them.
-        ends: (B,) last valid step of each sequence, counted from 1.
-        theta: (B, T, P) angles in radians, written; read where they are given.
-        inputs: (B, T, E + K) what the controller sees, [x ; readouts of the step before], or
-            (B, T, E) where it does not see readouts; those of all steps but the first are written.
-            (0, 0, 0) for given angles.
-        hidden: (B, T, H) dropout factors or nothing, then the hidden layer; (0, 0, 0) without one.
-        slope: (B, T, W) derivative of the hidden layer by the first one, written; (0, 0, 0) without
-            a hidden layer.
-        values: (B, T, K) readouts, written.
-        vector: (B, 2^n * 2) states after each sequence's last valid step, written.
+        table: The circuit and the observables, see :func:`.handover.list_addresses`.
+        doubles: Any float64 array.
+        like: (0,) of the states' dtype.
+        run: A :class:`.handover.Forward`.
     """
-    arguments = (
-        program,
-        paulis,
-        network,
-        drops,
-        psi,
-        residual,
-        ends,
-        theta,
-        inputs,
-        hidden,
-        slope,
-        values,
-        vector,
-    )
-    share_blocks(_run_block, psi.shape[0], threads, arguments)
+    program, paulis = open_program(table, doubles, like), open_paulis(table, like)
+    lanes = VECTOR_BYTES // like.itemsize
+    arguments = (program, paulis, table, doubles, like, run)
+    share_blocks(_run_block, (run.batch + lanes - 1) // lanes, run.threads, arguments)
 
 
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
-    program, paulis, network, drops, states, residual, ends = arguments[:7]
-    theta, inputs, hidden, slope, values, vector = arguments[7:]
-    psi = states[block]
+    program, paulis, table, doubles, like, run = arguments
     n = program.num_qubits
-    lanes = psi.size >> (n + 1)
+    lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
-    count = min(lanes, theta.shape[0] - first)
-    turns = zero_vectors(2 * program.offset.size, lanes, psi)
-    scratch = zero_vectors(scratch_vectors(n), lanes, psi)
-    rest = _open_residual(residual, block, program.offset.size, lanes)
-    strings = zero_vectors(paulis.matrix.shape[1], lanes, psi)
-    angles = zero_vectors(theta.shape[2], lanes, psi)
-    units = zero_vectors(hidden.shape[2], lanes, psi)
-    layer = zero_vectors(slope.shape[2], lanes, psi)
-    steep = zero_vectors(slope.shape[2], lanes, psi)
+    size = lanes << (n + 1)
+    batch, steps = run.batch, run.steps
+    psi = view(like, run.states, (block + 1, size))[block]
+    theta = view(like, run.theta, (batch, steps, run.angles))
+    x = view(like, run.x, (batch, steps, run.width))
+    fed = view(like, run.fed, (run.rows, run.readouts))
+    inputs = view(like, run.inputs, (batch, steps, run.width + run.heard))
+    hidden = view(like, run.hidden, (batch, steps, run.units))
+    slope = view(like, run.slope, (batch, steps, run.layer))
+    values = view(like, run.values, (batch, steps, run.readouts))
+    final = view(like, run.final, (batch, run.readouts))
+    vector = view(like, run.vector, (batch, 2 << n))
+    weight = view(like, run.first, (run.layer, run.width + run.heard))
+    bias = view(like, run.first_bias, (run.layer,))
+    output = view(like, run.output, (run.angles, run.units))
+    output_bias = view(like, run.output_bias, (run.angles,))
+    given = view(table, run.ends, (batch,))
+    ends = _find_ends(given, run.ends != 0, steps, first, lanes)
+    columns = program.offset.size
+    turns = zero_vectors(2 * columns, lanes, like)
+    kept = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
+    scratch = zero_vectors(scratch_vectors(n), lanes, like)
+    rest = _open_residual(run, doubles, block, columns * lanes)
+    strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
+    angles = zero_vectors(run.angles, lanes, like)
+    units, masks = zero_vectors(run.units, lanes, like), zero_vectors(run.units, lanes, like)
+    layer = zero_vectors(run.layer, lanes, like)
+    steep = zero_vectors(run.layer, lanes, like)
     # The readouts are where the controller of the next step sees them.
-    heard = network.first.shape[1] - network.input_size
-    width = inputs.shape[2] - heard
-    seen = zero_vectors(width + values.shape[2], lanes, psi)
-    x, read = seen[: width * lanes], seen[width * lanes :]
-    known = seen[: (width + heard) * lanes]
-    if heard:
-        gather_step(inputs, 0, first, lanes, width, read)
-    for step in range(theta.shape[1]):
-        if network.kind == GIVEN:
-            gather_step(theta, step, first, lanes, 0, angles)
+    seen = zero_vectors(run.width + run.readouts, lanes, like)
+    new, read = seen[: run.width * lanes], seen[run.width * lanes :]
+    known = seen[: (run.width + run.heard) * lanes]
+    if run.origin != CARRIED:
+        if run.origin == GIVEN_VECTOR:
+            gather_rows(view(like, run.start, (batch, 2 << n)), first, lanes, psi)
         else:
-            gather_step(inputs, step, first, lanes, 0, x)
-            if network.kind == LINEAR:
-                apply_layer(network.first, network.first_bias, known, angles)
+            psi[:] = 0.0
+            store(psi, 0, splat(psi, 1.0))
+    if run.heard:
+        gather_rows(fed, first, lanes, read)
+    for step in range(steps):
+        if run.kind == GIVEN:
+            gather_step(theta, step, first, lanes, angles)
+        else:
+            gather_step(x, step, first, lanes, new)
+            if run.inputs:
+                scatter_step(known, step, first, lanes, inputs)
+            if run.kind == LINEAR:
+                apply_layer(weight, bias, known, angles)
             else:
-                apply_layer(network.first, network.first_bias, known, layer)
-                activate(network.kind, layer, units, steep)
-                if drops:
-                    drop(hidden, step, first, lanes, units, steep)
-                scatter_step(units, step, first, lanes, 0, hidden)
-                scatter_step(steep, step, first, lanes, 0, slope)
-                apply_layer(network.output, network.output_bias, units, angles)
-            scatter_step(angles, step, first, lanes, 0, theta)
+                apply_layer(weight, bias, known, layer)
+                activate(run.kind, layer, units, steep)
+                if run.drops:
+                    gather_step(hidden, step, first, lanes, masks)
+                    drop(masks, units, steep)
+                if run.slope:
+                    scatter_step(units, step, first, lanes, hidden)
+                    scatter_step(steep, step, first, lanes, slope)
+                apply_layer(output, output_bias, units, angles)
+            scatter_step(angles, step, first, lanes, theta)
+        if run.turns:
+            turns = kept[step]
         gather_turns(program, angles, turns, rest)
         evolve(program, psi, turns, scratch)
         total = read_observables(psi, n, paulis, strings, read)
-        scatter_step(read, step, first, lanes, 0, values)
-        if heard and step + 1 < theta.shape[1]:
-            scatter_step(read, step + 1, first, lanes, width, inputs)
-        is_end = _any_ends(ends, step, first, lanes)
-        if is_end or step % _NORM_STEPS == 0 or step + 1 == theta.shape[1]:
+        scatter_step(read, step, first, lanes, values)
+        ended = _any_ends(ends, step + 1)
+        if ended or step % _NORM_STEPS == 0 or step + 1 == steps:
             scale_state(psi, 2 << n, splat(psi, 1.0) / square_root(total))
-        if is_end:
-            for i in range(vector.shape[1]):
-                for lane in range(count):
-                    if ends[first + lane] == step + 1:
-                        vector[first + lane, i] = psi[i * lanes + lane]
+        if ended and run.vector:
+            scatter_rows(psi, ends, step + 1, first, vector)
+        if ended and run.final:
+            scatter_rows(read, ends, step + 1, first, final)
 
 
 @entry_point
-def reverse_sequences(
-    threads: int,
-    program: Any,
-    paulis: Any,
-    network: Any,
-    psi: Any,
-    lam: Any,
-    residual: Any,
-    ends: Any,
-    theta: Any,
-    slope: Any,
-    weights: Any,
-    vector: Any,
-    by_theta: Any,
-    by_layer: Any,
-    by_readouts: Any,
-) -> None:
+def reverse_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
     """Undo all steps of all sequences and pull the derivative of the loss back through them.
 
     Args:
-        threads: How many threads share the blocks.
-        program: As in :func:`run_sequences`.
-        paulis: Likewise.
-        network: Likewise.
-        psi: States after the last step; those before the first on return.
-        lam: Derivative of the loss by psi, of the same shape, likewise.
-        residual: As in :func:`run_sequences`, of the way back.
-        ends: As in :func:`run_sequences`.
-        theta: (B, T, P) as :func:`run_sequences` wrote it.
-        slope: Likewise.
-        weights: (B, T, K) derivative of the loss by the readouts.
-        vector: (B, 2^n * 2) derivative of the loss by the states at ``ends``, or (0, 0).
-        by_theta: (B, T, P) derivative by the angles, written.
-        by_layer: (B, T, W) derivative by the first layer, written; (0, 0, 0) without a hidden
-            layer.
-        by_readouts: (B, 1, K) derivative by the readouts that the first step was fed with, written.
+        table: As in :func:`run_sequences`.
+        doubles: Likewise.
+        like: Likewise.
+        run: A :class:`.handover.Backward`.
     """
-    arguments = (
-        program,
-        paulis,
-        network,
-        psi,
-        lam,
-        residual,
-        ends,
-        theta,
-        slope,
-        weights,
-        vector,
-        by_theta,
-        by_layer,
-        by_readouts,
-    )
-    share_blocks(_reverse_block, psi.shape[0], threads, arguments)
+    program, paulis = open_program(table, doubles, like), open_paulis(table, like)
+    lanes = VECTOR_BYTES // like.itemsize
+    arguments = (program, paulis, table, like, run)
+    share_blocks(_reverse_block, (run.batch + lanes - 1) // lanes, run.threads, arguments)
 
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, paulis, network, states, adjoints, residual, ends = arguments[:7]
-    theta, slope, weights, vector, by_theta, by_layer, by_readouts = arguments[7:]
-    psi, lam = states[block], adjoints[block]
+    program, paulis, table, like, run = arguments
     n = program.num_qubits
-    lanes = psi.size >> (n + 1)
+    lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
-    count = min(lanes, theta.shape[0] - first)
-    turns = zero_vectors(2 * program.offset.size, lanes, psi)
-    scratch = zero_vectors(scratch_vectors(n), lanes, psi)
-    slopes = zero_vectors(program.offset.size, lanes, psi)
-    rest = _open_residual(residual, block, program.offset.size, lanes)
-    strings = zero_vectors(paulis.matrix.shape[1], lanes, psi)
-    pull = zero_vectors(weights.shape[2], lanes, psi)
-    fed = zero_vectors(weights.shape[2], lanes, psi)
-    angles = zero_vectors(theta.shape[2], lanes, psi)
-    units = zero_vectors(network.output.shape[1], lanes, psi)
-    steep = zero_vectors(slope.shape[2], lanes, psi)
-    layer = zero_vectors(by_layer.shape[2], lanes, psi)
-    for step in range(theta.shape[1] - 1, -1, -1):
-        if vector.size and _any_ends(ends, step, first, lanes):
-            for i in range(vector.shape[1]):
-                for lane in range(count):
-                    if ends[first + lane] == step + 1:
-                        lam[i * lanes + lane] += vector[first + lane, i]
-        gather_step(weights, step, first, lanes, 0, pull)
-        for i in range(weights.shape[2]):
-            store(pull, i, load(pull, i) + load(fed, i))
+    size = lanes << (n + 1)
+    batch, steps = run.batch, run.steps
+    psi = view(like, run.back, (block + 1, size))[block]
+    lam = view(like, run.adjoint, (block + 1, size))[block]
+    columns = program.offset.size
+    turns = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
+    slope = view(like, run.slope, (batch, steps, run.layer))
+    by_values = view(like, run.by_values, (batch, steps, run.readouts))
+    by_final = view(like, run.by_final, (batch, run.readouts))
+    by_vector = view(like, run.by_vector, (batch, 2 << n))
+    by_theta = view(like, run.by_theta, (batch, steps, run.angles))
+    by_layer = view(like, run.by_layer, (batch, steps, run.layer))
+    weight = view(like, run.first, (run.layer, run.width + run.heard))
+    by_feedback = transpose(weight, run.heard)
+    by_units = transpose(view(like, run.output, (run.angles, run.units)), run.units)
+    given = view(table, run.ends, (batch,))
+    ends = _find_ends(given, run.ends != 0, steps, first, lanes)
+    scratch = zero_vectors(scratch_vectors(n), lanes, like)
+    slopes = zero_vectors(columns, lanes, like)
+    strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
+    pull = zero_vectors(run.readouts, lanes, like)
+    fed = zero_vectors(run.readouts, lanes, like)
+    angles = zero_vectors(run.angles, lanes, like)
+    units = zero_vectors(run.units, lanes, like)
+    steep = zero_vectors(run.layer, lanes, like)
+    layer = zero_vectors(run.layer, lanes, like)
+    if run.states:
+        last = view(like, run.states, (block + 1, size))[block]
+        for k in range(2 << n):
+            store(psi, k, load(last, k))
+        lam[:] = 0.0
+    for step in range(steps - 1, -1, -1):
+        pull[:] = 0.0
+        if run.by_values:
+            gather_step(by_values, step, first, lanes, pull)
+        if _any_ends(ends, step + 1):
+            if run.by_vector:
+                add_rows(by_vector, ends, step + 1, first, lam)
+            if run.by_final:
+                add_rows(by_final, ends, step + 1, first, pull)
+        for k in range(run.readouts):
+            store(pull, k, load(pull, k) + load(fed, k))
         pull_observables(psi, lam, n, paulis, pull, strings)
-        gather_step(theta, step, first, lanes, 0, angles)
-        gather_turns(program, angles, turns, rest)
         slopes[:] = 0.0
-        unevolve(program, psi, lam, turns, slopes, scratch)
+        unevolve(program, psi, lam, turns[step], slopes, scratch)
         if step % _NORM_STEPS == 0:
             normalize(psi, lam, 1 << n)
         scatter_slopes(program, slopes, angles)
-        scatter_step(angles, step, first, lanes, 0, by_theta)
+        scatter_step(angles, step, first, lanes, by_theta)
         fed[:] = 0.0
-        if network.kind == LINEAR:
-            add_product(network.first[:, network.input_size :].T, angles, fed)
-        elif network.kind != GIVEN:
+        if run.kind == LINEAR:
+            add_product(by_feedback, angles, fed)
+        elif run.kind != GIVEN:
             units[:] = 0.0
-            add_product(network.output.T, angles, units)
-            gather_step(slope, step, first, lanes, 0, steep)
+            add_product(by_units, angles, units)
+            gather_step(slope, step, first, lanes, steep)
             pull_hidden(steep, units, layer)
-            scatter_step(layer, step, first, lanes, 0, by_layer)
-            add_product(network.first[:, network.input_size :].T, layer, fed)
-    scatter_step(fed, 0, first, lanes, 0, by_readouts)
+            scatter_step(layer, step, first, lanes, by_layer)
+            add_product(by_feedback, layer, fed)
+    ends[:] = steps
+    if run.by_fed:
+        scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, run.readouts)))
+    if run.by_start:
+        scatter_rows(lam, ends, steps, first, view(like, run.by_start, (batch, 2 << n)))

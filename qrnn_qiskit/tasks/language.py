@@ -96,6 +96,7 @@ class Language(Task):
         "model.num_qubits": 4,
         "model.num_layers": 2,
         "model.controller_hidden": 32,
+        "model.feedback_gain": 0.1,
         "train.epochs": 5,
         "train.batch_size": 32,
         "train.evaluation_batch_size": 32,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -71,8 +72,10 @@ def test_controllers_must_return_the_dtype_of_the_model() -> None:
 
 
 @pytest.mark.parametrize("place", ["", "layers.0", "layers.1", "layers.3"])
-def test_hooks_of_the_controller_are_called(place: str) -> None:
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_hooks_of_the_controller_are_called(place: str, is_copied: bool) -> None:
     model, x = make(), draw()
+    model = copy.deepcopy(model) if is_copied else model
     plain = model(x)[0]
     hooked = model.controller.get_submodule(place)
     calls = []

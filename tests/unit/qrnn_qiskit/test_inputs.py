@@ -106,7 +106,7 @@ def test_numpy_integers_are_integers() -> None:
 def test_a_batch_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with 64 KiB: 3 states of 4 amplitudes and 128 bytes fit 42 blocks of 8."""
     model = build()
-    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16}.__getitem__)
+    monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: 16 * 4096)
     x = torch.zeros(42 * 8 + 1, 1, 2, dtype=torch.float64)
     model(x[:-1])
     with pytest.raises(ValueError, match=r"64\.5 KiB.*43 block\(s\).*has 64 KiB.*smaller batch"):

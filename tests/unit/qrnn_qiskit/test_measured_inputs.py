@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -115,7 +114,7 @@ def test_a_batch_that_does_not_fit_is_refused(
     model = build(num_trajectories=num_trajectories)
     x = torch.zeros(8, 40, 2, dtype=torch.float64)
     model(x)
-    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16}.__getitem__)
+    monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: 16 * 4096)
     model.check_memory(1, 1)
     with torch.no_grad():
         model(x[:1])
@@ -127,8 +126,7 @@ def test_training_checks_the_memory_before_it_writes(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = resolve_config("digits", {"readout": "measured"})
-    sysconf = os.sysconf
-    monkeypatch.setattr("os.sysconf", lambda n: 512 if n == "SC_PHYS_PAGES" else sysconf(n))
+    monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: 512 * 4096)
     with pytest.raises(ValueError, match="in measured mode needs"):
         create_run(tmp_path / "run", config)
     assert not list(tmp_path.iterdir())

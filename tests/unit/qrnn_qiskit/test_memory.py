@@ -46,7 +46,8 @@ def test_growth_is_inputs_angles_readouts_activations_and_their_derivatives() ->
     angles, readouts, growth = (int(number) for number in result.stdout.split())
     activations = (WIDTH + readouts) + 2 * HIDDEN  # [x ; z], first layer before and after GELU
     derivatives = angles + readouts + HIDDEN
-    per_step = 4 * BATCH * (WIDTH + angles + readouts + activations + derivatives)
+    turns = 2 * angles  # a cosine and a sine of each
+    per_step = 4 * BATCH * (WIDTH + angles + turns + readouts + activations + derivatives)
     allowed = (LONG - SHORT) * per_step
     state_bytes = BATCH * 2**QUBITS * 8
     assert (LONG - SHORT) * state_bytes > 5 * allowed, "one state a step would go unnoticed"

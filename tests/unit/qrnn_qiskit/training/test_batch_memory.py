@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ def test_a_batch_beyond_memory_is_refused_and_nothing_written(
 ) -> None:
     config = configure()
     one_block = 3 * 128 << config.model.num_qubits
-    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": one_block}.__getitem__)
+    monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: one_block)
     with pytest.raises(ValueError, match="Take fewer qubits or a smaller batch"):
         create_run(tmp_path / "run", config)
     assert list(tmp_path.iterdir()) == []
