@@ -68,7 +68,8 @@ class QRNN(RecurrentModel):
         reset_state: An ablation of expectation mode: every step begins with |0...0>, so that only
             the readouts remember. On the simulator alone.
         engine: What simulates the modes without measurements: "auto", the compiled kernels on the
-            CPU and torch on any other device; or "torch" on the CPU too, to check one by the other.
+            CPU and on GPUs (there by Triton, for the standard controller) and torch elsewhere; or
+            "torch" everywhere, to check one by the other.
         dtype: torch.float32 or torch.float64; torch's default dtype unless given.
         device: Of parameters, inputs and states, as ``model.to(device)`` sets it later; measured
             mode and replays on devices take the CPU.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
 import torch
 from qiskit.circuit import QuantumCircuit
@@ -13,6 +16,7 @@ from qrnn_qiskit.controller import Controller
 from qrnn_qiskit.core import Core, Run, check_dtype, keep_precision, require_cpu, runs_compiled
 from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.gpu import has_kernels
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_memory
 from qrnn_qiskit.replay import Replay, replay
@@ -28,7 +32,12 @@ from qrnn_qiskit.simulator import (
 )
 from qrnn_qiskit.simulator.blocks import count_blocks
 
+if TYPE_CHECKING:
+    from qrnn_qiskit.gpu.engine import KernelSimulator
+
 __all__ = ["UnitaryCore"]
+
+_Placed = TypeVar("_Placed", "DenseSimulator", "KernelSimulator")
 
 
 class UnitaryCore(Core):
@@ -39,7 +48,8 @@ class UnitaryCore(Core):
         readout: The K observables read after each step.
         has_feedback: Whether the controller sees the readouts of the step before.
         resets_state: Whether every step begins with |0...0>, so that only the readouts remember.
-        engine: "auto", compiled on the CPU and torch elsewhere; or "torch", everywhere.
+        engine: "auto", compiled on the CPU and on GPUs, torch where neither is; or "torch",
+            everywhere.
     """
 
     def __init__(
@@ -60,7 +70,7 @@ class UnitaryCore(Core):
         self.replay = Replay(ansatz, readout.observables)
         self.engine = engine
         self._simulator: Simulator | None = None
-        self._dense: DenseSimulator | None = None
+        self._placed: DenseSimulator | KernelSimulator | None = None
 
     def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
         """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
@@ -92,12 +102,15 @@ class UnitaryCore(Core):
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
         with keep_precision(x.device):
             is_known = type(controller) is Controller and controller.is_untouched
-            if self.engine == "torch" or x.device.type != "cpu":
-                dense = self._arrange(x.dtype, x.device)
+            is_fused = is_known and not self.resets_state and self.engine != "torch"
+            if is_fused and has_kernels(x.device):
+                recurrence = self._run_kernels(controller, x, state, ends)
+            elif self.engine == "torch" or x.device.type != "cpu":
+                dense = self._place(DenseSimulator, x.dtype, x.device)
                 recurrence = self._run_stepwise(dense, controller, x, state, ends)
-            elif is_known and not self.resets_state:
-                assert isinstance(controller, Controller)
-                recurrence = self._run_fused(self._compile(x.dtype), controller, x, state, ends)
+            elif is_fused:
+                simulator = self._compile(x.dtype)
+                recurrence = self._run_fused(run_recurrence, simulator, controller, x, state, ends)
             else:
                 recurrence = self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
         output, readouts, vector, angles = recurrence
@@ -130,26 +143,36 @@ class UnitaryCore(Core):
             self._simulator = Simulator(self.ansatz.circuit, names, self.readout.observables, dtype)
         return self._simulator
 
-    def _arrange(self, dtype: torch.dtype, device: torch.device) -> DenseSimulator:
-        dense = self._dense
-        if dense is None or (dense.dtype, dense.device) != (dtype, device):
+    def _place(self, kind: type[_Placed], dtype: torch.dtype, device: torch.device) -> _Placed:
+        placed = self._placed
+        if not isinstance(placed, kind) or (placed.dtype, placed.device) != (dtype, device):
             check_dtype(dtype)
             names = [parameter.name for parameter in self.ansatz.parameters]
-            observables = self.readout.observables
-            dense = DenseSimulator(self.ansatz.circuit, names, observables, dtype, device)
-            self._dense = dense
-        return dense
+            placed = kind(self.ansatz.circuit, names, self.readout.observables, dtype, device)
+            self._placed = placed
+        return placed
+
+    def _run_kernels(
+        self, controller: nn.Module, x: Tensor, state: HiddenState | None, ends: list[int] | None
+    ) -> Recurrence:
+        from qrnn_qiskit.gpu.engine import KernelSimulator  # Triton is not everywhere
+        from qrnn_qiskit.gpu.recurrence import run_recurrence as run_on_gpu
+
+        simulator = self._place(KernelSimulator, x.dtype, x.device)
+        return self._run_fused(run_on_gpu, simulator, controller, x, state, ends)
 
     def _run_fused(
         self,
-        simulator: Simulator,
-        controller: Controller,
+        run: Callable[..., Recurrence],
+        simulator: Simulator | KernelSimulator,
+        controller: nn.Module,
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
     ) -> Recurrence:
+        assert isinstance(controller, Controller)
         readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
-        return run_recurrence(simulator, controller.weights(), x, readouts, vector, ends)
+        return run(simulator, controller.weights(), x, readouts, vector, ends)
 
     def _run_stepwise(
         self,

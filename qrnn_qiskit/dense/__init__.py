@@ -1,8 +1,10 @@
-"""Exact simulation by plain torch operations: the engine for GPUs, on any device that torch has.
+"""Exact simulation by plain torch operations, on any device that torch has.
 
-The same circuit as in :mod:`qrnn_qiskit.simulator`, lowered and scheduled alike, in few large
-operations: all matrices of a step at once, then one batched matrix product for each group of
-qubits. Backward undoes the steps, so memory does not grow with their number.
+On a GPU it runs what the kernels of :mod:`qrnn_qiskit.gpu` do not: controllers of one's own,
+resets, and everything where there is no Triton. The same circuit as in
+:mod:`qrnn_qiskit.simulator`, lowered and scheduled alike, in few large operations: all matrices of
+a step at once, then one batched matrix product for each group of qubits. Backward undoes the steps,
+so memory does not grow with their number.
 """
 
 from qrnn_qiskit.dense.evolution import DenseEvolution

@@ -114,7 +114,8 @@ class ModelConfig(Section):
     angle_gain: float = Field(1.0, description="factor on the initial output layer")
     reset_state: bool = Field(False, description="ablation: |0...0> before every step")
     engine: str = Field(
-        "auto", description="auto: compiled on the CPU, torch on a GPU; torch: on the CPU too"
+        "auto",
+        description="auto: compiled kernels on CPU and GPU; torch: its operations",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
 

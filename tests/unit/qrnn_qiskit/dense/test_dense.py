@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterVector
-from qiskit.quantum_info import SparsePauliOp, Statevector
+from engines import (
+    TOLERANCES,
+    WIDTH,
+    build_custom,
+    differentiate,
+    find_difference,
+    list_wide,
+    make_model,
+)
+from qiskit.quantum_info import Statevector
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.dense import DenseSimulator
-from qrnn_qiskit.hidden_state import HiddenState
 
-BATCH, STEPS, WIDTH = 5, 7, 3
-LENGTHS = torch.tensor([7, 3, 1, 5, 7])
-TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+BATCH = 5
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch.cuda.is_available() is False: no GPU here"
 )
-
-
-def build_custom() -> QuantumCircuit:
-    """Every kind of primitive, an angle used twice, and a qubit without a gate."""
-    theta = ParameterVector("theta", 5)
-    circuit = QuantumCircuit(4, global_phase=0.3)
-    circuit.h(0)
-    circuit.ry(2 * theta[0] + 0.1, 1)
-    circuit.crx(theta[1], 0, 2)
-    circuit.cx(2, 0)
-    circuit.rzz(theta[2], 0, 1)
-    circuit.cu(theta[3], theta[0], 0.2, theta[4], 1, 2)
-    circuit.swap(0, 1)
-    return circuit
-
-
-def list_wide(num_qubits: int) -> list[SparsePauliOp]:
-    """Observables with strings across groups of qubits."""
-    middle = num_qubits - 2
-    return [
-        SparsePauliOp(["X" * num_qubits, "I" * (num_qubits - 1) + "Y"], [0.5, 0.2]),
-        SparsePauliOp("Z" + "I" * middle + "Z"),
-        SparsePauliOp("Y" + "Z" * middle + "X"),
-    ]
 
 
 SIZES = [pytest.param({"num_qubits": n}, id=f"n={n}") for n in range(1, 9)]
@@ -67,41 +46,11 @@ KINDS = [
 
 def make_twins(dtype: torch.dtype, arguments: dict[str, Any]) -> tuple[QRNN, QRNN]:
     """The same model on both engines."""
-    torch.manual_seed(0)
-    arguments = {"num_layers": 2, "controller_hidden": 6} | arguments
-    compiled = QRNN(WIDTH, dtype=dtype, **arguments)
-    plain = QRNN(WIDTH, dtype=dtype, engine="torch", **arguments)
-    plain.load_state_dict(compiled.state_dict())
-    return compiled, plain
-
-
-def differentiate(model: QRNN, device: str = "cpu") -> list[Tensor]:
-    """Outputs, states and gradients by inputs, first state and weights."""
-    dtype, amplitudes = model.dtype, 1 << model.num_qubits
-    random = torch.Generator().manual_seed(1)
-
-    def draw(*shape: int, dtype: torch.dtype = dtype) -> Tensor:
-        return torch.randn(*shape, generator=random, dtype=dtype)
-
-    vector = draw(BATCH, amplitudes, dtype=dtype.to_complex())
-    start = [draw(BATCH, STEPS, WIDTH), vector / vector.norm(dim=1, keepdim=True)]
-    start += [torch.full((BATCH, model.num_readouts), 0.1, dtype=dtype)]
-    x, vector, readouts = (each.to(device).requires_grad_() for each in start)
-    output, state = model(x, HiddenState(readouts, vector=vector), LENGTHS)
-    assert state.vector is not None
-    loss = (output * draw(*output.shape).to(device)).sum() + state.readouts.square().sum()
-    pulls = draw(*state.vector.shape, dtype=state.vector.dtype).to(device)
-    loss = loss + (state.vector * pulls).real.sum()
-    sources = [x, vector, readouts, *model.parameters()]
-    gradients = torch.autograd.grad(loss, sources, allow_unused=True)
-    found = [output, state.vector, state.readouts, *gradients]
-    return [each.detach().cpu() for each in found if each is not None]
+    return make_model(dtype, **arguments), make_model(dtype, engine="torch", **arguments)
 
 
 def require_close(found: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
-    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
-        scale = max(1.0, float(other.abs().max()))
-        assert float((one - other).abs().max()) < TOLERANCES[dtype] * scale, number
+    assert find_difference(found, expected) < TOLERANCES[dtype]
 
 
 @pytest.mark.parametrize("arguments", [*SIZES, *KINDS])
@@ -117,9 +66,8 @@ def test_both_engines_agree(dtype: torch.dtype, arguments: dict[str, Any]) -> No
 def test_a_gpu_agrees_with_the_compiled_kernels(
     dtype: torch.dtype, arguments: dict[str, Any]
 ) -> None:
-    compiled, _ = make_twins(dtype, arguments)
-    moved = copy.deepcopy(compiled).to("cuda")
-    require_close(differentiate(moved, "cuda"), differentiate(compiled), dtype)
+    compiled, plain = make_twins(dtype, arguments)
+    require_close(differentiate(plain.to("cuda"), "cuda"), differentiate(compiled), dtype)
 
 
 def test_a_step_is_qiskits_state_vector() -> None:
