@@ -16,12 +16,9 @@ from torch.autograd.function import once_differentiable
 from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.gpu.arrays import Network, Trace
 from qrnn_qiskit.gpu.engine import KernelSimulator
-from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
-from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence
+from qrnn_qiskit.simulator.recurrence import KINDS, ControllerWeights, Recurrence, pull_layer
 
 __all__ = ["run_recurrence"]
-
-_KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
 
 
 def run_recurrence(
@@ -72,7 +69,7 @@ class _Recurrence(torch.autograd.Function):
         output_bias: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         batch, steps, width = x.shape
-        kind = _KINDS[activation]
+        kind = KINDS[activation]
         network = _describe(width, first, output)
         forward = network._replace(
             first=first.detach().t().contiguous(),
@@ -132,8 +129,12 @@ class _Recurrence(torch.autograd.Function):
             by_readouts if needs_readouts and network.num_heard else None,
             None,
             None,
-            *_pull_layer(by_layer, inputs),
-            *((None, None) if hidden is None else _pull_layer(by_theta, hidden)),
+            *pull_layer(by_layer.flatten(0, 1), inputs.flatten(0, 1)),
+            *(
+                (None, None)
+                if hidden is None
+                else pull_layer(by_theta.flatten(0, 1), hidden.flatten(0, 1))
+            ),
         )
 
 
@@ -150,9 +151,3 @@ def _describe(input_size: int, first: Tensor, output: Tensor | None) -> Network:
         output=None,
         output_bias=None,
     )
-
-
-def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by weight and bias of a layer from ``vectors`` (B, T, in) to (B, T, out)."""
-    flat = by_result.flatten(0, 1)
-    return flat.t() @ vectors.flatten(0, 1), flat.sum(0)

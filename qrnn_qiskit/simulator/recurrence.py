@@ -23,7 +23,8 @@ from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
-_KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
+# Of activations, as the kernels have them.
+KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
 
 
 class ControllerWeights(NamedTuple):
@@ -121,7 +122,7 @@ class _Recurrence(torch.autograd.Function):
         dropout: float,
         *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        kind = _KINDS[activation]
+        kind = KINDS[activation]
         batch, steps, width = x.shape
         x = lay_out("x", x, (batch, steps, width), simulator.dtype)
         fed = simulator.zero_readouts
@@ -249,8 +250,8 @@ class _Recurrence(torch.autograd.Function):
             by_fed,
             None,
             None,
-            *_pull_layer(by_layer, inputs),
-            *(_pull_layer(by_theta, hidden) if run.units else (None, None)),
+            *pull_layer(by_layer, inputs),
+            *(pull_layer(by_theta, hidden) if run.units else (None, None)),
         )
 
 
@@ -273,7 +274,7 @@ def _lay_out_saved(ctx: Any) -> list[Any]:
     ]
 
 
-def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+def pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
     return by_result.t() @ vectors, by_result.sum(0)
 
