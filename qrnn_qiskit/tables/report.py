@@ -16,7 +16,7 @@ from qrnn_qiskit.tables.statistics import (
     measure_others,
 )
 
-__all__ = ["HEADER", "draw_table", "tabulate_rows", "write_report"]
+__all__ = ["HEADER", "RUN_HEADER", "draw_table", "list_runs", "tabulate_rows", "write_report"]
 
 HEADER = (
     "task",
@@ -31,6 +31,21 @@ HEADER = (
     "s/epoch",
     "peak MiB",
     "verdict",
+)
+RUN_HEADER = (
+    "task",
+    "model",
+    "role",
+    "learning_rate",
+    "seed",
+    "metric",
+    "test",
+    "validation",
+    "parameters",
+    "parameters_with_head",
+    "epochs",
+    "seconds_per_epoch",
+    "diverged",
 )
 _COLOURS = {
     "candidate": "#0072B2",
@@ -71,14 +86,18 @@ def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
 
 
 def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path]:
-    """Write table.md, table.csv and table.png into the folder; returns their paths."""
+    """Write table.md, table.csv, runs.csv and table.png into the folder; returns their paths."""
     lines = tabulate_rows(rows)
     marked = [f"# {title}", ""] + ([note, ""] if note else [])
     marked += ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
     marked += ["| " + " | ".join(line) + " |" for line in lines]
-    margins = {row.pair.task.name: (row.pair.task.margin, row.pair.headline) for row in rows}
+    margins = dict.fromkeys(
+        f"{pair.task.name} {pair.task.margin:g} ({pair.headline}, "
+        f"{'higher' if pair.higher_is_better else 'lower'} is better)"
+        for pair in (row.pair for row in rows)
+    )
     marked += ["", "Mean of the test sequences and half of its 95 % interval over seeds. Margins:"]
-    marked[-1] += " " + ", ".join(f"{t} {m:g} ({h})" for t, (m, h) in margins.items()) + "."
+    marked[-1] += " " + ", ".join(margins) + "."
     others = [(row, name, spread) for row in rows for name, spread in measure_others(row).items()]
     if others:
         marked += ["", "| task | model | metric | test |", "| --- | --- | --- | --- |"]
@@ -95,8 +114,36 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
     (out / "table.md").write_text("\n".join(marked) + "\n", encoding="utf-8")
     with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *lines])
+    with (out / "runs.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([RUN_HEADER, *list_runs(rows)])
     draw_table(rows, title).savefig(out / "table.png", dpi=150)
-    return [out / "table.md", out / "table.csv", out / "table.png"]
+    return [out / name for name in ("table.md", "table.csv", "runs.csv", "table.png")]
+
+
+def list_runs(rows: list[Row]) -> list[tuple[object, ...]]:
+    """Every seed of the rows with its numbers, in the order of ``RUN_HEADER``; no text in them.
+
+    A run that diverged has no values of its metric.
+    """
+    return [
+        (
+            row.pair.task.name,
+            row.pair.model.name,
+            row.pair.model.role,
+            row.rate,
+            seed,
+            row.pair.headline,
+            result.test.get(row.pair.headline),
+            result.validation.get(row.pair.headline),
+            result.parameters,
+            result.parameters + result.shared_parameters,
+            result.epochs,
+            result.seconds_per_epoch,
+            result.diverged,
+        )
+        for row in rows
+        for seed, result in zip(row.pair.seeds, row.results, strict=True)
+    ]
 
 
 def draw_table(rows: list[Row], title: str) -> Figure:

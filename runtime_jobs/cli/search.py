@@ -106,7 +106,7 @@ def _print_front(search: Search) -> None:
     ):
         chosen = [str(trial.settings[key]) for key in search.space]
         costs = [str(trial.two_qubit_gates), f"{trial.seconds * 1e6:.1f}"]
-        table.add_row(*chosen, f"{trial.metric:.4f}", *costs, trial.run)
+        table.add_row(*chosen, f"{trial.metric:.4f}", *costs, str(search.out / trial.run))
     open_console().print(table)
     for path in write_report(
         search.out, trials, task.headline, task.higher_is_better, search.device

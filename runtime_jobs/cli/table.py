@@ -142,4 +142,5 @@ def _print_table(folder: Path, read: Table) -> None:
     open_console().print(shown)
     for path in write_report(folder, read.title, read.note, rows):
         typer.echo(f"written: {path}")
-    typer.echo("A cell again: " + rows[0].pair.seed_cells(rows[0].rate)[0].command())
+    first = rows[0].pair.seed_cells(rows[0].rate)[0]
+    typer.echo(f"{first.pair.name}, seed {first.seed}, again: {first.command()}")

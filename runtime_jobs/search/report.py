@@ -35,7 +35,8 @@ def write_report(
         costs = ["parameters", "two_qubit_gates", "seconds", "run"]
         writer.writerow([*keys, headline, *costs])
         for trial in trials:
-            values = [getattr(trial, name) for name in ("metric", *costs)]
+            values = [getattr(trial, name) for name in ("metric", *costs[:-1])]
+            values.append(out / trial.run)
             writer.writerow([*(trial.settings[key] for key in keys), *values])
     draw_front(trials, headline, higher_is_better, device).savefig(out / "front.png", dpi=150)
     return [out / "trials.csv", out / "front.png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 import sqlite3
@@ -295,6 +296,7 @@ def test_the_largest_delay_solved_with_every_seed_and_with_any(tmp_path: Path) -
     task = '[[tasks]]\nname = "{0}"\ntask = "copying-memory"\nparameters = 700\nmargin = 0.01\n'
     head, _, models = FILE.partition("[[tasks]]")
     models = models[models.index("[[models]]") :]
+    head = head.replace("seeds = [0, 1, 2]", "seeds = [0, 1]")
     path.write_text(head + "".join(task.format(delay) for delay in (10, 30, 100)) + models)
     solved = {
         "first": [[10.0, 10.0], [0.0, 30.0], [0.0, 0.0]],
@@ -383,11 +385,17 @@ def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None
     mean = np.mean([result.test["accuracy"] for result in rows[0].results])
     assert lines[0][3].startswith(f"{mean:.4g} ±")
     paths = write_report(finished, table.title, "a note", rows)
-    assert [path.name for path in paths] == ["table.md", "table.csv", "table.png"]
+    assert [path.name for path in paths] == ["table.md", "table.csv", "runs.csv", "table.png"]
     text = paths[0].read_text()
     assert "| " + " | ".join(lines[0]) + " |" in text
-    assert "toys 0.05 (accuracy)" in text
+    assert "toys 0.05 (accuracy, higher is better)" in text
     assert paths[1].read_text().splitlines()[0].split(",") == list(HEADER)
+    with paths[2].open(newline="") as file:
+        runs = list(csv.DictReader(file))
+    for row in rows:
+        own = [run for run in runs if run["model"] == row.pair.model.name]
+        assert [int(run["seed"]) for run in own] == row.pair.seeds
+        assert [float(run["test"]) for run in own] == row.values
     with pytest.raises(ValueError, match="no row"):
         draw_table([], "nothing")
 

@@ -52,7 +52,9 @@ def test_a_killed_search_goes_on_without_training_anything_twice(
     assert recalled == kept[0]
     paths = write_report(tmp_path, again.list_trials(), "accuracy", True, "kingston")
     assert all(path.stat().st_size for path in paths)
-    assert len(paths[0].read_text().splitlines()) == 1 + len(again.list_trials())
+    lines = paths[0].read_text().splitlines()
+    assert len(lines) == 1 + len(again.list_trials())
+    assert all((Path(line.rpartition(",")[2]) / "config.toml").is_file() for line in lines[1:])
 
 
 def test_costs_are_those_of_the_compiled_circuit(tmp_path: Path) -> None:
