@@ -9,6 +9,7 @@ from numbers import Real
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _CPU = torch.device("cpu")
@@ -104,7 +105,9 @@ def check_inputs(
     """
     required = f"x must have shape (batch, time, {input_size})"
     if not isinstance(x, Tensor):
-        raise TypeError(f"{required} as a torch.Tensor, and a {type(x).__name__} arrived")
+        is_packed = isinstance(x, PackedSequence)
+        hint = " Give the padded tensor, batch first, and its lengths=." if is_packed else ""
+        raise TypeError(f"{required} as a torch.Tensor, and a {type(x).__name__} arrived.{hint}")
     if x.dim() != 3:
         hint = " Add the batch axis with x.unsqueeze(0)." if x.dim() == 2 else ""
         raise ValueError(f"{required}, and {tuple(x.shape)} of rank {x.dim()} arrived.{hint}")

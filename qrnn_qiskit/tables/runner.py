@@ -43,7 +43,7 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
         from distributed import Client
     except ImportError as error:
         raise ValueError(
-            "several machines need Dask: install it by pip install 'qrnn-qiskit[cluster]'"
+            "several machines need Dask: in a clone of this project, pip install '.[cluster]'"
         ) from error
     try:
         client: Any = Client(scheduler, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]

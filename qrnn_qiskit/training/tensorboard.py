@@ -31,7 +31,8 @@ class TensorBoardProgress(TrainingProgress):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise RuntimeError(
-                "TensorBoard is not installed; pip install 'qrnn-qiskit[tensorboard]' brings it"
+                "TensorBoard is not installed; in a clone of this project "
+                "pip install '.[tensorboard]' brings it"
             ) from error
         self._open = SummaryWriter
         self._folder = folder / "tensorboard"

@@ -51,7 +51,7 @@ for command in _COMMANDS:
 @app.callback(
     epilog="\b\nStart here:\n"
     "  qrnn tasks                        what can be trained\n"
-    "  qrnn train digits --out runs/a    a minute or two, ends with a table and pictures\n"
+    "  qrnn train digits --out runs/a    under 1 minute, ends with a table and pictures\n"
     "  qrnn evaluate runs/a              measure it again on the test sequences\n"
     "  qrnn evaluate example:digits      the same with a trained model that comes with qrnn\n"
     "\b\nExit codes: " + ", ".join(f"{code.value} {code.label}" for code in ExitCode) + "."

@@ -69,7 +69,9 @@ def search(
 
         found = Search(task, out or Path("searches") / task, overrides, on, target, seed)
     except ImportError as error:
-        raise ValueError("the search needs Optuna: pip install 'qrnn-qiskit[search]'") from error
+        raise ValueError(
+            "the search needs Optuna: in a clone of this project, pip install '.[search]'"
+        ) from error
     try:
         found.run(trials, lambda trial, done: _note(trial, done, trials))
     except KeyboardInterrupt as error:

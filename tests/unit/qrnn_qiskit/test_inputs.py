@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from qiskit.circuit import QuantumCircuit
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from qrnn_qiskit import QRNN, HiddenState
 from qrnn_qiskit.simulator import UnsupportedCircuitError
@@ -171,6 +172,11 @@ def test_x_is_never_cast() -> None:
     refuse(TypeError, ["torch.float64", "torch.int64 arrived"], integers)
     refuse(TypeError, ["torch.Tensor", "ndarray arrived"], np.zeros((1, 1, 2)))
     refuse(TypeError, ["torch.Tensor", "list arrived"], [[[0.0, 0.0]]])
+
+
+def test_a_packed_sequence_is_refused_with_what_to_give() -> None:
+    packed = pack_padded_sequence(zeros(2, 3, 2), torch.tensor([3, 1]), batch_first=True)
+    refuse(TypeError, ["PackedSequence arrived", "padded tensor", "lengths="], packed)
 
 
 def test_x_must_be_where_the_model_is() -> None:

