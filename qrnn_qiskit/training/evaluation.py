@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Evaluation", "evaluate", "list_metrics", "select_test"]
+__all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,7 @@ def evaluate(
         CheckpointError: the checkpoint cannot be used, or the data has changed since training.
     """
     trained = load(run.path, weights=weights)
+    digest = run.digest_checkpoint()
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
@@ -140,9 +141,26 @@ def evaluate(
         qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
         deviations=deviations,
     )
-    ran = describe_device(device, before)
+    ran = {"device": describe_device(device, before), "checkpoint_sha256": digest}
     _write(run, trained, evaluation, weights, chosen, arrays, ran)
     return evaluation
+
+
+def find_evaluation(run: RunFolder, device: str) -> Evaluation | None:
+    """What :func:`evaluate` returned for the best weights of the run's checkpoint on a device.
+
+    That of the most sequences, without its deviations; None where there was none. ``device`` is
+    the name of an executor.
+    """
+    digest = run.digest_checkpoint()
+    names = [field.name for field in fields(Evaluation) if field.name != "deviations"]
+    found = [
+        Evaluation(**{name: content[name] for name in names})
+        for content in run.read_evaluations()
+        if (content["device"], content["weights"]) == (device, "best")
+        and content["provenance"].get("checkpoint_sha256") == digest
+    ]
+    return max(found, key=lambda evaluation: evaluation.sequences, default=None)
 
 
 def list_metrics(experiment: Experiment) -> list[str]:
@@ -241,7 +259,7 @@ def _write(
     content = evaluation.to_dict() | {
         "weights": weights,
         "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256) | {"device": ran},
+        "provenance": describe_provenance(trained.config, trained.data_sha256) | ran,
     }
     stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

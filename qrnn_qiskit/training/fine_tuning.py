@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,10 +52,9 @@ def start_from(run: RunFolder, task_name: str, overrides: Mapping[str, Any] | No
     if run.ansatz_file is not None:
         ansatz = config.model.model_copy(update={"ansatz": str(run.ansatz_file)})
         config = config.model_copy(update={"model": ansatz})
-    digest = hashlib.sha256(run.checkpoint_file.read_bytes()).hexdigest()
     return Start(
         config,
         before.best_weights,
         before.data_sha256,
-        {"run": str(run.path), "checkpoint_sha256": digest},
+        {"run": str(run.path), "checkpoint_sha256": run.digest_checkpoint()},
     )

@@ -47,6 +47,19 @@ class TrainingResult:
     stopped_early: bool
     validation: dict[str, float]
 
+    @classmethod
+    def of(cls, run: RunFolder, position: Position, rows: list[dict[str, Any]]) -> TrainingResult:
+        """The result at the position of the last epoch, whose metrics end the ``rows``."""
+        prefix = "validation_"
+        best = rows[position.best_epoch - 1]
+        return cls(
+            path=run.path,
+            epochs=position.epoch,
+            best_epoch=position.best_epoch,
+            stopped_early=position.epoch < run.config.train.epochs,
+            validation={k.removeprefix(prefix): v for k, v in best.items() if prefix in k},
+        )
+
 
 class Trainer:
     """A run in training: the model, its optimizer and the position in the data."""
@@ -85,26 +98,12 @@ class Trainer:
         """Epoch after epoch until the last one or until patience ends."""
         shared = self.processes.count > 1
         with self.progress, tell_lost(self.run.path), catch_interrupt(shared) as interrupted:
-            while not self.is_finished():
+            while not self.position.is_finished(self.config):
                 self.stop_if(*self.processes.agree(interrupted()))
                 self.train_epoch(interrupted)
                 self.finish_epoch()
             rows = self.processes.tell(self.run.read_metrics())  # the first has written all
-        best = rows[self.position.best_epoch - 1]
-        prefix = "validation_"
-        return TrainingResult(
-            path=self.run.path,
-            epochs=self.position.epoch,
-            best_epoch=self.position.best_epoch,
-            stopped_early=self.position.epoch < self.config.epochs,
-            validation={k.removeprefix(prefix): v for k, v in best.items() if prefix in k},
-        )
-
-    def is_finished(self) -> bool:
-        """Whether the last epoch is done, or patience has ended."""
-        waited = self.position.epoch - self.position.best_epoch
-        impatient = self.config.patience is not None and waited >= self.config.patience
-        return impatient or self.position.epoch >= self.config.epochs
+        return TrainingResult.of(self.run, self.position, rows)
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> None:
         """The batches of the epoch that are left, in an order that seed and epoch determine."""

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from qrnn_qiskit.training.schema import TrainConfig
+
 __all__ = ["Position"]
 
 
@@ -30,6 +32,12 @@ class Position:
     best_score: tuple[float, float] | None = None
     metrics_bytes: int = 0
     carried: dict[str, Any] | None = None
+
+    def is_finished(self, config: TrainConfig) -> bool:
+        """Whether the last epoch is done, or patience has ended."""
+        waited = self.epoch - self.best_epoch
+        impatient = config.patience is not None and waited >= config.patience
+        return impatient or self.epoch >= config.epochs
 
     def begin_epoch(self) -> None:
         """Count the epoch that is done, and start the sums anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -111,6 +112,10 @@ class RunFolder:
         """Folder of the evaluations; made by the first one."""
         return self.path / "evaluations"
 
+    def digest_checkpoint(self) -> str:
+        """SHA-256 of the checkpoint: which weights something began with or was measured with."""
+        return hashlib.sha256(self.checkpoint_file.read_bytes()).hexdigest()
+
     def append_metrics(self, row: dict[str, Any]) -> int:
         """Add the object of an epoch to metrics.jsonl; returns the size of the file in bytes."""
         with self.metrics_file.open("ab") as file:
@@ -139,6 +144,13 @@ class RunFolder:
             return []
         *lines, _ = self.metrics_file.read_bytes().split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """The objects of the evaluations in their order, each with its ``number``."""
+        return [
+            {"number": int(file.stem.split("-")[0])} | json.loads(file.read_text(encoding="utf-8"))
+            for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
+        ]
 
 
 def create_run(

@@ -6,11 +6,12 @@ from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.divergence import TrainingDiverged
 from qrnn_qiskit.training.loop import Trainer, TrainingResult
+from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError
 
-__all__ = ["TrainingDiverged", "TrainingResult", "resume", "train"]
+__all__ = ["TrainingDiverged", "TrainingResult", "find_result", "resume", "train"]
 
 
 def train(
@@ -77,3 +78,18 @@ def resume(
     trainer = Trainer(run, executor, progress, processes)
     trainer.restore(checkpoint)
     return trainer.fit()
+
+
+def find_result(run: RunFolder) -> TrainingResult | None:
+    """What :func:`resume` returns for a finished run, without its data; None for another one.
+
+    Raises:
+        CheckpointError: There is a checkpoint, and it cannot be used.
+    """
+    if not run.checkpoint_file.exists():
+        return None
+    position = Position(**read_checkpoint(run.checkpoint_file, run.config).position)
+    rows = run.read_metrics()
+    if not position.is_finished(run.config.train) or len(rows) < position.epoch:
+        return None
+    return TrainingResult.of(run, position, rows)

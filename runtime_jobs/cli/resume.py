@@ -25,7 +25,8 @@ def resume(
 
     On the simulator it ends as if it had never stopped, to the last bit. A run that trains on a
     device goes on there. Where jobs were submitted and are not all collected, it goes on with
-    these, and jobs that failed or were cancelled are sent anew within the cap.
+    these, and jobs that failed or were cancelled are sent anew within the cap. A run that is
+    finished shows its results.
     """
     from runtime_jobs.ledger.places import has_open_submission
 
@@ -34,12 +35,14 @@ def resume(
         return
     from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.trainer import resume as go_on
-    from runtime_jobs.cli.training import finish_run, open_progress
+    from runtime_jobs.cli.training import finish_run, open_progress, tell_finished
 
     run = open_run(folder)
     device = run.provenance.get("device", "simulator")
     executor = open_local_device(device, gradient=run.provenance.get("gradient"))
     with join_processes(run.config.train.device) as processes:
+        if processes.tell(processes.is_first and tell_finished(run, executor)):
+            return
         if processes.is_first:
             done = f"{len(run.read_metrics())} of {run.config.train.epochs} epochs done"
             typer.echo(f"resuming {folder} ({done})", err=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 from rich.console import Console
 
-from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.trainer import find_result
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.show import draw_and_tell
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import TrainingResult
 
-__all__ = ["finish_run", "open_progress"]
+__all__ = ["finish_run", "open_progress", "tell_finished"]
 
 
 class Fit(Protocol):
@@ -74,6 +75,28 @@ def finish_run(
     evaluation = evaluate(run, executor=executor, progress=True)
     if executor is not None:
         tell_layout(executor)
+    _tell(run, result, evaluation)
+    draw_and_tell(run)
+
+
+def tell_finished(run: RunFolder, executor: Executor | None) -> bool:
+    """Print the results of a run that is trained to its end and measured; False for another one."""
+    result = find_result(run)
+    if result is None:
+        return False
+    evaluation = find_evaluation(run, (executor or SimulatorExecutor()).name)
+    if evaluation is None:
+        return False
+    typer.echo(
+        f"{run.path} is finished, nothing is left to train; 'qrnn evaluate {run.path}' measures it "
+        f"again, 'qrnn show {run.path}' draws it",
+        err=True,
+    )
+    _tell(run, result, evaluation)
+    return True
+
+
+def _tell(run: RunFolder, result: TrainingResult, evaluation: Evaluation) -> None:
     seconds = sum(row["seconds"] for row in run.read_metrics())
     Console().print(_tabulate(result, evaluation))
     stopped = ", stopped early" if result.stopped_early else ""
@@ -81,7 +104,6 @@ def finish_run(
         f"{run.path}: weights of epoch {result.best_epoch}, the best by validation of "
         f"{result.epochs} epochs in {seconds:.0f} s{stopped}"
     )
-    draw_and_tell(run)
 
 
 def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:

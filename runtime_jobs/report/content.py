@@ -53,7 +53,7 @@ def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Sectio
     by_section: dict[str, list[Picture]] = {}
     for picture in pictures:
         by_section.setdefault(picture.section, []).append(picture)
-    evaluations = _read_evaluations(run)
+    evaluations = run.read_evaluations()
     results = by_section.pop("results", [])
     sections = [
         Section("Results", list(_tabulate_evaluations(evaluations)), results),
@@ -68,7 +68,7 @@ def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Sectio
 
 def summarize(run: RunFolder) -> str:
     """The last evaluation in a sentence; of a run without one, how far it has come."""
-    evaluations = _read_evaluations(run)
+    evaluations = run.read_evaluations()
     if not evaluations:
         return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
     last = evaluations[-1]
@@ -81,11 +81,6 @@ def summarize(run: RunFolder) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _read_evaluations(run: RunFolder) -> list[dict[str, Any]]:
-    files = sorted(run.evaluations.glob("[0-9]*-*.json"))
-    return [{"number": int(f.stem.split("-")[0])} | json.loads(f.read_text()) for f in files]
 
 
 def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[Table]:
@@ -136,7 +131,7 @@ def _describe_deviations(evaluation: Mapping[str, Any]) -> list[str]:
 
 def picture_evaluations(run: RunFolder) -> list[Picture]:
     """The evaluations of a run side by side; nothing to compare where there are not two."""
-    evaluations = _read_evaluations(run)
+    evaluations = run.read_evaluations()
     if len(evaluations) < 2:
         return []
     devices = [f"{e['number']}: {e['device']}, {e['sequences']} sequences" for e in evaluations]

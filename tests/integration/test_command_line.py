@@ -65,6 +65,35 @@ def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
     assert not (folder / "tensorboard").exists()
 
 
+def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "copying-memory", *with_settings(*COPYING), "--out", str(copy / "new")]
+    assert run(words) == ExitCode.DONE
+    trained = capsys.readouterr().out.replace(str(copy / "new"), str(copy))
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the data was read")
+
+    monkeypatch.setattr("qrnn_qiskit.tasks.copying_memory.CopyingMemory.load", fail)
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+    assert run(["resume", str(copy)]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:-1] == trained[: trained.index("picture:")].splitlines()[:-1]
+    assert f"{copy}: weights of epoch 1, the best by validation of 1 epochs" in captured.out
+    assert f"{copy} is finished, nothing is left to train" in " ".join(captured.err.split())
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()} == before
+
+
+def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(copy / "evaluations")
+    assert run(["resume", str(copy)]) == ExitCode.DONE
+    assert "test (5 sequences)" in capsys.readouterr().out
+    assert len(list((copy / "evaluations").glob("*.json"))) == 1
+
+
 def test_train_takes_a_file_below_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from qrnn_qiskit.loading import load
 from qrnn_qiskit.training.checkpoint import CheckpointError
-from qrnn_qiskit.training.evaluation import evaluate, select_test
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.evaluation import evaluate, find_evaluation, select_test
+from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.run_folder import RunFolder
-from qrnn_qiskit.training.trainer import train
+from qrnn_qiskit.training.trainer import find_result, resume, train
 
 
 @pytest.fixture
@@ -43,6 +45,40 @@ def test_the_result_has_the_fields_of_the_command_line(trained: RunFolder) -> No
     accuracy = content["metrics"]["accuracy"]
     assert accuracy["value"] == pytest.approx(right.mean())
     assert accuracy["standard_error"] == pytest.approx(right.std(ddof=1) / np.sqrt(40))
+
+
+def test_the_evaluation_of_the_present_weights_is_found(
+    trained: RunFolder, create: Callable[..., RunFolder]
+) -> None:
+    assert find_evaluation(trained, "simulator") is None
+    whole = evaluate(trained)
+    evaluate(trained, sequences=5)
+    evaluate(trained, weights="last")
+    assert find_evaluation(trained, "simulator") == whole
+    assert find_evaluation(trained, "aer") is None
+    with trained.checkpoint_file.open("ab") as file:  # as after another epoch
+        file.write(b"0")
+    assert find_evaluation(trained, "simulator") is None
+
+
+def test_the_result_of_a_finished_run_is_found_without_its_data(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(epochs=2)
+    assert find_result(run) is None
+    result = train(run)
+    same = RunFolder.open(run.path)
+    assert find_result(same) == result == resume(run)
+    assert "experiment" not in vars(same)
+    run.truncate_metrics(0)
+    assert find_result(same) is None
+
+
+def test_a_run_that_patience_ended_is_finished_and_an_interrupted_one_is_not() -> None:
+    config = resolve_config("digits", {"epochs": 9, "patience": 2}).train
+    finished = [Position(epoch=5, best_epoch=best).is_finished(config) for best in (3, 4)]
+    assert finished == [True, False]
+    assert Position(epoch=9, best_epoch=9).is_finished(config)
 
 
 def test_predictions_and_readouts_are_kept(trained: RunFolder) -> None:
