@@ -10,12 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 __all__ = [
+    "NON_NEGATIVE",
+    "SHARE",
     "MeanAndError",
     "accuracy",
     "cross_entropy",
     "estimate_mean",
     "normalized_squared_error",
 ]
+
+# The least and the largest value of a metric.
+SHARE = (0.0, 1.0)
+NON_NEGATIVE = (0.0, math.inf)
 
 
 class MeanAndError(NamedTuple):

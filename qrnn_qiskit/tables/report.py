@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -16,7 +17,15 @@ from qrnn_qiskit.tables.statistics import (
     measure_others,
 )
 
-__all__ = ["HEADER", "RUN_HEADER", "draw_table", "list_runs", "tabulate_rows", "write_report"]
+__all__ = [
+    "HEADER",
+    "INTERVALS",
+    "RUN_HEADER",
+    "draw_table",
+    "list_runs",
+    "tabulate_rows",
+    "write_report",
+]
 
 HEADER = (
     "task",
@@ -47,6 +56,10 @@ RUN_HEADER = (
     "seconds_per_epoch",
     "diverged",
 )
+INTERVALS = (
+    "Mean and half of its 95 % interval over seeds; where that reaches beyond what the metric can "
+    "take, it is cut there and given by both ends."
+)
 _COLOURS = {
     "candidate": "#0072B2",
     "baseline": "#D55E00",
@@ -71,8 +84,8 @@ def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
                 row.pair.task.name,
                 row.pair.model.name,
                 row.pair.model.role,
-                _format(row, row.test),
-                _format(row, row.validation),
+                _format(row, row.pair.headline, row.test),
+                _format(row, row.pair.headline, row.validation),
                 str(len(row.results)),
                 f"{row.rate:g}",
                 str(first.parameters),
@@ -96,13 +109,13 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
         f"{'higher' if pair.higher_is_better else 'lower'} is better)"
         for pair in (row.pair for row in rows)
     )
-    marked += ["", "Mean of the test sequences and half of its 95 % interval over seeds. Margins:"]
-    marked[-1] += " " + ", ".join(margins) + "."
+    marked += ["", f"{INTERVALS} Margins: {', '.join(margins)}."]
     others = [(row, name, spread) for row in rows for name, spread in measure_others(row).items()]
     if others:
         marked += ["", "| task | model | metric | test |", "| --- | --- | --- | --- |"]
         marked += [
-            f"| {row.pair.task.name} | {row.pair.model.name} | {name} | {_format(row, spread)} |"
+            f"| {row.pair.task.name} | {row.pair.model.name} | {name} | "
+            f"{_format(row, name, spread)} |"
             for row, name, spread in others
         ]
     solved = find_solved(rows)
@@ -163,13 +176,15 @@ def draw_table(rows: list[Row], title: str) -> Figure:
             assert row.test is not None
             colour = _COLOURS[row.pair.model.role]
             axes.plot(row.values, [place] * len(row.values), "o", color=colour, alpha=0.4)
-            half = row.test.half_width or 0.0
-            axes.errorbar(row.test.mean, place, xerr=half, fmt="|", color=colour, ms=14, capsize=4)
+            mean = row.test.mean
+            low, high = row.test.cut(row.pair.find_range(row.pair.headline))
+            reach = [[mean - low], [high - mean]]
+            axes.errorbar(mean, place, xerr=reach, fmt="|", color=colour, ms=14, capsize=4)
         baseline = find_baseline(rows, task)
         if baseline is not None and baseline.test is not None:
             edge = baseline.test.mean
-            reach = baseline.pair.task.margin * (1 if baseline.pair.higher_is_better else -1)
-            axes.axvspan(edge - reach, edge, color="#999999", alpha=0.25, lw=0)
+            margin = baseline.pair.task.margin * (1 if baseline.pair.higher_is_better else -1)
+            axes.axvspan(edge - margin, edge, color="#999999", alpha=0.25, lw=0)
             axes.axvline(edge, color="#666666", lw=1)
         axes.set_yticks(range(len(found)), [row.pair.model.name for row in found])
         axes.set_ylim(len(found) - 0.4, -0.6)
@@ -180,8 +195,12 @@ def draw_table(rows: list[Row], title: str) -> Figure:
     return figure
 
 
-def _format(row: Row, spread: Spread | None) -> str:
+def _format(row: Row, metric: str, spread: Spread | None) -> str:
     if spread is None:
         return f"{sum(r.diverged is not None for r in row.results)} of {len(row.results)} diverged"
-    half = "" if spread.half_width is None else f" ± {spread.half_width:.2g}"
-    return f"{spread.mean:.4g}{half}"
+    if spread.half_width is None:
+        return f"{spread.mean:.4g}"
+    low, high = spread.cut(row.pair.find_range(metric))
+    if (low, high) != spread.cut((-math.inf, math.inf)):
+        return f"{spread.mean:.4g} ({low:.4g} to {high:.4g})"
+    return f"{spread.mean:.4g} ± {spread.half_width:.2g}"

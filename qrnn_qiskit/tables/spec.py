@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,6 +177,10 @@ class Pair:
     def headline(self) -> str:
         """The metric that the table is about."""
         return get_task(self.task.task).headline
+
+    def find_range(self, metric: str) -> tuple[float, float]:
+        """The least and the largest value of a metric."""
+        return get_task(self.task.task).ranges.get(metric, (-math.inf, math.inf))
 
     @property
     def seeds(self) -> list[int]:

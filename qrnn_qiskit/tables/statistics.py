@@ -40,6 +40,17 @@ class Spread:
         error = float(np.std(values, ddof=1)) / len(values) ** 0.5
         return cls(mean, float(student.ppf(0.975, len(values) - 1)) * error)
 
+    def cut(self, limits: tuple[float, float]) -> tuple[float, float]:
+        """Both ends of the interval, cut at the ``limits`` of what the metric can take.
+
+        The true mean lies within the limits, so what is left holds it as often as the whole. Both
+        ends are the mean for one seed.
+        """
+        half = self.half_width or 0.0
+        # A mean may be past a limit by its rounding.
+        low, high = min(limits[0], self.mean), max(limits[1], self.mean)
+        return max(self.mean - half, low), min(self.mean + half, high)
+
 
 @dataclass(frozen=True)
 class Row:

@@ -151,7 +151,8 @@ class Task(ABC):
     A new task is a subclass in a file of this folder, or in any module that is imported, with
     the decorator ``register``. ``defaults`` are configuration values by dotted key, which a
     configuration file and ``--set`` override. Training keeps the weights with the best mean of
-    the metric ``headline`` on the validation split.
+    the metric ``headline`` on the validation split. ``ranges`` has the least and the largest value
+    of metrics that cannot take every number; tables cut their intervals there.
     """
 
     name: ClassVar[str]
@@ -161,6 +162,7 @@ class Task(ABC):
     defaults: ClassVar[dict[str, Any]] = {}
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {}
 
     settings: DataSettings
 

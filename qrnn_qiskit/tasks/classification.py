@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,10 @@ class ClassificationTask(Task):
 
     headline = "accuracy"
     higher_is_better = True
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "cross_entropy": metrics.NON_NEGATIVE,
+        "accuracy": metrics.SHARE,
+    }
 
     @property
     @abstractmethod

@@ -87,6 +87,12 @@ class CopyingMemory(Task):
     }
     headline = "cross_entropy"
     higher_is_better = False
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "cross_entropy": metrics.NON_NEGATIVE,
+        "accuracy": metrics.SHARE,
+        "baseline_ratio": metrics.NON_NEGATIVE,
+        "solved_delay": metrics.NON_NEGATIVE,
+    }
 
     def load(self) -> Splits:
         """Validation and test at the full delay; ``fresh`` follows the curriculum."""

@@ -77,6 +77,9 @@ class Forecasting(Task):
     }
     headline = "nmse"
     higher_is_better = False
+    ranges: ClassVar[dict[str, tuple[float, float]]] = dict.fromkeys(
+        ("nmse", "absolute_error"), metrics.NON_NEGATIVE
+    )
 
     def __init__(self, settings: WindowSettings) -> None:
         super().__init__(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -104,6 +105,10 @@ class Language(Task):
     }
     headline = "perplexity"
     higher_is_better = False
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "cross_entropy": metrics.NON_NEGATIVE,
+        "perplexity": (1.0, math.inf),
+    }
 
     def __init__(self, settings: LanguageSettings) -> None:
         super().__init__(settings)

@@ -65,6 +65,11 @@ class Translation(Task):
     }
     headline = "cross_entropy"
     higher_is_better = False
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "cross_entropy": metrics.NON_NEGATIVE,
+        "accuracy": metrics.SHARE,
+        "bleu": (0.0, 100.0),
+    }
 
     def __init__(self, settings: TranslationSettings) -> None:
         super().__init__(settings)

@@ -123,7 +123,7 @@ def _note(cell: Cell, result: CellResult, left: int) -> None:
 
 def _print_table(folder: Path, read: Table) -> None:
     from qrnn_qiskit.tables.curves import draw_curves
-    from qrnn_qiskit.tables.report import HEADER, tabulate_rows, write_report
+    from qrnn_qiskit.tables.report import HEADER, INTERVALS, tabulate_rows, write_report
     from qrnn_qiskit.tables.statistics import summarize
     from runtime_jobs.cli.tables import make_table, open_console
 
@@ -140,6 +140,7 @@ def _print_table(folder: Path, read: Table) -> None:
     for line in tabulate_rows(rows):
         shown.add_row(*line)
     open_console().print(shown)
+    typer.echo(INTERVALS)
     for path in write_report(folder, read.title, read.note, rows):
         typer.echo(f"written: {path}")
     first = rows[0].pair.seed_cells(rows[0].rate)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shlex
 import sqlite3
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from qrnn_qiskit.tables import runner
 from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
 from qrnn_qiskit.tables.checks import check_open, check_report
 from qrnn_qiskit.tables.curves import draw_curves
-from qrnn_qiskit.tables.report import HEADER, draw_table, tabulate_rows, write_report
+from qrnn_qiskit.tables.report import HEADER, INTERVALS, draw_table, tabulate_rows, write_report
 from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
 from qrnn_qiskit.tables.spec import Cell, Table, read_table_file
 from qrnn_qiskit.tables.statistics import (
@@ -258,6 +260,40 @@ def test_a_spread_is_that_of_students_t() -> None:
     assert Spread.of([2.0]) == Spread(2.0, None)
 
 
+def test_an_interval_ends_where_the_metric_does() -> None:
+    spread = Spread(0.25, 0.5)
+    assert spread.cut((0.0, 1.0)) == (0.0, 0.75)
+    assert spread.cut((-1.0, 0.5)) == (-0.25, 0.5)
+    assert spread.cut((-math.inf, math.inf)) == (-0.25, 0.75)
+    assert Spread(0.25, None).cut((0.0, 1.0)) == (0.25, 0.25)
+    rounded = np.nextafter(100.0, 101.0)  # as BLEU of perfect translations
+    assert Spread(rounded, 0.0).cut((0.0, 100.0)) == (rounded, rounded)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.5, 0.6], "0.55 (0 to 1)"),
+        ([0.5, 0.51], "0.505 ± 0.064"),
+        ([0.97, 0.99, 1.0], "0.9867 (0.9487 to 1)"),
+        ([1.0, 1.0], "1 ± 0"),
+        ([0.5], "0.5"),
+    ],
+)
+def test_a_table_shows_no_interval_that_the_metric_cannot_take(
+    table: Table, values: list[float], shown: str
+) -> None:
+    pair, spread = table.pairs()[0], Spread.of(values)
+    results = [
+        CellResult({"accuracy": value}, {"accuracy": value}, 1, 1, 1.0, 1, None) for value in values
+    ]
+    row = Row(pair, 0.01, results, spread, spread, values)
+    assert tabulate_rows([row])[0][3:5] == (shown, shown)
+    (bar,) = draw_table([row], "").axes[0].collections
+    assert isinstance(bar, LineCollection)
+    assert bar.get_segments()[0][:, 0] == pytest.approx(spread.cut((0.0, 1.0)))
+
+
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
@@ -388,7 +424,7 @@ def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None
     assert [path.name for path in paths] == ["table.md", "table.csv", "runs.csv", "table.png"]
     text = paths[0].read_text()
     assert "| " + " | ".join(lines[0]) + " |" in text
-    assert "toys 0.05 (accuracy, higher is better)" in text
+    assert f"{INTERVALS} Margins: toys 0.05 (accuracy, higher is better)." in text
     assert paths[1].read_text().splitlines()[0].split(",") == list(HEADER)
     with paths[2].open(newline="") as file:
         runs = list(csv.DictReader(file))
