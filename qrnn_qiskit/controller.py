@@ -72,6 +72,9 @@ class Controller(nn.Module):
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
+        # For backward: the input, and of a hidden layer its values, their derivative by the first
+        # layer, and that of the loss.
+        self.num_kept = width + (0 if first is last else hidden_size + 2 * first.out_features)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return angles (..., P) in radians for inputs (..., E + feedback)."""
@@ -119,3 +122,11 @@ class Controller(nn.Module):
             output=None if is_linear else last.weight,
             output_bias=None if is_linear else last.bias,
         )
+
+
+def count_kept(controller: nn.Module) -> int:
+    """Numbers that a controller keeps for backward, and writes there, whenever it runs.
+
+    0 of a controller of one's own, which does not tell.
+    """
+    return controller.num_kept if isinstance(controller, Controller) else 0

@@ -43,8 +43,14 @@ class Core(ABC):
     output_labels: list[str]
 
     @abstractmethod
-    def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
-        """Refuse a batch whose states do not fit into memory on the simulator (ValueError)."""
+    def check_memory(
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+    ) -> None:
+        """Refuse a batch that does not fit into memory on the simulator (ValueError).
+
+        Where gradients are enabled, what backward takes counts as well: the controller keeps
+        ``num_kept`` numbers whenever it runs.
+        """
 
     @abstractmethod
     def compile(self, dtype: torch.dtype) -> None:

@@ -280,5 +280,6 @@ class SimulatorExecutor(Executor):
     ) -> tuple[Simulator, NDArray[np.float64]]:
         names = [parameter.name for parameter in circuit.parameters]
         angles = check_values(circuit, values)
-        check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)))
+        # States, the same as complex numbers, and probabilities.
+        check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)), 3)
         return Simulator(circuit, names, observables, torch.float64), angles

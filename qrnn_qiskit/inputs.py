@@ -13,27 +13,26 @@ from torch.nn.utils.rnn import PackedSequence
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _CPU = torch.device("cpu")
-_STATES = 3  # forward, its copy in backward, and the adjoint
 
 
-def check_memory(num_qubits: int, num_blocks: int = 1) -> None:
-    """Refuse state vectors that do not fit into this machine's memory.
+def check_memory(num_qubits: int, num_blocks: int = 1, num_arrays: int = 1) -> None:
+    """Refuse arrays of states that do not fit into this machine's memory.
+
+    Without other numbers: the states of one block, below which nothing runs.
 
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    amplitude = _STATES * num_blocks * _BLOCK_BYTES
+    amplitude = num_arrays * num_blocks * _BLOCK_BYTES
     # Far beyond what fits, the number of bytes would itself not fit into memory.
     is_huge = num_qubits > 100
     needed = amplitude << min(num_qubits, 101)
-    if needed <= count_memory():  # every call asks: no message is put together
-        return
     exponent = num_qubits + amplitude.bit_length() - 1
     check_fit(
         needed,
         f"num_qubits={num_qubits} needs",
-        f"for the states of {num_blocks} block(s) of sequences (2^{num_qubits} amplitudes each, "
-        "forward, backward and adjoint)",
+        f"for {num_arrays} array(s) with the states of {num_blocks} block(s) of sequences "
+        f"(2^{num_qubits} amplitudes each)",
         "Take fewer qubits or a smaller batch.",
         size=f"2^{exponent} bytes" if is_huge else None,
     )
@@ -52,12 +51,16 @@ def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = 
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    present = count_memory()
-    if needed > present:
+    if not fits(needed):
         raise ValueError(
             f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
-            f"{_format_bytes(present)}. {remedy}"
+            f"{_format_bytes(count_memory())}. {remedy}"
         )
+
+
+def fits(needed: int) -> bool:
+    """Whether so many bytes fit into this machine's memory."""
+    return needed <= count_memory()
 
 
 @cache

@@ -22,6 +22,7 @@ from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
+from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.core import (
     Core,
     Run,
@@ -91,19 +92,22 @@ class MeasuredCore(Core):
         self._sampled: Simulator | None = None
         self._observables = torch.zeros(0)
 
-    def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
+    def check_memory(
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+    ) -> None:
         """Refuse a batch whose states do not fit: backward needs one for each step."""
         kept = num_steps if torch.is_grad_enabled() else 1
         if self.num_trajectories is None:
+            runs = batch_size * self.measurement.num_outcomes
             needed = self._compile_exact(dtype).count_bytes(batch_size, kept)
             what = f"density matrices of {batch_size} sequence(s)"
         else:
-            vectors = batch_size * self.num_trajectories
+            runs = batch_size * self.num_trajectories
             states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
-            needed = vectors * kept * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
+            needed = runs * kept * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
             what = f"{self.num_trajectories} trajectories of {batch_size} sequence(s)"
         check_fit(
-            needed,
+            needed + runs * kept * num_kept * dtype.itemsize,
             f"num_qubits={self.ansatz.num_qubits} in measured mode needs",
             f"for the {what}, {kept} step(s) of each",
             "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
@@ -129,7 +133,7 @@ class MeasuredCore(Core):
         last = [x.shape[1]] * len(x) if ends is None else ends
         if not runs_compiled(executor):
             return self._run_on_device(controller, executor, x, state, last)
-        self.check_memory(len(x), x.shape[1], x.dtype)
+        self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
         with keep_precision(x.device):
             if self.num_trajectories is None:
                 return self._run_exact(controller, x, state, last)

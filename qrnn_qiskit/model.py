@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from circuits import Measurement, build_ansatz, build_readout, prefix_circuits
 from circuits.validation import require_count, require_name
-from qrnn_qiskit.controller import ACTIVATIONS, Controller
+from qrnn_qiskit.controller import ACTIVATIONS, Controller, count_kept
 from qrnn_qiskit.core import Run, check_dtype, require_cpu
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
@@ -311,8 +311,12 @@ class QRNN(RecurrentModel):
         ]
 
     def check_memory(self, batch_size: int, num_steps: int) -> None:
-        """Refuse a batch whose states do not fit into memory on the simulator (ValueError)."""
-        self._core.check_memory(batch_size, num_steps, self.dtype)
+        """Refuse a batch that does not fit into memory on the simulator (ValueError).
+
+        What backward takes counts where gradients are enabled.
+        """
+        kept = count_kept(self.controller)
+        self._core.check_memory(batch_size, num_steps, self.dtype, kept)
 
     def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
         like = self._like

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from circuits import Ansatz, Readout, unroll
 from qrnn_qiskit.carried import check_state
-from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.core import Core, Run, check_dtype, keep_precision, require_cpu, runs_compiled
 from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gpu import has_kernels
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_memory
+from qrnn_qiskit.inputs import check_angles, check_fit, fits
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,
@@ -30,7 +30,7 @@ from qrnn_qiskit.simulator import (
     read_vector,
     run_recurrence,
 )
-from qrnn_qiskit.simulator.blocks import count_blocks
+from qrnn_qiskit.simulator.memory import count_bytes
 
 if TYPE_CHECKING:
     from qrnn_qiskit.gpu.engine import KernelSimulator
@@ -72,9 +72,22 @@ class UnitaryCore(Core):
         self._simulator: Simulator | None = None
         self._placed: DenseSimulator | KernelSimulator | None = None
 
-    def check_memory(self, batch_size: int, num_steps: int, dtype: torch.dtype) -> None:
-        """Refuse a batch whose state vectors do not fit; they do not grow with the steps."""
-        check_memory(self._num_qubits, count_blocks(batch_size, dtype))
+    def check_memory(
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+    ) -> None:
+        """Refuse a batch that does not fit; the states do not grow with the steps, angles do."""
+        keeps = torch.is_grad_enabled()
+        simulator = self._compile(dtype)
+        needed = count_bytes(simulator, batch_size, num_steps, num_kept if keeps else None)
+        if fits(needed):  # every call asks: no message is put together
+            return
+        check_fit(
+            needed,
+            f"num_qubits={self._num_qubits} needs",
+            f"for {batch_size} sequence(s) of {num_steps} step(s), "
+            + ("forward and backward" if keeps else "forward alone"),
+            "Take fewer qubits, a smaller batch or shorter sequences.",
+        )
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
@@ -96,7 +109,7 @@ class UnitaryCore(Core):
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
         if x.device.type == "cpu":  # elsewhere torch says what does not fit
-            self.check_memory(len(x), x.shape[1], x.dtype)
+            self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
         if state is not None:
             num_readouts = len(self.readout.observables)
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)

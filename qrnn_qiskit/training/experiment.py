@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 import torch
 
-from circuits.validation import require_count
-from qrnn_qiskit.inputs import check_memory
 from qrnn_qiskit.models.build import build_recurrent
-from qrnn_qiskit.simulator.lanes import lanes_per_vector
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Splits, Task, TaskModel
 from qrnn_qiskit.training.randomness import seed_everything
@@ -38,27 +34,23 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
     """Load the data and build the seeded, untrained model. Writes nothing.
 
     Raises what the task says about the data (DataError) and the model about its arguments, and
-    ValueError where the states of a batch of training or evaluation would not fit into memory, or
+    ValueError where a batch of training or evaluation would not fit into memory, or
     ``train.device`` is not there or not for this model.
     """
-    find_device(config)
+    device = find_device(config)
     task = get_task(config.task)(config.data)
     splits = load_splits(task)
     batches = (
         min(config.train.batch_size, len(splits.train)),
         min(config.train.evaluation_batch_size, max(len(splits.validation), len(splits.test))),
     )
-    if config.model.kind == "qrnn":
-        require_count("num_qubits", config.model.num_qubits)
-        lanes = lanes_per_vector(np.dtype(config.model.dtype))
-        check_memory(config.model.num_qubits, -(-max(batches) // lanes))
     seed_everything(config.seed)
     model = build_model(config, task, ansatz_file)
-    if model.qrnn.measurement is not None:
-        steps = max(part.inputs.shape[1] for part in (splits.train, splits.validation, splits.test))
+    steps = max(part.inputs.shape[1] for part in (splits.train, splits.validation, splits.test))
+    if device.type == "cpu":  # elsewhere torch says what does not fit
         model.qrnn.check_memory(batches[0], steps)
-        with torch.no_grad():
-            model.qrnn.check_memory(batches[1], steps)
+    with torch.no_grad():
+        model.qrnn.check_memory(batches[1], steps)
     return Experiment(config, task, splits, model)
 
 

@@ -94,7 +94,7 @@ def test_arguments_of_measured_mode_are_refused_in_others(
 
 @pytest.mark.parametrize("num_qubits", [60, np.int64(60), 100, 101, 3000])
 def test_too_many_qubits_say_the_memory(num_qubits: Any) -> None:
-    message = r"needs (3\.93e\+05 PiB|4\.32e\+17 PiB|2\^\d+ bytes) of memory.*this machine has \d"
+    message = r"needs (1\.31e\+05 PiB|1\.44e\+17 PiB|2\^\d+ bytes) of memory.*this machine has \d"
     with pytest.raises(ValueError, match=rf"num_qubits={num_qubits} {message}.*fewer qubits"):
         build(num_qubits=num_qubits)
 
@@ -105,13 +105,20 @@ def test_numpy_integers_are_integers() -> None:
 
 
 def test_a_batch_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with 64 KiB: 3 states of 4 amplitudes and 128 bytes fit 42 blocks of 8."""
-    model = build()
+    """A machine with 64 KiB, of which a sequence without backward takes some 200 bytes."""
+    model = build(readout="none", controller_hidden=None)
     monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: 16 * 4096)
-    x = torch.zeros(42 * 8 + 1, 1, 2, dtype=torch.float64)
-    model(x[:-1])
-    with pytest.raises(ValueError, match=r"64\.5 KiB.*43 block\(s\).*has 64 KiB.*smaller batch"):
+    x = torch.zeros(300, 1, 2, dtype=torch.float64)
+    with torch.no_grad():
         model(x)
+        model(x[:1].expand(1, 300, 2))
+        with pytest.raises(ValueError, match=r"400 sequence\(s\) of 1 step\(s\), forward alone"):
+            model(torch.zeros(400, 1, 2, dtype=torch.float64))
+    model(x[:1].expand(1, 40, 2))
+    with pytest.raises(ValueError, match=r"300 sequence\(s\).*backward.*has 64 KiB.*smaller batch"):
+        model(x)
+    with pytest.raises(ValueError, match=r"of 300 step\(s\), forward and backward.*shorter"):
+        model(x[:1].expand(1, 300, 2))
 
 
 def test_gates_that_the_simulator_does_not_run_are_named() -> None:
