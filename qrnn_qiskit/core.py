@@ -13,7 +13,17 @@ from torch import Tensor, nn
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["Core", "Run", "check_dtype", "keep_precision", "require_cpu", "runs_compiled"]
+__all__ = [
+    "Core",
+    "Run",
+    "check_dtype",
+    "keep_precision",
+    "raise_precision",
+    "require_cpu",
+    "runs_compiled",
+]
+
+_LOW = (torch.bfloat16, torch.float16)
 
 
 class Run(NamedTuple):
@@ -96,6 +106,13 @@ def keep_precision(device: torch.device) -> AbstractContextManager[None]:
     if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()  # to enter autocast costs as much as a few torch operations
+
+
+def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs of the low precision that autocast gave them, in ``dtype``; others as they are."""
+    if isinstance(x, Tensor) and x.dtype in _LOW and torch.is_autocast_enabled(x.device.type):
+        return x.to(dtype)
+    return x
 
 
 def require_cpu(device: torch.device, what: str) -> None:

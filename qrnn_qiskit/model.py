@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from circuits import Measurement, build_ansatz, build_readout, prefix_circuits
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller, count_kept
-from qrnn_qiskit.core import Run, check_dtype, require_cpu
+from qrnn_qiskit.core import Run, check_dtype, raise_precision, require_cpu
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
@@ -263,7 +263,7 @@ class QRNN(RecurrentModel):
         """Run sequences through the network.
 
         Args:
-            x: (batch, time, input_size) of the model's dtype.
+            x: (batch, time, input_size) of the model's dtype, or under autocast in low precision.
             state: State to carry on from, as a former call returned it; |0...0> unless given. A
                 device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all unless given.
@@ -320,6 +320,7 @@ class QRNN(RecurrentModel):
 
     def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
         like = self._like
+        x = raise_precision(x, like.dtype)
         check_inputs(x, self.input_size, like.dtype, like.device)
         ends = check_lengths(lengths, x)
         if ends is None:

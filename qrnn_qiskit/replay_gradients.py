@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.rounds import Rounds
 
 __all__ = ["draw_signs", "follow_partials", "follow_spsa", "group_copies"]

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from circuits.coupling import Measurement
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.simulator import Simulator, advance, begin, read_vector
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.gpu.arrays import Network, Trace
 from qrnn_qiskit.gpu.engine import KernelSimulator

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.simulator.blocks import count_blocks, pack_states, real_dtype, unpack_states
 from qrnn_qiskit.simulator.channels import make_channels, write_map
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector

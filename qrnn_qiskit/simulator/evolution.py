@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
 from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.simulator.handover import Backward, Forward

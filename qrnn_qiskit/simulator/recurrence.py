@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit import QRNN
+from qrnn_qiskit.backward import SecondDerivativeError
 
 ALWAYS_ON = ("controller.layers.0.bias", "controller.layers.3.weight")
 PATHS = pytest.mark.parametrize("wrapped", [False, True], ids=["compiled", "stepwise"])
@@ -64,9 +65,42 @@ def test_backward_twice_without_a_retained_graph_raises(wrapped: bool) -> None:
 def test_second_derivatives_are_refused(wrapped: bool) -> None:
     model, x = make(wrapped), draw()
     output, _ = model(x)
-    (gradient,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        torch.autograd.backward(gradient.sum())
+    for loss in (output.square().sum(), output.sum()):  # that of a sum arrives as a constant
+        (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+        assert torch.equal(gradient, torch.autograd.grad(loss, x, retain_graph=True)[0])
+        beside = gradient.square().sum() + x.square().sum()
+        with pytest.raises(SecondDerivativeError, match=r"create_graph=True.*first.*difference"):
+            torch.autograd.grad(beside, x, retain_graph=True)
+        with pytest.raises(SecondDerivativeError):
+            torch.autograd.backward(gradient.sum(), retain_graph=True)
+
+
+def test_gradients_keep_their_precision_under_autocast() -> None:
+    torch.manual_seed(0)
+    model, x = QRNN(3, 3, dtype=torch.float32), torch.randn(4, 6, 3, requires_grad=True)
+    inputs = [x, *model.parameters()]
+    expected = torch.autograd.grad(model(x)[0].square().sum(), inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(model(x)[0].square().sum(), inputs, create_graph=True)
+        again = torch.autograd.grad(model(x)[0].square().sum(), inputs)
+    for one, other, wanted in zip(found, again, expected, strict=True):
+        assert torch.equal(one, wanted)
+        assert torch.equal(other, wanted)
+
+
+def test_low_precision_of_autocast_is_taken_as_input() -> None:
+    torch.manual_seed(0)
+    layer, model, x = nn.Linear(5, 3), QRNN(3, 2, dtype=torch.float32), torch.randn(2, 4, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = layer(x)
+        assert low.dtype == torch.bfloat16
+        output, _ = model(low)
+    assert output.dtype == torch.float32
+    assert torch.equal(output, model(low.float())[0])
+    output.sum().backward()
+    assert layer.weight.grad is not None
+    with pytest.raises(TypeError, match="bfloat16 arrived"):
+        model(low)
 
 
 @PATHS

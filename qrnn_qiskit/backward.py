@@ -1,0 +1,80 @@
+"""What all gradients of this package have in common: their precision, and that they are first."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["SecondDerivativeError", "once_differentiable"]
+
+
+class SecondDerivativeError(NotImplementedError):
+    """A gradient of this package was to be differentiated."""
+
+
+class _Refusal(torch.autograd.Function):
+    """Gradients as they are, which raise an error where they are differentiated.
+
+    ``sources`` are the tensors that they depend on.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, gradients: tuple[Tensor | None, ...], *sources: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        return gradients
+
+    @staticmethod
+    def backward(ctx: Any, *by_gradients: Tensor | None) -> None:
+        raise SecondDerivativeError(
+            "a derivative of the QRNN's gradient was asked for (a gradient taken with "
+            "create_graph=True and differentiated again); its adjoint method runs outside of "
+            "torch's graph and gives first derivatives alone. Leave create_graph out, or take the "
+            "difference of two first derivatives, at x + h and at x - h"
+        )
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate the backward function of a :class:`torch.autograd.Function`.
+
+    Autocast is off in it, as in forward. With ``create_graph`` its gradients raise
+    SecondDerivativeError where they are differentiated by a leaf of the graph. By torch's own
+    decorator they are not connected to it: beside another term of a loss they count as constants.
+    """
+
+    @functools.wraps(backward)
+    def run(ctx: Any, *gradients: Tensor | None) -> Any:
+        devices = {each.device.type for each in gradients if each is not None}
+        keeps_graph = torch.is_grad_enabled()
+        if not keeps_graph and not any(map(torch.is_autocast_enabled, devices)):
+            return backward(ctx, *gradients)  # as nearly always: no context is entered
+        with ExitStack() as contexts:
+            contexts.enter_context(torch.no_grad())
+            for device in devices:
+                contexts.enter_context(torch.autocast(device, enabled=False))
+            found = backward(ctx, *gradients)
+        if not keeps_graph:
+            return found
+        found = found if isinstance(found, tuple) else (found,)
+        arrived = (each for each in gradients if each is not None)
+        return _Refusal.apply(found, *arrived, *_find_leaves(ctx))
+
+    return run
+
+
+def _find_leaves(node: Any) -> list[Tensor]:
+    """The leaves of the graph below a node."""
+    leaves, seen, waiting = [], {node}, [node]
+    while waiting:
+        for below, _ in waiting.pop().next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                waiting.append(below)
+                if hasattr(below, "variable"):
+                    leaves.append(below.variable)
+    return leaves
