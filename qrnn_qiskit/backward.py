@@ -27,7 +27,8 @@ class _Refusal(torch.autograd.Function):
     def forward(
         ctx: Any, gradients: tuple[Tensor | None, ...], *sources: Tensor
     ) -> tuple[Tensor | None, ...]:
-        return gradients
+        # Torch marks what comes out of here, which may be what a graph has saved.
+        return tuple(None if each is None else each.detach() for each in gradients)
 
     @staticmethod
     def backward(ctx: Any, *by_gradients: Tensor | None) -> None:
