@@ -18,9 +18,10 @@ from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.hidden_pictures import draw_bloch, draw_entropy, draw_influence
 from qrnn_qiskit.inspection import measure_influence, record_inputs, trace_states
 from qrnn_qiskit.loading import TrainedModel, load
-from qrnn_qiskit.measured_pictures import draw_outcomes, draw_recurrence
 from qrnn_qiskit.model import QRNN
+from qrnn_qiskit.outcome_pictures import draw_outcomes
 from qrnn_qiskit.pictures import draw_confusion, draw_readouts, draw_training
+from qrnn_qiskit.recurrence_pictures import draw_recurrence
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.training.evaluation import select_test

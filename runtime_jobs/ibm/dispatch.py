@@ -5,13 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from qiskit.circuit import QuantumCircuit
-
-from runtime_jobs.ibm.encoding import Bits, ResultError, pack, unpack, unpack_circuit
+from runtime_jobs.ibm.encoding import Bits, pack, unpack
 from runtime_jobs.ibm.service import (
     BusyError,
     RejectedError,
@@ -20,23 +15,20 @@ from runtime_jobs.ibm.service import (
     UnknownJobError,
     UnsureError,
 )
+from runtime_jobs.ibm.shipments import Shipment
 from runtime_jobs.ibm.states import Progress
 from runtime_jobs.ibm.waiting import Watch, look_at
 from runtime_jobs.ibm.workloads import Workloads
 from runtime_jobs.ledger import (
-    FrozenCircuit,
     JobFailedError,
     JobRecord,
-    JobRequest,
     JobsPendingError,
     JobState,
     Ledger,
     WorkloadMode,
 )
 
-__all__ = ["Dispatcher", "Shipment", "unpack_pubs"]
-
-Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
+__all__ = ["Dispatcher"]
 
 _WORDS = {
     JobState.FAILED: "failed",
@@ -44,21 +36,6 @@ _WORDS = {
     JobState.REJECTED: "was refused",
 }
 _ENDS = {"ERROR": JobState.FAILED, "CANCELLED": JobState.CANCELLED}
-
-
-@dataclass(frozen=True)
-class Shipment:
-    """A request with what is sent for it.
-
-    Attributes:
-        request: what the result depends on.
-        make_pubs: the circuits with their values; called only where the job has to be sent.
-        rows: the sets of values of each PUB, for checking the result.
-    """
-
-    request: JobRequest
-    make_pubs: Callable[[], Pubs]
-    rows: tuple[int, ...]
 
 
 class Dispatcher:
@@ -265,7 +242,7 @@ class Dispatcher:
                 progress = Progress("ERROR", "the service does not know it any more")
             if progress.status == "DONE":
                 results = self.service.fetch(job.job_id)
-                _check_result(job, results, shipment.rows)
+                shipment.check_result(job, results)
                 self._ledger.record_result(job.tag, pack(results))
                 return None
             if progress.status not in _ENDS:
@@ -282,20 +259,3 @@ class Dispatcher:
 
     def _read(self, shipment: Shipment) -> list[Bits]:
         return unpack(self._ledger.read_result(self._find(shipment.request.key).number))
-
-
-def unpack_pubs(circuits: Sequence[FrozenCircuit], values: Sequence[NDArray[np.float64]]) -> Pubs:
-    """The circuits as they were compiled, with their values."""
-    return [(unpack_circuit(c.isa), rows) for c, rows in zip(circuits, values, strict=True)]
-
-
-def _check_result(job: JobRecord, results: list[Bits], rows: tuple[int, ...]) -> None:
-    """ResultError unless the result has a row of shots for every set of values of every PUB."""
-    expected = [(count, job.shots) for count in rows]
-    arrived = [{(*array.shape, array.num_shots) for array in bits.values()} for bits in results]
-    if arrived != [{shape} for shape in expected]:
-        raise ResultError(
-            f"the result of job {job.job_id} has the shapes {arrived} where (values, shots) = "
-            f"{expected} are required; it was not recorded. Collect it again, and report it to the "
-            "service if it stays so"
-        )

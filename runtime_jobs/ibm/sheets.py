@@ -15,9 +15,10 @@ from circuits.profile import CircuitProfile
 from qrnn_qiskit.executors import Counts
 from runtime_jobs.dealing import deal_rows
 from runtime_jobs.ibm.counting import join_bits
-from runtime_jobs.ibm.dispatch import Dispatcher, Shipment, unpack_pubs
+from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.encoding import Bits
 from runtime_jobs.ibm.freezing import Freezer
+from runtime_jobs.ibm.shipments import Shipment, unpack_pubs
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest, Ledger, hash_bytes
 from runtime_jobs.plan.limits import (
     JobLimits,
