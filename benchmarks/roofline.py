@@ -10,8 +10,12 @@ to need less: a kernel that applies all phases of a layer at once is credited wi
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from unittest.mock import patch
 
 import torch
+
+from qrnn_qiskit.simulator import Simulator
 
 # Additions and multiplications of real numbers for each of the 2^n amplitudes, for one of a kind.
 _ROTATION = 6  # RY: each half of a pair of complex amplitudes is a real combination of two
@@ -37,6 +41,27 @@ def count_operations(num_qubits: int, num_layers: int, num_steps: int, batch: in
     pulls = 3 * num_qubits * _PULL
     per_amplitude = 3 * circuit + slopes + readouts + pulls
     return batch * num_steps * per_amplitude << num_qubits
+
+
+def time_kernels(train: Callable[[], object]) -> float:
+    """Seconds of a training step on the CPU that pass in the two calls of compiled code."""
+    spent = 0.0
+
+    def time_calls(method: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: object) -> None:
+            nonlocal spent
+            start = time.perf_counter()
+            method(*arguments)
+            spent += time.perf_counter() - start
+
+        return call
+
+    with (
+        patch.object(Simulator, "run", time_calls(Simulator.run)),
+        patch.object(Simulator, "reverse", time_calls(Simulator.reverse)),
+    ):
+        train()
+    return spent
 
 
 def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:

@@ -108,7 +108,7 @@ class UnitaryCore(Core):
             return Run(
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
-        if x.device.type == "cpu":  # elsewhere torch says what does not fit
+        if x.is_cpu:  # elsewhere torch says what does not fit
             self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
         if state is not None:
             num_readouts = len(self.readout.observables)
@@ -116,16 +116,16 @@ class UnitaryCore(Core):
         with keep_precision(x.device):
             is_known = type(controller) is Controller and controller.is_untouched
             is_fused = is_known and not self.resets_state and self.engine != "torch"
-            if is_fused and has_kernels(x.device):
-                recurrence = self._run_kernels(controller, x, state, ends)
-            elif self.engine == "torch" or x.device.type != "cpu":
-                dense = self._place(DenseSimulator, x.dtype, x.device)
-                recurrence = self._run_stepwise(dense, controller, x, state, ends)
-            elif is_fused:
+            if is_fused and x.is_cpu:
                 simulator = self._compile(x.dtype)
                 recurrence = self._run_fused(run_recurrence, simulator, controller, x, state, ends)
-            else:
+            elif is_fused and has_kernels(x.device):
+                recurrence = self._run_kernels(controller, x, state, ends)
+            elif x.is_cpu and self.engine != "torch":
                 recurrence = self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
+            else:
+                dense = self._place(DenseSimulator, x.dtype, x.device)
+                recurrence = self._run_stepwise(dense, controller, x, state, ends)
         output, readouts, vector, angles = recurrence
         return Run(output, HiddenState(readouts, vector=vector), angles)
 

@@ -62,7 +62,20 @@ def _user_cache() -> Path | None:
         return None
 
 
-class _LinkedLibrary(JITCodeLibrary):
+class _Library(JITCodeLibrary):
+    """The code of a function, optimised once.
+
+    Numba runs LLVM's passes over every function three times, the last time with all that the third
+    level has. Kernels are written in vectors, unrolled and inlined by hand: one run of the first
+    level makes code as fast, in four fifths of the time.
+    """
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager(opt=1, loop_vectorize=False)
+        passes.run(self._final_module, builder)
+
+
+class _LinkedLibrary(_Library):
     """The code of a kernel until an entry point is compiled, which contains it.
 
     Numba makes machine code of every function, whoever calls it: a quarter of the time that it
@@ -87,15 +100,21 @@ class _LinkedLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class _KernelCompiler(CompilerBase):
+class _Compiler(CompilerBase):
     """Numba's compiler, with a library of ours."""
+
+    library_type: type[JITCodeLibrary] = _Library
 
     def define_pipelines(self) -> list[Any]:
         """The usual passes."""
         name = self.state.func_id.func_qualname
-        self.state.library = _LinkedLibrary(self.state.targetctx.codegen(), name)
+        self.state.library = self.library_type(self.state.targetctx.codegen(), name)
         self.state.library.enable_object_caching()
         return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+
+class _KernelCompiler(_Compiler):
+    library_type = _LinkedLibrary
 
 
 _KERNEL = {
@@ -118,7 +137,8 @@ def inline(function: Any) -> Any:
 
 def entry_point(function: Any) -> Any:
     """Decorate what Python calls; it is kept on disk with all the kernels that it calls."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Compiler}
+    return numba.njit(cache=True, nogil=True, **options)(function)
 
 
 class _Progress(Listener):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -77,17 +79,13 @@ class Simulator:
         """Memory on the CPU, whatever torch's default device is; of the states' dtype."""
         return torch.empty(shape, dtype=dtype or self.dtype, device="cpu")
 
-    def allocate_states(self, batch_size: int) -> Tensor:
-        """Room for the states of a batch in lane vectors, (blocks, 2^n * 2 * lanes)."""
-        return self.allocate(self.shape_states(batch_size))
-
     def allocate_vector(self, batch_size: int) -> Tensor:
         """Room for the states of a batch as (B, 2^n), complex."""
         shape = batch_size, 1 << self.num_qubits
         return self.allocate(shape, self.dtype.to_complex())
 
-    def allocate_pair(self, batch_size: int) -> tuple[Tensor, ...]:
-        """Room for two such arrays, each the first numbers of a row.
+    def allocate_pair(self, batch_size: int) -> Tensor:
+        """Room for two arrays of states, (2, numbers): each is the first numbers of a row.
 
         Equal places in them are half a page apart. A processor compares the last 12 bits of
         addresses first: were those equal, it would wait with each load from one for the last store
@@ -96,7 +94,22 @@ class Simulator:
         blocks, size = self.shape_states(batch_size)
         page = _PAGE_BYTES // self.dtype.itemsize
         apart = -(-blocks * size // page) * page + page // 2
-        return self.allocate((2, apart)).unbind(0)
+        return self.allocate((2, apart))
+
+    def allocate_together(self, *shapes: tuple[int, ...]) -> tuple[Tensor, list[int]]:
+        """Room for arrays of these shapes in one piece, and their addresses; 0 for one of size 0.
+
+        To make, save and check a tensor takes as long as a short sequence needs for a step.
+        """
+        line = VECTOR_BYTES // self.dtype.itemsize
+        sizes = [-(-prod(shape) // line) * line for shape in shapes]
+        ends = list(accumulate(sizes))
+        piece = self.allocate((ends[-1],))
+        address, itemsize = find(piece), self.dtype.itemsize
+        return piece, [
+            address + itemsize * (end - size) if size else 0
+            for size, end in zip(sizes, ends, strict=True)
+        ]
 
     def allocate_turns(self, batch_size: int, num_steps: int) -> Tensor:
         """Room for the cosines and sines of all steps, see :meth:`shape_turns`."""

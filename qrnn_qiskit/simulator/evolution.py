@@ -148,7 +148,7 @@ class Evolution(Reversible):
             size = self._states.numel()
             self._back, self._adjoint = (
                 row[:size].view_as(self._states)
-                for row in self.simulator.allocate_pair(self.batch_size)
+                for row in self.simulator.allocate_pair(self.batch_size).unbind()
             )
         self._back.copy_(self._states)
         self._adjoint.zero_()

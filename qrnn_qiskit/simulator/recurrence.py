@@ -144,7 +144,6 @@ class _Recurrence(torch.autograd.Function):
             return simulator.allocate((batch * steps, size)) if is_needed else None
 
         inputs = allocate(seen, keeps)
-        slope = allocate(layer, keeps and units > 0)
         hidden = allocate(units, drops or (keeps and units > 0))
         if drops and hidden is not None:
             factors = hidden.view(batch, steps, units)
@@ -152,8 +151,11 @@ class _Recurrence(torch.autograd.Function):
         theta = simulator.allocate((batch, steps, simulator.num_parameters))
         values = simulator.allocate((batch, steps, simulator.num_readouts))
         last_steps = None if ends is None else torch.tensor(ends, device="cpu")
-        turns = simulator.allocate_turns(batch, steps) if keeps else None
-        states = simulator.allocate_states(batch)
+        kept, (slope, turns, states) = simulator.allocate_together(
+            (batch * steps, layer) if keeps and units else (0,),
+            simulator.shape_turns(batch, steps) if keeps else (0,),
+            simulator.shape_states(batch),
+        )
         final = simulator.allocate((batch, simulator.num_readouts))
         last = simulator.allocate_vector(batch)
         run = Forward(
@@ -170,9 +172,9 @@ class _Recurrence(torch.autograd.Function):
             first=find(first),
             output=find(output),
             ends=find(last_steps),
-            slope=find(slope),
-            turns=find(turns),
-            states=find(states),
+            slope=slope,
+            turns=turns,
+            states=states,
             origin=ZERO if vector is None else GIVEN_VECTOR,
             drops=int(drops),
             x=find(x),
@@ -196,7 +198,8 @@ class _Recurrence(torch.autograd.Function):
             # Views of the weights: torch sees when those change, and they stay where a module's
             # weights are exchanged for those of another dtype.
             views = (None if weight is None else weight.detach() for weight in (first, output))
-            ctx.save_for_backward(*views, inputs, hidden, slope, turns, states)
+            ctx.save_for_backward(*views, inputs, hidden, kept)
+            ctx.kept = find(kept), kept.shape
         return values, final, last, theta
 
     @staticmethod
@@ -209,20 +212,21 @@ class _Recurrence(torch.autograd.Function):
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
         simulator = ctx.simulator
-        first, output, inputs, hidden, slope, turns, states = _lay_out_saved(ctx)
-        # Hooks may have had them elsewhere meanwhile.
-        run = ctx.run._replace(
+        first, output, inputs, hidden, kept = _lay_out_saved(ctx)
+        run, (address, _) = ctx.run, ctx.kept
+        moved = find(kept) - address  # hooks may have had it elsewhere meanwhile
+        run = run._replace(
             first=find(first),
             output=find(output),
-            slope=find(slope),
-            turns=find(turns),
-            states=find(states),
+            slope=run.slope and run.slope + moved,
+            turns=run.turns + moved,
+            states=run.states + moved,
         )
         _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
         given = [
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
-        back, adjoint = simulator.allocate_pair(run.batch)
+        pair = simulator.allocate_pair(run.batch)
         by_theta = simulator.allocate((run.batch * run.steps, run.angles))
         by_layer = simulator.allocate((len(by_theta), run.layer)) if run.units else by_theta
         by_fed = simulator.allocate((run.batch, run.readouts)) if needs_fed and run.heard else None
@@ -230,8 +234,8 @@ class _Recurrence(torch.autograd.Function):
         simulator.reverse(
             Backward.of(
                 run,
-                back=find(back),
-                adjoint=find(adjoint),
+                back=find(pair),
+                adjoint=find(pair) + pair.nbytes // 2,
                 by_values=find(given[0]),
                 by_final=find(given[1]),
                 by_vector=find(given[2]),
@@ -264,9 +268,7 @@ def _lay_out_saved(ctx: Any) -> list[Any]:
         (run.angles, run.units),
         (rows, run.width + run.heard),
         (rows, run.units),
-        (rows, run.layer),
-        simulator.shape_turns(run.batch, run.steps),
-        simulator.shape_states(run.batch),
+        ctx.kept[1],
     ]
     return [
         None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
@@ -276,7 +278,7 @@ def _lay_out_saved(ctx: Any) -> list[Any]:
 
 def pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
-    return by_result.t() @ vectors, by_result.sum(0)
+    return torch.mm(by_result.t(), vectors), by_result.sum(0)
 
 
 def _pull_inputs(by_layer: Tensor, first: Tensor, run: Forward) -> Tensor:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import pickle
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout
@@ -28,12 +31,25 @@ def test_a_pair_is_aligned_and_half_a_page_apart(
     names = [parameter.name for parameter in ansatz.parameters]
     observables = build_readout(num_qubits=num_qubits).observables
     simulator = Simulator(ansatz.circuit, names, observables, dtype)
-    states = simulator.allocate_states(batch)
     pair = simulator.allocate_pair(batch)
     places = [row.data_ptr() for row in pair]
-    assert not any(place % VECTOR_BYTES for place in (states.data_ptr(), *places))
+    assert not any(place % VECTOR_BYTES for place in places)
     assert (places[1] - places[0]) % 4096 == 2048
-    assert all(row.numel() >= states.numel() for row in pair)
+    assert all(row.numel() >= math.prod(simulator.shape_states(batch)) for row in pair)
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=3), min_size=1, max_size=4))
+def test_arrays_in_one_piece_are_aligned_and_apart(shapes: list[list[int]]) -> None:
+    simulator = QRNN(1, 1)._core._compile(torch.float32)
+    piece, places = simulator.allocate_together(*map(tuple, shapes))
+    ends = [place + 4 * math.prod(shape) for place, shape in zip(places, shapes, strict=True)]
+    assert [place > 0 for place in places] == [math.prod(shape) > 0 for shape in shapes]
+    assert not any(place % VECTOR_BYTES for place in places)
+    bounds = [bound for pair in zip(places, ends, strict=True) for bound in pair if bound]
+    assert [*sorted(bounds)] == bounds
+    if bounds:
+        assert bounds[0] >= piece.data_ptr()
+        assert bounds[-1] <= piece.data_ptr() + piece.nbytes
 
 
 def scramble(tensor: Tensor) -> list[Tensor]:
@@ -119,13 +135,13 @@ def test_without_gradients_nothing_is_kept_for_backward(
 ) -> None:
     model, x = QRNN(2, 3, reset_state=is_stepwise), torch.ones(2, 3, 2)
     calls: list[int] = []
-    allocate = Simulator.allocate_turns
+    shape = Simulator.shape_turns
 
-    def count(simulator: Simulator, batch_size: int, num_steps: int) -> Tensor:
+    def count(simulator: Simulator, batch_size: int, num_steps: int) -> tuple[int, ...]:
         calls.append(num_steps)
-        return allocate(simulator, batch_size, num_steps)
+        return shape(simulator, batch_size, num_steps)
 
-    monkeypatch.setattr(Simulator, "allocate_turns", count)
+    monkeypatch.setattr(Simulator, "shape_turns", count)
     with torch.no_grad():
         silent, _ = model(x)
     with torch.inference_mode():
@@ -147,7 +163,7 @@ def move(tensor: Tensor) -> Any:
 
 
 def turn(tensor: Tensor) -> Tensor:
-    return tensor.mT.contiguous().mT
+    return torch.stack((tensor, torch.full_like(tensor, 9.0)), -1)[..., 0]
 
 
 @pytest.mark.parametrize("activation", ["linear", "glu"])
