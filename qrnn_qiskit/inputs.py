@@ -51,16 +51,12 @@ def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = 
     Raises:
         ValueError: The message has the bytes needed and those there are.
     """
-    if not fits(needed):
+    present = count_memory()
+    if needed > present:
         raise ValueError(
             f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
-            f"{_format_bytes(count_memory())}. {remedy}"
+            f"{_format_bytes(present)}. {remedy}"
         )
-
-
-def fits(needed: int) -> bool:
-    """Whether so many bytes fit into this machine's memory."""
-    return needed <= count_memory()
 
 
 @cache

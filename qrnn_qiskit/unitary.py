@@ -18,7 +18,7 @@ from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gpu import has_kernels
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_fit, fits
+from qrnn_qiskit.inputs import check_angles, check_fit
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,
@@ -69,6 +69,7 @@ class UnitaryCore(Core):
         self.output_labels = readout.labels
         self.replay = Replay(ansatz, readout.observables)
         self.engine = engine
+        self._fitting: tuple[int, int, torch.dtype, int | None] | None = None
         self._simulator: Simulator | None = None
         self._placed: DenseSimulator | KernelSimulator | None = None
 
@@ -77,10 +78,10 @@ class UnitaryCore(Core):
     ) -> None:
         """Refuse a batch that does not fit; the states do not grow with the steps, angles do."""
         keeps = torch.is_grad_enabled()
-        simulator = self._compile(dtype)
-        needed = count_bytes(simulator, batch_size, num_steps, num_kept if keeps else None)
-        if fits(needed):  # every call asks: no message is put together
+        batch = batch_size, num_steps, dtype, num_kept if keeps else None
+        if batch == self._fitting:  # every call asks, mostly for the same
             return
+        needed = count_bytes(self._compile(dtype), batch_size, num_steps, batch[-1])
         check_fit(
             needed,
             f"num_qubits={self._num_qubits} needs",
@@ -88,6 +89,7 @@ class UnitaryCore(Core):
             + ("forward and backward" if keeps else "forward alone"),
             "Take fewer qubits, a smaller batch or shorter sequences.",
         )
+        self._fitting = batch
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
