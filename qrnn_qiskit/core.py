@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import torch
 from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
+from torch.nn import functional
 
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -39,6 +41,23 @@ class Run(NamedTuple):
     output: Tensor
     state: HiddenState
     angles: Tensor
+
+    def clear_past(self, ends: list[int], num_steps: int) -> Run:
+        """The same run with ``num_steps`` outputs, 0 past the end of each sequence."""
+        device = self.output.device
+        steps = torch.arange(self.output.shape[1], device=device)
+        is_past = steps >= torch.tensor(ends, device=device)[:, None]
+        output = _pad(self.output.masked_fill(is_past[:, :, None], 0.0), num_steps)
+        errors, state = self.state.output_standard_errors, self.state
+        if errors is not None:
+            state = dataclasses.replace(state, output_standard_errors=_pad(errors, num_steps))
+        return self._replace(output=output, state=state)
+
+
+def _pad(output: Tensor, num_steps: int) -> Tensor:
+    """Zeros after the last step that any sequence has."""
+    missing = num_steps - output.shape[1]
+    return output if missing == 0 else functional.pad(output, (0, 0, 0, missing))
 
 
 class Core(ABC):
@@ -88,6 +107,10 @@ class Core(ABC):
     @abstractmethod
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """The circuit of all T steps for each set of ``angles``, as :class:`Run` has them."""
+
+    @abstractmethod
+    def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
+        """The circuits of 1 to T steps, ``[step][sequence]``; ValueError for a mode without."""
 
 
 def runs_compiled(executor: Executor) -> bool:

@@ -167,6 +167,16 @@ class DynamicExecutor(Executor, Protocol):
         ...
 
 
+def check_executor(executor: object) -> None:
+    """TypeError for what has not all that :class:`Executor` asks for."""
+    if not isinstance(executor, Executor):
+        raise TypeError(
+            "executor must have what qrnn_qiskit.executors.Executor asks for, and a "
+            f"{type(executor).__name__} arrived. Take what runtime_jobs.open_device(name) "
+            "opens, or qrnn_qiskit.executors.SimulatorExecutor()."
+        )
+
+
 def check_unmeasured(circuit: QuantumCircuit) -> None:
     """Refuse a circuit with classical bits (ValueError): a device adds its own measurements."""
     if circuit.num_clbits:

@@ -247,6 +247,12 @@ class MeasuredCore(Core):
         values = dynamic.bind_values(angles.double().numpy(), basis="Z" if basis is None else basis)
         return [dynamic.circuit.assign_parameters(row) for row in values]
 
+    def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
+        """None: a sequence is one circuit."""
+        raise ValueError(
+            "readout='measured' runs one dynamic circuit a sequence, no prefixes; take circuits(x)"
+        )
+
     def _bits(self, dtype: torch.dtype) -> Tensor:
         """(2^m, m): bit a of each value of the register as -1 or +1."""
         values = torch.arange(self.measurement.num_outcomes)[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
-from circuits import Measurement, build_ansatz, build_readout, prefix_circuits
+from circuits import Measurement, build_ansatz, build_readout
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.controller import ACTIVATIONS, Controller, count_kept
 from qrnn_qiskit.core import Run, check_dtype, raise_precision, require_cpu
-from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
@@ -232,12 +231,7 @@ class QRNN(RecurrentModel):
 
     @executor.setter
     def executor(self, executor: Executor) -> None:
-        if not isinstance(executor, Executor):
-            raise TypeError(
-                f"executor must have what qrnn_qiskit.executors.Executor asks for, and a "
-                f"{type(executor).__name__} arrived. Take what runtime_jobs.open_device(name) "
-                "opens, or qrnn_qiskit.executors.SimulatorExecutor()."
-            )
+        check_executor(executor)
         choose_gradient(executor)
         self._executor = executor
 
@@ -298,17 +292,7 @@ class QRNN(RecurrentModel):
 
     def replay_circuits(self, x: Tensor) -> list[list[QuantumCircuit]]:
         """Return the bound prefixes of 1 to T steps, ``[step][sequence]``, from |0...0>."""
-        if self.readout_mode == "measured":
-            raise ValueError(
-                "readout='measured' runs one dynamic circuit for each sequence and replays none; "
-                "take circuits(x)"
-            )
-        angles = self.angles(x).flatten(1).double().cpu().numpy()
-        prefixes = prefix_circuits(self.ansatz, x.shape[1])
-        return [
-            [prefix.assign_parameters(row[: prefix.num_parameters]) for row in angles]
-            for prefix in prefixes
-        ]
+        return self._core.bind_prefixes(self.angles(x))
 
     def check_memory(self, batch_size: int, num_steps: int) -> None:
         """Refuse a batch that does not fit into memory on the simulator (ValueError).
@@ -325,20 +309,5 @@ class QRNN(RecurrentModel):
         ends = check_lengths(lengths, x)
         if ends is None:
             return self._core.run(self.controller, self._executor, x, state, None)
-        steps = max(ends)
-        run = self._core.run(self.controller, self._executor, x[:, :steps], state, ends)
-        valid = torch.arange(steps, device=x.device) < torch.tensor(ends, device=x.device)[:, None]
-        output = run.output.masked_fill(~valid[:, :, None], 0.0)
-        errors = run.state.output_standard_errors
-        if errors is not None:
-            errors = _pad(errors, x.shape[1])
-            run = run._replace(state=dataclasses.replace(run.state, output_standard_errors=errors))
-        return run._replace(output=_pad(output, x.shape[1]))
-
-
-def _pad(output: Tensor, steps: int) -> Tensor:
-    """Zeros after the last step that any sequence has."""
-    if output.shape[1] == steps:
-        return output
-    padding = output.new_zeros(len(output), steps - output.shape[1], output.shape[2])
-    return torch.cat((output, padding), 1)
+        run = self._core.run(self.controller, self._executor, x[:, : max(ends)], state, ends)
+        return run.clear_past(ends, x.shape[1])

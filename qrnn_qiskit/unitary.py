@@ -10,7 +10,7 @@ import torch
 from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 
-from circuits import Ansatz, Readout, unroll
+from circuits import Ansatz, Readout, prefix_circuits, unroll
 from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.core import Core, Run, check_dtype, keep_precision, require_cpu, runs_compiled
@@ -142,6 +142,14 @@ class UnitaryCore(Core):
         circuit = unroll(self.ansatz, angles.shape[1])
         values = angles.flatten(1).double().cpu().numpy()
         return [circuit.assign_parameters(row) for row in values]
+
+    def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
+        """The prefixes of the unrolled circuit, which a replay runs."""
+        values = angles.flatten(1).double().cpu().numpy()
+        return [
+            [prefix.assign_parameters(row[: prefix.num_parameters]) for row in values]
+            for prefix in prefix_circuits(self.ansatz, angles.shape[1])
+        ]
 
     def refuse_reset(self, what: str) -> None:
         """ValueError where the steps are reset, which makes ``what`` impossible."""
