@@ -69,5 +69,4 @@ class CircuitFunction:
 
     @cached_property
     def _simulator(self) -> Simulator:
-        names = [parameter.name for parameter in self.circuit.parameters]
-        return Simulator(self.circuit, names, self.observables, torch.float64)
+        return Simulator(self.circuit, self.observables, torch.float64)

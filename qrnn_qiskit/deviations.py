@@ -46,8 +46,7 @@ class Deviations:
 @torch.no_grad()
 def read_exactly(qrnn: QRNN, angles: Tensor) -> Tensor:
     """The exact readouts (B, T, K) float64 after each step, at angles (B, T, P) in radians."""
-    names = [parameter.name for parameter in qrnn.ansatz.parameters]
-    simulator = Simulator(qrnn.ansatz.circuit, names, qrnn.readout.observables, torch.float64)
+    simulator = Simulator(qrnn.ansatz.circuit, qrnn.readout.observables, torch.float64)
     evolution, token = begin(simulator, None, len(angles))
     outputs = []
     for theta in angles.double().unbind(1):

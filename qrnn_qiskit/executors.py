@@ -192,11 +192,11 @@ def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: Another shape (a parameter without a value), no row, or a number not finite.
     """
-    names = [parameter.name for parameter in circuit.parameters]
     angles = np.ascontiguousarray(values, np.float64)
-    if angles.ndim != 2 or angles.shape[1] != len(names) or not len(angles):
+    num_parameters = circuit.num_parameters
+    if angles.ndim != 2 or angles.shape[1] != num_parameters or not len(angles):
         raise ValueError(
-            f"values must have shape (batch, {len(names)}), at least one row and one column "
+            f"values must have shape (batch, {num_parameters}), at least one row and one column "
             "for each parameter of the circuit in the order of circuit.parameters, and "
             f"{angles.shape} arrived"
         )
@@ -288,8 +288,7 @@ class SimulatorExecutor(Executor):
     def _prepare(
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> tuple[Simulator, NDArray[np.float64]]:
-        names = [parameter.name for parameter in circuit.parameters]
         angles = check_values(circuit, values)
         # States, the same as complex numbers, and probabilities.
         check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)), 3)
-        return Simulator(circuit, names, observables, torch.float64), angles
+        return Simulator(circuit, observables, torch.float64), angles

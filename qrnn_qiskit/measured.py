@@ -268,7 +268,6 @@ class MeasuredCore(Core):
             check_dtype(dtype)
             self._exact = DensitySimulator(
                 self.ansatz.circuit,
-                [parameter.name for parameter in self.ansatz.parameters],
                 qubits=self.measurement.qubits,
                 kraus=self.measurement.kraus(),
                 assignment=self.assignment,
@@ -283,9 +282,8 @@ class MeasuredCore(Core):
     def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
         if self._sampled is None or self._sampled.dtype != dtype:
             check_dtype(dtype)
-            names = [parameter.name for parameter in self.ansatz.parameters]
             damped = damp_observables(self.readout.observables, self.measurement)
-            self._sampled = Simulator(self.ansatz.circuit, names, damped, dtype)
+            self._sampled = Simulator(self.ansatz.circuit, damped, dtype)
         return self._sampled
 
 

@@ -162,16 +162,14 @@ class UnitaryCore(Core):
     def _compile(self, dtype: torch.dtype) -> Simulator:
         if self._simulator is None or self._simulator.dtype != dtype:
             check_dtype(dtype)
-            names = [parameter.name for parameter in self.ansatz.parameters]
-            self._simulator = Simulator(self.ansatz.circuit, names, self.readout.observables, dtype)
+            self._simulator = Simulator(self.ansatz.circuit, self.readout.observables, dtype)
         return self._simulator
 
     def _place(self, kind: type[_Placed], dtype: torch.dtype, device: torch.device) -> _Placed:
         placed = self._placed
         if not isinstance(placed, kind) or (placed.dtype, placed.device) != (dtype, device):
             check_dtype(dtype)
-            names = [parameter.name for parameter in self.ansatz.parameters]
-            placed = kind(self.ansatz.circuit, names, self.readout.observables, dtype, device)
+            placed = kind(self.ansatz.circuit, self.readout.observables, dtype, device)
             self._placed = placed
         return placed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from qrnn_qiskit.simulator.lowering import (
     Rotation,
     Sign,
     lower_circuit,
+    name_parameters,
 )
 from qrnn_qiskit.simulator.schedule import PhaseSweep, RotationSweep, schedule_sweeps
 
@@ -48,8 +49,7 @@ class DenseCircuit:
     controlled rotation is two rotations between two CZ.
 
     Args:
-        circuit: Without measurements.
-        parameters: Names of its P parameters in the order of the angle sets.
+        circuit: Without measurements; angle sets have the order of ``circuit.parameters``.
         dtype: Real dtype of the angles.
         device: Where the states are.
 
@@ -57,16 +57,10 @@ class DenseCircuit:
         UnsupportedCircuitError: See :func:`~qrnn_qiskit.simulator.lowering.lower_circuit`.
     """
 
-    def __init__(
-        self,
-        circuit: QuantumCircuit,
-        parameters: Sequence[str],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, circuit: QuantumCircuit, dtype: torch.dtype, device: torch.device) -> None:
         self.groups = divide_qubits(circuit.num_qubits)
         self.width = self.groups[0].size
-        index = {name: place for place, name in enumerate(parameters)}
+        index = {name: place for place, name in enumerate(name_parameters(circuit))}
         # In time order: a block's group, or None for the next diagonal.
         self.order: list[Group | None] = []
         turns: list[Angle] = []
@@ -87,10 +81,10 @@ class DenseCircuit:
             return torch.from_numpy(array).to(device, dtype)
 
         rows = np.array([_list_terms(angle, index) for angle in turns])
-        rows = rows.reshape(len(turns), len(parameters) + 1)
+        rows = rows.reshape(len(turns), len(index) + 1)
         self._turns, self._turn_offsets = place(rows[:, 1:].T), place(rows[:, 0])
         self._shape = (len(diagonals), 1 << circuit.num_qubits)
-        phases = np.concatenate([np.zeros((len(parameters) + 1, 0)), *diagonals], 1)
+        phases = np.concatenate([np.zeros((len(index) + 1, 0)), *diagonals], 1)
         self._phases, self._phase_offsets = place(phases[1:]), place(phases[0])
         self._num_blocks = len(turns) // self.width
         self._generators = place(_list_generators(self.width))

@@ -19,8 +19,8 @@ class DenseSimulator:
     """One recurrent step: circuit, angles, readouts.
 
     Args:
-        circuit: The step's circuit on n qubits, without measurements.
-        parameters: Names of its P parameters in the order of the angle sets.
+        circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
+            order of ``circuit.parameters`` in the angle sets.
         observables: K Hermitian observables on n qubits.
         dtype: torch.float32 or torch.float64, the precision of angles, amplitudes and readouts.
         device: Where the states are.
@@ -32,7 +32,6 @@ class DenseSimulator:
     def __init__(
         self,
         circuit: QuantumCircuit,
-        parameters: Sequence[str],
         observables: Sequence[SparsePauliOp],
         dtype: torch.dtype,
         device: torch.device,
@@ -40,7 +39,7 @@ class DenseSimulator:
         self.dtype = dtype
         self.device = device
         self.num_qubits: int = circuit.num_qubits
-        self.circuit = DenseCircuit(circuit, parameters, dtype, device)
+        self.circuit = DenseCircuit(circuit, dtype, device)
         self.readout = DenseReadout(observables, self.circuit.groups, dtype, device)
 
     def start(self, vector: Tensor | None, batch_size: int) -> Tensor:

@@ -27,8 +27,8 @@ class KernelSimulator:
     """One recurrent step: circuit, angles, readouts, and the kernels that run many of them.
 
     Args:
-        circuit: The step's circuit on n qubits, without measurements.
-        parameters: Names of its P parameters in the order of the angle sets.
+        circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
+            order of ``circuit.parameters`` in the angle sets.
         observables: K Hermitian observables on n qubits.
         dtype: torch.float32 or torch.float64, the precision of amplitudes and readouts.
         device: The GPU.
@@ -40,7 +40,6 @@ class KernelSimulator:
     def __init__(
         self,
         circuit: QuantumCircuit,
-        parameters: Sequence[str],
         observables: Sequence[SparsePauliOp],
         dtype: torch.dtype,
         device: torch.device,
@@ -49,9 +48,9 @@ class KernelSimulator:
         self.device = device
         self.num_qubits: int = circuit.num_qubits
         real = real_dtype(dtype)
-        program = compile_circuit(circuit, parameters, real)
+        program = compile_circuit(circuit, real)
         paulis = compile_paulis(observables, self.num_qubits, real)
-        self.circuit = place_circuit(program, len(parameters), dtype, device)
+        self.circuit = place_circuit(program, circuit.num_parameters, dtype, device)
         self.observables = place_observables(paulis, self.num_qubits, dtype, device)
         strings = np.zeros(paulis.num_strings, real)
         strings[paulis.diagonal_term] = 1.0  # Z is 1 in |0>, X and Y are 0

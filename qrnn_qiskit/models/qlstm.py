@@ -128,9 +128,8 @@ class QLSTM(SteppedModel):
         if dtype not in self._simulators:
             num_layers = self.angles.shape[1] // (3 * self.num_qubits)
             circuit = build_gate_circuit(self.num_qubits, num_layers)
-            names = [parameter.name for parameter in circuit.parameters]
             observables = build_readout("z", num_qubits=self.num_qubits).observables
-            self._simulators[dtype] = Simulator(circuit, names, observables, dtype)
+            self._simulators[dtype] = Simulator(circuit, observables, dtype)
         return self._simulators[dtype]
 
 

@@ -26,6 +26,7 @@ from qrnn_qiskit.simulator.lowering import (
     Rotation,
     Sign,
     lower_circuit,
+    name_parameters,
 )
 from qrnn_qiskit.simulator.outcomes import reverse_outcomes, run_outcomes
 from qrnn_qiskit.simulator.program import compile_primitives
@@ -53,8 +54,8 @@ class DensitySimulator:
     """One measured step compiled: circuit, measurement, readout errors, noise.
 
     Args:
-        circuit: The step's circuit on n qubits, without measurements.
-        parameters: Names of its P parameters in the order of the angle sets.
+        circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
+            order of ``circuit.parameters`` in the angle sets.
         qubits: Memory qubit that each of the m ancillas reads, ancilla 0 first.
         kraus: m arrays (2, 2, 2), the operators M_0 and M_1 of each ancilla on its memory qubit.
         assignment: (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
@@ -68,7 +69,6 @@ class DensitySimulator:
     def __init__(
         self,
         circuit: QuantumCircuit,
-        parameters: Sequence[str],
         *,
         qubits: Sequence[int],
         kraus: Sequence[Array],
@@ -81,7 +81,9 @@ class DensitySimulator:
         self.num_qubits: int = circuit.num_qubits
         self.num_outcomes = 1 << len(qubits)
         doubled = _double(lower_circuit(circuit), self.num_qubits)
-        self.program = compile_primitives(doubled, 2 * self.num_qubits, parameters, self.real)
+        self.program = compile_primitives(
+            doubled, 2 * self.num_qubits, name_parameters(circuit), self.real
+        )
         noisy = write_map(noise) if len(noise) else np.eye(4, dtype=np.complex128)
         maps = []
         for ancilla, (pair, errors) in enumerate(zip(kraus, assignment, strict=True)):

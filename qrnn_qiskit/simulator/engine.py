@@ -28,8 +28,8 @@ class Simulator:
     """One recurrent step compiled: circuit, angles, readouts.
 
     Args:
-        circuit: The step's circuit on n qubits, without measurements.
-        parameters: Names of its P parameters in the order of the angle sets.
+        circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
+            order of ``circuit.parameters`` in the angle sets.
         observables: K Hermitian observables on n qubits.
         dtype: torch.float32 or torch.float64, the precision of amplitudes and readouts.
 
@@ -43,16 +43,15 @@ class Simulator:
     def __init__(
         self,
         circuit: QuantumCircuit,
-        parameters: Sequence[str],
         observables: Sequence[SparsePauliOp],
         dtype: torch.dtype,
     ) -> None:
         self.dtype = dtype
         self.num_qubits: int = circuit.num_qubits
-        self.num_parameters = len(parameters)
+        self.num_parameters: int = circuit.num_parameters
         self.num_readouts = len(observables)
         self.real = real_dtype(dtype)
-        self._program = compile_circuit(circuit, parameters, self.real)
+        self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
         # Z is 1 in |0>, X and Y are 0.

@@ -76,6 +76,11 @@ class Sign:
 Primitive = Rotation | ControlledRotation | Phase | Sign
 
 
+def name_parameters(circuit: QuantumCircuit) -> list[str]:
+    """Names of the P parameters in the order of ``circuit.parameters``, that of angle sets."""
+    return [parameter.name for parameter in circuit.parameters]
+
+
 def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
     """Lower ``circuit`` to primitives, in time order.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qrnn_qiskit.simulator.lowering import Angle, Primitive, lower_circuit
+from qrnn_qiskit.simulator.lowering import Angle, Primitive, lower_circuit, name_parameters
 from qrnn_qiskit.simulator.schedule import (
     ControlledSweep,
     PhaseSweep,
@@ -93,15 +93,14 @@ def _integers(values: Sequence[int]) -> Integers:
     return np.asarray(values, dtype=np.int64)
 
 
-def compile_circuit(
-    circuit: QuantumCircuit, parameters: Sequence[str], dtype: np.dtype[Any]
-) -> Program:
-    """Compile ``circuit`` for angle sets in the order of ``parameters`` (their names).
+def compile_circuit(circuit: QuantumCircuit, dtype: np.dtype[Any]) -> Program:
+    """Compile ``circuit`` for angle sets in the order of ``circuit.parameters``.
 
     Raises:
         UnsupportedCircuitError: See :func:`~qrnn_qiskit.simulator.lowering.lower_circuit`.
     """
-    return compile_primitives(lower_circuit(circuit), circuit.num_qubits, parameters, dtype)
+    primitives, names = lower_circuit(circuit), name_parameters(circuit)
+    return compile_primitives(primitives, circuit.num_qubits, names, dtype)
 
 
 def compile_primitives(
@@ -110,7 +109,7 @@ def compile_primitives(
     parameters: Sequence[str],
     dtype: np.dtype[Any],
 ) -> Program:
-    """Compile ``primitives`` on ``num_qubits`` qubits for angle sets in the order given."""
+    """Compile ``primitives`` for angle sets in the order of ``parameters`` (their names)."""
     index = {name: position for position, name in enumerate(parameters)}
     kind: list[int] = []
     extra: list[int] = []

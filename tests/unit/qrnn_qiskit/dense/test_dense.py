@@ -72,10 +72,9 @@ def test_a_gpu_agrees_with_the_compiled_kernels(
 
 def test_a_step_is_qiskits_state_vector() -> None:
     circuit = build_custom()
-    names = [parameter.name for parameter in circuit.parameters]
     observables = list_wide(4)
-    simulator = DenseSimulator(circuit, names, observables, torch.float64, torch.device("cpu"))
-    angles = np.random.default_rng(0).normal(size=(2, len(names)))
+    simulator = DenseSimulator(circuit, observables, torch.float64, torch.device("cpu"))
+    angles = np.random.default_rng(0).normal(size=(2, circuit.num_parameters))
     states, values = simulator.move(simulator.start(None, 2), torch.from_numpy(angles))
     for row, state, read in zip(angles, states.numpy(), values.numpy(), strict=True):
         expected = Statevector(circuit.assign_parameters(row))
@@ -178,11 +177,10 @@ def test_a_step_is_as_few_operations_as_the_documentation_says() -> None:
 def test_everything_is_on_the_device_of_the_states() -> None:
     """Without a GPU: tensors that have a device and a shape, and no numbers."""
     circuit = build_custom()
-    names = [parameter.name for parameter in circuit.parameters]
     with FakeTensorMode(allow_non_fake_inputs=True):
         gpu = torch.device("cuda:0")
-        simulator = DenseSimulator(circuit, names, list_wide(4), torch.float32, gpu)
-        theta = torch.empty(BATCH, len(names), device=gpu)
+        simulator = DenseSimulator(circuit, list_wide(4), torch.float32, gpu)
+        theta = torch.empty(BATCH, circuit.num_parameters, device=gpu)
         states, values = simulator.move(simulator.start(None, BATCH), theta)
         before, adjoint, by_theta = simulator.undo(states, states, theta, values)
         for found, shape in (

@@ -28,9 +28,8 @@ def test_a_pair_is_aligned_and_half_a_page_apart(
     num_qubits: int, batch: int, dtype: torch.dtype
 ) -> None:
     ansatz = build_ansatz("linear", num_qubits=num_qubits)
-    names = [parameter.name for parameter in ansatz.parameters]
     observables = build_readout(num_qubits=num_qubits).observables
-    simulator = Simulator(ansatz.circuit, names, observables, dtype)
+    simulator = Simulator(ansatz.circuit, observables, dtype)
     pair = simulator.allocate_pair(batch)
     places = [row.data_ptr() for row in pair]
     assert not any(place % VECTOR_BYTES for place in places)
@@ -121,9 +120,8 @@ def test_weights_that_do_not_fit_are_refused(
 @pytest.mark.parametrize("angles", [torch.rand(2, 3), torch.rand(1, 6), torch.rand(2, 6).double()])
 def test_angles_that_do_not_fit_are_refused(angles: Tensor) -> None:
     model = QRNN(2, 3, controller_hidden=None)
-    names = [parameter.name for parameter in model.ansatz.parameters]
     observables = model.readout.observables
-    simulator = Simulator(model.ansatz.circuit, names, observables, torch.float32)
+    simulator = Simulator(model.ansatz.circuit, observables, torch.float32)
     evolution, token = begin(simulator, None, 2)
     with pytest.raises((TypeError, ValueError), match="angles must"):
         advance(evolution, token, angles)

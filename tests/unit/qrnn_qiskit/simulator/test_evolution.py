@@ -15,9 +15,8 @@ STEPS = 4
 def run(angles: Tensor, start: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Readouts after every step, and the states of the sequences 0 and 2 of 3."""
     ansatz = build_ansatz("ring", num_qubits=3, entangler="crx")
-    names = [parameter.name for parameter in ansatz.parameters]
     observables = build_readout(num_qubits=3).observables
-    simulator = Simulator(ansatz.circuit, names, observables, torch.float64)
+    simulator = Simulator(ansatz.circuit, observables, torch.float64)
     vector = start / torch.linalg.vector_norm(start, dim=1, keepdim=True)
     evolution, token = begin(simulator, vector, len(start))
     readouts, vectors = [], []

@@ -38,8 +38,7 @@ def simulate(
     circuit: QuantumCircuit, values: NDArray[np.float64], start: Statevector
 ) -> NDArray[np.complex128]:
     """Final states (B, 2^n) for values (B, P) in the order of ``circuit.parameters``."""
-    names = [parameter.name for parameter in circuit.parameters]
-    simulator = Simulator(circuit, names, [], torch.float64)
+    simulator = Simulator(circuit, [], torch.float64)
     vector = torch.tensor(start.data).expand(len(values), -1)
     evolution, _ = begin(simulator, vector, len(values))
     evolution.run(torch.from_numpy(values))

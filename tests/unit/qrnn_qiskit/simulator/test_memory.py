@@ -38,8 +38,7 @@ def test_the_count_is_what_is_allocated(
     allocated: list[int], activation: str, dtype: torch.dtype, readout: str
 ) -> None:
     model = QRNN(3, 6, controller_hidden=7, activation=activation, readout=readout, dtype=dtype)
-    names = [parameter.name for parameter in model.ansatz.parameters]
-    simulator = Simulator(model.ansatz.circuit, names, model.readout.observables, dtype)
+    simulator = Simulator(model.ansatz.circuit, model.readout.observables, dtype)
     x = torch.randn(BATCH, STEPS, 3, dtype=dtype)
     # The readouts at the end, those that the first step was fed with, and the pages between a pair.
     at_ends = BATCH * model.num_readouts * dtype.itemsize
