@@ -118,11 +118,11 @@ class UnitaryCore(Core):
         with keep_precision(x.device):
             is_known = type(controller) is Controller and controller.is_untouched
             is_fused = is_known and not self.resets_state and self.engine != "torch"
-            if is_fused and x.is_cpu:
+            if is_fused and has_kernels(x.device):
+                recurrence = self._run_kernels(controller, x, state, ends)
+            elif is_fused and x.is_cpu:
                 simulator = self._compile(x.dtype)
                 recurrence = self._run_fused(run_recurrence, simulator, controller, x, state, ends)
-            elif is_fused and has_kernels(x.device):
-                recurrence = self._run_kernels(controller, x, state, ends)
             elif x.is_cpu and self.engine != "torch":
                 recurrence = self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
             else:
