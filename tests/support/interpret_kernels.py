@@ -55,12 +55,19 @@ CASES = {
 
 def compare(case: Case) -> float:
     """The largest difference between the interpreted kernels and the CPU's."""
+    from qrnn_qiskit.gpu.engine import KernelSimulator  # defines the kernels
+
     model = make_model(case.dtype, **({"num_layers": 1} | case.arguments))
     torch.manual_seed(1)  # of dropout
     expected = differentiate(model, lengths=case.lengths)
     torch.manual_seed(1)
-    with patch("qrnn_qiskit.unitary.has_kernels", return_value=True):
+    launch = KernelSimulator.reverse
+    with (
+        patch("qrnn_qiskit.unitary.has_kernels", return_value=True),
+        patch.object(KernelSimulator, "reverse", autospec=True, side_effect=launch) as launched,
+    ):
         found = differentiate(model, lengths=case.lengths)
+    assert launched.call_count, "the CPU's kernels were compared with themselves"
     return find_difference(found, expected)
 
 
