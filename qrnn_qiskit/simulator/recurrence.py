@@ -3,7 +3,7 @@
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
 (the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines
 (for whole blocks of sequences), readouts and controller activations of all steps with their
-derivatives, and three states whatever the number of steps.
+derivatives, and four arrays of states whatever the number of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.
