@@ -16,6 +16,9 @@ from qrnn_qiskit.models.base import SteppedModel
 
 __all__ = ["PauliModel", "PauliReadout", "apply_gates", "join_gates", "rotate"]
 
+# Qubits whose gates become one matrix: one of 16 rows costs less than a few torch operations.
+_JOINED = 4
+
 
 def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
     """The product of rotations of a qubit, in time order.
@@ -28,11 +31,11 @@ def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
         Unitary matrices (..., 2, 2).
     """
     cosine, sine = (angles / 2).cos(), (angles / 2).sin()
-    zero = torch.zeros_like(cosine)
+    minus, zero = -sine, torch.zeros_like(cosine)
     entries = {
-        "rx": (cosine, zero, zero, -sine, zero, -sine, cosine, zero),
-        "ry": (cosine, zero, -sine, zero, sine, zero, cosine, zero),
-        "rz": (cosine, -sine, zero, zero, zero, zero, cosine, sine),
+        "rx": (cosine, zero, zero, minus, zero, minus, cosine, zero),
+        "ry": (cosine, zero, minus, zero, sine, zero, cosine, zero),
+        "rz": (cosine, minus, zero, zero, zero, zero, cosine, sine),
     }
     gates = []
     for index, name in enumerate(names):
@@ -43,16 +46,21 @@ def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
 
 def apply_gates(states: Tensor, gates: Tensor) -> Tensor:
     """States (B, 2^n) after a gate (B, n, 2, 2) on every qubit; qubit 0 is the lowest bit."""
-    for qubit, gate in enumerate(gates.unbind(1)):
-        zero, one = states.reshape(len(states), -1, 2, 1 << qubit).unbind(2)
-        (a, b), (c, d) = (row.unbind() for row in gate.permute(1, 2, 0)[..., None, None])
-        states = torch.stack((a * zero + b * one, c * zero + d * one), 2).flatten(1)
-    return states
+    shape = states.shape
+    for first in range(0, gates.shape[1], _JOINED):
+        joined = join_gates(gates[:, first : first + _JOINED])
+        states = joined[:, None] @ states.reshape(len(states), -1, joined.shape[-1], 1 << first)
+    return states.reshape(shape)
 
 
 def join_gates(gates: Tensor) -> Tensor:
-    """One gate (2^n, 2^n) of those (n, 2, 2) of n qubits; qubit 0 is the lowest bit."""
-    return reduce(lambda joined, gate: torch.kron(gate, joined), gates.unbind(0))
+    """One gate (..., 2^n, 2^n) of those (..., n, 2, 2) of n qubits; qubit 0 is the lowest bit."""
+    return reduce(_join, gates.unbind(-3))
+
+
+def _join(low: Tensor, high: Tensor) -> Tensor:
+    product = high[..., :, None, :, None] * low[..., None, :, None, :]
+    return product.flatten(-4, -3).flatten(-2)
 
 
 class PauliReadout:

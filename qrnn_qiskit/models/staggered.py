@@ -100,22 +100,23 @@ class StaggeredQRNN(PauliModel):
         return unitary
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The angles of the encoding (B, T, n/2), and the step."""
+        """The states of the data register (B, T, 2^(n/2)), and the step."""
         half = 1 << self.num_qubits // 2
         unitary = self.unitary()
         inverse = unitary.mH
         zero = unitary.new_zeros(1, half)
         zero[0, 0] = 1
+        angles = math.pi * self.encode(x).sigmoid()
+        gates = rotate(("ry",), angles.flatten(0, 1)[..., None])
+        encoded = apply_gates(zero.expand(len(gates), -1), gates)
 
-        def step(history: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
-            gates = rotate(("ry",), angles[..., None])
-            data = apply_gates(zero.expand(len(angles), -1), gates)
+        def step(history: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
             # Bits of the index: history above data.
             full = torch.einsum("bhk,bd,be->bhdke", history, data, data.conj())
             full = unitary @ full.reshape(-1, half**2, half**2) @ inverse
             return self._stagger(full), self.values.of_densities(full)
 
-        return math.pi * self.encode(x).sigmoid(), step
+        return encoded.view(*x.shape[:2], half), step
 
     def _stagger(self, full: Tensor) -> Tensor:
         """What stays: the history without its first qubit, and its last, from the data."""
