@@ -76,12 +76,13 @@ class UnitaryCore(Core):
     def check_memory(
         self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
     ) -> None:
-        """Refuse a batch that does not fit; the states do not grow with the steps, angles do."""
+        """Refuse a batch that does not fit; angles grow with the steps, states where they reset."""
         keeps = torch.is_grad_enabled()
         batch = batch_size, num_steps, dtype, num_kept if keeps else None
         if batch == self._fitting:  # every call asks, mostly for the same
             return
-        needed = count_bytes(self._compile(dtype), batch_size, num_steps, batch[-1])
+        starts = num_steps if self.resets_state else 1
+        needed = count_bytes(self._compile(dtype), batch_size, num_steps, batch[-1], starts)
         check_fit(
             needed,
             f"num_qubits={self._num_qubits} needs",

@@ -11,6 +11,7 @@ from torch import Tensor
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.simulator import Simulator
+from qrnn_qiskit.simulator.evolution import Evolution
 from qrnn_qiskit.simulator.memory import count_bytes
 
 BATCH, STEPS = 19, 11  # the last block has idle lanes
@@ -49,3 +50,24 @@ def test_the_count_is_what_is_allocated(
     model(x)[0].sum().backward()
     needed = count_bytes(simulator, BATCH, STEPS, count_kept(model.controller))
     assert needed <= sum(allocated) - at_ends <= needed + 3 * 4096
+
+
+def test_a_reset_state_takes_memory_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    turn_back = Evolution._turn_back
+
+    def note(self: Evolution) -> None:
+        turn_back(self)
+        kept.append(sum(each.nbytes for each in (self._states, self._back, self._adjoint)))
+
+    monkeypatch.setattr(Evolution, "_turn_back", note)
+    model = QRNN(3, 6, reset_state=True)
+    output, _ = model(torch.randn(BATCH, STEPS, 3))
+    output.sum().backward()
+    assert len(kept) == STEPS
+    present = sum(kept)
+    monkeypatch.setattr("qrnn_qiskit.inputs.count_memory", lambda: present)
+    with pytest.raises(ValueError, match=f"{STEPS + 1} step.*forward and backward"):
+        model.check_memory(BATCH, STEPS + 1)
+    with torch.no_grad():
+        model.check_memory(BATCH, STEPS + 1)
