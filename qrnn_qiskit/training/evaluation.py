@@ -18,7 +18,7 @@ from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
-from qrnn_qiskit.training.checkpoint import CheckpointError
+from qrnn_qiskit.training.checkpoint import CheckpointError, write_text
 from qrnn_qiskit.training.experiment import Experiment, load_splits
 from qrnn_qiskit.training.inference import (
     Inference,
@@ -261,7 +261,8 @@ def _write(
         "deviations": None if deviations is None else deviations.to_dict(),
         "provenance": describe_provenance(trained.config, trained.data_sha256) | ran,
     }
-    stem.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    # Last, and all at once: makes it an evaluation.
+    write_text(stem.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
 
 
 def _find_free(folder: Path, device: str) -> Path:
