@@ -82,17 +82,17 @@ class Controller(nn.Module):
         return angles
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether the layers are those of the constructor, without hooks on any of them.
-
-        Then :meth:`weights` tells all that :meth:`forward` does.
-        """
-        return not any(self._hooks) and self.keeps_layers
-
-    @property
     def keeps_layers(self) -> bool:
         """Whether the layers are those of the constructor, and :meth:`weights` theirs."""
-        return type(self.layers) is nn.Sequential and tuple(self.layers) == self._built
+        layers = self._modules["layers"]  # every call asks, and an attribute is found slowly
+        return type(layers) is nn.Sequential and tuple(layers._modules.values()) == self._built
+
+    def find_weights(self) -> ControllerWeights | None:
+        """The weights, where they tell all that :meth:`forward` does.
+
+        So they do if the layers are those of the constructor, without hooks on any of them.
+        """
+        return None if any(self._hooks) or not self.keeps_layers else self.weights()
 
     @property
     def first(self) -> Tensor:

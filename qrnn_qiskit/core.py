@@ -35,12 +35,12 @@ class Run(NamedTuple):
         output: (B, T, readout_size); past the end of a sequence it means nothing.
         state: State after each sequence's last valid step.
         angles: All angles in radians, without gradient: (B, T, P), or (B, T, 2^m, P) in measured
-            mode.
+            mode; None where the compiled recurrence was not asked for them.
     """
 
     output: Tensor
     state: HiddenState
-    angles: Tensor
+    angles: Tensor | None
 
     def clear_past(self, ends: list[int], num_steps: int) -> Run:
         """The same run with ``num_steps`` outputs, 0 past the end of each sequence."""
@@ -93,15 +93,20 @@ class Core(ABC):
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        wants_angles: bool = False,
     ) -> Run:
         """Run sequences ``x`` (B, T, E), of which the longest has T valid steps.
 
         Args:
             controller: From (..., E + feedback_size) to (..., P) angles in radians.
             executor: Where the circuits run.
-            x: Finite inputs of the model's dtype.
+            x: Inputs of the model's dtype, on its device.
             state: Where to carry on from; |0...0> unless given.
             ends: Valid steps of each sequence; all T unless given.
+            wants_angles: Whether the angles are asked for.
+
+        Raises:
+            ValueError: An input is NaN or infinite, and nothing has been run.
         """
 
     @abstractmethod

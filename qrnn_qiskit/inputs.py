@@ -96,11 +96,13 @@ def check_number(
 def check_inputs(
     x: Tensor, input_size: int, dtype: torch.dtype, device: torch.device = _CPU
 ) -> None:
-    """Refuse anything but finite inputs (batch, time, input_size) like the model's parameters.
+    """Refuse anything but inputs (batch, time, input_size) like the model's parameters.
+
+    Whether they are finite is asked by :func:`check_finite`, or by the kernels that read them.
 
     Raises:
         TypeError: x is no tensor or has another dtype.
-        ValueError: Another rank, width or device, no sequence, no step, or NaN or infinite numbers.
+        ValueError: Another rank, width or device, no sequence, or no step.
     """
     required = f"x must have shape (batch, time, {input_size})"
     if not isinstance(x, Tensor):
@@ -126,6 +128,14 @@ def check_inputs(
             f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
             f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
+
+
+def check_finite(x: Tensor) -> None:
+    """Refuse NaN and infinite numbers in inputs (batch, time, input_size).
+
+    Raises:
+        ValueError: The message says where the first one is.
+    """
     total = (x.detach() if x.requires_grad else x).sum()
     if math.isfinite(total.item()):  # the sum of finite numbers may be infinite
         return

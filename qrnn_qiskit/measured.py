@@ -34,7 +34,7 @@ from qrnn_qiskit.core import (
 from qrnn_qiskit.dynamic import DynamicCircuits, run_on_device
 from qrnn_qiskit.executors import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_fit
+from qrnn_qiskit.inputs import check_angles, check_finite, check_fit
 from qrnn_qiskit.simulator import DensitySimulator, Simulator, run_measured
 from qrnn_qiskit.trajectories import (
     average_samples,
@@ -127,9 +127,11 @@ class MeasuredCore(Core):
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        wants_angles: bool = False,
     ) -> Run:
         """Run sequences; see :meth:`Core.run`."""
         require_cpu(x.device, "readout='measured'")
+        check_finite(x)
         last = [x.shape[1]] * len(x) if ends is None else ends
         if not runs_compiled(executor):
             return self._run_on_device(controller, executor, x, state, last)

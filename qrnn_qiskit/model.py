@@ -19,7 +19,7 @@ from qrnn_qiskit.core import Run, check_dtype, raise_precision, require_cpu
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.gradients import choose_gradient
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_inputs, check_lengths, check_memory, check_number
+from qrnn_qiskit.inputs import check_finite, check_inputs, check_lengths, check_memory, check_number
 from qrnn_qiskit.measured import MeasuredCore
 from qrnn_qiskit.models.base import RecurrentModel
 from qrnn_qiskit.modes import ENGINES, READOUT_MODES, build_core
@@ -280,7 +280,9 @@ class QRNN(RecurrentModel):
         sequences there.
         """
         with torch.no_grad():
-            return self._run(x, state, None).angles
+            angles = self._run(x, state, None, wants_angles=True).angles
+        assert angles is not None
+        return angles
 
     def circuits(self, x: Tensor, basis: str | None = None) -> list[QuantumCircuit]:
         """Return the bound circuit of all T steps for each sequence of ``x``, from |0...0>.
@@ -302,12 +304,19 @@ class QRNN(RecurrentModel):
         kept = count_kept(self.controller)
         self._core.check_memory(batch_size, num_steps, self.dtype, kept)
 
-    def _run(self, x: Tensor, state: HiddenState | None, lengths: Tensor | None) -> Run:
+    def _run(
+        self,
+        x: Tensor,
+        state: HiddenState | None,
+        lengths: Tensor | None,
+        wants_angles: bool = False,
+    ) -> Run:
         like = self._like
         x = raise_precision(x, like.dtype)
         check_inputs(x, self.input_size, like.dtype, like.device)
         ends = check_lengths(lengths, x)
         if ends is None:
-            return self._core.run(self.controller, self._executor, x, state, None)
+            return self._core.run(self.controller, self._executor, x, state, None, wants_angles)
+        check_finite(x)  # also past the end of all
         run = self._core.run(self.controller, self._executor, x[:, : max(ends)], state, ends)
         return run.clear_past(ends, x.shape[1])

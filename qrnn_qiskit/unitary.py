@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from qrnn_qiskit.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.gpu import has_kernels
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_angles, check_fit
+from qrnn_qiskit.inputs import check_angles, check_finite, check_fit
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     Recurrence,
@@ -103,11 +102,13 @@ class UnitaryCore(Core):
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        wants_angles: bool = False,
     ) -> Run:
         """Run sequences compiled, or replay them on a device; see :meth:`Core.run`."""
         if not runs_compiled(executor):
             require_cpu(x.device, f"the device {executor.name!r}")
             self.refuse_reset(f"the device {executor.name!r}")
+            check_finite(x)
             return Run(
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
@@ -117,20 +118,8 @@ class UnitaryCore(Core):
             num_readouts = len(self.readout.observables)
             check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
         with keep_precision(x.device):
-            is_known = type(controller) is Controller and controller.is_untouched
-            is_fused = is_known and not self.resets_state and self.engine != "torch"
-            if is_fused and has_kernels(x.device):
-                recurrence = self._run_kernels(controller, x, state, ends)
-            elif is_fused and x.is_cpu:
-                simulator = self._compile(x.dtype)
-                recurrence = self._run_fused(run_recurrence, simulator, controller, x, state, ends)
-            elif x.is_cpu and self.engine != "torch":
-                recurrence = self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
-            else:
-                dense = self._place(DenseSimulator, x.dtype, x.device)
-                recurrence = self._run_stepwise(dense, controller, x, state, ends)
-        output, readouts, vector, angles = recurrence
-        return Run(output, HiddenState(readouts, vector=vector), angles)
+            run = self._simulate(controller, x, state, ends, wants_angles)
+        return Run(run.output, HiddenState(run.readouts, vector=run.vector), run.theta)
 
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """The unrolled circuits; they have no measurement, so no basis can be asked for."""
@@ -174,27 +163,34 @@ class UnitaryCore(Core):
             self._placed = placed
         return placed
 
-    def _run_kernels(
-        self, controller: nn.Module, x: Tensor, state: HiddenState | None, ends: list[int] | None
-    ) -> Recurrence:
-        from qrnn_qiskit.gpu.engine import KernelSimulator  # Triton is not everywhere
-        from qrnn_qiskit.gpu.recurrence import run_recurrence as run_on_gpu
-
-        simulator = self._place(KernelSimulator, x.dtype, x.device)
-        return self._run_fused(run_on_gpu, simulator, controller, x, state, ends)
-
-    def _run_fused(
+    def _simulate(
         self,
-        run: Callable[..., Recurrence],
-        simulator: Simulator | KernelSimulator,
         controller: nn.Module,
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        wants_angles: bool,
     ) -> Recurrence:
-        assert isinstance(controller, Controller)
+        """Run sequences on the engine for this controller and device."""
+        is_compiled = self.engine != "torch"
+        weights = None
+        if is_compiled and not self.resets_state and type(controller) is Controller:
+            weights = controller.find_weights()
         readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
-        return run(simulator, controller.weights(), x, readouts, vector, ends)
+        if weights is not None and x.is_cpu:
+            simulator = self._compile(x.dtype)
+            return run_recurrence(simulator, weights, x, readouts, vector, ends, wants_angles)
+        check_finite(x)
+        if weights is not None and has_kernels(x.device):
+            from qrnn_qiskit.gpu.engine import KernelSimulator  # Triton is not everywhere
+            from qrnn_qiskit.gpu.recurrence import run_recurrence as run_on_gpu
+
+            placed = self._place(KernelSimulator, x.dtype, x.device)
+            return run_on_gpu(placed, weights, x, readouts, vector, ends, wants_angles)
+        if is_compiled and x.is_cpu:
+            return self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
+        dense = self._place(DenseSimulator, x.dtype, x.device)
+        return self._run_stepwise(dense, controller, x, state, ends)
 
     def _run_stepwise(
         self,

@@ -16,7 +16,8 @@ from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.gpu.arrays import Network, Trace
 from qrnn_qiskit.gpu.engine import KernelSimulator
-from qrnn_qiskit.simulator.recurrence import KINDS, ControllerWeights, Recurrence, pull_layer
+from qrnn_qiskit.simulator.plan import KINDS
+from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, pull_layer
 
 __all__ = ["run_recurrence"]
 
@@ -28,6 +29,7 @@ def run_recurrence(
     readouts: Tensor | None,
     vector: Tensor | None,
     ends: list[int] | None,
+    wants_angles: bool = False,
 ) -> Recurrence:
     """Run controller and circuit over all steps; all tensors are on the simulator's device.
 
@@ -39,6 +41,7 @@ def run_recurrence(
             |0...0> for None.
         vector: (B, 2^n) complex first states, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
+        wants_angles: Whether the angles are returned.
     """
     if readouts is None:
         readouts = simulator.read_zero(len(x))
@@ -49,7 +52,7 @@ def run_recurrence(
         final = output[:, -1].clone()  # a state is of its own: who changes the output keeps it
     else:
         final = output[torch.arange(len(x), device=x.device), last_steps - 1]
-    return Recurrence(output, final, last, theta)
+    return Recurrence(output, final, last, theta if wants_angles else None)
 
 
 class _Recurrence(torch.autograd.Function):

@@ -15,7 +15,7 @@ from qrnn_qiskit.core import runs_compiled
 from qrnn_qiskit.draws import Dropout
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_inputs, check_lengths, check_number
+from qrnn_qiskit.inputs import check_finite, check_inputs, check_lengths, check_number
 
 __all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
 
@@ -152,6 +152,7 @@ class SteppedModel(RecurrentModel):
     ) -> tuple[Tensor, HiddenState]:
         """Run sequences step by step; see :meth:`RecurrentModel.forward`."""
         check_inputs(x, self.input_size, next(self.parameters()).dtype)
+        check_finite(x)
         ends = check_lengths(lengths, x)
         batch_size, steps = x.shape[:2]
         last = torch.tensor([steps] * batch_size if ends is None else ends)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from circuits.validation import require_count
 from qrnn_qiskit.draws import Dropout
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_inputs, check_lengths, check_number
+from qrnn_qiskit.inputs import check_finite, check_inputs, check_lengths, check_number
 from qrnn_qiskit.models.base import RecurrentModel
 
 __all__ = ["GRU", "LSTM", "RNN", "TorchModel"]
@@ -70,6 +70,7 @@ class TorchModel(RecurrentModel):
     ) -> tuple[Tensor, HiddenState]:
         """Run sequences; see :meth:`RecurrentModel.forward`."""
         check_inputs(x, self.input_size, next(self.parameters()).dtype)
+        check_finite(x)
         ends = check_lengths(lengths, x)
         last = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
         packed = pack_padded_sequence(x, last, batch_first=True, enforce_sorted=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,6 +33,7 @@ class Simulator:
 
     Attributes:
         zero_readouts: (1, K), the readouts of |0...0>.
+        plan: Of the last recurrence, see :meth:`.plan.Plan.find`.
 
     Raises:
         UnsupportedCircuitError: A gate or angle that the simulator does not run, by name.
@@ -54,6 +53,7 @@ class Simulator:
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
+        self.plan: tuple[dict[str, Any], Any] | None = None
         # Z is 1 in |0>, X and Y are 0.
         zero = [
             sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
@@ -84,7 +84,11 @@ class Simulator:
         return self.allocate(shape, self.dtype.to_complex())
 
     def allocate_pair(self, batch_size: int) -> Tensor:
-        """Room for two arrays of states, (2, numbers): each is the first numbers of a row.
+        """Room for two arrays of states, see :meth:`shape_pair`."""
+        return self.allocate(self.shape_pair(batch_size))
+
+    def shape_pair(self, batch_size: int) -> tuple[int, int]:
+        """(2, numbers) of two arrays of states: each is the first numbers of a row.
 
         Equal places in them are half a page apart. A processor compares the last 12 bits of
         addresses first: were those equal, it would wait with each load from one for the last store
@@ -93,22 +97,7 @@ class Simulator:
         blocks, size = self.shape_states(batch_size)
         page = _PAGE_BYTES // self.dtype.itemsize
         apart = -(-blocks * size // page) * page + page // 2
-        return self.allocate((2, apart))
-
-    def allocate_together(self, *shapes: tuple[int, ...]) -> tuple[Tensor, list[int]]:
-        """Room for arrays of these shapes in one piece, and their addresses; 0 for one of size 0.
-
-        To make, save and check a tensor takes as long as a short sequence needs for a step.
-        """
-        line = VECTOR_BYTES // self.dtype.itemsize
-        sizes = [-(-prod(shape) // line) * line for shape in shapes]
-        ends = list(accumulate(sizes))
-        piece = self.allocate((ends[-1],))
-        address, itemsize = find(piece), self.dtype.itemsize
-        return piece, [
-            address + itemsize * (end - size) if size else 0
-            for size, end in zip(sizes, ends, strict=True)
-        ]
+        return 2, apart
 
     def allocate_turns(self, batch_size: int, num_steps: int) -> Tensor:
         """Room for the cosines and sines of all steps, see :meth:`shape_turns`."""
@@ -128,13 +117,22 @@ class Simulator:
         blocks = count_blocks(batch_size, self.dtype)
         return count_threads(blocks, num_steps << self.num_qubits)
 
-    def run(self, call: Forward) -> None:
-        """Run the steps of ``call``; everything that it has the address of is still alive."""
-        run_sequences(*self._circuit, call)
+    def run(self, sizes: NDArray[np.int64], call: Forward) -> bool:
+        """Run the steps of ``call``; everything that it has the address of is still alive.
 
-    def reverse(self, call: Backward) -> None:
+        Args:
+            sizes: The record of :class:`.handover.Sizes`.
+            call: The arrays.
+
+        Returns:
+            False where an input is NaN or infinite; nothing has been run then.
+        """
+        is_finite: bool = run_sequences(*self._circuit, sizes, np.array(call, np.int64))
+        return is_finite
+
+    def reverse(self, sizes: NDArray[np.int64], call: Backward) -> None:
         """Undo the steps of ``call``, likewise."""
-        reverse_sequences(*self._circuit, call)
+        reverse_sequences(*self._circuit, sizes, np.array(call, np.int64))
 
     def _list_circuit(self) -> tuple[NDArray[Any], ...]:
         """What every call begins with, see :func:`.sequences.run_sequences`."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.simulator.blocks import pack_states, unpack_states
 from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
-from qrnn_qiskit.simulator.handover import Backward, Forward
+from qrnn_qiskit.simulator.handover import Backward, Forward, Sizes
 from qrnn_qiskit.simulator.network import GIVEN
 
 
@@ -106,16 +106,14 @@ class Evolution(Reversible):
         self.simulator = simulator
         self._states = self._pack(vector)
         self._residual = simulator.allocate_residual(batch_size)
-        self._call = Forward(
+        self._sizes = Sizes(
             threads=simulator.count_threads(batch_size, 1),
             kind=GIVEN,
             batch=batch_size,
             steps=1,
             angles=simulator.num_parameters,
             readouts=simulator.num_readouts,
-            states=find(self._states),
-            residual=find(self._residual),
-        )
+        ).record()
         self._turns: list[Tensor] = []
         self._keeps_turns = torch.is_grad_enabled()
         # Backward: a copy of the states at `_at`, and their adjoint.
@@ -128,8 +126,16 @@ class Evolution(Reversible):
         angles = lay_out("angles", theta, shape, simulator.dtype)
         values = simulator.allocate((self.batch_size, simulator.num_readouts))
         turns = simulator.allocate_turns(self.batch_size, 1) if self._keeps_turns else None
-        addresses = {"theta": find(angles), "turns": find(turns), "values": find(values)}
-        simulator.run(self._call._replace(**addresses))
+        simulator.run(
+            self._sizes,
+            Forward(
+                turns=find(turns),
+                states=find(self._states),
+                theta=find(angles),
+                residual=find(self._residual),
+                values=find(values),
+            ),
+        )
         self.position += 1
         if turns is not None:
             self._turns.append(turns)
@@ -160,13 +166,14 @@ class Evolution(Reversible):
         by_values = None if gradient is None else make_plain(gradient)
         by_theta = self.simulator.allocate((self.batch_size, self.simulator.num_parameters))
         self.simulator.reverse(
-            Backward.of(
-                self._call._replace(states=0, turns=find(self._turns[self._at - 1])),
+            self._sizes,
+            Backward(
+                turns=find(self._turns[self._at - 1]),
                 back=find(self._back),
                 adjoint=find(self._adjoint),
                 by_values=find(by_values),
                 by_theta=find(by_theta),
-            )
+            ),
         )
         self._at -= 1
         return by_theta

@@ -1,9 +1,10 @@
 """How arrays get into compiled code: by address, in records of integers.
 
 Numba takes an array apart in about as long as a short sequence needs for a step, and a call has
-thirty of them. The circuit's arrays are listed once in a *table* of addresses; those of a call are
-fields of a :class:`Forward` or :class:`Backward`, 0 where there is none. Whoever calls keeps them
-alive, contiguous and of the states' dtype.
+thirty of them. The circuit's arrays are listed once in a *table* of addresses. A call has two
+records more: its :class:`Sizes`, listed once for all calls of a shape, and its addresses, the
+fields of a :class:`Forward` or a :class:`Backward`, 0 where there is none. Whoever calls keeps the
+arrays alive, contiguous and of the states' dtype.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
+from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
 from qrnn_qiskit.simulator.compilation import kernel
@@ -25,8 +27,8 @@ from qrnn_qiskit.simulator.program import PauliProgram, Program
 CARRIED, ZERO, GIVEN_VECTOR = 0, 1, 2
 
 
-class Forward(NamedTuple):
-    """A forward run of B sequences over T steps.
+class Sizes(NamedTuple):
+    """Of a run of B sequences over T steps, and of its way back.
 
     Attributes:
         threads: How many threads share the blocks.
@@ -36,29 +38,10 @@ class Forward(NamedTuple):
         heard: K where the controller sees the readouts of the step before, 0 where it does not.
         layer: W, of the controller's first layer; 0 for given angles.
         units: H, of its hidden layer; 0 without one.
-        first: (W, E + heard) weights of the first layer.
-        output: (P, H) of the layer from the hidden one to angles.
-        ends: (B,) int64 last valid step of each sequence, counted from 1; without it T.
-        slope: (B, T, W) derivative of the hidden layer by the first one, written.
-        turns: (blocks, T, columns * 2 * lanes), see :func:`.angles.gather_turns`, written.
-        states: (blocks, 2^n * 2 * lanes), moved on in place.
-        theta: (B, T, P) angles in radians, written; read where they are given.
-        residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`, where further
-            calls go on with the states.
         origin: What the states are at first: CARRIED as they are in ``states``, ZERO for |0...0>,
             GIVEN_VECTOR for those at ``start``.
         drops: 1 where ``hidden`` holds dropout factors.
-        x: (B, T, E).
-        first_bias: (W,).
-        output_bias: (P,).
         rows: How many rows ``fed`` has, B or 1.
-        fed: (rows, K) readouts that the first step is fed with.
-        start: (B, 2^n) complex first states.
-        inputs: (B, T, E + heard) what the controller sees, [x ; readouts], written.
-        hidden: (B, T, H) dropout factors or nothing, then the hidden layer.
-        values: (B, T, K) readouts, written.
-        final: (B, K) readouts after each sequence's last valid step, written.
-        vector: (B, 2^n) complex states there, written.
     """
 
     threads: int
@@ -71,6 +54,40 @@ class Forward(NamedTuple):
     heard: int = 0
     layer: int = 0
     units: int = 0
+    origin: int = CARRIED
+    drops: int = 0
+    rows: int = 0
+
+    def record(self) -> NDArray[np.int64]:
+        """What the kernels read."""
+        return np.array(self, np.int64)
+
+
+class Forward(NamedTuple):
+    """The arrays of a forward run.
+
+    Attributes:
+        first: (W, E + heard) weights of the first layer.
+        output: (P, H) of the layer from the hidden one to angles.
+        ends: (B,) int64 last valid step of each sequence, counted from 1; without it T.
+        slope: (B, T, W) derivative of the hidden layer by the first one, written.
+        turns: (blocks, T, columns * 2 * lanes), see :func:`.angles.gather_turns`, written.
+        states: (blocks, 2^n * 2 * lanes), moved on in place.
+        theta: (B, T, P) angles in radians, written; read where they are given.
+        residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`, where further
+            calls go on with the states.
+        x: (B, T, E).
+        first_bias: (W,).
+        output_bias: (P,).
+        fed: (rows, K) readouts that the first step is fed with.
+        start: (B, 2^n) complex first states.
+        inputs: (B, T, E + heard) what the controller sees, [x ; readouts], written.
+        hidden: (B, T, H) dropout factors or nothing, then the hidden layer.
+        values: (B, T, K) readouts, written.
+        final: (B, K) readouts after each sequence's last valid step, written.
+        vector: (B, 2^n) complex states there, written.
+    """
+
     first: int = 0
     output: int = 0
     ends: int = 0
@@ -79,12 +96,9 @@ class Forward(NamedTuple):
     states: int = 0
     theta: int = 0
     residual: int = 0
-    origin: int = CARRIED
-    drops: int = 0
     x: int = 0
     first_bias: int = 0
     output_bias: int = 0
-    rows: int = 0
     fed: int = 0
     start: int = 0
     inputs: int = 0
@@ -95,11 +109,10 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """The way back of a :class:`Forward` run.
+    """The arrays of the way back of a :class:`Forward` run.
 
     Attributes:
-        threads, kind, batch, steps, angles, readouts, width, heard, layer, units, first, output,
-        ends, slope, turns: As in :class:`Forward`.
+        first, output, ends, slope, turns: As in :class:`Forward`.
         states: The states after the last step, left as they are; without them ``back`` and
             ``adjoint`` go on as they stand.
         back: Like the states: those before the first step, written.
@@ -113,22 +126,12 @@ class Backward(NamedTuple):
         by_start: (B, 2^n) complex, by the first states, written.
     """
 
-    threads: int
-    kind: int
-    batch: int
-    steps: int
-    angles: int
-    readouts: int
-    width: int
-    heard: int
-    layer: int
-    units: int
-    first: int
-    output: int
-    ends: int
-    slope: int
-    turns: int
-    states: int
+    first: int = 0
+    output: int = 0
+    ends: int = 0
+    slope: int = 0
+    turns: int = 0
+    states: int = 0
     back: int = 0
     adjoint: int = 0
     by_values: int = 0
@@ -139,10 +142,28 @@ class Backward(NamedTuple):
     by_fed: int = 0
     by_start: int = 0
 
-    @classmethod
-    def of(cls, run: Forward, **fields: int) -> Backward:
-        """The way back of ``run``, with the fields that it has not."""
-        return cls(*run[: cls._fields.index("back")], **fields)
+
+NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (
+    len(record._fields) for record in (Sizes, Forward, Backward)
+)
+
+
+@kernel
+def open_sizes(record: Any) -> Sizes:
+    """The fields of a record."""
+    return Sizes(*to_fixed_tuple(record, NUM_SIZES))
+
+
+@kernel
+def open_forward(record: Any) -> Forward:
+    """Likewise."""
+    return Forward(*to_fixed_tuple(record, NUM_FORWARD))
+
+
+@kernel
+def open_backward(record: Any) -> Backward:
+    """Likewise."""
+    return Backward(*to_fixed_tuple(record, NUM_BACKWARD))
 
 
 def _view(typingctx: Any, like: Any, address: Any, shape: Any) -> Any:

@@ -11,7 +11,6 @@ a short sequence costs little more than the few torch operations around it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,12 +18,10 @@ from torch import Tensor
 
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.draws import Draws
+from qrnn_qiskit.inputs import check_finite
 from qrnn_qiskit.simulator.engine import Simulator, find, lay_out, make_plain
-from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Backward, Forward
-from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
-
-# Of activations, as the kernels have them.
-KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
+from qrnn_qiskit.simulator.handover import Backward, Forward
+from qrnn_qiskit.simulator.plan import KINDS, Plan
 
 
 class ControllerWeights(NamedTuple):
@@ -54,13 +51,13 @@ class Recurrence(NamedTuple):
         output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
         readouts: (B, K) readouts at each sequence's end.
         vector: (B, 2^n) complex, the state at each sequence's end.
-        theta: (B, T, P) angles in radians, without gradient.
+        theta: (B, T, P) angles in radians, without gradient, where they were asked for.
     """
 
     output: Tensor
     readouts: Tensor
     vector: Tensor
-    theta: Tensor
+    theta: Tensor | None
 
 
 def run_recurrence(
@@ -70,6 +67,7 @@ def run_recurrence(
     readouts: Tensor | None,
     vector: Tensor | None,
     ends: list[int] | None,
+    wants_angles: bool = False,
 ) -> Recurrence:
     """Run controller and circuit over all steps.
 
@@ -81,31 +79,16 @@ def run_recurrence(
             |0...0> for None.
         vector: (B, 2^n) complex first states, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
+        wants_angles: Whether the angles are returned.
 
     Raises:
-        TypeError, ValueError: A weight or a part of the state does not fit the inputs.
+        TypeError, ValueError: A weight or a part of the state does not fit the inputs, or an input
+            is NaN or infinite.
     """
     keeps = torch.is_grad_enabled()  # inside of a Function it never is
-    return Recurrence(*_Recurrence.apply(simulator, keeps, ends, vector, x, readouts, *weights))
-
-
-def _lay_out_layers(
-    simulator: Simulator, kind: int, width: int, weights: Sequence[Any]
-) -> list[Tensor | None]:
-    """Weights as :class:`ControllerWeights` has them, for inputs of this width."""
-    first = weights[0]
-    rows, seen = first.shape if isinstance(first, Tensor) and first.dim() == 2 else (0, 0)
-    heard = simulator.num_readouts if seen != width else 0
-    units = rows // 2 if kind == GLU else rows
-    layer = {LINEAR: simulator.num_parameters, GLU: 2 * units}.get(kind, units)
-    shapes = [(layer, width + heard), (layer,)]
-    if kind != LINEAR:
-        shapes += [(simulator.num_parameters, units), (simulator.num_parameters,)]
-    laid: list[Tensor | None] = [
-        lay_out(f"the controller's {name}", weight, shape, simulator.dtype)
-        for name, weight, shape in zip(ControllerWeights._fields[2:], weights, shapes, strict=False)
-    ]
-    return laid + [None] * (4 - len(laid))
+    return Recurrence(
+        *_Recurrence.apply(simulator, keeps, wants_angles, ends, vector, x, readouts, *weights)
+    )
 
 
 class _Recurrence(torch.autograd.Function):
@@ -114,6 +97,7 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any,
         simulator: Simulator,
         keeps: bool,
+        wants_angles: bool,
         ends: list[int] | None,
         vector: Tensor | None,
         x: Tensor,
@@ -121,85 +105,74 @@ class _Recurrence(torch.autograd.Function):
         activation: str,
         dropout: float,
         *weights: Tensor | None,
-    ) -> tuple[Tensor, ...]:
-        kind = KINDS[activation]
-        batch, steps, width = x.shape
-        x = lay_out("x", x, (batch, steps, width), simulator.dtype)
+    ) -> tuple[Tensor | None, ...]:
+        dtype = simulator.dtype
+        keeps = keeps and any(ctx.needs_input_grad)
+        plan = Plan.find(
+            simulator,
+            kind=KINDS[activation],
+            inputs=x.shape,
+            first=weights[0].shape if isinstance(weights[0], Tensor) else (),
+            keeps=keeps,
+            drops=dropout > 0.0,
+            has_vector=vector is not None,
+            has_readouts=readouts is not None,
+        )
+        x = lay_out("x", x, x.shape, dtype)
         fed = simulator.zero_readouts
         if readouts is not None:
-            shape = (batch, simulator.num_readouts)
-            fed = lay_out("state.readouts", readouts, shape, simulator.dtype)
+            fed = lay_out("state.readouts", readouts, plan.of_readouts, dtype)
         if vector is not None:
-            shape = (batch, 1 << simulator.num_qubits)
-            vector = lay_out("state.vector", vector, shape, simulator.dtype.to_complex())
-        layers = _lay_out_layers(simulator, kind, width, weights)
-        first, first_bias, output, output_bias = layers
-        assert first is not None
-        layer, seen = first.shape
-        units = 0 if output is None else output.shape[1]
-        keeps = keeps and any(ctx.needs_input_grad)
-        drops = dropout > 0.0 and units > 0
-
-        def allocate(size: int, is_needed: bool) -> Tensor | None:
-            return simulator.allocate((batch * steps, size)) if is_needed else None
-
-        inputs = allocate(seen, keeps)
-        hidden = allocate(units, drops or (keeps and units > 0))
-        if drops and hidden is not None:
-            factors = hidden.view(batch, steps, units)
-            factors.copy_(Draws().keep(steps, factors[:, 0], dropout).transpose(0, 1))
-        theta = simulator.allocate((batch, steps, simulator.num_parameters))
-        values = simulator.allocate((batch, steps, simulator.num_readouts))
+            vector = lay_out("state.vector", vector, plan.of_vector, dtype.to_complex())
+        first, first_bias, output, output_bias = (
+            None if shape is None else lay_out(f"the controller's {name}", weight, shape, dtype)
+            for name, weight, shape in zip(
+                ControllerWeights._fields[2:], weights, plan.of_layers, strict=True
+            )
+        )
         last_steps = None if ends is None else torch.tensor(ends, device="cpu")
-        kept, (slope, turns, states) = simulator.allocate_together(
-            (batch * steps, layer) if keeps and units else (0,),
-            simulator.shape_turns(batch, steps) if keeps else (0,),
-            simulator.shape_states(batch),
+        piece = simulator.allocate((plan.numbers,))
+        if plan.drops:
+            factors = plan.view_hidden(piece).view(*x.shape[:2], -1)
+            factors.copy_(Draws().keep(x.shape[1], factors[:, 0], dropout).transpose(0, 1))
+        theta = simulator.allocate(plan.of_theta) if wants_angles else None
+        values = simulator.allocate(plan.of_values)
+        final = simulator.allocate(plan.of_readouts)
+        last = simulator.allocate(plan.of_vector, dtype.to_complex())
+        base = find(piece)
+        is_finite = simulator.run(
+            plan.sizes,
+            Forward(
+                first=find(first),
+                output=find(output),
+                ends=find(last_steps),
+                slope=plan.slope and base + plan.slope,
+                turns=plan.turns and base + plan.turns,
+                states=base,
+                theta=find(theta),
+                x=find(x),
+                first_bias=find(first_bias),
+                output_bias=find(output_bias),
+                fed=find(fed),
+                start=find(vector),
+                inputs=plan.inputs and base + plan.inputs,
+                hidden=plan.hidden and base + plan.hidden,
+                values=find(values),
+                final=find(final),
+                vector=find(last),
+            ),
         )
-        final = simulator.allocate((batch, simulator.num_readouts))
-        last = simulator.allocate_vector(batch)
-        run = Forward(
-            threads=simulator.count_threads(batch, steps),
-            kind=kind,
-            batch=batch,
-            steps=steps,
-            angles=simulator.num_parameters,
-            readouts=simulator.num_readouts,
-            width=width,
-            heard=seen - width,
-            layer=layer,
-            units=units,
-            first=find(first),
-            output=find(output),
-            ends=find(last_steps),
-            slope=slope,
-            turns=turns,
-            states=states,
-            origin=ZERO if vector is None else GIVEN_VECTOR,
-            drops=int(drops),
-            x=find(x),
-            first_bias=find(first_bias),
-            output_bias=find(output_bias),
-            rows=len(fed),
-            fed=find(fed),
-            start=find(vector),
-            theta=find(theta),
-            inputs=find(inputs),
-            hidden=find(hidden),
-            values=find(values),
-            final=find(final),
-            vector=find(last),
-        )
-        simulator.run(run)
+        if not is_finite:
+            check_finite(x)
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(theta)
+        if theta is not None:
+            ctx.mark_non_differentiable(theta)
         if keeps:
-            ctx.simulator, ctx.run, ctx.ends = simulator, run, last_steps
+            ctx.simulator, ctx.plan, ctx.ends = simulator, plan, last_steps
             # Views of the weights: torch sees when those change, and they stay where a module's
             # weights are exchanged for those of another dtype.
             views = (None if weight is None else weight.detach() for weight in (first, output))
-            ctx.save_for_backward(*views, inputs, hidden, kept)
-            ctx.kept = find(kept), kept.shape
+            ctx.save_for_backward(*views, piece)
         return values, final, last, theta
 
     @staticmethod
@@ -211,31 +184,37 @@ class _Recurrence(torch.autograd.Function):
         by_vector: Tensor | None,
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
-        simulator = ctx.simulator
-        first, output, inputs, hidden, kept = _lay_out_saved(ctx)
-        run, (address, _) = ctx.run, ctx.kept
-        moved = find(kept) - address  # hooks may have had it elsewhere meanwhile
-        run = run._replace(
-            first=find(first),
-            output=find(output),
-            slope=run.slope and run.slope + moved,
-            turns=run.turns + moved,
-            states=run.states + moved,
+        simulator, plan = ctx.simulator, ctx.plan
+        # Hooks may return another layout, but not another dtype.
+        first, output, piece = (
+            None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
+            for saved, shape in zip(ctx.saved_tensors, plan.of_saved, strict=True)
         )
-        _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        assert first is not None
+        assert piece is not None
+        _, _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
         given = [
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
-        pair = simulator.allocate_pair(run.batch)
-        by_theta = simulator.allocate((run.batch * run.steps, run.angles))
-        by_layer = simulator.allocate((len(by_theta), run.layer)) if run.units else by_theta
-        by_fed = simulator.allocate((run.batch, run.readouts)) if needs_fed and run.heard else None
-        by_start = simulator.allocate_vector(run.batch) if needs_vector else None
+        pair = simulator.allocate(plan.of_pair)
+        by_theta = simulator.allocate(plan.of_steps)
+        by_layer = simulator.allocate(plan.of_layer) if plan.hidden else by_theta
+        by_fed = simulator.allocate(plan.of_readouts) if needs_fed and plan.hears else None
+        by_start = None
+        if needs_vector:
+            by_start = simulator.allocate(plan.of_vector, simulator.dtype.to_complex())
+        base, back = find(piece), find(pair)
         simulator.reverse(
-            Backward.of(
-                run,
-                back=find(pair),
-                adjoint=find(pair) + pair.nbytes // 2,
+            plan.sizes,
+            Backward(
+                first=find(first),
+                output=find(output),
+                ends=find(ctx.ends),
+                slope=plan.slope and base + plan.slope,
+                turns=base + plan.turns,
+                states=base,
+                back=back,
+                adjoint=back + plan.apart,
                 by_values=find(given[0]),
                 by_final=find(given[1]),
                 by_vector=find(given[2]),
@@ -243,44 +222,26 @@ class _Recurrence(torch.autograd.Function):
                 by_layer=find(by_layer),
                 by_fed=find(by_fed),
                 by_start=find(by_start),
-            )
+            ),
         )
+        by_x = None
+        if needs_x:
+            by_x = (by_layer @ first[:, : plan.width]).view(plan.of_x)
         return (
             None,
             None,
             None,
+            None,
             by_start,
-            _pull_inputs(by_layer, first, run) if needs_x else None,
+            by_x,
             by_fed,
             None,
             None,
-            *pull_layer(by_layer, inputs),
-            *(pull_layer(by_theta, hidden) if run.units else (None, None)),
+            *pull_layer(by_layer, plan.view_inputs(piece)),
+            *(pull_layer(by_theta, plan.view_hidden(piece)) if plan.hidden else (None, None)),
         )
-
-
-def _lay_out_saved(ctx: Any) -> list[Any]:
-    """What forward saved; hooks may return it in another layout, but not in another dtype."""
-    run, simulator = ctx.run, ctx.simulator
-    rows = run.batch * run.steps
-    shapes = [
-        (run.layer, run.width + run.heard),
-        (run.angles, run.units),
-        (rows, run.width + run.heard),
-        (rows, run.units),
-        ctx.kept[1],
-    ]
-    return [
-        None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
-        for saved, shape in zip(ctx.saved_tensors, shapes, strict=True)
-    ]
 
 
 def pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
     return torch.mm(by_result.t(), vectors), by_result.sum(0)
-
-
-def _pull_inputs(by_layer: Tensor, first: Tensor, run: Forward) -> Tensor:
-    """The derivative (B, T, E) by the inputs, from that by the first layer."""
-    return (by_layer @ first[:, : run.width]).view(run.batch, run.steps, run.width)

@@ -23,8 +23,11 @@ from qrnn_qiskit.simulator.compilation import entry_point, kernel
 from qrnn_qiskit.simulator.handover import (
     CARRIED,
     GIVEN_VECTOR,
+    open_backward,
+    open_forward,
     open_paulis,
     open_program,
+    open_sizes,
     view,
 )
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, load, splat, square_root, store
@@ -78,44 +81,69 @@ def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
     return np.zeros(size)
 
 
+@kernel
+def _is_finite(numbers: Any) -> bool:
+    """Whether none is NaN or infinite: 0 times such a number is NaN, and stays so in a sum."""
+    a = b = c = d = numbers.dtype.type(0.0)
+    i = 0
+    while i + 4 <= numbers.size:  # four sums at a time to hide latency
+        a += 0.0 * numbers[i]
+        b += 0.0 * numbers[i + 1]
+        c += 0.0 * numbers[i + 2]
+        d += 0.0 * numbers[i + 3]
+        i += 4
+    while i < numbers.size:
+        a += 0.0 * numbers[i]
+        i += 1
+    return bool(a + b + c + d == 0.0)
+
+
 @entry_point
-def run_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
-    """Run all steps of all sequences.
+def run_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses: Any) -> bool:
+    """Run all steps of all sequences, if all inputs are finite.
 
     Args:
         table: The circuit and the observables, see :func:`.handover.list_addresses`.
         doubles: Any float64 array.
         like: (0,) of the states' dtype.
-        run: A :class:`.handover.Forward`.
+        sizes: A record, see :class:`.handover.Sizes`.
+        addresses: Another, see :class:`.handover.Forward`.
+
+    Returns:
+        False where an input is NaN or infinite; nothing has been written then.
     """
+    sizes, run = open_sizes(sizes), open_forward(addresses)
+    if run.x and not _is_finite(view(like, run.x, (sizes.batch * sizes.steps * sizes.width,))):
+        return False
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
-    arguments = (program, paulis, table, doubles, like, run)
-    share_blocks(_run_block, (run.batch + lanes - 1) // lanes, run.threads, arguments)
+    arguments = (program, paulis, table, doubles, like, sizes, run)
+    share_blocks(_run_block, (sizes.batch + lanes - 1) // lanes, sizes.threads, arguments)
+    return True
 
 
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
-    program, paulis, table, doubles, like, run = arguments
+    program, paulis, table, doubles, like, sizes, run = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
     size = lanes << (n + 1)
-    batch, steps = run.batch, run.steps
+    batch, steps = sizes.batch, sizes.steps
     psi = view(like, run.states, (block + 1, size))[block]
-    theta = view(like, run.theta, (batch, steps, run.angles))
-    x = view(like, run.x, (batch, steps, run.width))
-    fed = view(like, run.fed, (run.rows, run.readouts))
-    inputs = view(like, run.inputs, (batch, steps, run.width + run.heard))
-    hidden = view(like, run.hidden, (batch, steps, run.units))
-    slope = view(like, run.slope, (batch, steps, run.layer))
-    values = view(like, run.values, (batch, steps, run.readouts))
-    final = view(like, run.final, (batch, run.readouts))
+    theta = view(like, run.theta, (batch, steps, sizes.angles))
+    x = view(like, run.x, (batch, steps, sizes.width))
+    fed = view(like, run.fed, (sizes.rows, sizes.readouts))
+    inputs = view(like, run.inputs, (batch, steps, sizes.width + sizes.heard))
+    hidden = view(like, run.hidden, (batch, steps, sizes.units))
+    slope = view(like, run.slope, (batch, steps, sizes.layer))
+    values = view(like, run.values, (batch, steps, sizes.readouts))
+    final = view(like, run.final, (batch, sizes.readouts))
     vector = view(like, run.vector, (batch, 2 << n))
-    weight = view(like, run.first, (run.layer, run.width + run.heard))
-    bias = view(like, run.first_bias, (run.layer,))
-    output = view(like, run.output, (run.angles, run.units))
-    output_bias = view(like, run.output_bias, (run.angles,))
+    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
+    bias = view(like, run.first_bias, (sizes.layer,))
+    output = view(like, run.output, (sizes.angles, sizes.units))
+    output_bias = view(like, run.output_bias, (sizes.angles,))
     given = view(table, run.ends, (batch,))
     ends = _find_ends(given, run.ends != 0, steps, first, lanes)
     columns = program.offset.size
@@ -124,42 +152,43 @@ def _run_block(block: int, arguments: Any) -> None:
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
     rest = _open_residual(run, doubles, block, columns * lanes)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
-    angles = zero_vectors(run.angles, lanes, like)
-    units, masks = zero_vectors(run.units, lanes, like), zero_vectors(run.units, lanes, like)
-    layer = zero_vectors(run.layer, lanes, like)
-    steep = zero_vectors(run.layer, lanes, like)
+    angles = zero_vectors(sizes.angles, lanes, like)
+    units, masks = zero_vectors(sizes.units, lanes, like), zero_vectors(sizes.units, lanes, like)
+    layer = zero_vectors(sizes.layer, lanes, like)
+    steep = zero_vectors(sizes.layer, lanes, like)
     # The readouts are where the controller of the next step sees them.
-    seen = zero_vectors(run.width + run.readouts, lanes, like)
-    new, read = seen[: run.width * lanes], seen[run.width * lanes :]
-    known = seen[: (run.width + run.heard) * lanes]
-    if run.origin != CARRIED:
-        if run.origin == GIVEN_VECTOR:
+    seen = zero_vectors(sizes.width + sizes.readouts, lanes, like)
+    new, read = seen[: sizes.width * lanes], seen[sizes.width * lanes :]
+    known = seen[: (sizes.width + sizes.heard) * lanes]
+    if sizes.origin != CARRIED:
+        if sizes.origin == GIVEN_VECTOR:
             gather_rows(view(like, run.start, (batch, 2 << n)), first, lanes, psi)
         else:
             psi[:] = 0.0
             store(psi, 0, splat(psi, 1.0))
-    if run.heard:
+    if sizes.heard:
         gather_rows(fed, first, lanes, read)
     for step in range(steps):
-        if run.kind == GIVEN:
+        if sizes.kind == GIVEN:
             gather_step(theta, step, first, lanes, angles)
         else:
             gather_step(x, step, first, lanes, new)
             if run.inputs:
                 scatter_step(known, step, first, lanes, inputs)
-            if run.kind == LINEAR:
+            if sizes.kind == LINEAR:
                 apply_layer(weight, bias, known, angles)
             else:
                 apply_layer(weight, bias, known, layer)
-                activate(run.kind, layer, units, steep)
-                if run.drops:
+                activate(sizes.kind, layer, units, steep)
+                if sizes.drops:
                     gather_step(hidden, step, first, lanes, masks)
                     drop(masks, units, steep)
                 if run.slope:
                     scatter_step(units, step, first, lanes, hidden)
                     scatter_step(steep, step, first, lanes, slope)
                 apply_layer(output, output_bias, units, angles)
-            scatter_step(angles, step, first, lanes, theta)
+            if run.theta:
+                scatter_step(angles, step, first, lanes, theta)
         if run.turns:
             turns = kept[step]
         gather_turns(program, angles, turns, rest)
@@ -176,53 +205,55 @@ def _run_block(block: int, arguments: Any) -> None:
 
 
 @entry_point
-def reverse_sequences(table: Any, doubles: Any, like: Any, run: Any) -> None:
+def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses: Any) -> None:
     """Undo all steps of all sequences and pull the derivative of the loss back through them.
 
     Args:
         table: As in :func:`run_sequences`.
         doubles: Likewise.
         like: Likewise.
-        run: A :class:`.handover.Backward`.
+        sizes: Likewise.
+        addresses: A record, see :class:`.handover.Backward`.
     """
+    sizes, run = open_sizes(sizes), open_backward(addresses)
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
-    arguments = (program, paulis, table, like, run)
-    share_blocks(_reverse_block, (run.batch + lanes - 1) // lanes, run.threads, arguments)
+    arguments = (program, paulis, table, like, sizes, run)
+    share_blocks(_reverse_block, (sizes.batch + lanes - 1) // lanes, sizes.threads, arguments)
 
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, paulis, table, like, run = arguments
+    program, paulis, table, like, sizes, run = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
     size = lanes << (n + 1)
-    batch, steps = run.batch, run.steps
+    batch, steps = sizes.batch, sizes.steps
     psi = view(like, run.back, (block + 1, size))[block]
     lam = view(like, run.adjoint, (block + 1, size))[block]
     columns = program.offset.size
     turns = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
-    slope = view(like, run.slope, (batch, steps, run.layer))
-    by_values = view(like, run.by_values, (batch, steps, run.readouts))
-    by_final = view(like, run.by_final, (batch, run.readouts))
+    slope = view(like, run.slope, (batch, steps, sizes.layer))
+    by_values = view(like, run.by_values, (batch, steps, sizes.readouts))
+    by_final = view(like, run.by_final, (batch, sizes.readouts))
     by_vector = view(like, run.by_vector, (batch, 2 << n))
-    by_theta = view(like, run.by_theta, (batch, steps, run.angles))
-    by_layer = view(like, run.by_layer, (batch, steps, run.layer))
-    weight = view(like, run.first, (run.layer, run.width + run.heard))
-    by_feedback = transpose(weight, run.heard)
-    by_units = transpose(view(like, run.output, (run.angles, run.units)), run.units)
+    by_theta = view(like, run.by_theta, (batch, steps, sizes.angles))
+    by_layer = view(like, run.by_layer, (batch, steps, sizes.layer))
+    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
+    by_feedback = transpose(weight, sizes.heard)
+    by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
     given = view(table, run.ends, (batch,))
     ends = _find_ends(given, run.ends != 0, steps, first, lanes)
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
     slopes = zero_vectors(columns, lanes, like)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
-    pull = zero_vectors(run.readouts, lanes, like)
-    fed = zero_vectors(run.readouts, lanes, like)
-    angles = zero_vectors(run.angles, lanes, like)
-    units = zero_vectors(run.units, lanes, like)
-    steep = zero_vectors(run.layer, lanes, like)
-    layer = zero_vectors(run.layer, lanes, like)
+    pull = zero_vectors(sizes.readouts, lanes, like)
+    fed = zero_vectors(sizes.readouts, lanes, like)
+    angles = zero_vectors(sizes.angles, lanes, like)
+    units = zero_vectors(sizes.units, lanes, like)
+    steep = zero_vectors(sizes.layer, lanes, like)
+    layer = zero_vectors(sizes.layer, lanes, like)
     if run.states:
         last = view(like, run.states, (block + 1, size))[block]
         for k in range(2 << n):
@@ -237,7 +268,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
                 add_rows(by_vector, ends, step + 1, first, lam)
             if run.by_final:
                 add_rows(by_final, ends, step + 1, first, pull)
-        for k in range(run.readouts):
+        for k in range(sizes.readouts):
             store(pull, k, load(pull, k) + load(fed, k))
         pull_observables(psi, lam, n, paulis, pull, strings)
         slopes[:] = 0.0
@@ -247,9 +278,9 @@ def _reverse_block(block: int, arguments: Any) -> None:
         scatter_slopes(program, slopes, angles)
         scatter_step(angles, step, first, lanes, by_theta)
         fed[:] = 0.0
-        if run.kind == LINEAR:
+        if sizes.kind == LINEAR:
             add_product(by_feedback, angles, fed)
-        elif run.kind != GIVEN:
+        elif sizes.kind != GIVEN:
             units[:] = 0.0
             add_product(by_units, angles, units)
             gather_step(slope, step, first, lanes, steep)
@@ -258,6 +289,6 @@ def _reverse_block(block: int, arguments: Any) -> None:
             add_product(by_feedback, layer, fed)
     ends[:] = steps
     if run.by_fed:
-        scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, run.readouts)))
+        scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, sizes.readouts)))
     if run.by_start:
         scatter_rows(lam, ends, steps, first, view(like, run.by_start, (batch, 2 << n)))
