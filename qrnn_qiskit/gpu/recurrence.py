@@ -17,7 +17,7 @@ from qrnn_qiskit.draws import Draws
 from qrnn_qiskit.gpu.arrays import Network, Trace
 from qrnn_qiskit.gpu.engine import KernelSimulator
 from qrnn_qiskit.simulator.plan import KINDS
-from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, pull_layer
+from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence
 
 __all__ = ["run_recurrence"]
 
@@ -132,11 +132,11 @@ class _Recurrence(torch.autograd.Function):
             by_readouts if needs_readouts and network.num_heard else None,
             None,
             None,
-            *pull_layer(by_layer.flatten(0, 1), inputs.flatten(0, 1)),
+            *_pull_layer(by_layer.flatten(0, 1), inputs.flatten(0, 1)),
             *(
                 (None, None)
                 if hidden is None
-                else pull_layer(by_theta.flatten(0, 1), hidden.flatten(0, 1))
+                else _pull_layer(by_theta.flatten(0, 1), hidden.flatten(0, 1))
             ),
         )
 
@@ -154,3 +154,8 @@ def _describe(input_size: int, first: Tensor, output: Tensor | None) -> Network:
         output=None,
         output_bias=None,
     )
+
+
+def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
+    return torch.mm(by_result.t(), vectors), by_result.sum(0)

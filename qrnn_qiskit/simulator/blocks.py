@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qrnn_qiskit.simulator.compilation import kernel
-from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, allocate_aligned, lanes_per_vector
+from qrnn_qiskit.simulator.lanes import (
+    VECTOR_BYTES,
+    allocate_aligned,
+    lanes_per_vector,
+    load,
+    store,
+)
 
 
 def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
@@ -55,6 +61,13 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
     buffer = np.zeros((count + 1) * lanes, like.dtype)
     start = (-buffer.ctypes.data % VECTOR_BYTES) // buffer.itemsize
     return buffer[start : start + count * lanes]
+
+
+@kernel
+def copy_vectors(vectors: Any, count: int, kept: Any, place: int) -> None:
+    """Copy ``count`` lane vectors to a place of ``kept``, which has as many at each."""
+    for k in range(count):
+        store(kept, place * count + k, load(vectors, k))
 
 
 @kernel

@@ -53,7 +53,7 @@ class Simulator:
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
-        self.plan: tuple[dict[str, Any], Any] | None = None
+        self.plan: tuple[int, dict[str, Any], Any] | None = None
         # Z is 1 in |0>, X and Y are 0.
         zero = [
             sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
@@ -111,6 +111,14 @@ class Simulator:
     def allocate_residual(self, batch_size: int) -> Tensor:
         """Rounding residuals of the angles, for a run that several calls make up; zero."""
         return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64, device="cpu")
+
+    def count_blocks(self, batch_size: int) -> int:
+        """Blocks that a batch takes."""
+        return count_blocks(batch_size, self.dtype)
+
+    def count_lanes(self, batch_size: int) -> int:
+        """Lanes of these blocks, the idle ones among them."""
+        return count_blocks(batch_size, self.dtype) * VECTOR_BYTES // self.dtype.itemsize
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
         """Threads that pay for a batch."""

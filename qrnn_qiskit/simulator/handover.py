@@ -40,7 +40,6 @@ class Sizes(NamedTuple):
         units: H, of its hidden layer; 0 without one.
         origin: What the states are at first: CARRIED as they are in ``states``, ZERO for |0...0>,
             GIVEN_VECTOR for those at ``start``.
-        drops: 1 where ``hidden`` holds dropout factors.
         rows: How many rows ``fed`` has, B or 1.
     """
 
@@ -55,7 +54,6 @@ class Sizes(NamedTuple):
     layer: int = 0
     units: int = 0
     origin: int = CARRIED
-    drops: int = 0
     rows: int = 0
 
     def record(self) -> NDArray[np.int64]:
@@ -70,7 +68,7 @@ class Forward(NamedTuple):
         first: (W, E + heard) weights of the first layer.
         output: (P, H) of the layer from the hidden one to angles.
         ends: (B,) int64 last valid step of each sequence, counted from 1; without it T.
-        slope: (B, T, W) derivative of the hidden layer by the first one, written.
+        slope: (blocks, T, W * lanes) derivative of the hidden layer by the first one, written.
         turns: (blocks, T, columns * 2 * lanes), see :func:`.angles.gather_turns`, written.
         states: (blocks, 2^n * 2 * lanes), moved on in place.
         theta: (B, T, P) angles in radians, written; read where they are given.
@@ -81,8 +79,9 @@ class Forward(NamedTuple):
         output_bias: (P,).
         fed: (rows, K) readouts that the first step is fed with.
         start: (B, 2^n) complex first states.
-        inputs: (B, T, E + heard) what the controller sees, [x ; readouts], written.
-        hidden: (B, T, H) dropout factors or nothing, then the hidden layer.
+        factors: (B, T, H) dropout factors of the hidden layer; without them nothing is dropped.
+        inputs: (blocks, T, (E + heard) * lanes) what the controller sees, [x ; readouts], written.
+        hidden: (blocks, T, H * lanes) the hidden layer, written.
         values: (B, T, K) readouts, written.
         final: (B, K) readouts after each sequence's last valid step, written.
         vector: (B, 2^n) complex states there, written.
@@ -101,6 +100,7 @@ class Forward(NamedTuple):
     output_bias: int = 0
     fed: int = 0
     start: int = 0
+    factors: int = 0
     inputs: int = 0
     hidden: int = 0
     values: int = 0
@@ -112,7 +112,7 @@ class Backward(NamedTuple):
     """The arrays of the way back of a :class:`Forward` run.
 
     Attributes:
-        first, output, ends, slope, turns: As in :class:`Forward`.
+        first, output, ends, slope, turns, inputs, hidden: As in :class:`Forward`.
         states: The states after the last step, left as they are; without them ``back`` and
             ``adjoint`` go on as they stand.
         back: Like the states: those before the first step, written.
@@ -121,9 +121,15 @@ class Backward(NamedTuple):
         by_final: (B, K) by those after each sequence's last valid step.
         by_vector: (B, 2^n) complex, by the states there.
         by_theta: (B, T, P) derivative by the angles, written.
-        by_layer: (B, T, W) by the first layer where there is a hidden one, written.
+        by_x: (B, T, E) by the inputs, written.
         by_fed: (B, K) by the readouts that the first step was fed with, written.
         by_start: (B, 2^n) complex, by the first states, written.
+        sums: (blocks, numbers of the controller), room for the sums of each block where the
+            derivatives by the controller's weights are asked for, which are the next four.
+        by_first: (W, E + heard), written.
+        by_first_bias: (W,), written.
+        by_output: (P, H) where there is a hidden layer, written.
+        by_output_bias: (P,) likewise.
     """
 
     first: int = 0
@@ -131,6 +137,8 @@ class Backward(NamedTuple):
     ends: int = 0
     slope: int = 0
     turns: int = 0
+    inputs: int = 0
+    hidden: int = 0
     states: int = 0
     back: int = 0
     adjoint: int = 0
@@ -138,9 +146,14 @@ class Backward(NamedTuple):
     by_final: int = 0
     by_vector: int = 0
     by_theta: int = 0
-    by_layer: int = 0
+    by_x: int = 0
     by_fed: int = 0
     by_start: int = 0
+    sums: int = 0
+    by_first: int = 0
+    by_first_bias: int = 0
+    by_output: int = 0
+    by_output_bias: int = 0
 
 
 NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (

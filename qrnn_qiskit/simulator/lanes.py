@@ -123,6 +123,21 @@ def _define_operator(function: Any, instruction: str, arity: int) -> None:
         return getattr(builder, instruction)(*args, flags=_FLAGS)
 
 
+def _sum_lanes(typingctx: Any, vector: Any) -> Any:
+    """``sum_lanes(vector)``: the sum of the numbers in it, in an order of LLVM's."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector_type, bits = args[0].type, sig.args[0].dtype.bitwidth
+        scalar = vector_type.element
+        name = f"llvm.vector.reduce.fadd.v{vector_type.count}f{bits}"
+        function_type = ir.FunctionType(scalar, [scalar, vector_type])
+        called = cgutils.get_or_insert_function(builder.module, function_type, name)
+        # Without leave to change the order, it would be one lane after the other.
+        return builder.call(called, [ir.Constant(scalar, -0.0), *args], fastmath=("reassoc",))
+
+    return vector.dtype(vector), codegen
+
+
 for _function, _instruction, _arity in (
     (operator.add, "fadd", 2),
     (operator.sub, "fsub", 2),
@@ -154,6 +169,7 @@ def define_function(name: str, arity: int = 1) -> Any:
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 splat: Any = intrinsic(_splat_number)
+sum_lanes: Any = intrinsic(_sum_lanes)
 square_root: Any = define_function("sqrt")
 
 

@@ -7,11 +7,9 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from qrnn_qiskit.simulator.engine import Simulator
 from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Sizes
-from qrnn_qiskit.simulator.lanes import VECTOR_BYTES
 from qrnn_qiskit.simulator.network import GELU, GLU, LINEAR, RELU
 
 # Of activations, as the kernels have them.
@@ -37,7 +35,8 @@ class Plan:
     Attributes:
         sizes: The record of :class:`.handover.Sizes`.
         of_x, of_theta, ...: Shapes; ``of_layers`` those of the weights and biases that ``inputs``
-            and ``first`` ask for, None for what the kind has not.
+            and ``first`` ask for, None for what the kind has not, and ``of_factors`` is None
+            where nothing is dropped.
         numbers: Size of the piece, which begins with the states.
         slope, turns, inputs, hidden: Bytes from there to these arrays; 0 for those not kept.
         apart: Bytes from the states to their adjoint in the piece of backward.
@@ -46,11 +45,10 @@ class Plan:
     @classmethod
     def find(cls, simulator: Simulator, **question: Any) -> Plan:
         """The plan of the last call if it is the same, otherwise a new one."""
-        question["threads"] = torch.get_num_threads()
-        known = simulator.plan
-        if known is None or known[0] != question:
-            known = simulator.plan = question, cls(simulator, **question)
-        plan: Plan = known[1]
+        threads, known = torch.get_num_threads(), simulator.plan
+        if known is None or known[:2] != (threads, question):
+            known = simulator.plan = threads, question, cls(simulator, **question)
+        plan: Plan = known[2]
         return plan
 
     def __init__(
@@ -58,33 +56,32 @@ class Plan:
         simulator: Simulator,
         *,
         kind: int,
-        inputs: tuple[int, ...],
+        inputs: tuple[int, int, int],
         first: tuple[int, ...],
         keeps: bool,
         drops: bool,
         has_vector: bool,
         has_readouts: bool,
-        threads: int,
     ) -> None:
-        batch, steps, self.width = self.of_x = tuple(inputs)
+        batch, steps, width = self.of_x = inputs
         angles, readouts = simulator.num_parameters, simulator.num_readouts
-        rows, self._seen = first if len(first) == 2 else (0, self.width)
-        heard = readouts if self._seen != self.width else 0
+        out, seen = first if len(first) == 2 else (0, width)
+        heard = readouts if seen != width else 0
         self.hears = heard > 0
-        self._units = 0
+        units = 0
         layer = angles
         if kind != LINEAR:
-            self._units = rows // 2 if kind == GLU else rows
-            layer = 2 * self._units if kind == GLU else self._units
-        of_first, of_output = (layer, self.width + heard), (angles, self._units)
+            units = out // 2 if kind == GLU else out
+            layer = 2 * units if kind == GLU else units
+        of_first, of_output = (layer, width + heard), (angles, units)
         self.of_layers: list[tuple[int, ...] | None] = [of_first, (layer,), None, None]
         if kind != LINEAR:
             self.of_layers[2:] = of_output, (angles,)
-        self.drops = drops and self._units > 0
+        self.of_factors = (steps, batch, units) if drops and units else None
         self.of_theta, self.of_values = (batch, steps, angles), (batch, steps, readouts)
         self.of_readouts, self.of_vector = (batch, readouts), (batch, 1 << simulator.num_qubits)
-        self._rows = batch * steps
-        self.of_steps, self.of_layer = (self._rows, angles), (self._rows, layer)
+        weights = sum(math.prod(shape) for shape in self.of_layers if shape is not None)
+        self.of_sums = simulator.count_blocks(batch), weights
         self.sizes = Sizes(
             threads=simulator.count_threads(batch, steps),
             kind=kind,
@@ -92,24 +89,22 @@ class Plan:
             steps=steps,
             angles=angles,
             readouts=readouts,
-            width=self.width,
+            width=width,
             heard=heard,
             layer=layer,
-            units=self._units,
+            units=units,
             origin=GIVEN_VECTOR if has_vector else ZERO,
-            drops=int(self.drops),
             rows=batch if has_readouts else 1,
         ).record()
-        itemsize = simulator.dtype.itemsize
+        itemsize, rows = simulator.dtype.itemsize, steps * simulator.count_lanes(batch)
         sizes = [
             math.prod(simulator.shape_states(batch)),
             math.prod(simulator.shape_turns(batch, steps)) * keeps,
-            self._rows * layer * (keeps and self._units > 0),
-            self._rows * self._seen * keeps,
-            self._rows * self._units * (keeps or self.drops),
+            rows * layer * (keeps and units > 0),
+            rows * (width + heard) * keeps,
+            rows * units * keeps,
         ]
-        line = VECTOR_BYTES // itemsize
-        ends = list(accumulate(-(-size // line) * line for size in sizes))
+        ends = list(accumulate(sizes))
         self.numbers = ends[-1]
         self.turns, self.slope, self.inputs, self.hidden = (
             itemsize * end if size else 0 for end, size in zip(ends, sizes[1:], strict=False)
@@ -117,16 +112,3 @@ class Plan:
         self.of_saved = of_first, of_output, (self.numbers,)
         self.of_pair = simulator.shape_pair(batch)
         self.apart = itemsize * self.of_pair[1]
-        self._itemsize = itemsize
-
-    def view_inputs(self, piece: Tensor) -> Tensor:
-        """What the controller has seen, (B T, E + heard)."""
-        return self._view(piece, self.inputs, self._seen)
-
-    def view_hidden(self, piece: Tensor) -> Tensor:
-        """Its hidden layer, (B T, H), or dropout factors until it is there."""
-        return self._view(piece, self.hidden, self._units)
-
-    def _view(self, piece: Tensor, place: int, width: int) -> Tensor:
-        begin = place // self._itemsize
-        return piece[begin : begin + self._rows * width].view(self._rows, width)

@@ -132,9 +132,11 @@ class _Recurrence(torch.autograd.Function):
         )
         last_steps = None if ends is None else torch.tensor(ends, device="cpu")
         piece = simulator.allocate((plan.numbers,))
-        if plan.drops:
-            factors = plan.view_hidden(piece).view(*x.shape[:2], -1)
-            factors.copy_(Draws().keep(x.shape[1], factors[:, 0], dropout).transpose(0, 1))
+        factors = None
+        if plan.of_factors is not None:
+            steps, *of_step = plan.of_factors
+            like = simulator.allocate(tuple(of_step))
+            factors = Draws().keep(steps, like, dropout).transpose(0, 1).contiguous()
         theta = simulator.allocate(plan.of_theta) if wants_angles else None
         values = simulator.allocate(plan.of_values)
         final = simulator.allocate(plan.of_readouts)
@@ -155,6 +157,7 @@ class _Recurrence(torch.autograd.Function):
                 output_bias=find(output_bias),
                 fed=find(fed),
                 start=find(vector),
+                factors=find(factors),
                 inputs=plan.inputs and base + plan.inputs,
                 hidden=plan.hidden and base + plan.hidden,
                 values=find(values),
@@ -197,8 +200,11 @@ class _Recurrence(torch.autograd.Function):
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
         pair = simulator.allocate(plan.of_pair)
-        by_theta = simulator.allocate(plan.of_steps)
-        by_layer = simulator.allocate(plan.of_layer) if plan.hidden else by_theta
+        sums, by_weights = None, [None] * 4
+        if any(ctx.needs_input_grad[-4:]):
+            sums = simulator.allocate(plan.of_sums)
+            by_weights = [shape and simulator.allocate(shape) for shape in plan.of_layers]
+        by_x = simulator.allocate(plan.of_x) if needs_x else None
         by_fed = simulator.allocate(plan.of_readouts) if needs_fed and plan.hears else None
         by_start = None
         if needs_vector:
@@ -212,36 +218,22 @@ class _Recurrence(torch.autograd.Function):
                 ends=find(ctx.ends),
                 slope=plan.slope and base + plan.slope,
                 turns=base + plan.turns,
+                inputs=base + plan.inputs,
+                hidden=plan.hidden and base + plan.hidden,
                 states=base,
                 back=back,
                 adjoint=back + plan.apart,
                 by_values=find(given[0]),
                 by_final=find(given[1]),
                 by_vector=find(given[2]),
-                by_theta=find(by_theta),
-                by_layer=find(by_layer),
+                by_x=find(by_x),
                 by_fed=find(by_fed),
                 by_start=find(by_start),
+                sums=find(sums),
+                by_first=find(by_weights[0]),
+                by_first_bias=find(by_weights[1]),
+                by_output=find(by_weights[2]),
+                by_output_bias=find(by_weights[3]),
             ),
         )
-        by_x = None
-        if needs_x:
-            by_x = (by_layer @ first[:, : plan.width]).view(plan.of_x)
-        return (
-            None,
-            None,
-            None,
-            None,
-            by_start,
-            by_x,
-            by_fed,
-            None,
-            None,
-            *pull_layer(by_layer, plan.view_inputs(piece)),
-            *(pull_layer(by_theta, plan.view_hidden(piece)) if plan.hidden else (None, None)),
-        )
-
-
-def pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
-    return torch.mm(by_result.t(), vectors), by_result.sum(0)
+        return None, None, None, None, by_start, by_x, by_fed, None, None, *by_weights

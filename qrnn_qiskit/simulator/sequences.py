@@ -13,6 +13,7 @@ import numpy as np
 from qrnn_qiskit.simulator.angles import gather_turns, scatter_slopes
 from qrnn_qiskit.simulator.blocks import (
     add_rows,
+    copy_vectors,
     gather_rows,
     gather_step,
     scatter_rows,
@@ -50,6 +51,14 @@ from qrnn_qiskit.simulator.paulis import (
 from qrnn_qiskit.simulator.phases import scratch_vectors
 from qrnn_qiskit.simulator.steps import evolve, unevolve
 from qrnn_qiskit.simulator.threads import share_blocks
+from qrnn_qiskit.simulator.weights import (
+    CHUNK,
+    add_blocks,
+    add_outer,
+    count_weights,
+    open_sums,
+    put_step,
+)
 
 # Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
 # once in so many steps. Readouts are divided by the norm in every step.
@@ -79,6 +88,12 @@ def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
     if run.residual:
         return view(doubles, run.residual, (block + 1, size))[block]
     return np.zeros(size)
+
+
+@kernel
+def _find_block(like: Any, address: int, block: int, numbers: int) -> Any:
+    """The lane vectors of a block, as many ``numbers`` as every block has."""
+    return view(like, address, (block + 1, numbers))[block]
 
 
 @kernel
@@ -134,9 +149,11 @@ def _run_block(block: int, arguments: Any) -> None:
     theta = view(like, run.theta, (batch, steps, sizes.angles))
     x = view(like, run.x, (batch, steps, sizes.width))
     fed = view(like, run.fed, (sizes.rows, sizes.readouts))
-    inputs = view(like, run.inputs, (batch, steps, sizes.width + sizes.heard))
-    hidden = view(like, run.hidden, (batch, steps, sizes.units))
-    slope = view(like, run.slope, (batch, steps, sizes.layer))
+    factors = view(like, run.factors, (batch, steps, sizes.units))
+    all_lanes = steps * lanes
+    inputs = _find_block(like, run.inputs, block, all_lanes * (sizes.width + sizes.heard))
+    hidden = _find_block(like, run.hidden, block, all_lanes * sizes.units)
+    slope = _find_block(like, run.slope, block, all_lanes * sizes.layer)
     values = view(like, run.values, (batch, steps, sizes.readouts))
     final = view(like, run.final, (batch, sizes.readouts))
     vector = view(like, run.vector, (batch, 2 << n))
@@ -174,18 +191,18 @@ def _run_block(block: int, arguments: Any) -> None:
         else:
             gather_step(x, step, first, lanes, new)
             if run.inputs:
-                scatter_step(known, step, first, lanes, inputs)
+                copy_vectors(known, sizes.width + sizes.heard, inputs, step)
             if sizes.kind == LINEAR:
                 apply_layer(weight, bias, known, angles)
             else:
                 apply_layer(weight, bias, known, layer)
                 activate(sizes.kind, layer, units, steep)
-                if sizes.drops:
-                    gather_step(hidden, step, first, lanes, masks)
+                if run.factors:
+                    gather_step(factors, step, first, lanes, masks)
                     drop(masks, units, steep)
                 if run.slope:
-                    scatter_step(units, step, first, lanes, hidden)
-                    scatter_step(steep, step, first, lanes, slope)
+                    copy_vectors(units, sizes.units, hidden, step)
+                    copy_vectors(steep, sizes.layer, slope, step)
                 apply_layer(output, output_bias, units, angles)
             if run.theta:
                 scatter_step(angles, step, first, lanes, theta)
@@ -218,8 +235,18 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     sizes, run = open_sizes(sizes), open_backward(addresses)
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
+    blocks = (sizes.batch + lanes - 1) // lanes
     arguments = (program, paulis, table, like, sizes, run)
-    share_blocks(_reverse_block, (sizes.batch + lanes - 1) // lanes, sizes.threads, arguments)
+    share_blocks(_reverse_block, blocks, sizes.threads, arguments)
+    if run.sums:
+        seen, numbers = sizes.width + sizes.heard, count_weights(sizes)
+        sums = view(like, run.sums, (blocks, numbers))
+        end = add_blocks(sums, 0, view(like, run.by_first, (sizes.layer * seen,)))
+        end = add_blocks(sums, end, view(like, run.by_first_bias, (sizes.layer,)))
+        if sizes.kind != LINEAR:
+            size = sizes.angles * sizes.units
+            end = add_blocks(sums, end, view(like, run.by_output, (size,)))
+            add_blocks(sums, end, view(like, run.by_output_bias, (sizes.angles,)))
 
 
 @kernel
@@ -234,14 +261,18 @@ def _reverse_block(block: int, arguments: Any) -> None:
     lam = view(like, run.adjoint, (block + 1, size))[block]
     columns = program.offset.size
     turns = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
-    slope = view(like, run.slope, (batch, steps, sizes.layer))
+    all_lanes = steps * lanes
+    inputs = _find_block(like, run.inputs, block, all_lanes * (sizes.width + sizes.heard))
+    hidden = _find_block(like, run.hidden, block, all_lanes * sizes.units)
+    slope = _find_block(like, run.slope, block, all_lanes * sizes.layer)
     by_values = view(like, run.by_values, (batch, steps, sizes.readouts))
     by_final = view(like, run.by_final, (batch, sizes.readouts))
     by_vector = view(like, run.by_vector, (batch, 2 << n))
     by_theta = view(like, run.by_theta, (batch, steps, sizes.angles))
-    by_layer = view(like, run.by_layer, (batch, steps, sizes.layer))
+    by_x = view(like, run.by_x, (batch, steps, sizes.width))
+    width = sizes.width if run.by_x else 0
     weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
-    by_feedback = transpose(weight, sizes.heard)
+    by_seen = transpose(weight, width + sizes.heard)
     by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
     given = view(table, run.ends, (batch,))
     ends = _find_ends(given, run.ends != 0, steps, first, lanes)
@@ -249,11 +280,22 @@ def _reverse_block(block: int, arguments: Any) -> None:
     slopes = zero_vectors(columns, lanes, like)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)
     pull = zero_vectors(sizes.readouts, lanes, like)
-    fed = zero_vectors(sizes.readouts, lanes, like)
+    seen = zero_vectors(width + sizes.heard, lanes, like)
+    fed = seen[width * lanes :]
     angles = zero_vectors(sizes.angles, lanes, like)
     units = zero_vectors(sizes.units, lanes, like)
-    steep = zero_vectors(sizes.layer, lanes, like)
-    layer = zero_vectors(sizes.layer, lanes, like)
+    layer = angles if sizes.kind == LINEAR else zero_vectors(sizes.layer, lanes, like)
+    chunk = min(steps, CHUNK) if run.sums else 0
+    of_angles = zero_vectors(0 if sizes.kind == LINEAR else chunk * sizes.angles, lanes, like)
+    of_layer = zero_vectors(chunk * sizes.layer, lanes, like)
+    numbers = count_weights(sizes)
+    first_sums, bias_sums, output_sums, output_bias_sums = open_sums(
+        like, run.sums + block * numbers * like.itemsize, sizes
+    )
+    if run.sums:
+        view(like, run.sums, (block + 1, numbers))[block, :] = 0.0
+    mask = zero_vectors(1, lanes, like)
+    mask[: ends.size] = 1.0
     if run.states:
         last = view(like, run.states, (block + 1, size))[block]
         for k in range(2 << n):
@@ -268,7 +310,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
                 add_rows(by_vector, ends, step + 1, first, lam)
             if run.by_final:
                 add_rows(by_final, ends, step + 1, first, pull)
-        for k in range(sizes.readouts):
+        for k in range(sizes.heard):
             store(pull, k, load(pull, k) + load(fed, k))
         pull_observables(psi, lam, n, paulis, pull, strings)
         slopes[:] = 0.0
@@ -276,17 +318,29 @@ def _reverse_block(block: int, arguments: Any) -> None:
         if step % _NORM_STEPS == 0:
             normalize(psi, lam, 1 << n)
         scatter_slopes(program, slopes, angles)
-        scatter_step(angles, step, first, lanes, by_theta)
-        fed[:] = 0.0
-        if sizes.kind == LINEAR:
-            add_product(by_feedback, angles, fed)
-        elif sizes.kind != GIVEN:
+        if sizes.kind == GIVEN:
+            scatter_step(angles, step, first, lanes, by_theta)
+            continue
+        if sizes.kind != LINEAR:
             units[:] = 0.0
             add_product(by_units, angles, units)
-            gather_step(slope, step, first, lanes, steep)
-            pull_hidden(steep, units, layer)
-            scatter_step(layer, step, first, lanes, by_layer)
-            add_product(by_feedback, layer, fed)
+            here = step * sizes.layer * lanes
+            pull_hidden(slope[here : here + sizes.layer * lanes], units, layer)
+        seen[:] = 0.0
+        add_product(by_seen, layer, seen)
+        if run.by_x:
+            scatter_step(seen[: width * lanes], step, first, lanes, by_x)
+        if run.sums:
+            put_step(layer, sizes.layer, mask, of_layer, step % CHUNK)
+            if sizes.kind != LINEAR:
+                put_step(angles, sizes.angles, mask, of_angles, step % CHUNK)
+            if step % CHUNK == 0:
+                count = min(CHUNK, steps - step)
+                at = step * (sizes.width + sizes.heard)
+                add_outer(of_layer, inputs, at, count, first_sums, bias_sums)
+                if sizes.kind != LINEAR:
+                    at = step * sizes.units
+                    add_outer(of_angles, hidden, at, count, output_sums, output_bias_sums)
     ends[:] = steps
     if run.by_fed:
         scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, sizes.readouts)))

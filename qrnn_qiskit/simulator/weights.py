@@ -1,0 +1,108 @@
+"""Derivatives of the loss by the controller's weights, summed up in compiled code.
+
+Each block sums up its own, a few steps at a time, and the sums of the blocks are added in their
+order: they are the same whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qrnn_qiskit.simulator.compilation import kernel
+from qrnn_qiskit.simulator.handover import view
+from qrnn_qiskit.simulator.lanes import load, splat, store, sum_lanes
+from qrnn_qiskit.simulator.network import LINEAR
+
+# Steps whose products are summed up at once: what they need stays in the cache nearest by.
+CHUNK = 16
+
+
+@kernel
+def count_weights(sizes: Any) -> int:
+    """Numbers of a controller, its biases among them."""
+    numbers: int = sizes.layer * (sizes.width + sizes.heard + 1)
+    if sizes.kind != LINEAR:
+        numbers += sizes.angles * (sizes.units + 1)
+    return numbers
+
+
+@kernel
+def open_sums(like: Any, address: int, sizes: Any) -> tuple[Any, Any, Any, Any]:
+    """Sums of one block: by first weight and bias, and by those of the output layer."""
+    seen = sizes.width + sizes.heard
+    bias = address + sizes.layer * seen * like.itemsize
+    output = bias + sizes.layer * like.itemsize
+    output_bias = output + sizes.angles * sizes.units * like.itemsize
+    return (
+        view(like, address, (sizes.layer, seen)),
+        view(like, bias, (sizes.layer,)),
+        view(like, output, (sizes.angles, sizes.units)),
+        view(like, output_bias, (sizes.angles,)),
+    )
+
+
+@kernel
+def put_step(vectors: Any, count: int, mask: Any, chunk: Any, place: int) -> None:
+    """Write ``count`` lane vectors to a place of the chunk, and 0 to idle lanes."""
+    for k in range(count):
+        store(chunk, place * count + k, load(mask, 0) * load(vectors, k))
+
+
+@kernel
+def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: Any) -> None:
+    """Add a layer's derivatives by ``weight`` (R, C) and ``bias`` (R,), those of ``steps`` steps.
+
+    Args:
+        chunk: Derivatives by the layer's results, R lane vectors a step.
+        vectors: What it was applied to, C lane vectors a step from lane vector ``at`` on.
+        steps: How many steps.
+        weight: Sums over steps and lanes.
+        bias: Likewise.
+    """
+    rows, columns = weight.shape
+    zero = splat(chunk, 0.0)
+    i = 0
+    while i + 4 <= rows:  # four rows and two columns at a time keep a processor's units busy
+        k = 0
+        while k + 2 <= columns:
+            a = b = c = d = e = f = g = h = zero
+            for t in range(steps):
+                p, q = t * rows + i, at + t * columns + k
+                x, y = load(vectors, q), load(vectors, q + 1)
+                u, v = load(chunk, p), load(chunk, p + 1)
+                a, b, c, d = a + u * x, b + u * y, c + v * x, d + v * y
+                u, v = load(chunk, p + 2), load(chunk, p + 3)
+                e, f, g, h = e + u * x, f + u * y, g + v * x, h + v * y
+            weight[i, k] += sum_lanes(a)
+            weight[i, k + 1] += sum_lanes(b)
+            weight[i + 1, k] += sum_lanes(c)
+            weight[i + 1, k + 1] += sum_lanes(d)
+            weight[i + 2, k] += sum_lanes(e)
+            weight[i + 2, k + 1] += sum_lanes(f)
+            weight[i + 3, k] += sum_lanes(g)
+            weight[i + 3, k + 1] += sum_lanes(h)
+            k += 2
+        i += 4
+    whole_rows, whole_columns = rows - rows % 4, columns - columns % 2
+    for i in range(rows):
+        for k in range(whole_columns if i < whole_rows else 0, columns):
+            a = zero
+            for t in range(steps):
+                a = a + load(chunk, t * rows + i) * load(vectors, at + t * columns + k)
+            weight[i, k] += sum_lanes(a)
+        a = zero
+        for t in range(steps):
+            a = a + load(chunk, t * rows + i)
+        bias[i] += sum_lanes(a)
+
+
+@kernel
+def add_blocks(sums: Any, begin: int, result: Any) -> int:
+    """Set ``result`` to the sum of all blocks' numbers from ``begin`` on; return where they end."""
+    for i in range(result.size):
+        total = sums[0, begin + i]
+        for block in range(1, sums.shape[0]):
+            total += sums[block, begin + i]
+        result[i] = total
+    end: int = begin + result.size
+    return end
