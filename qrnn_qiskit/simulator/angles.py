@@ -8,13 +8,14 @@ from typing import Any
 from qrnn_qiskit.simulator.compilation import inline, kernel
 from qrnn_qiskit.simulator.doubles import (
     DOUBLE_LANES,
+    absolute,
     define_polynomial,
     load_part,
     nearest,
     spread,
     store_part,
 )
-from qrnn_qiskit.simulator.lanes import load, splat, store
+from qrnn_qiskit.simulator.lanes import load, splat, store, sum_lanes
 
 # pi in three parts: a multiple k of the first two is exact for |k| < 2^20 (Cody and Waite).
 _PI_HIGH = 3.1415926534682512
@@ -74,10 +75,11 @@ def gather_turns(program: Any, angles: Any, turns: Any, residual: Any) -> None:
 @kernel
 def _bring_near(angles: Any) -> None:
     """Reduce float64 ``angles`` to [-pi, pi] if one of them is further than ``_FAR`` from 0."""
-    far = 0
-    for angle in angles:
-        far += abs(angle) > _FAR
-    if far:
+    total = spread(0.0)
+    for part in range(angles.size // DOUBLE_LANES):
+        total = total + absolute(load_part(angles, part))
+    # Where all of them together are near, each is. The others may be reduced without need.
+    if sum_lanes(total) > _FAR:
         for i in range(angles.size):
             angles[i] = math.atan2(math.sin(angles[i]), math.cos(angles[i]))
 
