@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit.draws import Dropout
-from qrnn_qiskit.simulator import ControllerWeights
+from qrnn_qiskit.simulator import NOTHING_KEPT, ControllerWeights, Kept
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
 
@@ -72,9 +72,12 @@ class Controller(nn.Module):
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
-        # For backward: the input, and of a hidden layer its values, their derivative by the first
-        # layer, and that of the loss.
-        self.num_kept = width + (0 if first is last else hidden_size + 2 * first.out_features)
+        # For backward: the input, and of a hidden layer its values and their derivatives by the
+        # first layer; then the sums of what belongs to each weight.
+        self.kept = Kept(
+            of_step=width + (0 if first is last else hidden_size + first.out_features),
+            of_block=sum(parameter.numel() for parameter in self.parameters()),
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return angles (..., P) in radians for inputs (..., E + feedback)."""
@@ -124,9 +127,6 @@ class Controller(nn.Module):
         )
 
 
-def count_kept(controller: nn.Module) -> int:
-    """Numbers that a controller keeps for backward, and writes there, whenever it runs.
-
-    0 of a controller of one's own, which does not tell.
-    """
-    return controller.num_kept if isinstance(controller, Controller) else 0
+def count_kept(controller: nn.Module) -> Kept:
+    """Numbers of a controller that backward needs; 0 of one's own, which does not tell."""
+    return controller.kept if isinstance(controller, Controller) else NOTHING_KEPT

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.simulator import NOTHING_KEPT, Kept
 
 __all__ = [
     "Core",
@@ -73,12 +74,12 @@ class Core(ABC):
 
     @abstractmethod
     def check_memory(
-        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
         """Refuse a batch that does not fit into memory on the simulator (ValueError).
 
-        Where gradients are enabled, what backward takes counts as well: the controller keeps
-        ``num_kept`` numbers whenever it runs.
+        Where gradients are enabled, what backward takes counts as well: ``kept`` is what it
+        takes of the controller.
         """
 
     @abstractmethod

@@ -35,7 +35,7 @@ from qrnn_qiskit.dynamic import DynamicCircuits, run_on_device
 from qrnn_qiskit.executors import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_finite, check_fit
-from qrnn_qiskit.simulator import DensitySimulator, Simulator, run_measured
+from qrnn_qiskit.simulator import NOTHING_KEPT, DensitySimulator, Kept, Simulator, run_measured
 from qrnn_qiskit.trajectories import (
     average_samples,
     damp_observables,
@@ -93,23 +93,23 @@ class MeasuredCore(Core):
         self._observables = torch.zeros(0)
 
     def check_memory(
-        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
         """Refuse a batch whose states do not fit: backward needs one for each step."""
-        kept = num_steps if torch.is_grad_enabled() else 1
+        steps = num_steps if torch.is_grad_enabled() else 1
         if self.num_trajectories is None:
             runs = batch_size * self.measurement.num_outcomes
-            needed = self._compile_exact(dtype).count_bytes(batch_size, kept)
+            needed = self._compile_exact(dtype).count_bytes(batch_size, steps)
             what = f"density matrices of {batch_size} sequence(s)"
         else:
             runs = batch_size * self.num_trajectories
             states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
-            needed = runs * kept * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
+            needed = runs * steps * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
             what = f"{self.num_trajectories} trajectories of {batch_size} sequence(s)"
         check_fit(
-            needed + runs * kept * num_kept * dtype.itemsize,
+            needed + runs * steps * kept.of_step * dtype.itemsize,
             f"num_qubits={self.ansatz.num_qubits} in measured mode needs",
-            f"for the {what}, {kept} step(s) of each",
+            f"for the {what}, {steps} step(s) of each",
             "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
         )
 

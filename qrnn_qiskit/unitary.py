@@ -20,6 +20,8 @@ from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.inputs import check_angles, check_finite, check_fit
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
+    NOTHING_KEPT,
+    Kept,
     Recurrence,
     Reversible,
     Simulator,
@@ -68,16 +70,16 @@ class UnitaryCore(Core):
         self.output_labels = readout.labels
         self.replay = Replay(ansatz, readout.observables)
         self.engine = engine
-        self._fitting: tuple[int, int, torch.dtype, int | None] | None = None
+        self._fitting: tuple[int, int, torch.dtype, Kept | None] | None = None
         self._simulator: Simulator | None = None
         self._placed: DenseSimulator | KernelSimulator | None = None
 
     def check_memory(
-        self, batch_size: int, num_steps: int, dtype: torch.dtype, num_kept: int = 0
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
         """Refuse a batch that does not fit; angles grow with the steps, states where they reset."""
         keeps = torch.is_grad_enabled()
-        batch = batch_size, num_steps, dtype, num_kept if keeps else None
+        batch = batch_size, num_steps, dtype, kept if keeps else None
         if batch == self._fitting:  # every call asks, mostly for the same
             return
         starts = num_steps if self.resets_state else 1

@@ -14,13 +14,16 @@ with kernel_cache():
         read_vector,
     )
     from qrnn_qiskit.simulator.lowering import UnsupportedCircuitError
+    from qrnn_qiskit.simulator.memory import NOTHING_KEPT, Kept
     from qrnn_qiskit.simulator.recurrence import ControllerWeights, Recurrence, run_recurrence
 
 __all__ = [
+    "NOTHING_KEPT",
     "ControllerWeights",
     "DensityRun",
     "DensitySimulator",
     "Evolution",
+    "Kept",
     "Recurrence",
     "Reversible",
     "Simulator",

@@ -62,8 +62,9 @@ class Simulator:
         self.zero_readouts = torch.from_numpy(np.asarray([zero], self.real))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the addresses, which a copy does not share."""
-        return {name: value for name, value in vars(self).items() if name != "_circuit"}
+        """All but the addresses, which a copy does not share, and the last plan."""
+        own = {name: value for name, value in vars(self).items() if name != "_circuit"}
+        return own | {"plan": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """List the addresses of the copy."""
@@ -78,15 +79,6 @@ class Simulator:
         """Memory on the CPU, whatever torch's default device is; of the states' dtype."""
         return torch.empty(shape, dtype=dtype or self.dtype, device="cpu")
 
-    def allocate_vector(self, batch_size: int) -> Tensor:
-        """Room for the states of a batch as (B, 2^n), complex."""
-        shape = batch_size, 1 << self.num_qubits
-        return self.allocate(shape, self.dtype.to_complex())
-
-    def allocate_pair(self, batch_size: int) -> Tensor:
-        """Room for two arrays of states, see :meth:`shape_pair`."""
-        return self.allocate(self.shape_pair(batch_size))
-
     def shape_pair(self, batch_size: int) -> tuple[int, int]:
         """(2, numbers) of two arrays of states: each is the first numbers of a row.
 
@@ -99,12 +91,11 @@ class Simulator:
         apart = -(-blocks * size // page) * page + page // 2
         return 2, apart
 
-    def allocate_turns(self, batch_size: int, num_steps: int) -> Tensor:
-        """Room for the cosines and sines of all steps, see :meth:`shape_turns`."""
-        return self.allocate(self.shape_turns(batch_size, num_steps))
-
     def shape_turns(self, batch_size: int, num_steps: int) -> tuple[int, ...]:
-        """(blocks, T, columns * 2 * lanes): idle lanes of the last block have room, too."""
+        """(blocks, T, columns * 2 * lanes) of the cosines and sines of all steps.
+
+        Idle lanes of the last block have room, too.
+        """
         blocks, size = self._shape_columns(batch_size)
         return blocks, num_steps, 2 * size
 
@@ -113,17 +104,16 @@ class Simulator:
         return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64, device="cpu")
 
     def count_blocks(self, batch_size: int) -> int:
-        """Blocks that a batch takes."""
+        """Blocks that a batch takes; the last one may have idle lanes."""
         return count_blocks(batch_size, self.dtype)
 
     def count_lanes(self, batch_size: int) -> int:
-        """Lanes of these blocks, the idle ones among them."""
-        return count_blocks(batch_size, self.dtype) * VECTOR_BYTES // self.dtype.itemsize
+        """Lanes of these blocks."""
+        return self.count_blocks(batch_size) * VECTOR_BYTES // self.dtype.itemsize
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
         """Threads that pay for a batch."""
-        blocks = count_blocks(batch_size, self.dtype)
-        return count_threads(blocks, num_steps << self.num_qubits)
+        return count_threads(self.count_blocks(batch_size), num_steps << self.num_qubits)
 
     def run(self, sizes: NDArray[np.int64], call: Forward) -> bool:
         """Run the steps of ``call``; everything that it has the address of is still alive.
@@ -149,12 +139,12 @@ class Simulator:
 
     def _shape_columns(self, batch_size: int) -> tuple[int, int]:
         lanes = VECTOR_BYTES // self.dtype.itemsize
-        return count_blocks(batch_size, self.dtype), self._program.offset.size * lanes
+        return self.count_blocks(batch_size), self._program.offset.size * lanes
 
     def shape_states(self, batch_size: int) -> tuple[int, int]:
         """(blocks, 2^n * 2 * lanes)."""
         lanes = VECTOR_BYTES // self.dtype.itemsize
-        return count_blocks(batch_size, self.dtype), lanes << (self.num_qubits + 1)
+        return self.count_blocks(batch_size), lanes << (self.num_qubits + 1)
 
 
 def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

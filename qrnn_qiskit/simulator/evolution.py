@@ -125,7 +125,9 @@ class Evolution(Reversible):
         shape = (self.batch_size, simulator.num_parameters)
         angles = lay_out("angles", theta, shape, simulator.dtype)
         values = simulator.allocate((self.batch_size, simulator.num_readouts))
-        turns = simulator.allocate_turns(self.batch_size, 1) if self._keeps_turns else None
+        turns = None
+        if self._keeps_turns:
+            turns = simulator.allocate(simulator.shape_turns(self.batch_size, 1))
         simulator.run(
             self._sizes,
             Forward(
@@ -152,10 +154,8 @@ class Evolution(Reversible):
     def _turn_back(self) -> None:
         if not len(self._back):
             size = self._states.numel()
-            self._back, self._adjoint = (
-                row[:size].view_as(self._states)
-                for row in self.simulator.allocate_pair(self.batch_size).unbind()
-            )
+            pair = self.simulator.allocate(self.simulator.shape_pair(self.batch_size))
+            self._back, self._adjoint = (row[:size].view_as(self._states) for row in pair.unbind())
         self._back.copy_(self._states)
         self._adjoint.zero_()
 

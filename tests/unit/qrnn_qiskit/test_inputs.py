@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from qrnn_qiskit import QRNN, HiddenState
+from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.simulator import UnsupportedCircuitError
 from qrnn_qiskit.unitary import UnitaryCore
 
@@ -278,3 +279,48 @@ def test_nothing_is_run_on_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
         model(zeros(1, 1, 3))
     with pytest.raises(ValueError, match="between 1 and"):
         model(zeros(1, 1, 2), lengths=torch.tensor([2]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"readout": "expectation"},
+        {"readout": "none"},
+        {"readout": "measured"},
+        {"readout": "measured", "num_trajectories": 3},
+        {"reset_state": True},
+        {"engine": "torch"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", [(0, 0, 0), (16, 2, 1), (19, 4, 0)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_every_engine_refuses_what_is_not_finite(
+    arguments: dict[str, Any], place: tuple[int, int, int], value: float
+) -> None:
+    model, x = QRNN(2, 2, **arguments), torch.randn(20, 5, 2)
+    x[place] = value
+    for lengths in (None, torch.full((20,), 2)):  # past the end of all, too
+        with pytest.raises(ValueError, match=rf"x\[{place[0]}, {place[1]}, {place[2]}\]"):
+            model(x, lengths=lengths)
+    with pytest.raises(ValueError, match="must be finite"):
+        model.angles(x)
+    with pytest.raises(ValueError, match="must be finite"), torch.no_grad():
+        model(x.expand(20, 5, 2))
+
+
+def test_a_replay_runs_nothing_where_an_input_is_not_finite() -> None:
+    class Counting(SimulatorExecutor):
+        calls = 0
+
+        def run(self, pubs: Any) -> Any:
+            type(self).calls += 1
+            return super().run(pubs)
+
+    model = QRNN(2, 2)
+    model.executor = Counting(gradient="parameter-shift")
+    with pytest.raises(ValueError, match="must be finite"):
+        model(torch.full((1, 2, 2), torch.nan))
+    assert Counting.calls == 0
+    model(torch.zeros(1, 2, 2))
+    assert Counting.calls > 0

@@ -8,18 +8,21 @@ import math
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.simulator import Simulator, advance, begin
 from qrnn_qiskit.simulator.engine import lay_out
-from qrnn_qiskit.simulator.handover import Backward, Forward
+from qrnn_qiskit.simulator.handover import Forward, Sizes
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES
+from qrnn_qiskit.simulator.plan import KINDS, Plan
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -30,25 +33,49 @@ def test_a_pair_is_aligned_and_half_a_page_apart(
     ansatz = build_ansatz("linear", num_qubits=num_qubits)
     observables = build_readout(num_qubits=num_qubits).observables
     simulator = Simulator(ansatz.circuit, observables, dtype)
-    pair = simulator.allocate_pair(batch)
+    pair = simulator.allocate(simulator.shape_pair(batch))
     places = [row.data_ptr() for row in pair]
     assert not any(place % VECTOR_BYTES for place in places)
     assert (places[1] - places[0]) % 4096 == 2048
     assert all(row.numel() >= math.prod(simulator.shape_states(batch)) for row in pair)
 
 
-@given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=3), min_size=1, max_size=4))
-def test_arrays_in_one_piece_are_aligned_and_apart(shapes: list[list[int]]) -> None:
-    simulator = QRNN(1, 1)._core._compile(torch.float32)
-    piece, places = simulator.allocate_together(*map(tuple, shapes))
-    ends = [place + 4 * math.prod(shape) for place, shape in zip(places, shapes, strict=True)]
-    assert [place > 0 for place in places] == [math.prod(shape) > 0 for shape in shapes]
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.integers(1, 40),
+    st.integers(1, 20),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_arrays_in_one_piece_are_aligned_and_apart(
+    activation: str, batch: int, steps: int, dtype: torch.dtype, keeps: bool, heard: bool
+) -> None:
+    simulator = QRNN(1, 2, dtype=dtype)._core._compile(dtype)
+    out = {"linear": simulator.num_parameters, "glu": 6}.get(activation, 3)
+    plan = Plan.find(
+        simulator,
+        kind=KINDS[activation],
+        inputs=(batch, steps, 5),
+        first=(out, 5 + heard * simulator.num_readouts),
+        keeps=keeps,
+        drops=False,
+        has_vector=False,
+        has_readouts=False,
+    )
+    rows, units = simulator.count_lanes(batch) * steps, 0 if activation == "linear" else 3
+    sizes = {
+        plan.turns: math.prod(simulator.shape_turns(batch, steps)),
+        plan.inputs: rows * (5 + heard * simulator.num_readouts),
+        plan.slope: rows * out,
+        plan.hidden: rows * units,
+        0: math.prod(simulator.shape_states(batch)),
+    }
+    places = {0, plan.turns, plan.inputs, plan.slope, plan.hidden}
+    assert len(places) == (5 if units else 3) if keeps else places == {0}
     assert not any(place % VECTOR_BYTES for place in places)
-    bounds = [bound for pair in zip(places, ends, strict=True) for bound in pair if bound]
-    assert [*sorted(bounds)] == bounds
-    if bounds:
-        assert bounds[0] >= piece.data_ptr()
-        assert bounds[-1] <= piece.data_ptr() + piece.nbytes
+    ends = [place + sizes[place] * dtype.itemsize for place in sorted(places)]
+    assert ends == [*sorted(places)[1:], plan.numbers * dtype.itemsize]
 
 
 def scramble(tensor: Tensor) -> list[Tensor]:
@@ -135,9 +162,9 @@ def test_without_gradients_nothing_is_kept_for_backward(
     calls: list[int] = []
     run = Simulator.run
 
-    def count(simulator: Simulator, call: Forward) -> None:
-        calls.append(call.steps if call.turns else 0)
-        run(simulator, call)
+    def count(simulator: Simulator, sizes: NDArray[np.int64], call: Forward) -> bool:
+        calls.append(Sizes(*sizes).steps if call.turns else 0)
+        return run(simulator, sizes, call)
 
     monkeypatch.setattr(Simulator, "run", count)
     with torch.no_grad():
@@ -225,13 +252,22 @@ def test_the_default_device_does_not_move_the_states(is_stepwise: bool) -> None:
     assert all(map(torch.equal, found, wanted))
 
 
-def test_both_ways_begin_with_the_same_fields() -> None:
-    shared = Backward._fields.index("back")
-    assert Forward._fields[:shared] == Backward._fields[:shared]
-    fields = {name: place for place, name in enumerate(Forward._fields)}
-    backward = Backward.of(Forward(**fields), adjoint=99)
-    assert backward.adjoint == 99
-    assert all(getattr(backward, name) == fields[name] for name in Forward._fields[:shared])
+def test_a_plan_is_found_once_for_calls_of_a_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    make = Plan.__init__
+
+    def note(self: Plan, *args: Any, **named: Any) -> None:
+        made.append(named["inputs"])
+        make(self, *args, **named)
+
+    monkeypatch.setattr(Plan, "__init__", note)
+    model, x = QRNN(2, 3), torch.randn(3, 4, 2)
+    expected = model(x)[0]
+    assert torch.equal(model(x)[0], expected)
+    assert len(made) == 1
+    model(x[:2])
+    model(x, model(x)[1])
+    assert len(made) == 4
 
 
 def test_copies_have_addresses_of_their_own() -> None:
