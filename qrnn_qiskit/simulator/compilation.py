@@ -87,6 +87,9 @@ class _LinkedLibrary(_Library):
         """What has :meth:`set_env`."""
         return self
 
+    def _optimize_final_module(self) -> None:
+        """Nothing: the entry point's module has the code of all that it calls."""
+
     def set_env(self, name: str, environment: object) -> None:
         """Nothing: a kernel calls nothing of Python's, and one from the cache has none either."""
 

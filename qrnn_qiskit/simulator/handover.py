@@ -124,12 +124,10 @@ class Backward(NamedTuple):
         by_x: (B, T, E) by the inputs, written.
         by_fed: (B, K) by the readouts that the first step was fed with, written.
         by_start: (B, 2^n) complex, by the first states, written.
-        sums: (blocks, numbers of the controller), room for the sums of each block where the
-            derivatives by the controller's weights are asked for, which are the next four.
-        by_first: (W, E + heard), written.
-        by_first_bias: (W,), written.
-        by_output: (P, H) where there is a hidden layer, written.
-        by_output_bias: (P,) likewise.
+        sums: (blocks, numbers) room for the sums of each block where the derivatives by the
+            controller's weights are asked for.
+        by_weights: (numbers,) these derivatives, written: those by the first layer's weights and
+            biases, then, where there is a hidden layer, those of the output layer.
     """
 
     first: int = 0
@@ -150,10 +148,7 @@ class Backward(NamedTuple):
     by_fed: int = 0
     by_start: int = 0
     sums: int = 0
-    by_first: int = 0
-    by_first_bias: int = 0
-    by_output: int = 0
-    by_output_bias: int = 0
+    by_weights: int = 0
 
 
 NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (

@@ -136,16 +136,16 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
 
 
 @kernel
-def drop(masks: Any, hidden: Any, slope: Any) -> None:
+def drop(masks: Any, units: int, layer: int, hidden: Any, slope: Any) -> None:
     """Multiply ``hidden`` and ``slope`` by the dropout masks of ``hidden``."""
-    for i in range(slope.size):
-        slope[i] *= masks[i % masks.size]
-    for i in range(hidden.size):
-        hidden[i] *= masks[i]
+    for i in range(units):
+        store(hidden, i, load(masks, i) * load(hidden, i))
+    for i in range(layer):
+        store(slope, i, load(masks, i if i < units else i - units) * load(slope, i))
 
 
 @kernel
-def pull_hidden(slope: Any, hidden: Any, first: Any) -> None:
-    """Turn the derivative by ``hidden`` into the derivative by the first layer."""
-    for i in range(slope.size):
-        first[i] = slope[i] * hidden[i % hidden.size]
+def pull_hidden(slope: Any, at: int, units: int, layer: int, hidden: Any, first: Any) -> None:
+    """From the derivative by ``hidden`` to that by the first layer; slopes from ``at`` on."""
+    for i in range(layer):
+        store(first, i, load(slope, at + i) * load(hidden, i if i < units else i - units))

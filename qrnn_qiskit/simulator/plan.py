@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from qrnn_qiskit.simulator.engine import Simulator
 from qrnn_qiskit.simulator.handover import GIVEN_VECTOR, ZERO, Sizes
@@ -80,8 +81,8 @@ class Plan:
         self.of_factors = (steps, batch, units) if drops and units else None
         self.of_theta, self.of_values = (batch, steps, angles), (batch, steps, readouts)
         self.of_readouts, self.of_vector = (batch, readouts), (batch, 1 << simulator.num_qubits)
-        weights = sum(math.prod(shape) for shape in self.of_layers if shape is not None)
-        self.of_sums = simulator.count_blocks(batch), weights
+        self._lengths = [math.prod(shape) for shape in self.of_layers if shape is not None]
+        self.of_sums = simulator.count_blocks(batch), sum(self._lengths)
         self.sizes = Sizes(
             threads=simulator.count_threads(batch, steps),
             kind=kind,
@@ -112,3 +113,10 @@ class Plan:
         self.of_saved = of_first, of_output, (self.numbers,)
         self.of_pair = simulator.shape_pair(batch)
         self.apart = itemsize * self.of_pair[1]
+
+    def split(self, by_weights: Tensor | None) -> list[Tensor | None]:
+        """Derivatives by weights and biases, None for what the kind has not."""
+        if by_weights is None:
+            return [None] * 4
+        parts = iter(by_weights.split_with_sizes(self._lengths))
+        return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]

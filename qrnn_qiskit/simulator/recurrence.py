@@ -200,10 +200,10 @@ class _Recurrence(torch.autograd.Function):
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
         pair = simulator.allocate(plan.of_pair)
-        sums, by_weights = None, [None] * 4
+        sums = by_weights = None
         if any(ctx.needs_input_grad[-4:]):
             sums = simulator.allocate(plan.of_sums)
-            by_weights = [shape and simulator.allocate(shape) for shape in plan.of_layers]
+            by_weights = simulator.allocate(plan.of_sums[1:])
         by_x = simulator.allocate(plan.of_x) if needs_x else None
         by_fed = simulator.allocate(plan.of_readouts) if needs_fed and plan.hears else None
         by_start = None
@@ -230,10 +230,8 @@ class _Recurrence(torch.autograd.Function):
                 by_fed=find(by_fed),
                 by_start=find(by_start),
                 sums=find(sums),
-                by_first=find(by_weights[0]),
-                by_first_bias=find(by_weights[1]),
-                by_output=find(by_weights[2]),
-                by_output_bias=find(by_weights[3]),
+                by_weights=find(by_weights),
             ),
         )
-        return None, None, None, None, by_start, by_x, by_fed, None, None, *by_weights
+        layers = plan.split(by_weights)
+        return None, None, None, None, by_start, by_x, by_fed, None, None, *layers

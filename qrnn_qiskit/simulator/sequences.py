@@ -199,7 +199,7 @@ def _run_block(block: int, arguments: Any) -> None:
                 activate(sizes.kind, layer, units, steep)
                 if run.factors:
                     gather_step(factors, step, first, lanes, masks)
-                    drop(masks, units, steep)
+                    drop(masks, sizes.units, sizes.layer, units, steep)
                 if run.slope:
                     copy_vectors(units, sizes.units, hidden, step)
                     copy_vectors(steep, sizes.layer, slope, step)
@@ -239,14 +239,9 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     arguments = (program, paulis, table, like, sizes, run)
     share_blocks(_reverse_block, blocks, sizes.threads, arguments)
     if run.sums:
-        seen, numbers = sizes.width + sizes.heard, count_weights(sizes)
+        numbers = count_weights(sizes)
         sums = view(like, run.sums, (blocks, numbers))
-        end = add_blocks(sums, 0, view(like, run.by_first, (sizes.layer * seen,)))
-        end = add_blocks(sums, end, view(like, run.by_first_bias, (sizes.layer,)))
-        if sizes.kind != LINEAR:
-            size = sizes.angles * sizes.units
-            end = add_blocks(sums, end, view(like, run.by_output, (size,)))
-            add_blocks(sums, end, view(like, run.by_output_bias, (sizes.angles,)))
+        add_blocks(sums, view(like, run.by_weights, (numbers,)))
 
 
 @kernel
@@ -294,8 +289,6 @@ def _reverse_block(block: int, arguments: Any) -> None:
     )
     if run.sums:
         view(like, run.sums, (block + 1, numbers))[block, :] = 0.0
-    mask = zero_vectors(1, lanes, like)
-    mask[: ends.size] = 1.0
     if run.states:
         last = view(like, run.states, (block + 1, size))[block]
         for k in range(2 << n):
@@ -324,16 +317,15 @@ def _reverse_block(block: int, arguments: Any) -> None:
         if sizes.kind != LINEAR:
             units[:] = 0.0
             add_product(by_units, angles, units)
-            here = step * sizes.layer * lanes
-            pull_hidden(slope[here : here + sizes.layer * lanes], units, layer)
+            pull_hidden(slope, step * sizes.layer, sizes.units, sizes.layer, units, layer)
         seen[:] = 0.0
         add_product(by_seen, layer, seen)
         if run.by_x:
             scatter_step(seen[: width * lanes], step, first, lanes, by_x)
         if run.sums:
-            put_step(layer, sizes.layer, mask, of_layer, step % CHUNK)
+            put_step(layer, sizes.layer, ends.size, of_layer, step % CHUNK)
             if sizes.kind != LINEAR:
-                put_step(angles, sizes.angles, mask, of_angles, step % CHUNK)
+                put_step(angles, sizes.angles, ends.size, of_angles, step % CHUNK)
             if step % CHUNK == 0:
                 count = min(CHUNK, steps - step)
                 at = step * (sizes.width + sizes.heard)

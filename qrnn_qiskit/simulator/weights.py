@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.simulator.blocks import copy_vectors
 from qrnn_qiskit.simulator.compilation import kernel
 from qrnn_qiskit.simulator.handover import view
-from qrnn_qiskit.simulator.lanes import load, splat, store, sum_lanes
+from qrnn_qiskit.simulator.lanes import VECTOR_BYTES, load, splat, sum_lanes
 from qrnn_qiskit.simulator.network import LINEAR
 
 # Steps whose products are summed up at once: what they need stays in the cache nearest by.
@@ -42,10 +43,19 @@ def open_sums(like: Any, address: int, sizes: Any) -> tuple[Any, Any, Any, Any]:
 
 
 @kernel
-def put_step(vectors: Any, count: int, mask: Any, chunk: Any, place: int) -> None:
-    """Write ``count`` lane vectors to a place of the chunk, and 0 to idle lanes."""
-    for k in range(count):
-        store(chunk, place * count + k, load(mask, 0) * load(vectors, k))
+def put_step(vectors: Any, count: int, busy: int, chunk: Any, place: int) -> None:
+    """Write ``count`` lane vectors to a place of the chunk; lanes from ``busy`` on are 0."""
+    lanes = VECTOR_BYTES // vectors.itemsize
+    copy_vectors(vectors, count, chunk, place)
+    for k in range(place * count, place * count + count):
+        for lane in range(busy, lanes):
+            chunk[k * lanes + lane] = 0.0
+
+
+@kernel
+def _add_sum(weight: Any, row: int, column: int, vector: Any) -> None:
+    """Add the lanes of ``vector``; a kernel of its own is compiled once."""
+    weight[row, column] += sum_lanes(vector)
 
 
 @kernel
@@ -73,14 +83,14 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
                 a, b, c, d = a + u * x, b + u * y, c + v * x, d + v * y
                 u, v = load(chunk, p + 2), load(chunk, p + 3)
                 e, f, g, h = e + u * x, f + u * y, g + v * x, h + v * y
-            weight[i, k] += sum_lanes(a)
-            weight[i, k + 1] += sum_lanes(b)
-            weight[i + 1, k] += sum_lanes(c)
-            weight[i + 1, k + 1] += sum_lanes(d)
-            weight[i + 2, k] += sum_lanes(e)
-            weight[i + 2, k + 1] += sum_lanes(f)
-            weight[i + 3, k] += sum_lanes(g)
-            weight[i + 3, k + 1] += sum_lanes(h)
+            _add_sum(weight, i, k, a)
+            _add_sum(weight, i, k + 1, b)
+            _add_sum(weight, i + 1, k, c)
+            _add_sum(weight, i + 1, k + 1, d)
+            _add_sum(weight, i + 2, k, e)
+            _add_sum(weight, i + 2, k + 1, f)
+            _add_sum(weight, i + 3, k, g)
+            _add_sum(weight, i + 3, k + 1, h)
             k += 2
         i += 4
     whole_rows, whole_columns = rows - rows % 4, columns - columns % 2
@@ -89,7 +99,7 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
             a = zero
             for t in range(steps):
                 a = a + load(chunk, t * rows + i) * load(vectors, at + t * columns + k)
-            weight[i, k] += sum_lanes(a)
+            _add_sum(weight, i, k, a)
         a = zero
         for t in range(steps):
             a = a + load(chunk, t * rows + i)
@@ -97,12 +107,10 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
 
 
 @kernel
-def add_blocks(sums: Any, begin: int, result: Any) -> int:
-    """Set ``result`` to the sum of all blocks' numbers from ``begin`` on; return where they end."""
+def add_blocks(sums: Any, result: Any) -> None:
+    """Set ``result`` to the sum of the blocks' sums."""
     for i in range(result.size):
-        total = sums[0, begin + i]
+        total = sums[0, i]
         for block in range(1, sums.shape[0]):
-            total += sums[block, begin + i]
+            total += sums[block, i]
         result[i] = total
-    end: int = begin + result.size
-    return end
