@@ -117,3 +117,21 @@ def add_rows(rows: Any, ends: Any, end: int, first: int, block: Any) -> None:
         if ends[lane] == end:
             for i in range(rows.shape[1]):
                 block[i * lanes + lane] += rows[first + lane, i]
+
+
+@kernel
+def find_ends(given: Any, is_given: bool, steps: int, first: int, lanes: int) -> Any:
+    """(sequences of the block,) the last valid step of each, counted from 1."""
+    ends = np.empty(min(lanes, given.size - first), np.int64)
+    for lane in range(ends.size):
+        ends[lane] = given[first + lane] if is_given else steps
+    return ends
+
+
+@kernel
+def any_ends(ends: Any, end: int) -> bool:
+    """Whether a sequence of the block ends with step ``end``."""
+    count = 0
+    for each in ends:
+        count += each == end
+    return count > 0

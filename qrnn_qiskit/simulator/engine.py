@@ -16,7 +16,8 @@ from qrnn_qiskit.simulator.blocks import count_blocks, real_dtype
 from qrnn_qiskit.simulator.handover import Backward, Forward, list_addresses
 from qrnn_qiskit.simulator.lanes import VECTOR_BYTES
 from qrnn_qiskit.simulator.program import compile_circuit, compile_paulis
-from qrnn_qiskit.simulator.sequences import reverse_sequences, run_sequences
+from qrnn_qiskit.simulator.reversal import reverse_sequences
+from qrnn_qiskit.simulator.sequences import run_sequences
 from qrnn_qiskit.simulator.threads import count_threads
 
 _PAGE_BYTES = 4096

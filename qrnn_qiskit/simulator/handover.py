@@ -198,6 +198,12 @@ def _view(typingctx: Any, like: Any, address: Any, shape: Any) -> Any:
 view: Any = intrinsic(_view)
 
 
+@kernel
+def find_block(like: Any, address: int, block: int, numbers: int) -> Any:
+    """The lane vectors of a block, as many ``numbers`` as every block has."""
+    return view(like, address, (block + 1, numbers))[block]
+
+
 def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
     """The table that :func:`open_program` and :func:`open_paulis` read.
 

@@ -17,6 +17,10 @@ from qrnn_qiskit.simulator.network import add_product
 from qrnn_qiskit.simulator.phases import is_odd, sum_half
 from qrnn_qiskit.simulator.rotations import insert_zero
 
+# Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
+# once in so many steps. Readouts are divided by the norm in every step.
+NORM_STEPS = 8
+
 
 @kernel
 def scale_state(psi: Any, num_vectors: int, factor: Any) -> None:
