@@ -29,6 +29,14 @@ DATA: dict[str, dict[str, Any]] = {
     "language": {"max_lines": 200, "window": 5},
     "series": {"target": "y", "file": "y\n" + "\n".join(str(t * t % 11) for t in range(80))},
     "text": {"file": "text,label\n" + "so good a film,1\nso very bad it is,0\n" * 20},
+    "translation": {  # the messages of Django are other ones in other releases
+        "file": "".join(
+            f"{number} {colour}Kugel{please}\t{n} {c}ball{p}\n"
+            for number, n in (("eine", "one"), ("deine", "your"), ("keine", "no"), ("jede", "each"))
+            for colour, c in (("", ""), ("rote ", "red "), ("blaue ", "blue "), ("graue ", "grey "))
+            for please, p in (("", ""), (", bitte!", ", please!"), (" zum Spiel", " to play with"))
+        )
+    },
 }
 LOSSES: dict[str, list[float]] = {
     "copying-memory": [2.3243882, 2.27261751, 2.21702056, 2.12804829],
@@ -42,7 +50,7 @@ LOSSES: dict[str, list[float]] = {
     "series": [0.65446852, 0.842280035, 1.04842435, 1.05431114],
     "sunspots": [0.614870897, 1.11724317, 0.417402661, 0.714633953],
     "text": [0.738714219, 0.738891814, 0.707190237, 0.706870507],
-    "translation": [5.32369423, 5.20614433, 5.13302954, 5.08730451],
+    "translation": [2.86711419, 2.82689463, 2.77668174, 2.6861053],
 }
 
 
