@@ -61,7 +61,7 @@ class Draws:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
-        seed = int(torch.randint(2**62, ()))
+        seed = int(torch.randint(2**62, (), device="cpu"))
         self._generator = torch.Generator(device).manual_seed(seed)
 
     def keep(self, num_steps: int, like: Tensor, probability: float) -> Tensor:

@@ -77,7 +77,7 @@ class UnitaryCore(Core):
     def check_memory(
         self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
-        """Refuse a batch that does not fit; angles grow with the steps, states where they reset."""
+        """Refuse a batch that does not fit; states grow with the steps where they reset."""
         keeps = torch.is_grad_enabled()
         batch = batch_size, num_steps, dtype, kept if keeps else None
         if batch == self._fitting:  # every call asks, mostly for the same

@@ -1,9 +1,10 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
-(the derivative of the loss by the amplitudes). Memory is inputs, angles, their cosines and sines
-(for whole blocks of sequences), readouts and controller activations of all steps with their
-derivatives, and four arrays of states whatever the number of steps.
+(the derivative of the loss by the amplitudes). Memory is readouts and, for whole blocks of
+sequences, inputs, cosines and sines of angles and controller activations of all steps with their
+derivatives, sums as many as the controller's weights, and four arrays of states whatever the number
+of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.
@@ -134,6 +135,7 @@ class _Recurrence(torch.autograd.Function):
         piece = simulator.allocate((plan.numbers,))
         factors = None
         if plan.of_factors is not None:
+            check_finite(x)  # before a number is drawn: the kernels look too late for that
             steps, *of_step = plan.of_factors
             like = simulator.allocate(tuple(of_step))
             factors = Draws().keep(steps, like, dropout).transpose(0, 1).contiguous()

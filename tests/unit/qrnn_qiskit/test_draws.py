@@ -48,6 +48,15 @@ def test_dropout_keeps_its_share_and_the_mean() -> None:
     assert abs(float(kept.mean()) - 1.0) < 0.02
 
 
+def test_the_default_device_does_not_move_the_draws() -> None:
+    model, x = QRNN(2, 2, dropout=0.5), torch.randn(3, 4, 2)
+    torch.manual_seed(5)
+    expected = model(x)[0]
+    torch.manual_seed(5)
+    with torch.device("meta"):
+        assert torch.equal(model(x)[0], expected)
+
+
 def test_choices_have_the_probabilities_of_their_weights() -> None:
     torch.manual_seed(0)
     weights = torch.tensor([0.1, 0.0, 0.6, 0.3], dtype=torch.float64)

@@ -306,7 +306,17 @@ def test_every_engine_refuses_what_is_not_finite(
     with pytest.raises(ValueError, match="must be finite"):
         model.angles(x)
     with pytest.raises(ValueError, match="must be finite"), torch.no_grad():
-        model(x.expand(20, 5, 2))
+        model(x.transpose(0, 1).contiguous().transpose(0, 1))
+
+
+def test_what_is_not_finite_costs_no_random_number() -> None:
+    model, x = QRNN(2, 2, dropout=0.5), torch.full((3, 4, 2), torch.nan)
+    before = torch.get_rng_state()
+    with pytest.raises(ValueError, match="must be finite"):
+        model(x)
+    assert torch.equal(torch.get_rng_state(), before)
+    model(torch.zeros(3, 4, 2))
+    assert not torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_replay_runs_nothing_where_an_input_is_not_finite() -> None:
