@@ -58,7 +58,11 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
     blocks = (sizes.batch + lanes - 1) // lanes
-    arguments = (program, paulis, table, like, sizes, run)
+    width = sizes.width if run.by_x else 0
+    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
+    by_seen = transpose(weight, width + sizes.heard)
+    by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
+    arguments = (program, paulis, table, like, sizes, run, by_seen, by_units)
     share_blocks(_reverse_block, blocks, sizes.threads, arguments)
     if run.sums:
         numbers = count_weights(sizes)
@@ -68,7 +72,7 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, paulis, table, like, sizes, run = arguments
+    program, paulis, table, like, sizes, run, by_seen, by_units = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
@@ -88,9 +92,6 @@ def _reverse_block(block: int, arguments: Any) -> None:
     by_theta = view(like, run.by_theta, (batch, steps, sizes.angles))
     by_x = view(like, run.by_x, (batch, steps, sizes.width))
     width = sizes.width if run.by_x else 0
-    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
-    by_seen = transpose(weight, width + sizes.heard)
-    by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
     given = view(table, run.ends, (batch,))
     ends = find_ends(given, run.ends != 0, steps, first, lanes)
     scratch = zero_vectors(scratch_vectors(n), lanes, like)

@@ -50,16 +50,16 @@ def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
 @kernel
 def _is_finite(numbers: Any) -> bool:
     """Whether none is NaN or infinite: 0 times such a number is NaN, and stays so in a sum."""
-    a = b = c = d = numbers.dtype.type(0.0)
+    a = b = c = d = zero = numbers.dtype.type(0.0)
     i = 0
     while i + 4 <= numbers.size:  # four sums at a time to hide latency
-        a += 0.0 * numbers[i]
-        b += 0.0 * numbers[i + 1]
-        c += 0.0 * numbers[i + 2]
-        d += 0.0 * numbers[i + 3]
+        a += zero * numbers[i]
+        b += zero * numbers[i + 1]
+        c += zero * numbers[i + 2]
+        d += zero * numbers[i + 3]
         i += 4
     while i < numbers.size:
-        a += 0.0 * numbers[i]
+        a += zero * numbers[i]
         i += 1
     return bool(a + b + c + d == 0.0)
 

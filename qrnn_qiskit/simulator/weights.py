@@ -109,8 +109,7 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
 @kernel
 def add_blocks(sums: Any, result: Any) -> None:
     """Set ``result`` to the sum of the blocks' sums."""
-    for i in range(result.size):
-        total = sums[0, i]
-        for block in range(1, sums.shape[0]):
-            total += sums[block, i]
-        result[i] = total
+    result[:] = sums[0]
+    for block in range(1, sums.shape[0]):
+        for i in range(result.size):
+            result[i] += sums[block, i]
