@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from qrnn_qiskit.inputs import check_angles, check_finite, check_fit
 from qrnn_qiskit.replay import Replay, replay
 from qrnn_qiskit.simulator import (
     NOTHING_KEPT,
+    ControllerWeights,
     Kept,
     Recurrence,
     Reversible,
@@ -179,20 +180,25 @@ class UnitaryCore(Core):
         if is_compiled and not self.resets_state and type(controller) is Controller:
             weights = controller.find_weights()
         readouts, vector = (None, None) if state is None else (state.readouts, state.vector)
+        if weights is not None and has_kernels(x.device):
+            return self._run_kernels(weights, x, readouts, vector, ends, wants_angles)
         if weights is not None and x.is_cpu:
             simulator = self._compile(x.dtype)
             return run_recurrence(simulator, weights, x, readouts, vector, ends, wants_angles)
         check_finite(x)
-        if weights is not None and has_kernels(x.device):
-            from qrnn_qiskit.gpu.engine import KernelSimulator  # Triton is not everywhere
-            from qrnn_qiskit.gpu.recurrence import run_recurrence as run_on_gpu
-
-            placed = self._place(KernelSimulator, x.dtype, x.device)
-            return run_on_gpu(placed, weights, x, readouts, vector, ends, wants_angles)
         if is_compiled and x.is_cpu:
             return self._run_stepwise(self._compile(x.dtype), controller, x, state, ends)
         dense = self._place(DenseSimulator, x.dtype, x.device)
         return self._run_stepwise(dense, controller, x, state, ends)
+
+    def _run_kernels(self, weights: ControllerWeights, x: Tensor, *rest: Any) -> Recurrence:
+        """Run sequences on a GPU; the other arguments are those of its ``run_recurrence``."""
+        from qrnn_qiskit.gpu.engine import KernelSimulator  # Triton is not everywhere
+        from qrnn_qiskit.gpu.recurrence import run_recurrence as run_on_gpu
+
+        check_finite(x)
+        simulator = self._place(KernelSimulator, x.dtype, x.device)
+        return run_on_gpu(simulator, weights, x, *rest)
 
     def _run_stepwise(
         self,
