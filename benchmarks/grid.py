@@ -6,7 +6,8 @@
 
 Every tool computes the same recurrence with the same weights, in a process of its own; before
 anything is timed, its readouts and gradients are compared with this package's. Rounds alternate
-between the tools, and the best one counts. One size varies at a time around the reference.
+between the tools, and the best one counts. One size varies at a time around the
+reference: 8 qubits, 16 steps, 32 sequences.
 
 Cells are kept as they are finished: the command goes on where it was stopped. What a tool cannot do
 within the limits is shown with the reason.

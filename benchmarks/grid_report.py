@@ -17,7 +17,7 @@ TITLES = {TRAIN: "Forward and backward", FORWARD: "Forward alone"}
 def write_report(
     out: Path, setting: dict[str, Any], names: list[str], done: Done, reference: Cell
 ) -> list[Path]:
-    """Write the three files and return their paths.
+    """Write table, list and, where anything was measured, picture; return their paths.
 
     Args:
         out: Path without an ending.
@@ -29,7 +29,9 @@ def write_report(
     out.parent.mkdir(parents=True, exist_ok=True)
     shown = [name for name in names if name in setting["versions"]]
     picture, table, text = (out.parent / (out.name + end) for end in (".png", ".csv", ".md"))
-    draw(picture, shown, done, reference)
+    is_empty = not any(each.seconds[TRAIN] for cell in done.values() for each in cell.values())
+    if not is_empty:
+        draw(picture, shown, done, reference)
     with table.open("w", newline="") as file:
         csv.writer(file).writerows(list_rows(shown, done))
     lines = [
@@ -38,13 +40,15 @@ def write_report(
         *describe_setting(setting),
         "",
         *compare(shown, done),
-        f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n",
+        ""
+        if is_empty
+        else f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n",
         *(line for what in (TRAIN, FORWARD) for line in tabulate_times(what, shown, done)),
         *tabulate_memory(shown, done),
         *tabulate_tools(names, setting["versions"], done, reference),
     ]
     text.write_text("\n".join(lines) + "\n")
-    return [text, table, picture]
+    return [text, table] if is_empty else [text, table, picture]
 
 
 def describe_setting(setting: dict[str, Any]) -> list[str]:

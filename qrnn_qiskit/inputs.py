@@ -119,9 +119,11 @@ def check_inputs(
             f"{required} with at least one sequence and one step, and {tuple(x.shape)} arrived"
         )
     if x.dtype != dtype:
+        way = f"x.to({dtype})"
+        if x.dtype in (torch.float32, torch.float64):  # those that a model can have
+            way += f" or model.to({x.dtype})"
         raise TypeError(
-            f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert one of them: "
-            f"x.to({dtype}) or model.to({x.dtype})."
+            f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert it: {way}."
         )
     if x.device != device:
         raise ValueError(

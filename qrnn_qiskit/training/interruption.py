@@ -21,8 +21,9 @@ def catch_interrupt(shared: bool = False) -> Iterator[Callable[[], bool]]:
 
     A second SIGINT raises KeyboardInterrupt at once. Of several processes that train together
     (``shared``) none may stop alone: SIGTERM, by which ``torchrun`` ends what is left, is noted
-    likewise, and so is every further signal. Outside the main thread, where Python does not deliver
-    signals, the function stays False.
+    likewise, and so is every further signal; after an error it is ignored, so that the process can
+    still say what happened. Outside the main thread, where Python does not deliver signals, the
+    function stays False.
     """
     arrived = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -38,6 +39,10 @@ def catch_interrupt(shared: bool = False) -> Iterator[Callable[[], bool]]:
     previous = {each: signal.signal(each, note) for each in noted}
     try:
         yield arrived.is_set
+    except BaseException:
+        if shared:
+            previous[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for each, handler in previous.items():
             signal.signal(each, handler)

@@ -78,3 +78,13 @@ def test_report(tmp_path: Path) -> None:
         ("plain", "10", ""),
     ]
     assert [row["reason"] for row in rows] == ["", "memory: over 12 GiB", "", "over 15 s"]
+
+
+def test_a_report_in_which_nothing_was_measured_has_no_picture(tmp_path: Path) -> None:
+    late = Outcome(reason="over 20 s", limit_at=REFERENCE)
+    setting = SETTING | {"started": "2026-11-21 13:10", "load": 0.1}
+    done = {REFERENCE: {"qrnn": late}}
+    written = write_report(tmp_path / "grid", setting, ["qrnn"], done, REFERENCE)
+    assert [path.suffix for path in written] == [".md", ".csv"]
+    assert "| 8 | 16 | 32 | over 20 s |" in written[0].read_text()
+    assert "![" not in written[0].read_text()
