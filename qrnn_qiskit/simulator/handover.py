@@ -199,9 +199,9 @@ view: Any = intrinsic(_view)
 
 
 @kernel
-def find_block(like: Any, address: int, block: int, numbers: int) -> Any:
-    """The lane vectors of a block, as many ``numbers`` as every block has."""
-    return view(like, address, (block + 1, numbers))[block]
+def find_block(like: Any, address: int, block: int, shape: Any) -> Any:
+    """The numbers of a block, which are of the same ``shape`` in every block."""
+    return view(like, address, (block + 1, *shape))[block]
 
 
 def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:

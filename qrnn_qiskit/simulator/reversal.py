@@ -62,7 +62,7 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
     by_seen = transpose(weight, width + sizes.heard)
     by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
-    arguments = (program, paulis, table, like, sizes, run, by_seen, by_units)
+    arguments = (program, paulis, table, like, sizes, run, width, by_seen, by_units)
     share_blocks(_reverse_block, blocks, sizes.threads, arguments)
     if run.sums:
         numbers = count_weights(sizes)
@@ -72,26 +72,25 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, paulis, table, like, sizes, run, by_seen, by_units = arguments
+    program, paulis, table, like, sizes, run, width, by_seen, by_units = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
     first = block * lanes
     size = lanes << (n + 1)
     batch, steps = sizes.batch, sizes.steps
-    psi = view(like, run.back, (block + 1, size))[block]
-    lam = view(like, run.adjoint, (block + 1, size))[block]
+    psi = find_block(like, run.back, block, (size,))
+    lam = find_block(like, run.adjoint, block, (size,))
     columns = program.offset.size
-    turns = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
+    turns = find_block(like, run.turns, block, (steps, 2 * columns * lanes))
     all_lanes = steps * lanes
-    inputs = find_block(like, run.inputs, block, all_lanes * (sizes.width + sizes.heard))
-    hidden = find_block(like, run.hidden, block, all_lanes * sizes.units)
-    slope = find_block(like, run.slope, block, all_lanes * sizes.layer)
+    inputs = find_block(like, run.inputs, block, (all_lanes * (sizes.width + sizes.heard),))
+    hidden = find_block(like, run.hidden, block, (all_lanes * sizes.units,))
+    slope = find_block(like, run.slope, block, (all_lanes * sizes.layer,))
     by_values = view(like, run.by_values, (batch, steps, sizes.readouts))
     by_final = view(like, run.by_final, (batch, sizes.readouts))
     by_vector = view(like, run.by_vector, (batch, 2 << n))
     by_theta = view(like, run.by_theta, (batch, steps, sizes.angles))
     by_x = view(like, run.by_x, (batch, steps, sizes.width))
-    width = sizes.width if run.by_x else 0
     given = view(table, run.ends, (batch,))
     ends = find_ends(given, run.ends != 0, steps, first, lanes)
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
@@ -111,9 +110,9 @@ def _reverse_block(block: int, arguments: Any) -> None:
         like, run.sums + block * numbers * like.itemsize, sizes
     )
     if run.sums:
-        view(like, run.sums, (block + 1, numbers))[block, :] = 0.0
+        find_block(like, run.sums, block, (numbers,))[:] = 0.0
     if run.states:
-        last = view(like, run.states, (block + 1, size))[block]
+        last = find_block(like, run.states, block, (size,))
         for k in range(2 << n):
             store(psi, k, load(last, k))
         lam[:] = 0.0

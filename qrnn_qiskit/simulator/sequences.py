@@ -43,7 +43,7 @@ from qrnn_qiskit.simulator.threads import share_blocks
 @kernel
 def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
     if run.residual:
-        return view(doubles, run.residual, (block + 1, size))[block]
+        return find_block(doubles, run.residual, block, (size,))
     return np.zeros(size)
 
 
@@ -96,15 +96,15 @@ def _run_block(block: int, arguments: Any) -> None:
     first = block * lanes
     size = lanes << (n + 1)
     batch, steps = sizes.batch, sizes.steps
-    psi = view(like, run.states, (block + 1, size))[block]
+    psi = find_block(like, run.states, block, (size,))
     theta = view(like, run.theta, (batch, steps, sizes.angles))
     x = view(like, run.x, (batch, steps, sizes.width))
     fed = view(like, run.fed, (sizes.rows, sizes.readouts))
     factors = view(like, run.factors, (batch, steps, sizes.units))
     all_lanes = steps * lanes
-    inputs = find_block(like, run.inputs, block, all_lanes * (sizes.width + sizes.heard))
-    hidden = find_block(like, run.hidden, block, all_lanes * sizes.units)
-    slope = find_block(like, run.slope, block, all_lanes * sizes.layer)
+    inputs = find_block(like, run.inputs, block, (all_lanes * (sizes.width + sizes.heard),))
+    hidden = find_block(like, run.hidden, block, (all_lanes * sizes.units,))
+    slope = find_block(like, run.slope, block, (all_lanes * sizes.layer,))
     values = view(like, run.values, (batch, steps, sizes.readouts))
     final = view(like, run.final, (batch, sizes.readouts))
     vector = view(like, run.vector, (batch, 2 << n))
@@ -116,7 +116,7 @@ def _run_block(block: int, arguments: Any) -> None:
     ends = find_ends(given, run.ends != 0, steps, first, lanes)
     columns = program.offset.size
     turns = zero_vectors(2 * columns, lanes, like)
-    kept = view(like, run.turns, (block + 1, steps, 2 * columns * lanes))[block]
+    kept = find_block(like, run.turns, block, (steps, 2 * columns * lanes))
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
     rest = _open_residual(run, doubles, block, columns * lanes)
     strings = zero_vectors(paulis.matrix.shape[1], lanes, like)

@@ -109,7 +109,7 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
 @kernel
 def add_blocks(sums: Any, result: Any) -> None:
     """Set ``result`` to the sum of the blocks' sums."""
-    result[:] = sums[0]
-    for block in range(1, sums.shape[0]):
+    result[:] = 0.0  # to assign a row, Numba would compile what formats the message of an error
+    for block in range(sums.shape[0]):
         for i in range(result.size):
             result[i] += sums[block, i]
