@@ -28,6 +28,7 @@ from cells import TRAIN, Cell, Limits, measure_cell
 from grid import find_versions
 from machine import describe_machine, limit_threads
 from peers import OURS, TOOLS
+from timing import find_shortest, time_call
 from workers import Worker
 
 ROUNDS = 7
@@ -44,7 +45,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "figures", nargs="*", choices=[*FIGURES, []], help="all of them unless given"
+        "figures",
+        nargs="*",
+        default="all",
+        choices=[*FIGURES, "all"],
+        help="what to measure (default: all)",
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--whole", action="store_true", help="an epoch, and not a part of it")
@@ -66,7 +71,7 @@ def main() -> None:
         f"the start; {', '.join(' '.join(pair) for pair in versions.items())}."
     )
     figures = FIGURES | {"epoch": partial(measure_epoch, is_whole=arguments.whole)}
-    for name in arguments.figures or FIGURES:
+    for name in FIGURES if "all" in arguments.figures else arguments.figures:
         tell("")
         figures[name](tell)
     if arguments.out:
@@ -106,7 +111,7 @@ def measure_roofline(tell: Tell) -> None:
         "float32 matrix product; bytes if every step read and wrote the state once, and backward "
         "the adjoint state too, over the bandwidth of a triad. In kernels: the two calls of "
         "compiled code in such a step, and their share of the product's rate. 32 sequences "
-        "of 16 steps.\n"
+        f"of 16 steps, the shortest of {ROUNDS} rounds, which repeat a call up to 0.1 s.\n"
     )
     tell("| n | ms | Gflop/s | of the product's | GB/s | of the triad's | in kernels, ms | share |")
     tell("|---|---|---|---|---|---|---|---|")
@@ -118,11 +123,8 @@ def measure_roofline(tell: Tell) -> None:
         for _ in range(ROUNDS):
             product = max(product, roofline.measure_product_rate(rounds=1))
             triad = max(triad, roofline.measure_bandwidth(rounds=1))
-            for _ in range(5):
-                start = time.perf_counter()
-                tool.train()
-                seconds = min(seconds, time.perf_counter() - start)
-            compiled = min(compiled, *(roofline.time_kernels(tool.train) for _ in range(5)))
+            seconds = min(seconds, find_shortest(partial(time_call, tool.train)))
+            compiled = min(compiled, find_shortest(partial(roofline.time_kernels, tool.train)))
         operations = roofline.count_operations(qubits, cell.layers, cell.steps, cell.batch)
         traffic = roofline.count_bytes(qubits, cell.steps, cell.batch) / seconds
         rate = operations / seconds

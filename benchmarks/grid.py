@@ -52,16 +52,23 @@ def read_arguments() -> argparse.Namespace:
     )
     limits = Limits()
     parser.add_argument("--quick", action="store_true", help="fewer cells, rounds and seconds")
-    parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
-    parser.add_argument("--qubits", type=int, nargs="*", default=list(range(2, 17, 2)))
-    parser.add_argument("--steps", type=int, nargs="*", default=[16, 128, 1024, 4096])
-    parser.add_argument("--batches", type=int, nargs="*", default=[1, 32, 256, 1024])
-    parser.add_argument("--rounds", type=int, default=limits.rounds)
-    parser.add_argument("--call", type=float, default=limits.call, help="seconds at most")
-    parser.add_argument("--build", type=float, default=limits.build, help="seconds at most")
-    parser.add_argument("--budget", type=float, default=limits.budget, help="seconds of a tool")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--gibibytes", type=float, default=12.0, help="that a tool may hold")
+    shown = "(default: %(default)s)"
+    add = parser.add_argument
+    add("--tools", nargs="+", choices=TOOLS, default=list(TOOLS), help="default: all")
+    add("--qubits", type=int, nargs="*", default=list(range(2, 17, 2)), help=shown)
+    add("--steps", type=int, nargs="*", default=[16, 128, 1024, 4096], help=shown)
+    add("--batches", type=int, nargs="*", default=[1, 32, 256, 1024], help=shown)
+    add("--rounds", type=int, default=limits.rounds, help=shown)
+    add("--call", type=float, default=limits.call, help=f"seconds at most {shown}")
+    add("--build", type=float, default=limits.build, help=f"seconds at most {shown}")
+    add(
+        "--budget",
+        type=float,
+        default=limits.budget,
+        help=f"seconds before a tool leaves a cell {shown}",
+    )
+    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help=shown)
+    add("--gibibytes", type=float, default=12.0, help=f"that a tool may hold {shown}")
     parser.add_argument(
         "--out",
         type=Path,

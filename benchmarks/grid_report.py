@@ -29,9 +29,7 @@ def write_report(
     out.parent.mkdir(parents=True, exist_ok=True)
     shown = [name for name in names if name in setting["versions"]]
     picture, table, text = (out.parent / (out.name + end) for end in (".png", ".csv", ".md"))
-    is_empty = not any(each.seconds[TRAIN] for cell in done.values() for each in cell.values())
-    if not is_empty:
-        draw(picture, shown, done, reference)
+    has_picture = draw(picture, shown, done, reference)
     with table.open("w", newline="") as file:
         csv.writer(file).writerows(list_rows(shown, done))
     lines = [
@@ -40,15 +38,15 @@ def write_report(
         *describe_setting(setting),
         "",
         *compare(shown, done),
-        ""
-        if is_empty
-        else f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n",
+        f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n"
+        if has_picture
+        else "",
         *(line for what in (TRAIN, FORWARD) for line in tabulate_times(what, shown, done)),
         *tabulate_memory(shown, done),
         *tabulate_tools(names, setting["versions"], done, reference),
     ]
     text.write_text("\n".join(lines) + "\n")
-    return [text, table] if is_empty else [text, table, picture]
+    return [text, table, picture] if has_picture else [text, table]
 
 
 def describe_setting(setting: dict[str, Any]) -> list[str]:
@@ -178,41 +176,57 @@ def list_rows(names: list[str], done: Done) -> Iterable[list[object]]:
             ]
 
 
-def draw(path: Path, names: list[str], done: Done, reference: Cell) -> None:
-    """Milliseconds of forward and backward along the axes, log-log, a line a tool."""
+def draw(path: Path, names: list[str], done: Done, reference: Cell) -> bool:
+    """Milliseconds of forward and backward along the axes that have any, log-log, a line a tool.
+
+    Returns:
+        Whether there was anything to draw.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     labels = {"qubits": "qubits n", "steps": "steps T", "batch": "sequences B"}
-    figure, panels = plt.subplots(1, 3, figsize=(13, 4.5), sharey=True, layout="constrained")
-    for axes, (size, label) in zip(panels, labels.items(), strict=True):
-        along = [cell for cell in done if is_along(cell, size, reference)]
+    measured = {size: list_measured(done, size, reference) for size in labels}
+    measured = {size: cells for size, cells in measured.items() if cells}
+    if not measured:
+        return False
+    figure, (panels,) = plt.subplots(
+        1, len(measured), figsize=(13, 4.5), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (size, along) in zip(panels, measured.items(), strict=True):
         for k, name in enumerate(names):
             points = [
                 (getattr(cell, size), 1e3 * done[cell][name].best(TRAIN))
-                for cell in sorted(along)
+                for cell in along
                 if done[cell][name].seconds[TRAIN]
             ]
             style = {"color": f"C{k}", "marker": "os^Dv<>pX"[k % 9], "label": TOOLS[name].title}
             axes.plot(*zip(*points, strict=True) if points else ([], []), **style)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        ticks = sorted(getattr(cell, size) for cell in along)
+        ticks = [getattr(cell, size) for cell in along]
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
-        axes.set_xlabel(label)
+        axes.set_xlabel(labels[size])
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("forward and backward, ms")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside right center", fontsize="small")
     figure.savefig(path, dpi=130)
     plt.close(figure)
+    return True
 
 
-def is_along(cell: Cell, size: str, reference: Cell) -> bool:
-    """Whether a cell differs from the reference in one size at most."""
-    return cell._replace(**{size: getattr(reference, size)}) == reference
+def list_measured(done: Done, size: str, reference: Cell) -> list[Cell]:
+    """The cells with times that differ from the reference in one size at most, by that size."""
+    like = reference._asdict()
+    return sorted(
+        cell
+        for cell, outcomes in done.items()
+        if cell._asdict() | {size: like[size]} == like
+        and any(outcome.seconds[TRAIN] for outcome in outcomes.values())
+    )
 
 
 def _tabulate(names: list[str], cells: Iterable[Cell], rows: list[list[str]]) -> list[str]:

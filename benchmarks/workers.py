@@ -7,14 +7,15 @@ import multiprocessing
 import os
 import time
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from peers import TOOLS, Tool
 from peers.problem import Problem, draw_problem
+from timing import find_shortest, time_call
 
-REPEAT_SECONDS, MOST_REPEATS = 0.1, 100  # short calls are repeated within a round
 LOOK_SECONDS = 0.5  # between two looks at the memory of a process
 
 
@@ -109,16 +110,7 @@ class _Server:
 
     def time(self, what: str) -> float:
         """The shortest of a few calls in seconds; of one call where it is long."""
-        call = getattr(self._tool, what)
-        best, begun = float("inf"), time.perf_counter()
-        for _ in range(MOST_REPEATS):
-            start = time.perf_counter()
-            call()
-            end = time.perf_counter()
-            best = min(best, end - start)
-            if end - begun > REPEAT_SECONDS:
-                break
-        return best
+        return find_shortest(partial(time_call, getattr(self._tool, what)))
 
     def measure_memory(self, problem: Problem) -> int:
         """By how many bytes the largest resident set of a training step is over that before it.
