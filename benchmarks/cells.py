@@ -91,7 +91,7 @@ class Limits:
         rounds: Alternated; the best counts.
         call: Seconds that one call may take.
         build: Seconds that loading and compiling may take.
-        budget: Seconds after which a tool is left out of the further rounds of a cell.
+        budget: Seconds that count after which a tool is left out of the further rounds of a cell.
         readouts, gradients: Differences that are taken for rounding errors.
     """
 

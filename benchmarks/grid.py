@@ -53,6 +53,9 @@ def read_arguments() -> argparse.Namespace:
     limits = Limits()
     parser.add_argument("--quick", action="store_true", help="fewer cells, rounds and seconds")
     shown = "(default: %(default)s)"
+    reports = Path(__file__).parent / "reports"
+    begun = max(reports.glob("*-grid.progress"), default=None)  # also after midnight
+    today = time.strftime("%Y-%m-%d-grid", time.gmtime())
     add = parser.add_argument
     add("--tools", nargs="+", choices=TOOLS, default=list(TOOLS), help="default: all")
     add("--qubits", type=int, nargs="*", default=list(range(2, 17, 2)), help=shown)
@@ -65,16 +68,12 @@ def read_arguments() -> argparse.Namespace:
         "--budget",
         type=float,
         default=limits.budget,
-        help=f"seconds before a tool leaves a cell {shown}",
+        help=f"counted seconds after which a tool leaves a cell {shown}",
     )
     add("--threads", type=int, default=len(os.sched_getaffinity(0)), help=shown)
     add("--gibibytes", type=float, default=12.0, help=f"that a tool may hold {shown}")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(__file__).parent / "reports" / f"{time.strftime('%Y-%m-%d')}-grid",
-        help="path of the report, without an ending",
-    )
+    out = begun.with_suffix("") if begun else reports / today
+    add("--out", type=Path, default=out, help=f"path of the report, without an ending {shown}")
     if parser.parse_args().quick:
         parser.set_defaults(**QUICK)
     return parser.parse_args()

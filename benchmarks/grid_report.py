@@ -66,7 +66,7 @@ def describe_setting(setting: dict[str, Any]) -> list[str]:
         "",
         f"Milliseconds, the best of {limits['rounds']} alternated rounds; in brackets, times "
         "slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
-        f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s of its own "
+        f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s that count "
         "(the CSV file has the number of rounds, and medians). `over`: here or at a smaller size, "
         f"one call took more than {limits['call']:g} s, loading and compiling more than "
         f"{limits['build']:g} s, or the process held more than {setting['gibibytes']:g} GiB. What "

@@ -68,6 +68,8 @@ def start(task: str, steps: int, count: int) -> list[float]:
             for rank in range(count)
         ]
         texts = [worker.communicate()[0] for worker in workers]
+    if any(worker.returncode for worker in workers):
+        raise SystemExit(f"a process that trains {task} failed; its own message is above")
     return [float(word) for word in texts[0].split()]
 
 

@@ -47,12 +47,13 @@ def time_kernels(train: Callable[[], object]) -> float:
     """Seconds of a training step on the CPU that pass in the two calls of compiled code."""
     spent = 0.0
 
-    def time_calls(method: Callable[..., None]) -> Callable[..., None]:
-        def call(*arguments: object) -> None:
+    def time_calls(method: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
             nonlocal spent
             start = time.perf_counter()
-            method(*arguments)
+            result = method(*arguments)
             spent += time.perf_counter() - start
+            return result
 
         return call
 

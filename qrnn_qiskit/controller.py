@@ -73,9 +73,12 @@ class Controller(nn.Module):
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
         # For backward: the input, and of a hidden layer its values and their derivatives by the
-        # first layer; then the sums of what belongs to each weight.
+        # first layer, with dropout its factors as drawn and as laid out; then the sums of what
+        # belongs to each weight.
+        factors = 2 * hidden_size if dropout > 0.0 else 0
+        hidden = 0 if first is last else hidden_size + first.out_features + factors
         self.kept = Kept(
-            of_step=width + (0 if first is last else hidden_size + first.out_features),
+            of_step=width + hidden,
             of_block=sum(parameter.numel() for parameter in self.parameters()),
         )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,9 @@ def _find_folder() -> Path:
         except OSError:
             continue
     # A folder of a fixed name in /tmp could be somebody else's, and the cache holds code.
-    return Path(tempfile.mkdtemp(prefix="qrnn_qiskit-"))
+    own = Path(tempfile.mkdtemp(prefix="qrnn_qiskit-"))
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def _user_cache() -> Path | None:
@@ -160,13 +164,14 @@ class _Progress(Listener):
     def on_start(self, event: Event) -> None:
         """Begin a line when an entry point is compiled, not for what it calls."""
         function = event.data["dispatcher"].py_func
-        if self._depth or function.__module__.startswith(__package__):
-            if not self._depth:
+        module = function.__module__ or ""  # generated code may be in none
+        if self._depth or module.startswith(__package__):
+            self._depth += 1
+            if self._depth == 1:
                 self._start = time.perf_counter()
                 self._collects = gc.isenabled()
                 gc.disable()
                 _say(f"qrnn_qiskit: compiling {function.__name__} (once per version) ... ")
-            self._depth += 1
 
     def on_end(self, event: Event) -> None:
         """End the line with the seconds."""
@@ -179,9 +184,11 @@ class _Progress(Listener):
 
 
 def _say(text: str) -> None:
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of the processes of torchrun one speaks for all
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    is_first = os.environ.get("LOCAL_RANK", "0") == "0"  # of torchrun's processes one speaks
+    if is_first and sys.stderr is not None:
+        with suppress(OSError, ValueError):  # closed: who cannot read this still wants a result
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 register("numba:compile", _Progress())

@@ -3,8 +3,8 @@
 Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
 (the derivative of the loss by the amplitudes). Memory is readouts and, for whole blocks of
 sequences, inputs, cosines and sines of angles and controller activations of all steps with their
-derivatives, sums as many as the controller's weights, and four arrays of states whatever the number
-of steps.
+derivatives and what drops them, sums as many as the controller's weights, and four arrays of states
+whatever the number of steps.
 
 What lies between input and readouts is in the compiled call, and nothing here is done step by step:
 a short sequence costs little more than the few torch operations around it.

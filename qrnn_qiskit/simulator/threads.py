@@ -7,9 +7,12 @@ loaded, and the same threads that multiply torch's matrices take the blocks.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
+import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import llvmlite.binding
@@ -24,6 +27,8 @@ WORKER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 FORK = ctypes.CFUNCTYPE(None, WORKER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
 # Below this many amplitudes times steps, another thread takes longer to wake up than to help.
 _WORTH_SHARING = 1 << 8
+_RETURN_SECONDS = 0.05
+_logger = logging.getLogger(__name__)
 
 
 def count_threads(num_blocks: int, work: int) -> int:
@@ -32,13 +37,27 @@ def count_threads(num_blocks: int, work: int) -> int:
 
 
 def fork_python(worker: Callable[..., None], data: int, count: int, _flags: int) -> None:
-    """What GOMP_parallel does, with threads of Python's."""
+    """What GOMP_parallel does, with threads of Python's.
+
+    What is raised here reaches nobody, and when this returns compiled code takes all blocks for
+    done. So an interrupt waits for them; and where a thread cannot start, the others do its work.
+    """
     helpers = [threading.Thread(target=worker, args=(data,)) for _ in range(count - 1)]
-    for helper in helpers:
-        helper.start()
-    worker(data)
-    for helper in helpers:
-        helper.join()
+    calls: list[Callable[[], None]] = [each.start for each in helpers]
+    calls += [partial(worker, data), *(each.join for each in helpers)]
+    is_interrupted = False
+    for call in calls:
+        while True:
+            try:
+                call()
+            except KeyboardInterrupt:
+                is_interrupted = True
+                continue  # once more: a worker takes what blocks are left
+            except RuntimeError as error:  # no thread more, or one begun or not begun already
+                _logger.debug("of %d threads one did not start or end: %s", count, error)
+            break
+    if is_interrupted:  # once compiled code has returned
+        threading.Timer(_RETURN_SECONDS, _thread.interrupt_main).start()
 
 
 def _find_fork() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import re
 from pathlib import Path
 
@@ -71,9 +73,23 @@ def test_a_cold_compilation_says_so_and_a_warm_one_is_silent(
         return a + 2.0
 
     kernel.__module__ = "qrnn_qiskit.simulator.test"
+    stranger.__module__ = None  # type: ignore[assignment]  # as generated functions have none
     ours, theirs = numba.njit(kernel), numba.njit(stranger)
     assert ours(1.0) == 2.0
     assert re.fullmatch(r"qrnn_qiskit: compiling kernel .* \d+ s\n", capsys.readouterr().err)
     assert ours(2.0) == 3.0
     assert theirs(1.0) == 3.0
     assert capsys.readouterr().err == ""
+
+
+def test_who_cannot_write_progress_compiles_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kernel(a: float) -> float:
+        return a + 1.0
+
+    kernel.__module__ = "qrnn_qiskit.simulator.test"
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert numba.njit(kernel)(1.0) == 2.0
+        assert gc.isenabled()

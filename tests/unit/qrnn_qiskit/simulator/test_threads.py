@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 
 import pytest
 import torch
@@ -47,6 +48,40 @@ def test_python_threads_stand_in_for_openmp() -> None:
     threads.fork_python(worker, 7, 3, 0)
     assert [data for _, data in calls] == [7, 7, 7]
     assert len({thread for thread, _ in calls}) == 3
+
+
+def test_an_interrupt_waits_for_pythons_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    interrupted, handed_on = [False], threading.Event()
+    join = threading.Thread.join
+
+    def interrupt_once(thread: threading.Thread) -> None:
+        if not interrupted[0]:
+            interrupted[0] = True
+            raise KeyboardInterrupt
+        join(thread)
+
+    def work(data: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.2)
+        done.append(data)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupt_once)
+    monkeypatch.setattr("_thread.interrupt_main", handed_on.set)
+    threads.fork_python(threads.WORKER(work), 7, 3, 0)
+    assert interrupted == [True]
+    assert done == [7, 7, 7]
+    assert handed_on.wait(30.0)
+
+
+def test_work_is_done_where_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[int] = []
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    threads.fork_python(threads.WORKER(done.append), 7, 3, 0)
+    assert done == [7]
 
 
 def test_what_compiled_code_calls_runs_a_function_on_as_many_threads() -> None:
