@@ -26,7 +26,7 @@ from pathlib import Path
 
 from cells import TRAIN, Cell, Limits, measure_cell
 from grid import find_versions
-from machine import describe_machine, limit_threads
+from machine import StolenTime, describe_machine, limit_threads
 from peers import OURS, TOOLS
 from timing import find_shortest, time_call
 from workers import Worker
@@ -73,7 +73,9 @@ def main() -> None:
     figures = FIGURES | {"epoch": partial(measure_epoch, is_whole=arguments.whole)}
     for name in FIGURES if "all" in arguments.figures else arguments.figures:
         tell("")
+        stolen = StolenTime()
         figures[name](tell)
+        tell(f"\n{stolen.describe()}")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text("\n".join(lines) + "\n")

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import StolenTime
+
 SETTINGS = {
     "digits": {"train.batch_size": 64},
     "mnist": {"scan": "pixels", "num_qubits": 8, "num_layers": 2, "train.batch_size": 64},
@@ -85,11 +87,13 @@ def main() -> None:
         measure(arguments.task, arguments.folder, arguments.steps)
         return
     for task in [arguments.task] if arguments.task else SETTINGS:
+        stolen = StolenTime()
         steps = arguments.steps or {"digits": 50, "mnist": 4}[task]
         rounds = [(start(task, steps, 1), start(task, steps, 2)) for _ in range(arguments.rounds)]
         for place, name in enumerate(("wall clock", "processor")):
             one, two = (min(pair[side][place] for pair in rounds) for side in (0, 1))
             print(f"{task}, {name}: {one * 1e3:.2f} ms, {two * 1e3:.2f} ms, ratio {one / two:.2f}")
+        print(f"{task}: {stolen.describe()}")
 
 
 if __name__ == "__main__":
