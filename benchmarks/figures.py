@@ -1,6 +1,6 @@
 """The figures that the documentation tells of speed and memory, each measured by name.
 
-    python benchmarks/figures.py                     # all of them, some 10 minutes
+    python benchmarks/figures.py                     # all of them, some 6 minutes; none over 3
     python benchmarks/figures.py start memory
     python benchmarks/figures.py epoch --whole       # an epoch of 60,000 images, every batch of it
 
@@ -73,6 +73,7 @@ def main() -> None:
     figures = FIGURES | {"epoch": partial(measure_epoch, is_whole=arguments.whole)}
     for name in FIGURES if "all" in arguments.figures else arguments.figures:
         tell("")
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
         stolen = StolenTime()
         figures[name](tell)
         tell(f"\n{stolen.describe()}")

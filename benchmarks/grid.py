@@ -20,6 +20,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 import time
 from dataclasses import asdict
 from functools import partial
@@ -58,10 +59,10 @@ def read_arguments() -> argparse.Namespace:
     today = time.strftime("%Y-%m-%d-grid", time.gmtime())
     add = parser.add_argument
     add("--tools", nargs="+", choices=TOOLS, default=list(TOOLS), help="default: all")
-    add("--qubits", type=int, nargs="*", default=list(range(2, 17, 2)), help=shown)
-    add("--steps", type=int, nargs="*", default=[16, 128, 1024, 4096], help=shown)
-    add("--batches", type=int, nargs="*", default=[1, 32, 256, 1024], help=shown)
-    add("--rounds", type=int, default=limits.rounds, help=shown)
+    add("--qubits", type=read_size, nargs="*", default=list(range(2, 17, 2)), help=shown)
+    add("--steps", type=read_size, nargs="*", default=[16, 128, 1024, 4096], help=shown)
+    add("--batches", type=read_size, nargs="*", default=[1, 32, 256, 1024], help=shown)
+    add("--rounds", type=read_size, default=limits.rounds, help=shown)
     add("--call", type=float, default=limits.call, help=f"seconds at most {shown}")
     add("--build", type=float, default=limits.build, help=f"seconds at most {shown}")
     add(
@@ -70,7 +71,7 @@ def read_arguments() -> argparse.Namespace:
         default=limits.budget,
         help=f"counted seconds after which a tool leaves a cell {shown}",
     )
-    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help=shown)
+    add("--threads", type=read_size, default=len(os.sched_getaffinity(0)), help=shown)
     add("--gibibytes", type=float, default=12.0, help=f"that a tool may hold {shown}")
     out = begun.with_suffix("") if begun else reports / today
     add("--out", type=Path, default=out, help=f"path of the report, without an ending {shown}")
@@ -79,9 +80,29 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def read_size(text: str) -> int:
+    """A whole number from 1 on."""
+    size = int(text)
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{size} is not 1 or more")
+    return size
+
+
 def main() -> None:
     """Measure what is not measured yet, and write the report."""
     arguments = read_arguments()
+    path = arguments.out.parent / f"{arguments.out.name}.progress"
+    try:
+        measure(arguments, path)
+    except WrongProgressError as error:
+        raise SystemExit(f"error: {error}") from error
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on with the cells in {path}", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def measure(arguments: argparse.Namespace, path: Path) -> None:
+    """Measure the cells that ``path`` has not, and write the report."""
     limit_threads(arguments.threads)
     limits = Limits(
         rounds=arguments.rounds,
@@ -100,7 +121,9 @@ def main() -> None:
         "limits": asdict(limits),
         "gibibytes": arguments.gibibytes,
     }
-    progress = Progress(arguments.out.parent / f"{arguments.out.name}.progress", setting)
+    progress = Progress(path, setting)
+    if progress.done:
+        print(f"{path} has {len(progress.done)} of {len(cells)} cells")
     start = partial(Worker, memory=int(arguments.gibibytes * 2**30))
     workers = {name: start(name) for name in names if name in versions}
     begin = time.monotonic()
@@ -144,12 +167,16 @@ def is_measured_for_memory(cell: Cell, cells: list[Cell]) -> bool:
     return cell in chosen
 
 
+class WrongProgressError(ValueError):
+    """Cells are kept of a run with other packages or options."""
+
+
 class Progress:
     """The cells that are finished, in a JSON file.
 
     Args:
         path: The file.
-        setting: Of this run; ValueError where the file is of another one.
+        setting: Of this run; WrongProgressError where the file is of another one.
 
     Attributes:
         begun: When the first cell was, and the load average then.
@@ -166,9 +193,10 @@ class Progress:
         kept = json.loads(path.read_text())
         self.begun = kept["begun"]
         if kept["setting"] != setting:
-            raise ValueError(
-                f"{path} has cells of a run with other packages or options: go on with those, "
-                "delete the file, or give another --out"
+            others = [name for name in setting if kept["setting"].get(name) != setting[name]]
+            raise WrongProgressError(
+                f"{path} has cells of a run with other packages or options ({', '.join(others)}): "
+                "go on with those, delete the file, or give another --out"
             )
         for sizes, outcomes in kept["cells"]:
             self.done[Cell(*sizes)] = {

@@ -32,8 +32,8 @@ def check_memory(num_qubits: int, num_blocks: int = 1, num_arrays: int = 1) -> N
         needed,
         f"num_qubits={num_qubits} needs",
         f"for {num_arrays} array(s) with the states of {num_blocks} block(s) of sequences "
-        f"(2^{num_qubits} amplitudes each)",
-        "Take fewer qubits or a smaller batch.",
+        f"(2^{num_qubits} amplitudes each; a block has 16 sequences in float32, 8 in float64)",
+        "Take fewer qubits" + (" or a smaller batch." if num_blocks > 1 else "."),
         size=f"2^{exponent} bytes" if is_huge else None,
     )
 

@@ -7,6 +7,7 @@ hold the same weights as one process alone would. The first one writes the run.
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,7 +30,17 @@ PATIENCE = timedelta(minutes=10)
 
 
 class ProcessLostError(RuntimeError):
-    """Another process of this training has died or hangs."""
+    """Another process of this training has died or hangs.
+
+    Args:
+        what: What is known of it, and what to do.
+        said: What torch says of it, which stands last.
+    """
+
+    def __init__(self, what: str, said: str = "") -> None:
+        super().__init__(f"{what} (torch: {said})" if said else what)
+        self.what = what
+        self.said = said
 
 
 class Processes:
@@ -210,8 +221,8 @@ def _name_lost() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ProcessLostError(
-            "another process of this training has died or hangs; its own message, if any, says "
-            f"why ({' '.join(str(error).split())[:200]})"
+            "another process of this training has died or hangs; its own message, if any, says why",
+            textwrap.shorten(str(error), 300),
         ) from error
 
 
@@ -222,6 +233,7 @@ def tell_lost(path: Path) -> Iterator[None]:
         yield
     except ProcessLostError as error:
         raise ProcessLostError(
-            f"{error}. The last checkpoint is kept: go on with 'qrnn resume {path}', by torchrun "
-            "as before or alone"
+            f"{error.what}. The last checkpoint is kept: go on with 'qrnn resume {path}', by "
+            "torchrun as before or alone",
+            error.said,
         ) from error

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import grid
 import pytest
 from cells import FORWARD, TRAIN, Cell, Limits, Outcome
 from grid import Progress
@@ -48,8 +49,31 @@ def test_finished_cells_are_read_again(tmp_path: Path) -> None:
 def test_cells_of_another_setting_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "grid.progress"
     Progress(path, SETTING).add(REFERENCE, make_outcomes()[REFERENCE])
-    with pytest.raises(ValueError, match="other packages or options"):
+    with pytest.raises(ValueError, match=r"other packages or options \(threads\)"):
         Progress(path, SETTING | {"threads": 1})
+
+
+def test_an_interrupt_says_where_the_cells_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "measure", interrupt)
+    monkeypatch.setattr("sys.argv", ["grid.py", "--out", str(tmp_path / "grid")])
+    with pytest.raises(SystemExit) as stopped:
+        grid.main()
+    assert stopped.value.code == 130
+    assert f"goes on with the cells in {tmp_path / 'grid.progress'}" in capsys.readouterr().err
+
+
+def test_no_size_is_below_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["grid.py", "--qubits", "2", "0"])
+    with pytest.raises(SystemExit):
+        grid.main()
+    assert "--qubits: 0 is not 1 or more" in capsys.readouterr().err
 
 
 def test_report(tmp_path: Path) -> None:

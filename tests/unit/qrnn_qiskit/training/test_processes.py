@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from qrnn_qiskit.executors import SimulatorExecutor
-from qrnn_qiskit.training.processes import ALONE, Processes, join_processes
+from qrnn_qiskit.training.processes import (
+    ALONE,
+    Processes,
+    ProcessLostError,
+    join_processes,
+    tell_lost,
+)
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.trainer import train
 
@@ -26,6 +33,15 @@ def test_shares_are_disjoint_whole_and_begin_like_those_of_a_larger_batch() -> N
                 assert list(range(20))[rank::3][: len(own)] == own
         assert sorted(places) == list(range(total))
         assert weights == pytest.approx(1)
+
+
+def test_a_lost_process_is_told_with_the_remedy_before_what_torch_says(tmp_path: Path) -> None:
+    said = "Connection closed by peer [127.0.0.1]:4711"
+    with pytest.raises(ProcessLostError) as lost, tell_lost(tmp_path):
+        raise ProcessLostError("another process has died", said)
+    remedy = f"go on with 'qrnn resume {tmp_path}', by torchrun as before or alone"
+    expected = f"another process has died. The last checkpoint is kept: {remedy} (torch: {said})"
+    assert str(lost.value) == expected
 
 
 def test_carried_rows_are_put_together_as_they_were_taken(monkeypatch: pytest.MonkeyPatch) -> None:
