@@ -133,3 +133,14 @@ def test_reparametrized_layers_are_used() -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
     nn.utils.parametrize.remove_parametrizations(first, "weight")
+
+
+def test_what_dropout_keeps_counts_as_memory() -> None:
+    """The factors of the hidden units, as they are drawn and as they are laid out."""
+    without, dropping = (
+        Controller(3, 2, 4, hidden_size=7, dropout=dropout).kept for dropout in (0.0, 0.5)
+    )
+    assert dropping.of_step - without.of_step == 2 * 7
+    assert dropping.of_block == without.of_block
+    linear = [Controller(3, 2, 4, activation="linear", dropout=each).kept for each in (0.0, 0.5)]
+    assert linear[0] == linear[1]
