@@ -220,11 +220,11 @@ def draw(path: Path, names: list[str], done: Done, reference: Cell) -> bool:
 
 def list_measured(done: Done, size: str, reference: Cell) -> list[Cell]:
     """The cells with times that differ from the reference in one size at most, by that size."""
-    like = reference._asdict()
+    own = {size: getattr(reference, size)}
     return sorted(
         cell
         for cell, outcomes in done.items()
-        if cell._asdict() | {size: like[size]} == like
+        if cell._replace(**own) == reference
         and any(outcome.seconds[TRAIN] for outcome in outcomes.values())
     )
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest.mock import patch
 
 import torch
+from timing import time_call
 
 from qrnn_qiskit.simulator import Simulator
 
@@ -69,12 +71,8 @@ def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:
     """Operations a second of torch's float32 matrix product with its present threads."""
     left, right = torch.randn(size, size), torch.randn(size, size)
     result = torch.mm(left, right)
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        torch.mm(left, right, out=result)
-        best = min(best, time.perf_counter() - start)
-    return 2.0 * size**3 / best
+    multiply = partial(torch.mm, left, right, out=result)
+    return 2.0 * size**3 / min(time_call(multiply) for _ in range(rounds))
 
 
 def count_bytes(num_qubits: int, num_steps: int, batch: int) -> int:
@@ -92,9 +90,6 @@ def measure_bandwidth(rounds: int = 7) -> float:
     Two reads and one write of an element count; the arrays are of 256 MiB, more than a cache holds.
     """
     left, right, result = (torch.ones(64 << 20) for _ in range(3))
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        torch.add(left, right, alpha=0.5, out=result)
-        best = min(best, time.perf_counter() - start)
-    return 3 * result.numel() * result.element_size() / best
+    add = partial(torch.add, left, right, alpha=0.5, out=result)
+    seconds = min(time_call(add) for _ in range(rounds))
+    return 3 * result.numel() * result.element_size() / seconds
