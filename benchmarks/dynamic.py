@@ -23,16 +23,16 @@ from pathlib import Path
 
 import matplotlib
 
-from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loading import TrainedModel, load
 from qrnn_qiskit.training.provenance import describe_device
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import train
 from runtime_jobs.devices import open_device
-from runtime_jobs.plan.limits import JOB_SECONDS, REP_DELAY_SECONDS
+from runtime_jobs.hardware.job_limits import JOB_SECONDS, REP_DELAY_SECONDS
 
 matplotlib.use("Agg")
 

@@ -26,12 +26,12 @@ import matplotlib
 import torch
 
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.fine_tuning import start_from
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
 from runtime_jobs.devices import open_device

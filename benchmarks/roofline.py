@@ -17,7 +17,7 @@ from unittest.mock import patch
 import torch
 from timing import time_call
 
-from qrnn_qiskit.simulator import Simulator
+from qrnn_qiskit.engines.cpu import Simulator
 
 # Additions and multiplications of real numbers for each of the 2^n amplitudes, for one of a kind.
 _ROTATION = 6  # RY: each half of a pair of complex amplitudes is a real combination of two

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.measured import MeasuredCore
-from qrnn_qiskit.trajectories import Samples, average_samples, sample_trajectories
+from qrnn_qiskit.modes.measured import MeasuredCore
+from qrnn_qiskit.modes.trajectories import Samples, average_samples, sample_trajectories
 
 COUNT = 32  # trajectories of an estimate
 

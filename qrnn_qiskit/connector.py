@@ -10,9 +10,9 @@ from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_machine_learning.neural_networks import NeuralNetwork
 
-from qrnn_qiskit.circuit_function import CircuitFunction
-from qrnn_qiskit.executors import Executor, SimulatorExecutor
-from qrnn_qiskit.gradients import GradientError, require_gradient
+from qrnn_qiskit.executors.gradient_methods import GradientError, require_gradient
+from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.on_device.circuit_function import CircuitFunction
 
 __all__ = ["CircuitNetwork"]
 
@@ -26,7 +26,7 @@ class CircuitNetwork(NeuralNetwork):
     one job, and so are all shifts of its gradient: EstimatorQNN sends one PUB for each shift and
     observable, and leaves inputs without gradient unless told. Here inputs always have one, so a
     controller before the circuit learns. :class:`~qrnn_qiskit.QRNN` runs its prefix circuits on a
-    device through the same :class:`~qrnn_qiskit.circuit_function.CircuitFunction`.
+    device through the same :class:`~qrnn_qiskit.on_device.circuit_function.CircuitFunction`.
 
     Args:
         circuit: Unitary gates with free parameters, angles in radians, affine in the parameters.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qrnn_qiskit.draws import Dropout
-from qrnn_qiskit.simulator import NOTHING_KEPT, ControllerWeights, Kept
+from qrnn_qiskit.batch_random import Dropout
+from qrnn_qiskit.engines.cpu import NOTHING_KEPT, ControllerWeights, Kept
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.loading import TrainedModel
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.inference import predict_sequences
+from qrnn_qiskit.training.loading import TrainedModel
 
 __all__ = [
     "HiddenTrace",

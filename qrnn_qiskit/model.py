@@ -14,16 +14,16 @@ from torch import Tensor, nn
 
 from circuits import Measurement, build_ansatz, build_readout
 from circuits.validation import require_count, require_name
+from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_memory, check_number
 from qrnn_qiskit.controller import ACTIVATIONS, Controller, count_kept
-from qrnn_qiskit.core import Run, check_dtype, raise_precision, require_cpu
-from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
-from qrnn_qiskit.gradients import choose_gradient
+from qrnn_qiskit.executors.gradient_methods import choose_gradient
+from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_finite, check_inputs, check_lengths, check_memory, check_number
-from qrnn_qiskit.measured import MeasuredCore
-from qrnn_qiskit.models.base import RecurrentModel
-from qrnn_qiskit.modes import ENGINES, READOUT_MODES, build_core
-from qrnn_qiskit.unitary import UnitaryCore
+from qrnn_qiskit.modes.base import Run, check_dtype, raise_precision, require_cpu
+from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_core
+from qrnn_qiskit.modes.expectation import UnitaryCore
+from qrnn_qiskit.modes.measured import MeasuredCore
+from qrnn_qiskit.recurrent import RecurrentModel
 
 
 class QRNN(RecurrentModel):
@@ -49,11 +49,11 @@ class QRNN(RecurrentModel):
         coupling, coupling_strength, measured_qubits, measured_bases, ancilla_return: See
             :func:`circuits.build_measurement`; the strength g is in radians.
         readout_error: Of each bit in simulation: see
-            :func:`~qrnn_qiskit.step_noise.read_assignment`.
+            :func:`~qrnn_qiskit.modes.noise.read_assignment`.
         step_noise: On every memory qubit after each measurement in simulation, as "damping:0.01":
-            see :func:`~qrnn_qiskit.step_noise.read_step_noise`.
+            see :func:`~qrnn_qiskit.modes.noise.read_step_noise`.
         num_trajectories: N sampled pure states for each sequence instead of exact density
-            matrices; needed beyond 6 memory qubits. See :mod:`qrnn_qiskit.trajectories`.
+            matrices; needed beyond 6 memory qubits. See :mod:`qrnn_qiskit.modes.trajectories`.
         controller_hidden: Width of the controller's hidden layer; None for no hidden layer.
         activation: "linear" (no hidden layer), "relu", "gelu" or "glu".
         dropout: Probability of dropping a hidden unit of the controller in training.
@@ -225,7 +225,7 @@ class QRNN(RecurrentModel):
         """What runs the circuits: the compiled simulator unless set.
 
         On any other executor, and on a SimulatorExecutor with a ``gradient``, sequences without
-        measurements are replayed: see :mod:`qrnn_qiskit.replay`.
+        measurements are replayed: see :mod:`qrnn_qiskit.on_device.replay`.
         """
         return self._executor
 
@@ -268,7 +268,7 @@ class QRNN(RecurrentModel):
             errors.
 
         Raises:
-            TypeError, ValueError: See :mod:`qrnn_qiskit.inputs`; nothing has been run then.
+            TypeError, ValueError: See :mod:`qrnn_qiskit.checks`; nothing has been run then.
         """
         return self._run(x, state, lengths)[:2]
 

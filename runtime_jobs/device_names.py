@@ -33,7 +33,8 @@ class DeviceName:
         noise: factor on the noise of the target, or rates of errors without a target.
         mitigation: names of the error mitigation, joined by ``+``.
         patches: sequences side by side on qubits of their own, at least 1.
-        spacing: of the patches, at least 0; see :func:`runtime_jobs.patches.choose_patches`.
+        spacing: of the patches, at least 0; see
+            :func:`runtime_jobs.hardware.patches.choose_patches`.
     """
 
     name: str

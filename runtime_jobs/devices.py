@@ -135,7 +135,7 @@ def _open_ibm(
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
     from runtime_jobs.aer.mitigation import parse_mitigation
-    from runtime_jobs.aer.patched import PatchedExecutor
+    from runtime_jobs.aer.patched_executor import PatchedExecutor
 
     for key in ("patches", "spacing"):
         if getattr(device, key) is not None and device.target is None:
@@ -145,8 +145,8 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
             )
     stages = []
     if device.target is not None:
-        from runtime_jobs.aer.devices import DeviceStages
-        from runtime_jobs.local_devices import open_target
+        from runtime_jobs.aer.noisy_device import DeviceStages
+        from runtime_jobs.hardware.snapshots import open_target
 
         target, scale, count = open_target(device.target), _read_scale(device), device.patches or 1
         stages = [

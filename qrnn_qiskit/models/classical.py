@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from circuits.validation import require_count
-from qrnn_qiskit.draws import Dropout
+from qrnn_qiskit.batch_random import Dropout
+from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.inputs import check_finite, check_inputs, check_lengths, check_number
-from qrnn_qiskit.models.base import RecurrentModel
+from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["GRU", "LSTM", "RNN", "TorchModel"]
 

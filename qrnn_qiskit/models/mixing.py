@@ -9,9 +9,9 @@ from torch import Tensor
 
 from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
-from qrnn_qiskit.models.base import Step
+from qrnn_qiskit.models.dense_qubits import PauliModel, apply_gates, rotate
 from qrnn_qiskit.models.orthogonal import Cayley
-from qrnn_qiskit.models.paulis import PauliModel, apply_gates, rotate
+from qrnn_qiskit.recurrent import Step
 
 __all__ = ["OrthogonalQRNN"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits.validation import require_count
-from qrnn_qiskit.models.base import Step, SteppedModel
+from qrnn_qiskit.recurrent import Step, SteppedModel
 
 __all__ = ["Cayley", "ScoRNN", "UnitaryMesh", "count_mesh", "count_scornn"]
 

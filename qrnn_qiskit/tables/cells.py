@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from qrnn_qiskit.models.base import count_recurrent
+from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.tables.spec import Cell
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.evaluation import evaluate, list_metrics

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.images import read_images
-from qrnn_qiskit.tasks.packages import find_package_file
+from qrnn_qiskit.tasks.data.images import read_images
+from qrnn_qiskit.tasks.data.packages import find_package_file
+from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
-from qrnn_qiskit.tasks.splitting import split_stratified
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN

@@ -16,8 +16,8 @@ from torch import Tensor
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.files import DataError, read_table
-from qrnn_qiskit.tasks.splitting import SplitSettings
+from qrnn_qiskit.tasks.data.files import DataError, read_table
+from qrnn_qiskit.tasks.data.splitting import SplitSettings
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qrnn_qiskit.tasks.files import read_array, read_table
+from qrnn_qiskit.tasks.data.files import read_array, read_table
+from qrnn_qiskit.tasks.data.packages import find_package_file
 from qrnn_qiskit.tasks.forecasting import (
     FixedSeriesSettings,
     Forecasting,
     SeriesData,
     WindowSettings,
 )
-from qrnn_qiskit.tasks.packages import find_package_file
 from qrnn_qiskit.tasks.registry import register
 
 __all__ = ["MackeyGlass", "Narma10", "SantaFe", "Sunspots"]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qrnn_qiskit.tasks.base import Splits
-from qrnn_qiskit.tasks.files import DataError, DataFile
-from qrnn_qiskit.tasks.packages import find_package_file, load_from_hub
+from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
+from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
-from qrnn_qiskit.tasks.splitting import split_stratified
 from qrnn_qiskit.tasks.text_classification import TextClassification, WordSettings
 
 __all__ = ["Sentiment", "SentimentSettings"]

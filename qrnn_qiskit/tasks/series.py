@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from qrnn_qiskit.tasks.files import DataFile, read_table
+from qrnn_qiskit.tasks.data.files import DataFile, read_table
 from qrnn_qiskit.tasks.forecasting import FixedSeriesSettings, Forecasting, SeriesData
 from qrnn_qiskit.tasks.registry import register
 

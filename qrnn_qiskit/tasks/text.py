@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from qrnn_qiskit.tasks.base import Splits
-from qrnn_qiskit.tasks.files import DataError, DataFile, Table, read_table
+from qrnn_qiskit.tasks.data.files import DataError, DataFile, Table, read_table
+from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
-from qrnn_qiskit.tasks.splitting import split_stratified
 from qrnn_qiskit.tasks.text_classification import TextClassification, WordSettings
 
 __all__ = ["Text", "TextSettings"]

@@ -15,9 +15,9 @@ from torch import Tensor
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.files import read_table
-from qrnn_qiskit.tasks.splitting import SplitSettings
-from qrnn_qiskit.tasks.words import WordTokenizer, embed_words, pad
+from qrnn_qiskit.tasks.data.files import read_table
+from qrnn_qiskit.tasks.data.splitting import SplitSettings
+from qrnn_qiskit.tasks.data.words import WordTokenizer, embed_words, pad
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN

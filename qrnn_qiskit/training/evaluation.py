@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.deviations import Deviations, measure_deviations, read_exactly
-from qrnn_qiskit.executors import Executor, SimulatorExecutor
-from qrnn_qiskit.loading import TrainedModel, load
+from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
 from qrnn_qiskit.training.checkpoint import CheckpointError, write_text
+from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read_exactly
 from qrnn_qiskit.training.experiment import Experiment, load_splits
 from qrnn_qiskit.training.inference import (
     Inference,
@@ -29,6 +28,7 @@ from qrnn_qiskit.training.inference import (
     predict_sequences,
     record_readouts,
 )
+from qrnn_qiskit.training.loading import TrainedModel, load
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from qrnn_qiskit.models.build import build_recurrent
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Splits, Task, TaskModel
+from qrnn_qiskit.training.build import build_recurrent
 from qrnn_qiskit.training.randomness import seed_everything
 from qrnn_qiskit.training.schema import Config
 

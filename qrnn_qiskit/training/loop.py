@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.gradients import require_gradient
+from qrnn_qiskit.executors.gradient_methods import require_gradient
+from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import Checkpoint, CheckpointError, write_checkpoint
@@ -21,6 +21,7 @@ from qrnn_qiskit.training.divergence import require_finite
 from qrnn_qiskit.training.experiment import find_device
 from qrnn_qiskit.training.inference import carry_state, measure, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
+from qrnn_qiskit.training.learning_rate import scheduled_rate
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes, tell_lost
 from qrnn_qiskit.training.progress import TrainingProgress
@@ -32,7 +33,6 @@ from qrnn_qiskit.training.randomness import (
     shuffle,
 )
 from qrnn_qiskit.training.run_folder import RunFolder
-from qrnn_qiskit.training.schedule import scheduled_rate
 
 __all__ = ["Trainer", "TrainingResult"]
 

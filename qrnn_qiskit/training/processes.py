@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from qrnn_qiskit.core import runs_compiled
-from qrnn_qiskit.draws import Share, hold_share
-from qrnn_qiskit.executors import Executor
-from qrnn_qiskit.training.messages import say_warnings_once
+from qrnn_qiskit.batch_random import Share, hold_share
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.modes.base import runs_compiled
 from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.say_once import say_warnings_once
 
 __all__ = ["ALONE", "ProcessLostError", "Processes", "join_processes", "tell_lost"]
 

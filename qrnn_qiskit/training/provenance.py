@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from qrnn_qiskit.executors import Counts, Executor
+from qrnn_qiskit.executors.protocol import Counts, Executor
 from qrnn_qiskit.training.schema import Config
 
 __all__ = ["describe_device", "describe_provenance"]

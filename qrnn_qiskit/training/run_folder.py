@@ -16,7 +16,7 @@ import torch
 
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
-from qrnn_qiskit.models.base import count_recurrent
+from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.training.checkpoint import (
     CheckpointError,
     load_safely,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.divergence import TrainingDiverged
 from qrnn_qiskit.training.loop import Trainer, TrainingResult

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runtime_jobs.aer.engine import ExecutionError
     from runtime_jobs.aer.executor import AerExecutor
+    from runtime_jobs.aer.simulate import ExecutionError
 
 __all__ = ["AerExecutor", "ExecutionError"]
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
 
         return AerExecutor
     if name == "ExecutionError":
-        from runtime_jobs.aer.engine import ExecutionError
+        from runtime_jobs.aer.simulate import ExecutionError
 
         return ExecutionError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

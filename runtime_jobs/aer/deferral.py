@@ -23,7 +23,7 @@ from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
 from qiskit.transpiler import PassManager
 from qiskit.transpiler.passes import BasisTranslator, UnrollCustomDefinitions
 
-from runtime_jobs.aer.stages import GATES
+from runtime_jobs.aer.stage import GATES
 
 __all__ = ["defer_measurements"]
 

@@ -22,11 +22,9 @@ from qrnn_qiskit.executors import (
     check_unmeasured,
     check_values,
 )
-from qrnn_qiskit.gradients import parse_gradient
-from runtime_jobs.aer.bases import Basis, group_terms, read_matrices, read_vectors
-from runtime_jobs.aer.bindings import make_plain
-from runtime_jobs.aer.dynamic import DynamicRunner
-from runtime_jobs.aer.engine import simulate_states
+from qrnn_qiskit.executors.gradient_methods import parse_gradient
+from runtime_jobs.aer.bare_parameters import make_plain
+from runtime_jobs.aer.dynamic_runner import DynamicRunner
 from runtime_jobs.aer.mitigation import (
     CALIBRATION_SHOTS,
     Calibration,
@@ -34,9 +32,11 @@ from runtime_jobs.aer.mitigation import (
     calibrate_readout,
 )
 from runtime_jobs.aer.noise import Effects, find_effects
-from runtime_jobs.aer.preparing import PreparedCircuit, prepare_circuit
-from runtime_jobs.aer.stages import Stage, StageFinder, fingerprint, list_layouts, make_stage
-from runtime_jobs.aer.statistics import draw_frequencies, estimate_mean
+from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
+from runtime_jobs.aer.simulate import simulate_states
+from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint, list_layouts, make_stage
+from runtime_jobs.estimation.bases import Basis, group_terms, read_matrices, read_vectors
+from runtime_jobs.estimation.standard_errors import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
 
@@ -123,7 +123,10 @@ class AerExecutor(DynamicExecutor):
         return [self._estimate(r, pub) for r, pub in zip(ready, checked, strict=True)]
 
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
-        """Run one job of dynamic circuits; see :class:`~runtime_jobs.aer.dynamic.DynamicRunner`."""
+        """Run one job of dynamic circuits.
+
+        See :class:`~runtime_jobs.aer.dynamic_runner.DynamicRunner`.
+        """
         return self._dynamic.run(pubs)
 
     def sample(

@@ -21,7 +21,7 @@ from qiskit_aer.noise import thermal_relaxation_error
 
 from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.aer.noise import to_kraus
-from runtime_jobs.targets import duration_of
+from runtime_jobs.hardware.targets import duration_of
 
 __all__ = ["Timing", "idle_channels", "insert_idling"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
-from runtime_jobs.aer.bases import SIGNS
+from runtime_jobs.estimation.bases import SIGNS
 
 __all__ = [
     "CALIBRATION_SHOTS",

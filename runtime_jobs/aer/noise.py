@@ -12,8 +12,8 @@ from qiskit.quantum_info import DensityMatrix, Kraus, SuperOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, depolarizing_error
 
-from runtime_jobs.aer.engine import run_aer
-from runtime_jobs.aer.stages import GATES, Stage
+from runtime_jobs.aer.simulate import run_aer
+from runtime_jobs.aer.stage import GATES, Stage
 
 __all__ = [
     "Effects",

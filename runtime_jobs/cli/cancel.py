@@ -19,7 +19,7 @@ EXAMPLES = "\b\nExamples:\n  qrnn cancel runs/a\n  qrnn cancel d2f7k3s5nhqc73b8h
 def cancel(place: Place) -> None:
     """Cancel the open jobs of a run, or the one of this id."""
     from runtime_jobs.ledger import Ledger, hold_lock
-    from runtime_jobs.ledger.places import find_run
+    from runtime_jobs.ledger.find_runs import find_run
 
     folder = find_run(place)
     with hold_lock(folder), Ledger(folder) as ledger:

@@ -48,7 +48,7 @@ def collect(
 
 def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> None:
     """Go on with what was submitted for a run; ValueError where nothing was."""
-    from runtime_jobs.ledger.places import find_run
+    from runtime_jobs.ledger.find_runs import find_run
 
     folder = find_run(place)
     from qrnn_qiskit.training.run_folder import RunFolder
@@ -83,7 +83,7 @@ def go_on(
         JobsPendingError: results are still to come; a new submission is told instead.
     """
     from qrnn_qiskit.training.evaluation import Evaluation
-    from runtime_jobs.cli.waiting import WaitingBar
+    from runtime_jobs.cli.waiting_bar import WaitingBar
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.ledger import JobsPendingError
@@ -120,7 +120,7 @@ def go_on(
 def _print(run: RunFolder, evaluation: Evaluation, as_json: bool) -> None:
     from rich.console import Console
 
-    from runtime_jobs.cli.tables import tabulate_evaluation
+    from runtime_jobs.cli.console import tabulate_evaluation
 
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))

@@ -59,8 +59,8 @@ def devices(
     """
     from rich.console import Console
 
-    from runtime_jobs.cli.tables import make_table
-    from runtime_jobs.local_devices import list_local_devices
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.snapshots import list_local_devices
 
     service = None
     if live:
@@ -110,10 +110,10 @@ def _compare(path: Path, names: list[str], service: Service | None) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from qrnn_qiskit.loading import load
-    from runtime_jobs.cli.tables import make_table
+    from qrnn_qiskit.training.loading import load
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.targets import median_errors
     from runtime_jobs.plan.work import find_work
-    from runtime_jobs.targets import median_errors
 
     trained = load(open_trained_run(path).path)
     table = make_table("device", "qubits", "2q error", "readout", "duration", "of T1", "of T2")
@@ -145,9 +145,9 @@ def _show(name: str, target: Target, num_qubits: int, calibration: str) -> None:
     from rich.console import Console
 
     from circuits.validation import require_count
-    from runtime_jobs.cli.tables import make_table
-    from runtime_jobs.layout import choose_layout
-    from runtime_jobs.targets import coupler_errors, describe_qubits, error_of
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.layout import choose_layout
+    from runtime_jobs.hardware.targets import coupler_errors, describe_qubits, error_of
 
     require_count("qubits", num_qubits)
     line = [(q, q + 1) for q in range(num_qubits - 1)]
@@ -172,8 +172,8 @@ def _show(name: str, target: Target, num_qubits: int, calibration: str) -> None:
 
 def _show_patches(name: str, target: Target, num_qubits: int, spacing: int) -> None:
     from circuits.validation import require_count
-    from runtime_jobs.patches import list_patches
-    from runtime_jobs.targets import describe_qubits
+    from runtime_jobs.hardware.patches import list_patches
+    from runtime_jobs.hardware.targets import describe_qubits
 
     require_count("qubits", num_qubits)
     line = [(q, q + 1) for q in range(num_qubits - 1)]

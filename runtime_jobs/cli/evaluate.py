@@ -17,7 +17,7 @@ from runtime_jobs.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.deviations import Deviations
+    from qrnn_qiskit.training.deviations import Deviations
 
 __all__ = ["EXAMPLES", "evaluate"]
 
@@ -57,7 +57,7 @@ def evaluate(
     from rich.console import Console
 
     from qrnn_qiskit.training.evaluation import evaluate as measure
-    from runtime_jobs.cli.tables import tabulate_evaluation
+    from runtime_jobs.cli.console import tabulate_evaluation
 
     evaluation = measure(run, sequences=sequences, executor=executor, progress=True)
     tell_layout(executor)

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import typer
 
-from runtime_jobs.ibm.secrets import hide_secrets
+from runtime_jobs.ibm.redaction import hide_secrets
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 
 __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
@@ -77,7 +77,7 @@ def _may_say(text: str) -> bool:
     """Whether this process is the one to say it, of those that ``torchrun`` has started."""
     if "TORCHELASTIC_USE_AGENT_STORE" not in os.environ:  # the import takes seconds
         return True
-    from qrnn_qiskit.training.messages import may_say
+    from qrnn_qiskit.training.say_once import may_say
 
     return may_say(text)
 

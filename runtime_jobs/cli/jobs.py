@@ -42,7 +42,7 @@ def jobs(
     No service is asked, except with --watch, which shows what it says of open jobs beside that.
     Nothing is changed: 'qrnn collect' fetches results.
     """
-    from runtime_jobs.ledger.places import find_ledgers
+    from runtime_jobs.ledger.find_runs import find_ledgers
 
     if folder is not None and not (folder / "ledger.sqlite").exists():
         raise ValueError(f"{folder} has no ledger: nothing was submitted for it")
@@ -110,7 +110,7 @@ def _ask(service: Service, job: JobRecord) -> str:
 
 def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
     """The jobs of a run with what the service says of some, and what they have cost."""
-    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.cli.console import make_table
     from runtime_jobs.ledger import Ledger
 
     with Ledger(place) as ledger:

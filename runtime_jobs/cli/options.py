@@ -170,7 +170,7 @@ def open_local_device(
 def find_target(name: str, service: Service | None) -> tuple[Target, str]:
     """The target of a device and where its calibration is from: of today, or of a snapshot."""
     if service is None:
-        from runtime_jobs.local_devices import open_target
+        from runtime_jobs.hardware.snapshots import open_target
 
         return open_target(name), "calibration snapshot of this machine"
     target, date = service.find_target(f"ibm_{name}")

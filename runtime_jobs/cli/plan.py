@@ -22,7 +22,7 @@ from runtime_jobs.cli.plan_tables import print_others, print_plan
 from runtime_jobs.cli.requests import read_request
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.gradients import GradientMethod
+    from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
@@ -111,7 +111,7 @@ def _list_modes(
     """Replay beside dynamic circuits: the other mode, and the method of the gradient for it."""
     if work.qrnn.measurement is None:
         return [("measured", method)]
-    from qrnn_qiskit.gradients import GradientMethod
+    from qrnn_qiskit.executors.gradient_methods import GradientMethod
 
     if method is not None and method.name == "coordinates":  # of dynamic circuits alone
         method = GradientMethod("spsa", draws=method.draws)
@@ -120,7 +120,7 @@ def _list_modes(
 
 def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
     """Other methods of the gradient for the same steps."""
-    from qrnn_qiskit.gradients import GradientMethod
+    from qrnn_qiskit.executors.gradient_methods import GradientMethod
 
     others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
     if work.qrnn.measurement is not None:

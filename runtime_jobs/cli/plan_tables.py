@@ -16,9 +16,9 @@ def print_plan(plan: Plan, calibration: str) -> None:
     """Print the jobs of a plan, its sums and its assumptions."""
     from rich.console import Console
 
-    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
     from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
-    from runtime_jobs.plan.limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
 
     table = make_table("job", "does", "after", "PUBs", "circuits", "executions", "QPU s", "at most")
     for job in _shorten(plan):
@@ -94,7 +94,7 @@ def print_others(plans: dict[str, Plan]) -> None:
     """What the same sequences take otherwise, a row each."""
     from rich.console import Console
 
-    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.cli.console import make_table
 
     table = make_table(
         "instead", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"

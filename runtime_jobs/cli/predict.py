@@ -38,7 +38,7 @@ def predict(
     run = open_trained_run(folder)
     from rich.console import Console
 
-    from qrnn_qiskit.loading import load
+    from qrnn_qiskit.training.loading import load
 
     trained = load(run.path)
     trained.qrnn.executor = executor

@@ -8,8 +8,8 @@ from runtime_jobs.cli.options import find_target
 from runtime_jobs.devices import DeviceError, parse_device_name
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.gradients import GradientMethod
-    from qrnn_qiskit.loading import TrainedModel
+    from qrnn_qiskit.executors.gradient_methods import GradientMethod
+    from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.work import Work
@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
         Without a ``service``, the calibration is the snapshot of this machine.
         """
-        from qrnn_qiskit.loading import load
+        from qrnn_qiskit.training.loading import load
         from runtime_jobs.plan.work import find_work
 
         target, calibration = find_target(self.qpu, service)
@@ -70,7 +70,7 @@ def read_request(
         DeviceError: no QPU, or none named, or shots are missing.
         ValueError: training without a gradient, or the other way round.
     """
-    from qrnn_qiskit.gradients import parse_gradient
+    from qrnn_qiskit.executors.gradient_methods import parse_gradient
     from runtime_jobs.device_names import merge_options
 
     device = merge_options(parse_device_name(on), shots, None)

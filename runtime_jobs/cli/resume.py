@@ -28,14 +28,14 @@ def resume(
     these, and jobs that failed or were cancelled are sent anew within the cap. A run that is
     finished shows its results.
     """
-    from runtime_jobs.ledger.places import has_open_submission
+    from runtime_jobs.ledger.find_runs import has_open_submission
 
     if has_open_submission(folder):
         run_submission(str(folder), wait=wait, retry=True, as_json=False)
         return
     from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.trainer import resume as go_on
-    from runtime_jobs.cli.training import finish_run, open_progress, tell_finished
+    from runtime_jobs.cli.finish_run import finish_run, open_progress, tell_finished
 
     run = open_run(folder)
     device = run.provenance.get("device", "simulator")

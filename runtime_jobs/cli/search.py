@@ -61,7 +61,7 @@ def search(
     if trials < 1:
         raise typer.BadParameter(f"--trials is {trials}; at least 1 is required")
     overrides = dict(split_setting(setting) for setting in settings or [])
-    from runtime_jobs.local_devices import open_target
+    from runtime_jobs.hardware.snapshots import open_target
 
     target = open_target(on)
     try:
@@ -90,7 +90,7 @@ def _note(trial: Trial, done: int, trials: int) -> None:
 
 
 def _print_front(search: Search) -> None:
-    from runtime_jobs.cli.tables import make_table, open_console
+    from runtime_jobs.cli.console import make_table, open_console
     from runtime_jobs.search.report import write_report
     from runtime_jobs.search.trials import find_front
 

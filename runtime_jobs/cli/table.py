@@ -125,7 +125,7 @@ def _print_table(folder: Path, read: Table) -> None:
     from qrnn_qiskit.tables.curves import draw_curves
     from qrnn_qiskit.tables.report import HEADER, INTERVALS, tabulate_rows, write_report
     from qrnn_qiskit.tables.statistics import summarize
-    from runtime_jobs.cli.tables import make_table, open_console
+    from runtime_jobs.cli.console import make_table, open_console
 
     pairs = read.pairs()
     curves = draw_curves(folder, pairs)

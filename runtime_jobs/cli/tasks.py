@@ -25,7 +25,7 @@ def tasks(
     from rich.console import Console
 
     from qrnn_qiskit.tasks import get_task, list_tasks
-    from runtime_jobs.cli.tables import make_table
+    from runtime_jobs.cli.console import make_table
 
     if name is None:
         table = make_table("task", "what is learned", "data")

@@ -70,13 +70,13 @@ def train(
     if start is not None and config is not None:
         raise typer.BadParameter("--from takes the configuration of that run; leave --config out")
     executor = open_local_device(on, gradient=gradient)
-    from qrnn_qiskit.gradients import require_gradient
+    from qrnn_qiskit.executors.gradient_methods import require_gradient
     from qrnn_qiskit.training.config import resolve_config
     from qrnn_qiskit.training.fine_tuning import start_from
     from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.run_folder import create_run, name_run
     from qrnn_qiskit.training.trainer import train as fit
-    from runtime_jobs.cli.training import finish_run, open_progress
+    from runtime_jobs.cli.finish_run import finish_run, open_progress
 
     require_gradient(executor)
     before = None if start is None else start_from(open_trained_run(start), task, overrides)

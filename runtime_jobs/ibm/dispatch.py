@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from runtime_jobs.ibm.encoding import Bits, pack, unpack
+from runtime_jobs.ibm.job_contents import Shipment
+from runtime_jobs.ibm.queue_watch import Watch, look_at
 from runtime_jobs.ibm.service import (
     BusyError,
     RejectedError,
@@ -15,10 +17,8 @@ from runtime_jobs.ibm.service import (
     UnknownJobError,
     UnsureError,
 )
-from runtime_jobs.ibm.shipments import Shipment
-from runtime_jobs.ibm.states import Progress
-from runtime_jobs.ibm.waiting import Watch, look_at
-from runtime_jobs.ibm.workloads import Workloads
+from runtime_jobs.ibm.service_states import Progress
+from runtime_jobs.ibm.sessions import Workloads
 from runtime_jobs.ledger import (
     JobFailedError,
     JobRecord,

@@ -25,16 +25,21 @@ from qrnn_qiskit.executors import (
     check_unmeasured,
     check_values,
 )
-from qrnn_qiskit.gradients import parse_gradient
-from runtime_jobs.aer.bases import Basis, group_terms
-from runtime_jobs.closing import Closing
-from runtime_jobs.compilation import measure_in_bases
-from runtime_jobs.ibm.counting import bind_bases, count_states, estimate_values, read_outcomes
+from qrnn_qiskit.executors.gradient_methods import parse_gradient
+from runtime_jobs.estimation.bases import Basis, group_terms
+from runtime_jobs.estimation.counting import (
+    bind_bases,
+    count_states,
+    estimate_values,
+    read_outcomes,
+)
+from runtime_jobs.hardware.chip import measure_in_bases
+from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.ibm.dispatch import Dispatcher
-from runtime_jobs.ibm.freezing import Freezer
-from runtime_jobs.ibm.sheets import Sheet, SheetRunner
+from runtime_jobs.ibm.frozen_circuits import Freezer
+from runtime_jobs.ibm.job_runner import Sheet, SheetRunner
 from runtime_jobs.ledger import Ledger
-from runtime_jobs.plan.limits import JobLimits
+from runtime_jobs.ledger.closing import Closing
 
 __all__ = ["IbmExecutor"]
 
@@ -55,10 +60,10 @@ class IbmExecutor(Closing, DynamicExecutor):
         gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
         limits: of the service on one job.
         patches: so many rows of values run side by side, each on qubits of its own.
-        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
+        spacing: between patches, see :func:`runtime_jobs.hardware.patches.choose_patches`.
         repetition: 0, or more to run on purpose again what the ledger has results of.
         fast_measurements: whether mid-circuit measurements are those of
-            :func:`~runtime_jobs.mid_circuit.speed_up_measurements`.
+            :func:`~runtime_jobs.hardware.mid_circuit.speed_up_measurements`.
         closing: closes the ledger, where it is this executor's own.
 
     Raises:

@@ -13,16 +13,16 @@ from typing import Any
 import torch
 
 from qrnn_qiskit.executors import Counts
-from qrnn_qiskit.loading import TrainedModel, load
 from qrnn_qiskit.training.checkpoint import write_atomically
+from qrnn_qiskit.training.device_steps import Tuning, tune
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
+from qrnn_qiskit.training.loading import TrainedModel, load
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
-from qrnn_qiskit.training.tuning import Tuning, tune
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
+from runtime_jobs.ibm.queue_watch import Watch
 from runtime_jobs.ibm.service import Service, ServiceError
-from runtime_jobs.ibm.waiting import Watch
 from runtime_jobs.ledger import JobsPendingError, Ledger, WorkloadMode, hold_lock
 
 __all__ = [

@@ -14,7 +14,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-from runtime_jobs.closing import Closing
+from runtime_jobs.ledger.closing import Closing
 from runtime_jobs.ledger.database import Database
 from runtime_jobs.ledger.errors import BudgetError
 from runtime_jobs.ledger.records import (

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runtime_jobs.packing import Packing
-from runtime_jobs.plan.limits import (
+from runtime_jobs.hardware.job_limits import (
     JobLimits,
     estimate_seconds,
     reserve_seconds,
     split_loads,
     weigh_job,
 )
+from runtime_jobs.hardware.packing import Packing
 from runtime_jobs.plan.rounds import Round
 
 __all__ = ["OPEN_PLAN_SECONDS", "Plan", "PlannedJob", "make_plan"]

@@ -12,15 +12,15 @@ from circuits import unroll
 from circuits.coupling import Measurement
 from circuits.profile import CircuitProfile
 from circuits.shifts import shift_parameters
-from qrnn_qiskit.dynamic.function import DynamicCircuits, DynamicFunction
-from qrnn_qiskit.gradients import GradientMethod
+from qrnn_qiskit.executors.gradient_methods import GradientMethod
 from qrnn_qiskit.model import QRNN
-from qrnn_qiskit.replay_gradients import group_copies
-from runtime_jobs.aer.bases import group_terms
-from runtime_jobs.compilation import measure_in_bases
-from runtime_jobs.dealing import deal_rows
-from runtime_jobs.packing import Packing
-from runtime_jobs.plan.limits import Load
+from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits, DynamicFunction
+from qrnn_qiskit.on_device.gradients import group_copies
+from runtime_jobs.estimation.bases import group_terms
+from runtime_jobs.hardware.chip import measure_in_bases
+from runtime_jobs.hardware.job_limits import Load
+from runtime_jobs.hardware.packing import Packing
+from runtime_jobs.hardware.row_packing import deal_rows
 
 __all__ = ["Round", "list_rounds", "longest_circuit"]
 
@@ -42,8 +42,8 @@ def list_rounds(
     """The rounds of one pass through sequences, as the model runs them.
 
     Measured mode is one round forward and one backward; other modes are replayed, see
-    :mod:`qrnn_qiskit.replay`. Random coordinates are counted as if every draw took the longest
-    rule.
+    :mod:`qrnn_qiskit.on_device.replay`. Random coordinates are counted as if every draw took the
+    longest rule.
 
     Args:
         qrnn: the model.

@@ -11,15 +11,15 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from circuits.validation import require_count
-from qrnn_qiskit.gradients import GradientMethod
-from qrnn_qiskit.loading import TrainedModel
+from qrnn_qiskit.executors.gradient_methods import GradientMethod
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.experiment import load_splits
-from runtime_jobs.packing import Packing, choose_packing
+from qrnn_qiskit.training.loading import TrainedModel
+from runtime_jobs.hardware.job_limits import JobLimits
+from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.plan.costs import Plan, make_plan
-from runtime_jobs.plan.limits import JobLimits
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
 __all__ = ["Work", "find_work"]
@@ -157,7 +157,7 @@ def find_work(
         sequences: how many; all test sequences, or ``train.batch_size``, unless given.
         training: whether they are a batch of training.
         patches: so many sequences run side by side.
-        spacing: between patches, see :func:`runtime_jobs.patches.choose_patches`.
+        spacing: between patches, see :func:`runtime_jobs.hardware.patches.choose_patches`.
 
     Raises:
         ValueError: there are not so many sequences, the task has none that stand for themselves,

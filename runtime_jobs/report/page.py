@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from qrnn_qiskit.run_pictures import draw_pictures, save_pictures
+from qrnn_qiskit.pictures.run import draw_pictures, save_pictures
 from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.report.content import collect_sections, picture_evaluations, summarize
 

@@ -20,8 +20,8 @@ from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, open_or_create
 from qrnn_qiskit.training.schema import Config
 from qrnn_qiskit.training.trainer import TrainingDiverged, resume
-from runtime_jobs.compilation import measure_in_bases
-from runtime_jobs.packing import choose_packing
+from runtime_jobs.hardware.chip import measure_in_bases
+from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.plan.rounds import longest_circuit
 
 __all__ = ["SPACE", "Search", "Trial", "find_front"]

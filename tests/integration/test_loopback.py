@@ -63,7 +63,9 @@ def test_who_waits_at_a_terminal_sees_jobs_queue_and_seconds(
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr("qrnn_qiskit.training.progress.is_watched", lambda: True)
     seen = []
-    monkeypatch.setattr("runtime_jobs.cli.waiting.WaitingBar.show", lambda _, at: seen.append(at))
+    monkeypatch.setattr(
+        "runtime_jobs.cli.waiting_bar.WaitingBar.show", lambda _, at: seen.append(at)
+    )
     service.set_scenario(
         {
             "seed": 7,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from circuits import ANSATZ_FAMILIES, ENTANGLERS
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.deviations import measure_deviations, read_exactly
+from qrnn_qiskit.training.deviations import measure_deviations, read_exactly
 from runtime_jobs.cli import run
 from runtime_jobs.devices import open_device
 

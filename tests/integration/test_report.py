@@ -15,7 +15,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from qrnn_qiskit.run_pictures import draw_run
+from qrnn_qiskit.pictures.run import draw_run
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import JobRequest, Ledger

@@ -55,7 +55,7 @@ CASES = {
 
 def compare(case: Case) -> float:
     """The largest difference between the interpreted kernels and the CPU's."""
-    from qrnn_qiskit.gpu.engine import KernelSimulator  # defines the kernels
+    from qrnn_qiskit.engines.gpu.simulator import KernelSimulator  # defines the kernels
 
     model = make_model(case.dtype, **({"num_layers": 1} | case.arguments))
     torch.manual_seed(1)  # of dropout
@@ -63,7 +63,7 @@ def compare(case: Case) -> float:
     torch.manual_seed(1)
     launch = KernelSimulator.reverse
     with (
-        patch("qrnn_qiskit.unitary.has_kernels", return_value=True),
+        patch("qrnn_qiskit.modes.expectation.has_kernels", return_value=True),
         patch.object(KernelSimulator, "reverse", autospec=True, side_effect=launch) as launched,
     ):
         found = differentiate(model, lengths=case.lengths)

@@ -19,7 +19,7 @@ from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.models import RecurrentModel
 from qrnn_qiskit.tasks import DataSettings, Sequences, Splits, TaskModel, registry
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.files import DataFile
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.training.config import Config, resolve_config
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from qrnn_qiskit import SimulatorExecutor
 from qrnn_qiskit.connector import CircuitNetwork
-from qrnn_qiskit.gradients import GradientError
+from qrnn_qiskit.executors.gradient_methods import GradientError
 
 OBSERVABLES = [SparsePauliOp("IZ"), SparsePauliOp("XX"), SparsePauliOp("ZY")]
 X, W, A = Parameter("x"), Parameter("w"), Parameter("a")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from qrnn_qiskit.examples import EXAMPLES, copy_example, find_example
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.training.evaluation import select_test
+from qrnn_qiskit.training.loading import load
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 

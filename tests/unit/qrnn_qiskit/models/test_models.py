@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from qrnn_qiskit.models import RecurrentModel
-from qrnn_qiskit.models.build import KINDS, build_recurrent
+from qrnn_qiskit.training.build import KINDS, build_recurrent
 from qrnn_qiskit.training.schema import ModelConfig
 
 WIDTH = 3

@@ -15,11 +15,11 @@ from torch import Tensor
 from circuits import build_readout
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.models import LSTM, QLSTM, OrthogonalQRNN, ScoRNN, StaggeredQRNN, UnitaryMesh
-from qrnn_qiskit.models.build import build_recurrent
-from qrnn_qiskit.models.paulis import PauliReadout, apply_gates, join_gates, rotate
+from qrnn_qiskit.models.dense_qubits import PauliReadout, apply_gates, join_gates, rotate
 from qrnn_qiskit.models.qlstm import build_gate_circuit
-from qrnn_qiskit.models.sizing import count_gates
+from qrnn_qiskit.training.build import build_recurrent
 from qrnn_qiskit.training.schema import ModelConfig
+from qrnn_qiskit.training.sizing import count_gates
 
 
 def draw(*shape: int) -> Tensor:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from qrnn_qiskit.loading import load
-from qrnn_qiskit.run_pictures import draw_run
+from qrnn_qiskit.pictures.run import draw_run
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.loop import Trainer
 from qrnn_qiskit.training.run_folder import create_run
 from qrnn_qiskit.training.trainer import resume, train

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qrnn_qiskit.tasks.files import DataError, read_array
+from qrnn_qiskit.tasks.data.files import DataError, read_array
 
 
 @pytest.mark.parametrize("shape", ["(10000000000000, 64)", "(1000000000000000000000000, 2)"])

@@ -10,7 +10,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from qrnn_qiskit.tasks import DataError, packages, sentiment
+from qrnn_qiskit.tasks import DataError, sentiment
+from qrnn_qiskit.tasks.data import packages
 from qrnn_qiskit.tasks.sentiment import Reviews, Sentiment, SentimentSettings
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.progress import TrainingProgress

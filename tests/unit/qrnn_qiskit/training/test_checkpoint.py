@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint, write_atomically
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.trainer import resume, train
 

@@ -13,17 +13,17 @@ import pytest
 import torch
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.deviations import measure_deviations
 from qrnn_qiskit.executors import SimulatorExecutor
-from qrnn_qiskit.gradients import GradientError
+from qrnn_qiskit.executors.gradient_methods import GradientError
 from qrnn_qiskit.heads import LastStateHead
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.tasks import TaskModel
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.config import Config, ConfigError, resolve_config
+from qrnn_qiskit.training.deviations import measure_deviations
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.fine_tuning import start_from
 from qrnn_qiskit.training.inference import record_readouts
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.training.checkpoint import CheckpointError
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate, find_evaluation, select_test
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.trainer import find_result, resume, train

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.metrics import estimate_mean
 from qrnn_qiskit.training.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.randomness import seed_everything
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError

@@ -9,7 +9,7 @@ from qiskit_aer.noise import NoiseModel, depolarizing_error
 from circuits.rules import HardwareRuleWarning
 from qrnn_qiskit.executors import DynamicExecutor, DynamicPub
 from runtime_jobs import DeviceError, open_device
-from runtime_jobs.aer import AerExecutor, ExecutionError, dynamic, engine
+from runtime_jobs.aer import AerExecutor, ExecutionError, dynamic_runner, simulate
 
 
 def check_scatter(found, expected) -> None:
@@ -52,13 +52,13 @@ def test_the_seed_decides_the_shots_and_equal_bindings_differ(make_case) -> None
 
 def test_inference_is_one_job_one_pub_and_one_transpilation(make_case, monkeypatch) -> None:
     calls = []
-    run = dynamic.Sampler.run
+    run = dynamic_runner.Sampler.run
 
     def count(self, pubs, **options):
         calls.append(pubs)
         return run(self, pubs, **options)
 
-    monkeypatch.setattr(dynamic.Sampler, "run", count)
+    monkeypatch.setattr(dynamic_runner.Sampler, "run", count)
     case = make_case(batch=200)
     executor = open_device("aer?shots=5")
     (found,) = executor.run_dynamic([case.pub()])
@@ -164,12 +164,12 @@ def test_a_density_matrix_that_does_not_fit_is_refused(make_case) -> None:
 
 @pytest.mark.parametrize("shots", [None, 10])
 def test_a_crash_inside_aer_tells_its_cause_and_the_circuit(make_case, monkeypatch, shots) -> None:
-    class Broken(engine.AerSimulator):
+    class Broken(simulate.AerSimulator):
         def __init__(self, *arguments, **options) -> None:
             super().__init__(*arguments, **options)
             self.set_options(max_memory_mb=1)
 
-    monkeypatch.setattr(dynamic, "AerSimulator", Broken)
+    monkeypatch.setattr(dynamic_runner, "AerSimulator", Broken)
     case = make_case(num_qubits=7 if shots is None else 18, num_steps=1, batch=1, num_layers=1)
     pub = DynamicPub(case.circuit, case.circuit.bind_values(case.tables), [])
     with pytest.raises(ExecutionError, match=r"'linear, 1 measured steps' \(.*: .*memory"):

@@ -11,7 +11,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from circuits import build_ansatz, build_readout, unroll
 from qrnn_qiskit.executors import Executor, Pub, SimulatorExecutor
-from runtime_jobs.aer import AerExecutor, ExecutionError, engine
+from runtime_jobs.aer import AerExecutor, ExecutionError, simulate
 
 
 def random_values(circuit: QuantumCircuit, batch: int, seed: int = 0) -> np.ndarray:
@@ -184,11 +184,11 @@ def test_bad_options_are_refused(options: dict, complaint: str) -> None:
 def test_a_crash_inside_aer_tells_its_cause_and_the_circuit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Broken(engine.AerSimulator):
+    class Broken(simulate.AerSimulator):
         def __init__(self, **options: object) -> None:
             super().__init__(**options, max_memory_mb=1)  # what Aer refuses by itself
 
-    monkeypatch.setattr(engine, "AerSimulator", Broken)
+    monkeypatch.setattr(simulate, "AerSimulator", Broken)
     circuit = QuantumCircuit(20, name="too large")
     with pytest.raises(ExecutionError, match=r"'too large' \(20 qubits.*: .*memory") as caught:
         AerExecutor().estimate(circuit, np.empty((1, 0)), [SparsePauliOp("Z" * 20)])

@@ -10,10 +10,10 @@ from qiskit_aer import AerSimulator
 
 from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
 from runtime_jobs import open_device
-from runtime_jobs.aer import dynamic
+from runtime_jobs.aer import dynamic_runner
 from runtime_jobs.aer.idling import idle_channels, insert_idling
-from runtime_jobs.local_devices import open_target
-from runtime_jobs.targets import cut_target, duration_of
+from runtime_jobs.hardware.snapshots import open_target
+from runtime_jobs.hardware.targets import cut_target, duration_of
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_waits_are_part_of_the_noise(make_case, find_reference, monkeypatch) -> 
         return float((found.values * exact).sum() / (exact**2).sum())
 
     waiting = overlap()
-    monkeypatch.setattr(dynamic, "idle_channels", lambda target: lambda *wait: None)
+    monkeypatch.setattr(dynamic_runner, "idle_channels", lambda target: lambda *wait: None)
     assert overlap() > waiting + 0.05
 
 

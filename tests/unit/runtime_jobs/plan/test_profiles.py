@@ -4,8 +4,8 @@ import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
 from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
-from runtime_jobs.local_devices import open_target
-from runtime_jobs.targets import cut_target
+from runtime_jobs.hardware.snapshots import open_target
+from runtime_jobs.hardware.targets import cut_target
 
 QUBITS = (0, 1)
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.gradients import parse_gradient
+from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs import open_device
-from runtime_jobs.local_devices import open_target
-from runtime_jobs.packing import choose_packing
+from runtime_jobs.hardware.job_limits import JobLimits
+from runtime_jobs.hardware.packing import choose_packing
+from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.plan.costs import make_plan
-from runtime_jobs.plan.limits import JobLimits
 from runtime_jobs.plan.rounds import list_rounds, longest_circuit
 
 SHOTS = 16

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from qrnn_qiskit.loading import load
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.run_folder import create_run
 from qrnn_qiskit.training.trainer import train
 from runtime_jobs import open_device
-from runtime_jobs.local_devices import open_target
+from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.plan.work import find_work
 
 

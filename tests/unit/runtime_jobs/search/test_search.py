@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qrnn_qiskit.training.loop import Trainer
-from runtime_jobs.local_devices import open_target
+from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.search.report import draw_front, write_report
 from runtime_jobs.search.trials import Search, Trial, find_front
 

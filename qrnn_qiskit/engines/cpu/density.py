@@ -1,0 +1,229 @@
+"""Measured mode, exact: from angle tables to outcome probabilities and density matrices.
+
+The density matrix of n qubits is the state of 2n qubits that the circuit U on the upper half and
+its complex conjugate on the lower half move on, so that the kernels of pure states run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from torch import Tensor
+
+from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, real_dtype, unpack_states
+from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
+from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
+from qrnn_qiskit.engines.cpu.outcomes import reverse_outcomes, run_outcomes
+from qrnn_qiskit.engines.cpu.threads import count_threads
+from qrnn_qiskit.engines.lowering import (
+    ControlledRotation,
+    Phase,
+    Primitive,
+    Rotation,
+    Sign,
+    lower_circuit,
+    name_parameters,
+)
+from qrnn_qiskit.engines.program import compile_primitives
+
+Array = NDArray[Any]
+Operator = NDArray[np.complex128]
+
+
+class DensityRun(NamedTuple):
+    """What a run returns.
+
+    Attributes:
+        probabilities: (B, T, 2^m) of each stored value at each step; past a sequence's end they
+            mean nothing.
+        density: (B, 2^m, 2^n, 2^n) complex, unnormalized, by the last stored value, at each
+            sequence's end.
+    """
+
+    probabilities: Tensor
+    density: Tensor
+
+
+class DensitySimulator:
+    """One measured step compiled: circuit, measurement, readout errors, noise.
+
+    Args:
+        circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
+            order of ``circuit.parameters`` in the angle sets.
+        qubits: Memory qubit that each of the m ancillas reads, ancilla 0 first.
+        kraus: m arrays (2, 2, 2), the operators M_0 and M_1 of each ancilla on its memory qubit.
+        assignment: (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
+        noise: Kraus operators (2, 2) of a channel that acts on every qubit after each measurement.
+        dtype: torch.float32 or torch.float64.
+
+    Raises:
+        UnsupportedCircuitError: A gate or angle that the simulator does not run, by name.
+    """
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        *,
+        qubits: Sequence[int],
+        kraus: Sequence[Array],
+        assignment: Array,
+        noise: Sequence[Operator] = (),
+        dtype: torch.dtype,
+    ) -> None:
+        self.dtype = dtype
+        self.real = real_dtype(dtype)
+        self.num_qubits: int = circuit.num_qubits
+        self.num_outcomes = 1 << len(qubits)
+        doubled = _double(lower_circuit(circuit), self.num_qubits)
+        self.program = compile_primitives(
+            doubled, 2 * self.num_qubits, name_parameters(circuit), self.real
+        )
+        noisy = write_map(noise) if len(noise) else np.eye(4, dtype=np.complex128)
+        maps = []
+        for ancilla, (pair, errors) in enumerate(zip(kraus, assignment, strict=True)):
+            by_outcome = np.stack([write_map([operator]) for operator in pair])
+            if qubits[ancilla] not in qubits[ancilla + 1 :]:  # after the qubit's last measurement
+                by_outcome = noisy @ by_outcome
+            maps.append((qubits[ancilla], np.tensordot(errors, by_outcome, axes=1)))
+        rest = [q for q in range(self.num_qubits) if len(noise) and q not in qubits]
+        self.channels, self.adjoint = make_channels([(q, noisy) for q in rest], maps, self.real)
+
+    def count_bytes(self, batch_size: int, num_kept: int) -> int:
+        """Memory that a run takes that keeps the states of ``num_kept`` steps for backward."""
+        matrices = num_kept + 6 * self.num_outcomes
+        block = 2 * VECTOR_BYTES << (2 * self.num_qubits)
+        return matrices * count_blocks(batch_size, self.real) * block
+
+    def pack(self, density: Tensor | None, batch_size: int) -> Array:
+        """Lay out (B, 2^m, 2^n, 2^n), or |0...0> with the register 0, in blocks."""
+        size = 2 * self.num_qubits
+        first = None if density is None else density[:, 0].flatten(1)
+        packed = pack_states(first, batch_size, size, self.real)
+        rho: Array = allocate_aligned((len(packed), self.num_outcomes, packed.shape[1]), self.real)
+        rho[:, 0] = packed
+        if density is not None:
+            for c in range(1, self.num_outcomes):
+                rho[:, c] = pack_states(density[:, c].flatten(1), batch_size, size, self.real)
+        return rho
+
+    def unpack(self, rho: Array, batch_size: int) -> Tensor:
+        """Back from blocks to (B, 2^m, 2^n, 2^n) complex."""
+        size, side = 2 * self.num_qubits, 1 << self.num_qubits
+        parts = [unpack_states(rho[:, c], batch_size, size) for c in range(self.num_outcomes)]
+        return torch.stack(parts, 1).reshape(batch_size, self.num_outcomes, side, side)
+
+
+def run_measured(
+    simulator: DensitySimulator, tables: Tensor, density: Tensor | None, ends: Sequence[int]
+) -> DensityRun:
+    """Run measured sequences, differentiable by the tables and by the first matrices.
+
+    Args:
+        simulator: The compiled step.
+        tables: (B, T, 2^m, P) angles in radians of each step by the value stored before it; from
+            |0...0> only the value 0 counts in the first step.
+        density: (B, 2^m, 2^n, 2^n) complex first matrices, or None for |0...0>.
+        ends: The last valid step of each sequence, counted from 1.
+    """
+    return DensityRun(*_Measured.apply(simulator, np.asarray(ends, np.int64), tables, density))
+
+
+class _Measured(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        simulator: DensitySimulator,
+        ends: NDArray[np.int64],
+        tables: Tensor,
+        density: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        batch, steps = tables.shape[:2]
+        theta = tables.detach().permute(2, 0, 1, 3).contiguous()
+        start = simulator.pack(density, batch)
+        rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
+        kept = steps if any(ctx.needs_input_grad) else 1
+        totals = allocate_aligned((kept, len(start), start.shape[2]), simulator.real)
+        lanes = lanes_per_vector(simulator.real)
+        scales = allocate_aligned((kept, len(start), lanes), simulator.real)
+        outcomes = np.empty((steps, batch, simulator.num_outcomes), simulator.real)
+        branches = 1 if density is None else simulator.num_outcomes
+        run_outcomes(
+            count_threads(len(rho), steps * rho.shape[2] // lanes),
+            simulator.program,
+            simulator.channels,
+            rho,
+            theta.numpy(),
+            branches,
+            ends,
+            last,
+            totals,
+            scales,
+            outcomes,
+        )
+        ctx.simulator, ctx.ends, ctx.branches = simulator, ends, branches
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(theta, *map(torch.from_numpy, (start, totals, scales)))
+        by_sequence = torch.from_numpy(np.ascontiguousarray(outcomes.swapaxes(0, 1)))
+        return by_sequence, simulator.unpack(last, batch)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, by_outcomes: Tensor | None, by_density: Tensor | None
+    ) -> tuple[None, None, Tensor, Tensor | None]:
+        simulator = ctx.simulator
+        theta, start, totals, scales = ctx.saved_tensors
+        batch, steps = theta.shape[1:3]
+        weights = np.zeros((steps, batch, simulator.num_outcomes), simulator.real)
+        if by_outcomes is not None:
+            weights[:] = by_outcomes.transpose(0, 1).numpy()
+        lam = allocate_aligned(tuple(start.shape), simulator.real)
+        last = lam[:, :, :0] if by_density is None else simulator.pack(by_density, batch)
+        gradient = np.zeros(tuple(theta.shape), simulator.real)
+        reverse_outcomes(
+            count_threads(len(start), steps * start.shape[2] // scales.shape[2]),
+            simulator.program,
+            simulator.channels,
+            simulator.adjoint,
+            start.numpy(),
+            theta.numpy(),
+            ctx.branches,
+            ctx.ends if by_density is not None else ctx.ends[:0],
+            lam,
+            last,
+            totals.numpy(),
+            scales.numpy(),
+            weights,
+            gradient,
+        )
+        by_start = simulator.unpack(lam, batch) if ctx.needs_input_grad[3] else None
+        return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start
+
+
+def _copy_aligned(array: Array) -> Array:
+    copy: Array = allocate_aligned(array.shape, array.dtype)
+    copy[:] = array
+    return copy
+
+
+def _double(primitives: Iterable[Primitive], num_qubits: int) -> Iterator[Primitive]:
+    """The circuit on the upper half of 2n qubits and its complex conjugate on the lower half."""
+    for primitive in primitives:
+        if isinstance(primitive, Rotation):
+            yield Rotation(primitive.qubit + num_qubits, primitive.angle)
+        elif isinstance(primitive, ControlledRotation):
+            control, target = primitive.control + num_qubits, primitive.target + num_qubits
+            yield ControlledRotation(control, target, primitive.angle)
+        elif isinstance(primitive, Sign):
+            yield Sign(primitive.mask << num_qubits)
+        elif primitive.mask:  # a global phase cancels
+            yield Phase(primitive.mask << num_qubits, primitive.angle)
+            yield Phase(primitive.mask, primitive.angle * -1.0)
+        if not isinstance(primitive, Phase):
+            yield primitive  # real: its own conjugate

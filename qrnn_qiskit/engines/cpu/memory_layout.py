@@ -1,0 +1,122 @@
+"""What all calls of the recurrence with inputs of one shape have in common, found once."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qrnn_qiskit.engines.cpu.call_records import GIVEN_VECTOR, ZERO, Sizes
+from qrnn_qiskit.engines.cpu.layers import GELU, GLU, LINEAR, RELU
+from qrnn_qiskit.engines.cpu.simulator import Simulator
+
+# Of activations, as the kernels have them.
+KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
+
+
+class Plan:
+    """Shapes of arrays, and where in one piece of memory those lie that backward needs.
+
+    To make, save and check a tensor takes as long as a short sequence needs for a step, and so does
+    to work out a shape.
+
+    Args:
+        simulator: The compiled step.
+        kind: Of the controller.
+        inputs: (B, T, E).
+        first: The shape of the controller's first weight, whatever it is.
+        keeps: Whether backward may follow.
+        drops: Whether hidden units are dropped.
+        has_vector: Whether the first states are given.
+        has_readouts: Whether the readouts of the first states are given.
+
+    Attributes:
+        sizes: The record of :class:`.handover.Sizes`.
+        of_x, of_theta, ...: Shapes; ``of_layers`` those of the weights and biases that ``inputs``
+            and ``first`` ask for, None for what the kind has not, and ``of_factors`` is None
+            where nothing is dropped.
+        numbers: Size of the piece, which begins with the states.
+        slope, turns, inputs, hidden: Bytes from there to these arrays; 0 for those not kept.
+        apart: Bytes from the states to their adjoint in the piece of backward.
+    """
+
+    @classmethod
+    def find(cls, simulator: Simulator, **question: Any) -> Plan:
+        """The plan of the last call if it is the same, otherwise a new one."""
+        threads, known = torch.get_num_threads(), simulator.plan
+        if known is None or known[:2] != (threads, question):
+            known = simulator.plan = threads, question, cls(simulator, **question)
+        plan: Plan = known[2]
+        return plan
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        *,
+        kind: int,
+        inputs: tuple[int, int, int],
+        first: tuple[int, ...],
+        keeps: bool,
+        drops: bool,
+        has_vector: bool,
+        has_readouts: bool,
+    ) -> None:
+        batch, steps, width = self.of_x = inputs
+        angles, readouts = simulator.num_parameters, simulator.num_readouts
+        out, seen = first if len(first) == 2 else (0, width)
+        heard = readouts if seen != width else 0
+        self.hears = heard > 0
+        units = 0
+        layer = angles
+        if kind != LINEAR:
+            units = out // 2 if kind == GLU else out
+            layer = 2 * units if kind == GLU else units
+        of_first, of_output = (layer, width + heard), (angles, units)
+        self.of_layers: list[tuple[int, ...] | None] = [of_first, (layer,), None, None]
+        if kind != LINEAR:
+            self.of_layers[2:] = of_output, (angles,)
+        self.of_factors = (steps, batch, units) if drops and units else None
+        self.of_theta, self.of_values = (batch, steps, angles), (batch, steps, readouts)
+        self.of_readouts, self.of_vector = (batch, readouts), (batch, 1 << simulator.num_qubits)
+        self._lengths = [math.prod(shape) for shape in self.of_layers if shape is not None]
+        self.of_sums = simulator.count_blocks(batch), sum(self._lengths)
+        self.sizes = Sizes(
+            threads=simulator.count_threads(batch, steps),
+            kind=kind,
+            batch=batch,
+            steps=steps,
+            angles=angles,
+            readouts=readouts,
+            width=width,
+            heard=heard,
+            layer=layer,
+            units=units,
+            origin=GIVEN_VECTOR if has_vector else ZERO,
+            rows=batch if has_readouts else 1,
+        ).record()
+        itemsize, rows = simulator.dtype.itemsize, steps * simulator.count_lanes(batch)
+        sizes = [
+            math.prod(simulator.shape_states(batch)),
+            math.prod(simulator.shape_turns(batch, steps)) * keeps,
+            rows * layer * (keeps and units > 0),
+            rows * (width + heard) * keeps,
+            rows * units * keeps,
+        ]
+        ends = list(accumulate(sizes))
+        self.numbers = ends[-1]
+        self.turns, self.slope, self.inputs, self.hidden = (
+            itemsize * end if size else 0 for end, size in zip(ends, sizes[1:], strict=False)
+        )
+        self.of_saved = of_first, of_output, (self.numbers,)
+        self.of_pair = simulator.shape_pair(batch)
+        self.apart = itemsize * self.of_pair[1]
+
+    def split(self, by_weights: Tensor | None) -> list[Tensor | None]:
+        """Derivatives by weights and biases, None for what the kind has not."""
+        if by_weights is None:
+            return [None] * 4
+        parts = iter(by_weights.split_with_sizes(self._lengths))
+        return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]

@@ -1,0 +1,108 @@
+"""Kernels for X and Y of three neighbour qubits at once: the usual readouts, in one pass.
+
+States, ``values`` and ``weights`` are laid out as in :mod:`~qrnn_qiskit.engines.cpu.readouts`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
+from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
+from qrnn_qiskit.engines.cpu.rotations import load_eight
+
+# A sum over all amplitudes is a sum of sums over this many: in one long chain, float32 would lose
+# a digit for every factor of ten in its length.
+TILE = 128
+
+
+@inline
+def _multiply_conjugate(sums: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Add conj(c + i d) (a + i b) to the real and imaginary part ``sums``."""
+    return sums[0] + c * a + d * b, sums[1] + c * b - d * a
+
+
+@kernel
+def read_neighbours(psi: Any, num_qubits: int, places: Any, values: Any) -> None:
+    """Write <psi|P|psi> of X and Y of three neighbour qubits to ``values``.
+
+    ``places`` is the lowest qubit and the place of each of the six, or -1 for none.
+    """
+    low = places[0]
+    far = 2 << low
+    zero = (splat(psi, 0.0), splat(psi, 0.0))
+    first, second, third = zero, zero, zero
+    groups = 1 << (num_qubits - 3)
+    for start in range(0, groups, TILE >> 2):
+        one, two, three = zero, zero, zero
+        for k in range(start, min(start + (TILE >> 2), groups)):
+            i = ((k >> low) << (low + 4)) | ((k & ((1 << low) - 1)) << 1)
+            a, b, c, d, e, f, g, h = load_eight(psi, i, far)
+            p, q, r, s, t, u, v, w = load_eight(psi, i + 1, far)
+            one = _multiply_conjugate(one, a, p, b, q)
+            one = _multiply_conjugate(one, c, r, d, s)
+            one = _multiply_conjugate(one, e, t, f, u)
+            one = _multiply_conjugate(one, g, v, h, w)
+            two = _multiply_conjugate(two, a, p, c, r)
+            two = _multiply_conjugate(two, b, q, d, s)
+            two = _multiply_conjugate(two, e, t, g, v)
+            two = _multiply_conjugate(two, f, u, h, w)
+            three = _multiply_conjugate(three, a, p, e, t)
+            three = _multiply_conjugate(three, b, q, f, u)
+            three = _multiply_conjugate(three, c, r, g, v)
+            three = _multiply_conjugate(three, d, s, h, w)
+        first = first[0] + one[0], first[1] + one[1]
+        second = second[0] + two[0], second[1] + two[1]
+        third = third[0] + three[0], third[1] + three[1]
+    _write_pair(first, places[1], places[2], values)
+    _write_pair(second, places[3], places[4], values)
+    _write_pair(third, places[5], places[6], values)
+
+
+@kernel
+def _write_pair(sums: Any, place_x: int, place_y: int, values: Any) -> None:
+    if place_x >= 0:
+        store(values, place_x, splat(values, 2.0) * sums[0])
+    if place_y >= 0:
+        store(values, place_y, splat(values, -2.0) * sums[1])
+
+
+@inline
+def _load_weights(weights: Any, place_x: int, place_y: int) -> Any:
+    """Twice the weights of X and Y of a qubit; 0 for a negative place."""
+    zero, two = splat(weights, 0.0), splat(weights, 2.0)
+    x = two * load(weights, place_x) if place_x >= 0 else zero
+    y = two * load(weights, place_y) if place_y >= 0 else zero
+    return x, y
+
+
+@inline
+def _pull_three(lam: Any, i: int, one: Any, two: Any, three: Any) -> None:
+    """Add to an amplitude of ``lam`` what three others of psi give, each (x, y, re, im)."""
+    re, im = load(lam, i), load(lam, i + 1)
+    for x, y, c, d in (one, two, three):
+        re, im = re + x * c + y * d, im + x * d - y * c
+    store(lam, i, re)
+    store(lam, i + 1, im)
+
+
+@kernel
+def pull_neighbours(psi: Any, lam: Any, num_qubits: int, places: Any, weights: Any) -> None:
+    """Add 2 sum_j weights_j P_j psi over X and Y of three neighbour qubits to ``lam``."""
+    low = places[0]
+    far = 2 << low
+    x0, y0 = _load_weights(weights, places[1], places[2])
+    x1, y1 = _load_weights(weights, places[3], places[4])
+    x2, y2 = _load_weights(weights, places[5], places[6])
+    for n in range(1 << (num_qubits - 3)):
+        i = ((n >> low) << (low + 4)) | ((n & ((1 << low) - 1)) << 1)
+        a, b, c, d, e, f, g, h = load_eight(psi, i, far)
+        p, q, r, s, t, u, v, w = load_eight(psi, i + 1, far)
+        _pull_three(lam, i, (x0, y0, b, q), (x1, y1, c, r), (x2, y2, e, t))
+        _pull_three(lam, i + far, (x0, -y0, a, p), (x1, y1, d, s), (x2, y2, f, u))
+        _pull_three(lam, i + 2 * far, (x0, y0, d, s), (x1, -y1, a, p), (x2, y2, g, v))
+        _pull_three(lam, i + 3 * far, (x0, -y0, c, r), (x1, -y1, b, q), (x2, y2, h, w))
+        _pull_three(lam, i + 4 * far, (x0, y0, f, u), (x1, y1, g, v), (x2, -y2, a, p))
+        _pull_three(lam, i + 5 * far, (x0, -y0, e, t), (x1, y1, h, w), (x2, -y2, b, q))
+        _pull_three(lam, i + 6 * far, (x0, y0, h, w), (x1, -y1, e, t), (x2, -y2, c, r))
+        _pull_three(lam, i + 7 * far, (x0, -y0, g, v), (x1, -y1, f, u), (x2, -y2, d, s))

@@ -1,0 +1,239 @@
+"""The whole recurrence of the standard controller as one differentiable torch operation.
+
+Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
+(the derivative of the loss by the amplitudes). Memory is readouts and, for whole blocks of
+sequences, inputs, cosines and sines of angles and controller activations of all steps with their
+derivatives and what drops them, sums as many as the controller's weights, and four arrays of states
+whatever the number of steps.
+
+What lies between input and readouts is in the compiled call, and nothing here is done step by step:
+a short sequence costs little more than the few torch operations around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.batch_random import Draws
+from qrnn_qiskit.checks import check_finite
+from qrnn_qiskit.engines.cpu.call_records import Backward, Forward
+from qrnn_qiskit.engines.cpu.memory_layout import KINDS, Plan
+from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
+
+
+class ControllerWeights(NamedTuple):
+    """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
+
+    Attributes:
+        activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
+        dropout: Probability of dropping a hidden unit.
+        first: (W, E + K), or (W, E) for no feedback.
+        first_bias: (W,).
+        output: (P, H), or None for "linear".
+        output_bias: (P,), or None for "linear".
+    """
+
+    activation: str
+    dropout: float
+    first: Tensor
+    first_bias: Tensor
+    output: Tensor | None
+    output_bias: Tensor | None
+
+
+class Recurrence(NamedTuple):
+    """What a run of the recurrence returns.
+
+    Attributes:
+        output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
+        readouts: (B, K) readouts at each sequence's end.
+        vector: (B, 2^n) complex, the state at each sequence's end.
+        theta: (B, T, P) angles in radians, without gradient, where they were asked for.
+    """
+
+    output: Tensor
+    readouts: Tensor
+    vector: Tensor
+    theta: Tensor | None
+
+
+def run_recurrence(
+    simulator: Simulator,
+    weights: ControllerWeights,
+    x: Tensor,
+    readouts: Tensor | None,
+    vector: Tensor | None,
+    ends: list[int] | None,
+    wants_angles: bool = False,
+) -> Recurrence:
+    """Run controller and circuit over all steps.
+
+    Args:
+        simulator: The compiled step.
+        weights: The controller.
+        x: (B, T, E) inputs.
+        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+            |0...0> for None.
+        vector: (B, 2^n) complex first states, or None for |0...0>.
+        ends: The last valid step of each sequence, counted from 1, or None for T.
+        wants_angles: Whether the angles are returned.
+
+    Raises:
+        TypeError, ValueError: A weight or a part of the state does not fit the inputs, or an input
+            is NaN or infinite.
+    """
+    keeps = torch.is_grad_enabled()  # inside of a Function it never is
+    return Recurrence(
+        *_Recurrence.apply(simulator, keeps, wants_angles, ends, vector, x, readouts, *weights)
+    )
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        simulator: Simulator,
+        keeps: bool,
+        wants_angles: bool,
+        ends: list[int] | None,
+        vector: Tensor | None,
+        x: Tensor,
+        readouts: Tensor | None,
+        activation: str,
+        dropout: float,
+        *weights: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:
+        dtype = simulator.dtype
+        keeps = keeps and any(ctx.needs_input_grad)
+        plan = Plan.find(
+            simulator,
+            kind=KINDS[activation],
+            inputs=x.shape,
+            first=weights[0].shape if isinstance(weights[0], Tensor) else (),
+            keeps=keeps,
+            drops=dropout > 0.0,
+            has_vector=vector is not None,
+            has_readouts=readouts is not None,
+        )
+        x = lay_out("x", x, x.shape, dtype)
+        fed = simulator.zero_readouts
+        if readouts is not None:
+            fed = lay_out("state.readouts", readouts, plan.of_readouts, dtype)
+        if vector is not None:
+            vector = lay_out("state.vector", vector, plan.of_vector, dtype.to_complex())
+        first, first_bias, output, output_bias = (
+            None if shape is None else lay_out(f"the controller's {name}", weight, shape, dtype)
+            for name, weight, shape in zip(
+                ControllerWeights._fields[2:], weights, plan.of_layers, strict=True
+            )
+        )
+        last_steps = None if ends is None else torch.tensor(ends, device="cpu")
+        piece = simulator.allocate((plan.numbers,))
+        factors = None
+        if plan.of_factors is not None:
+            check_finite(x)  # before a number is drawn: the kernels look too late for that
+            steps, *of_step = plan.of_factors
+            like = simulator.allocate(tuple(of_step))
+            factors = Draws().keep(steps, like, dropout).transpose(0, 1).contiguous()
+        theta = simulator.allocate(plan.of_theta) if wants_angles else None
+        values = simulator.allocate(plan.of_values)
+        final = simulator.allocate(plan.of_readouts)
+        last = simulator.allocate(plan.of_vector, dtype.to_complex())
+        base = find(piece)
+        is_finite = simulator.run(
+            plan.sizes,
+            Forward(
+                first=find(first),
+                output=find(output),
+                ends=find(last_steps),
+                slope=plan.slope and base + plan.slope,
+                turns=plan.turns and base + plan.turns,
+                states=base,
+                theta=find(theta),
+                x=find(x),
+                first_bias=find(first_bias),
+                output_bias=find(output_bias),
+                fed=find(fed),
+                start=find(vector),
+                factors=find(factors),
+                inputs=plan.inputs and base + plan.inputs,
+                hidden=plan.hidden and base + plan.hidden,
+                values=find(values),
+                final=find(final),
+                vector=find(last),
+            ),
+        )
+        if not is_finite:
+            check_finite(x)
+        ctx.set_materialize_grads(False)
+        if theta is not None:
+            ctx.mark_non_differentiable(theta)
+        if keeps:
+            ctx.simulator, ctx.plan, ctx.ends = simulator, plan, last_steps
+            # Views of the weights: torch sees when those change, and they stay where a module's
+            # weights are exchanged for those of another dtype.
+            views = (None if weight is None else weight.detach() for weight in (first, output))
+            ctx.save_for_backward(*views, piece)
+        return values, final, last, theta
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any,
+        by_values: Tensor | None,
+        by_final: Tensor | None,
+        by_vector: Tensor | None,
+        _theta: None,
+    ) -> tuple[Tensor | None, ...]:
+        simulator, plan = ctx.simulator, ctx.plan
+        # Hooks may return another layout, but not another dtype.
+        first, output, piece = (
+            None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
+            for saved, shape in zip(ctx.saved_tensors, plan.of_saved, strict=True)
+        )
+        assert first is not None
+        assert piece is not None
+        _, _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        given = [
+            None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
+        ]
+        pair = simulator.allocate(plan.of_pair)
+        sums = by_weights = None
+        if any(ctx.needs_input_grad[-4:]):
+            sums = simulator.allocate(plan.of_sums)
+            by_weights = simulator.allocate(plan.of_sums[1:])
+        by_x = simulator.allocate(plan.of_x) if needs_x else None
+        by_fed = simulator.allocate(plan.of_readouts) if needs_fed and plan.hears else None
+        by_start = None
+        if needs_vector:
+            by_start = simulator.allocate(plan.of_vector, simulator.dtype.to_complex())
+        base, back = find(piece), find(pair)
+        simulator.reverse(
+            plan.sizes,
+            Backward(
+                first=find(first),
+                output=find(output),
+                ends=find(ctx.ends),
+                slope=plan.slope and base + plan.slope,
+                turns=base + plan.turns,
+                inputs=base + plan.inputs,
+                hidden=plan.hidden and base + plan.hidden,
+                states=base,
+                back=back,
+                adjoint=back + plan.apart,
+                by_values=find(given[0]),
+                by_final=find(given[1]),
+                by_vector=find(given[2]),
+                by_x=find(by_x),
+                by_fed=find(by_fed),
+                by_start=find(by_start),
+                sums=find(sums),
+                by_weights=find(by_weights),
+            ),
+        )
+        layers = plan.split(by_weights)
+        return None, None, None, None, by_start, by_x, by_fed, None, None, *layers

@@ -1,0 +1,230 @@
+"""Compile a Qiskit circuit and its Pauli readouts to the arrays that the kernels read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from qrnn_qiskit.engines.lowering import Angle, Primitive, lower_circuit, name_parameters
+from qrnn_qiskit.engines.schedule import (
+    ControlledSweep,
+    PhaseSweep,
+    RotationSweep,
+    schedule_sweeps,
+)
+
+ROTATION, PHASE, CONTROLLED = 0, 1, 2
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Program(NamedTuple):
+    """One step's circuit as arrays. A *column* is one angle of one sweep.
+
+    Attributes:
+        num_qubits: n.
+        kind: (sweeps,) ROTATION (of three neighbours), PHASE or CONTROLLED (one rotation).
+        start: (sweeps + 1,) first site of each sweep.
+        site: (sites,) the qubit of a rotation, the mask of a phase, the target of a control.
+        column: (sites,) the column that holds the site's angle, or -1 for no angle.
+        extra: (sweeps,) the lowest qubit of a ROTATION, row of ``signs`` (or -1) of a PHASE, the
+            control (or -1) of a CONTROLLED sweep.
+        signs: (rows, 2^n) float64 +1 or -1, the product of the CZ of a sweep by basis state.
+        term_start: (columns + 1,) first parameter term of each column.
+        term_parameter: (terms,) index of the circuit parameter.
+        term_coefficient: (terms,) its coefficient.
+        offset: (columns,) constant part in radians.
+    """
+
+    num_qubits: int
+    kind: Integers
+    start: Integers
+    site: Integers
+    column: Integers
+    extra: Integers
+    signs: Any
+    term_start: Integers
+    term_parameter: Integers
+    term_coefficient: Floats
+    offset: Floats
+
+
+class PauliProgram(NamedTuple):
+    """Pauli strings as arrays: those of I and Z, X and Y of single qubits, and the other ones.
+
+    The other ones are in groups that flip the same qubits. A place of -1 is that of no string.
+
+    Attributes:
+        num_strings: S.
+        diagonal_mask: (diagonal,) Z mask of each string without X or Y.
+        diagonal_term: (diagonal,) its place in the output.
+        neighbours: (windows, 7) the lowest of three neighbour qubits, then the places in the output
+            of X and Y of each of the three.
+        flip: (groups,) mask of the qubits that the group's strings flip (X or Y).
+        start: (groups + 1,) first entry of each group.
+        z_mask: (entries,) Z mask of a string.
+        power: (entries,) k of its factor i^k, the number of Y modulo 4.
+        term: (entries,) its place in the output.
+        matrix: (K, S) from the values of the strings to those of the observables; (0, 0) where
+            each observable is one string with the factor 1.
+        transposed: (S, K), its transpose.
+    """
+
+    num_strings: int
+    diagonal_mask: Integers
+    diagonal_term: Integers
+    neighbours: Integers
+    flip: Integers
+    start: Integers
+    z_mask: Integers
+    power: Integers
+    term: Integers
+    matrix: Any
+    transposed: Any
+
+
+def _integers(values: Sequence[int]) -> Integers:
+    return np.asarray(values, dtype=np.int64)
+
+
+def compile_circuit(circuit: QuantumCircuit, dtype: np.dtype[Any]) -> Program:
+    """Compile ``circuit`` for angle sets in the order of ``circuit.parameters``.
+
+    Raises:
+        UnsupportedCircuitError: See :func:`~qrnn_qiskit.engines.lowering.lower_circuit`.
+    """
+    primitives, names = lower_circuit(circuit), name_parameters(circuit)
+    return compile_primitives(primitives, circuit.num_qubits, names, dtype)
+
+
+def compile_primitives(
+    primitives: Iterable[Primitive],
+    num_qubits: int,
+    parameters: Sequence[str],
+    dtype: np.dtype[Any],
+) -> Program:
+    """Compile ``primitives`` for angle sets in the order of ``parameters`` (their names)."""
+    index = {name: position for position, name in enumerate(parameters)}
+    kind: list[int] = []
+    extra: list[int] = []
+    start, site, column = [0], list[int](), list[int]()
+    signs: list[NDArray[np.float64]] = []
+    angles: list[Angle] = []
+
+    def add(sweep_kind: int, sweep_extra: int, sites: Mapping[int, Angle | None]) -> None:
+        kind.append(sweep_kind)
+        extra.append(sweep_extra)
+        for place, angle in sites.items():
+            site.append(place)
+            column.append(-1 if angle is None else len(angles))
+            angles.extend([] if angle is None else [angle])
+        start.append(len(site))
+
+    for sweep in schedule_sweeps(primitives):
+        if isinstance(sweep, RotationSweep):
+            waiting = dict(sorted(sweep.angles.items()))
+            while waiting:
+                low, width = _find_neighbours(list(waiting), num_qubits)
+                turned = {qubit: waiting.pop(qubit, None) for qubit in range(low, low + width)}
+                add(*((CONTROLLED, -1) if width == 1 else (ROTATION, low)), turned)
+        elif isinstance(sweep, PhaseSweep):
+            if sweep.signs:
+                signs.append(_multiply_signs(sweep.signs, num_qubits))
+            phases = {mask: angle for mask, angle in sweep.angles.items() if angle != Angle()}
+            add(PHASE, len(signs) - 1 if sweep.signs else -1, phases)
+        elif isinstance(sweep, ControlledSweep):
+            add(CONTROLLED, sweep.control, {sweep.target: sweep.angle})
+    terms = [[(index[name], factor) for name, factor in angle.terms] for angle in angles]
+    flat = [term for column in terms for term in column]
+    return Program(
+        num_qubits=num_qubits,
+        kind=_integers(kind),
+        start=_integers(start),
+        site=_integers(site),
+        column=_integers(column),
+        extra=_integers(extra),
+        signs=np.asarray(signs, dtype).reshape(len(signs), 1 << num_qubits),
+        term_start=np.cumsum([0, *map(len, terms)], dtype=np.int64),
+        term_parameter=_integers([parameter for parameter, _ in flat]),
+        term_coefficient=np.asarray([factor for _, factor in flat], np.float64),
+        offset=np.asarray([angle.offset for angle in angles], np.float64),
+    )
+
+
+def _find_neighbours(qubits: Sequence[int], num_qubits: int) -> tuple[int, int]:
+    """Where to begin with ``qubits`` in rising order: three neighbours, or one that has none."""
+    low = qubits[0]
+    if num_qubits < 3 or len(qubits) == 1 or qubits[1] > low + 2:
+        return low, 1
+    return min(low, num_qubits - 3), 3
+
+
+def _multiply_signs(masks: set[int], num_qubits: int) -> NDArray[np.float64]:
+    states = np.arange(1 << num_qubits)
+    sign = np.ones(states.size)
+    for mask in masks:
+        sign[(states & mask) == mask] *= -1.0
+    return sign
+
+
+def compile_paulis(
+    observables: Sequence[SparsePauliOp], num_qubits: int, dtype: np.dtype[Any]
+) -> PauliProgram:
+    """Compile the distinct Pauli strings of ``observables`` on ``num_qubits`` qubits."""
+    strings: dict[tuple[int, int], int] = {}
+    weights: list[dict[int, float]] = []
+    for observable in observables:
+        row: dict[int, float] = {}
+        for pauli, coefficient in zip(observable.paulis, observable.coeffs, strict=True):
+            x_mask = sum(1 << qubit for qubit, bit in enumerate(pauli.x) if bit)
+            z_mask = sum(1 << qubit for qubit, bit in enumerate(pauli.z) if bit)
+            term = strings.setdefault((x_mask, z_mask), len(strings))
+            row[term] = row.get(term, 0.0) + float(coefficient.real)
+        weights.append(row)
+    matrix = np.zeros((len(weights), len(strings)), dtype)
+    for position, row in enumerate(weights):
+        matrix[position, list(row)] = list(row.values())
+    if np.array_equal(matrix, np.eye(len(matrix))):
+        matrix = matrix[:0, :0]
+
+    groups: dict[int, list[tuple[int, int]]] = {}
+    for (x_mask, z_mask), term in strings.items():
+        groups.setdefault(x_mask, []).append((z_mask, term))
+    diagonal = groups.pop(0, [])
+    neighbours = _pop_neighbours(groups, num_qubits)
+    entries = [(flip, *entry) for flip, group in groups.items() for entry in group]
+    return PauliProgram(
+        num_strings=len(strings),
+        diagonal_mask=_integers([z_mask for z_mask, _ in diagonal]),
+        diagonal_term=_integers([term for _, term in diagonal]),
+        neighbours=neighbours,
+        flip=_integers(list(groups)),
+        start=np.cumsum([0, *map(len, groups.values())], dtype=np.int64),
+        z_mask=_integers([z_mask for _, z_mask, _ in entries]),
+        power=_integers([(flip & z_mask).bit_count() % 4 for flip, z_mask, _ in entries]),
+        term=_integers([term for _, _, term in entries]),
+        matrix=np.ascontiguousarray(matrix),
+        transposed=np.ascontiguousarray(matrix.T),
+    )
+
+
+def _pop_neighbours(groups: dict[int, list[tuple[int, int]]], num_qubits: int) -> Integers:
+    """Take X and Y of single qubits out of ``groups``, three neighbours at a time."""
+    singles: dict[int, tuple[int, int]] = {}
+    for qubit in range(num_qubits if num_qubits > 2 else 0):
+        terms = dict(groups.get(1 << qubit, []))
+        if terms and terms.keys() <= {0, 1 << qubit}:
+            singles[qubit] = (terms.get(0, -1), terms.get(1 << qubit, -1))
+            del groups[1 << qubit]
+    rows = []
+    while singles:
+        low = min(*singles, num_qubits - 3)
+        places = [singles.pop(qubit, (-1, -1)) for qubit in range(low, low + 3)]
+        rows.append([low, *(place for pair in places for place in pair)])
+    return np.asarray(rows, np.int64).reshape(-1, 7)

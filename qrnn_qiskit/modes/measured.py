@@ -1,0 +1,301 @@
+"""Measured mode: each step ends with a measurement, and its bits feed the controller.
+
+The controller sees m bits instead of K numbers, so it has 2^m answers to each input. All of them
+are computed before anything runs: theta(b, t, c) = f([x_t ; bits of c]), c being the value of the
+register of the step before. Where the circuits run only decides how these tables become
+probabilities and readouts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from torch import Tensor, nn
+
+from circuits import Ansatz, Readout
+from circuits.coupling import Measurement
+from circuits.dynamic import build_dynamic
+from circuits.validation import require_count
+from qrnn_qiskit.carried import check_density, check_trajectories
+from qrnn_qiskit.checks import check_angles, check_finite, check_fit
+from qrnn_qiskit.controller import count_kept
+from qrnn_qiskit.engines.cpu import NOTHING_KEPT, DensitySimulator, Kept, Simulator, run_measured
+from qrnn_qiskit.executors.protocol import DynamicExecutor, Executor
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.base import (
+    Core,
+    Run,
+    check_dtype,
+    keep_precision,
+    require_cpu,
+    runs_compiled,
+)
+from qrnn_qiskit.modes.trajectories import (
+    average_samples,
+    damp_observables,
+    estimate_errors,
+    sample_trajectories,
+)
+from qrnn_qiskit.on_device.dynamic import run_on_device
+from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
+
+__all__ = ["MAX_EXACT_QUBITS", "MeasuredCore"]
+
+MAX_EXACT_QUBITS = 6
+
+
+class MeasuredCore(Core):
+    """The mode ``measured``, simulated by density matrices exactly, or by trajectories.
+
+    Args:
+        ansatz: Circuit of a step, P angles.
+        readout: The K observables, read once after the last measurement.
+        measurement: The measurement at the end of each step.
+        assignment: (m, 2, 2) probabilities A[c, k] that outcome k of an ancilla is stored as c.
+        noise: Kraus operators (2, 2) on every memory qubit after each measurement.
+        num_trajectories: N pure states for each sequence, or None for exact density matrices.
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        readout: Readout,
+        measurement: Measurement,
+        assignment: NDArray[np.float64],
+        noise: Sequence[NDArray[np.complex128]],
+        num_trajectories: int | None,
+    ) -> None:
+        if num_trajectories is None:
+            _check_exact(ansatz.num_qubits, measurement.num_ancillas)
+        else:
+            require_count("num_trajectories", num_trajectories, minimum=2)
+            if len(noise) or not np.array_equal(assignment, [np.eye(2)] * len(assignment)):
+                raise ValueError(
+                    "readout_error and step_noise are simulated exactly, and trajectories have "
+                    "none of them; leave them out, or num_trajectories with up to "
+                    f"{MAX_EXACT_QUBITS} memory qubits"
+                )
+        self.ansatz = ansatz
+        self.readout = readout
+        self.measurement = measurement
+        self.assignment = assignment
+        self.noise = noise
+        self.num_trajectories = num_trajectories
+        self.feedback_size = measurement.num_ancillas
+        self.output_labels = [f"bit {ancilla}" for ancilla in range(measurement.num_ancillas)]
+        self._circuits = DynamicCircuits(ansatz, measurement, readout.observables)
+        self._exact: DensitySimulator | None = None
+        self._sampled: Simulator | None = None
+        self._observables = torch.zeros(0)
+
+    def check_memory(
+        self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
+    ) -> None:
+        """Refuse a batch whose states do not fit: backward needs one for each step."""
+        steps = num_steps if torch.is_grad_enabled() else 1
+        if self.num_trajectories is None:
+            runs = batch_size * self.measurement.num_outcomes
+            needed = self._compile_exact(dtype).count_bytes(batch_size, steps)
+            what = f"density matrices of {batch_size} sequence(s)"
+        else:
+            runs = batch_size * self.num_trajectories
+            states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
+            needed = runs * steps * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
+            what = f"{self.num_trajectories} trajectories of {batch_size} sequence(s)"
+        check_fit(
+            needed + runs * steps * kept.of_step * dtype.itemsize,
+            f"num_qubits={self.ansatz.num_qubits} in measured mode needs",
+            f"for the {what}, {steps} step(s) of each",
+            "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
+        )
+
+    def compile(self, dtype: torch.dtype) -> None:
+        """Compile the step for a precision."""
+        if self.num_trajectories is None:
+            self._compile_exact(dtype)
+        else:
+            self._compile_sampled(dtype)
+
+    def run(
+        self,
+        controller: nn.Module,
+        executor: Executor,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+        wants_angles: bool = False,
+    ) -> Run:
+        """Run sequences; see :meth:`Core.run`."""
+        require_cpu(x.device, "readout='measured'")
+        check_finite(x)
+        last = [x.shape[1]] * len(x) if ends is None else ends
+        if not runs_compiled(executor):
+            return self._run_on_device(controller, executor, x, state, last)
+        self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
+        with keep_precision(x.device):
+            if self.num_trajectories is None:
+                return self._run_exact(controller, x, state, last)
+            return self._run_sampled(controller, x, state, last, self.num_trajectories)
+
+    def _run_exact(
+        self, controller: nn.Module, x: Tensor, state: HiddenState | None, ends: list[int]
+    ) -> Run:
+        simulator = self._compile_exact(x.dtype)
+        density = None
+        if state is not None:
+            sizes = (simulator.num_outcomes, 1 << self.ansatz.num_qubits)
+            check_density(state, len(x), len(self.readout.observables), sizes, x.dtype)
+            density = state.density
+        tables = self.tabulate(controller, x)
+        outcomes, density = run_measured(simulator, tables, density, ends)
+        readouts = self._read(density)
+        return Run(self.sum_bits(outcomes), HiddenState(readouts, density=density), tables.detach())
+
+    def _run_sampled(
+        self,
+        controller: nn.Module,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int],
+        count: int,
+    ) -> Run:
+        simulator = self._compile_sampled(x.dtype)
+        start = None
+        if state is not None:
+            sizes = (count, 1 << self.ansatz.num_qubits)
+            start = check_trajectories(state, len(x), sizes, x.dtype)
+        tables = self.tabulate(controller, x)
+        samples = sample_trajectories(simulator, self.measurement, tables, count, start, ends)
+        outcomes, readouts = average_samples(samples, ends)
+        state = HiddenState(
+            readouts,
+            standard_errors=estimate_errors(samples.readouts),
+            output_standard_errors=estimate_errors(self.sum_bits(samples.probabilities)),
+            trajectories=samples.vectors,
+            registers=samples.registers,
+        )
+        return Run(self.sum_bits(outcomes), state, tables.detach())
+
+    def _run_on_device(
+        self,
+        controller: nn.Module,
+        executor: Executor,
+        x: Tensor,
+        state: HiddenState | None,
+        ends: list[int],
+    ) -> Run:
+        if not isinstance(executor, DynamicExecutor):
+            raise ValueError(
+                f"readout='measured' runs dynamic circuits, and {executor.name!r} takes none; take "
+                "a device with measurements in the middle of a circuit, such as aer:kingston, or "
+                "the simulator without a gradient method, which has its own"
+            )
+        tables = self.tabulate(controller, x)
+        outcomes, state, shots = run_on_device(
+            self._circuits, executor, tables, state, ends, self._simulate
+        )
+        output = self.sum_bits(outcomes)
+        if shots is not None:
+            smoothed = (output.detach() * shots + 1) / (shots + 2)  # errors of 0 mean nothing
+            errors = (smoothed * (1 - smoothed) / shots).sqrt()
+            errors = errors * (outcomes.detach().sum(2, keepdim=True) > 0)
+            state = dataclasses.replace(state, output_standard_errors=errors)
+        return Run(output, state, tables.detach())
+
+    def _simulate(self, tables: Tensor, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Outcomes (B, T, 2^m) and readouts (B, K) with gradient, from |0...0> on."""
+        self.check_memory(len(tables), tables.shape[1], tables.dtype)
+        with keep_precision(tables.device):
+            if self.num_trajectories is None:
+                simulator = self._compile_exact(tables.dtype)
+                outcomes, density = run_measured(simulator, tables, None, list(ends))
+                return outcomes, self._read(density)
+            samples = sample_trajectories(
+                self._compile_sampled(tables.dtype),
+                self.measurement,
+                tables,
+                self.num_trajectories,
+                None,
+                list(ends),
+            )
+            return average_samples(samples, list(ends))
+
+    def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
+        """The angles (B, T, 2^m, P) for every value of the register before each step.
+
+        Dropout drops the same units for all values, as one network that is compiled into a
+        circuit would.
+        """
+        shape = (*x.shape[:2], self.ansatz.num_parameters)
+        random = torch.get_rng_state()
+        tables = []
+        for bits in self._bits(x.dtype):
+            torch.set_rng_state(random)
+            tables.append(controller(torch.cat((x, bits.expand(*x.shape[:2], -1)), 2)))
+            check_angles(tables[-1], shape, x.dtype)
+        return torch.stack(tables, 2)
+
+    def sum_bits(self, outcomes: Tensor) -> Tensor:
+        """The probability (..., m) that each bit is 1, from those of the values (..., 2^m)."""
+        return outcomes @ (self._bits(outcomes.dtype) > 0).to(outcomes.dtype)
+
+    def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
+        """The dynamic circuits, their last measurement in one basis, Z unless given."""
+        dynamic = build_dynamic(self.ansatz, self.measurement, angles.shape[1])
+        values = dynamic.bind_values(angles.double().numpy(), basis="Z" if basis is None else basis)
+        return [dynamic.circuit.assign_parameters(row) for row in values]
+
+    def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
+        """None: a sequence is one circuit."""
+        raise ValueError(
+            "readout='measured' runs one dynamic circuit a sequence, no prefixes; take circuits(x)"
+        )
+
+    def _bits(self, dtype: torch.dtype) -> Tensor:
+        """(2^m, m): bit a of each value of the register as -1 or +1."""
+        values = torch.arange(self.measurement.num_outcomes)[:, None]
+        bits = (values >> torch.arange(self.measurement.num_ancillas)) & 1
+        return 2 * bits.to(dtype) - 1
+
+    def _read(self, density: Tensor) -> Tensor:
+        """The readouts (B, K) of the state summed over the last outcome."""
+        return torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
+
+    def _compile_exact(self, dtype: torch.dtype) -> DensitySimulator:
+        if self._exact is None or self._exact.dtype != dtype:
+            check_dtype(dtype)
+            self._exact = DensitySimulator(
+                self.ansatz.circuit,
+                qubits=self.measurement.qubits,
+                kraus=self.measurement.kraus(),
+                assignment=self.assignment,
+                noise=self.noise,
+                dtype=dtype,
+            )
+            # Tr(O rho) is the sum of Re O_xy Re rho_xy + Im O_xy Im rho_xy, O being Hermitian.
+            dense = [torch.from_numpy(op.to_matrix()) for op in self.readout.observables]
+            self._observables = torch.view_as_real(torch.stack(dense)).flatten(1).T.to(dtype)
+        return self._exact
+
+    def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
+        if self._sampled is None or self._sampled.dtype != dtype:
+            check_dtype(dtype)
+            damped = damp_observables(self.readout.observables, self.measurement)
+            self._sampled = Simulator(self.ansatz.circuit, damped, dtype)
+        return self._sampled
+
+
+def _check_exact(num_qubits: int, num_ancillas: int) -> None:
+    if num_qubits > MAX_EXACT_QUBITS:
+        raise ValueError(
+            f"readout='measured' with num_qubits={num_qubits}: exact simulation would take "
+            f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
+            f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "
+            "sequence and trajectory, with a sampling error of about 1/sqrt(N): pass "
+            "num_trajectories=N, for example 100"
+        )

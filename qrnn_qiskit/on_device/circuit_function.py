@@ -1,0 +1,72 @@
+"""Expectation values of one circuit as a function of its angles, with its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from circuits.shifts import ShiftedCircuit, shift_parameters
+from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.executors.protocol import Estimates, Pub
+
+__all__ = ["CircuitFunction"]
+
+
+class CircuitFunction:
+    """K observables of a circuit with P parameters, as PUBs for an executor.
+
+    It runs nothing on a device, so that the PUBs of several functions can share a job.
+
+    Args:
+        circuit: Unitary circuit; values are in the order of its ``parameters``, in radians.
+        observables: K observables on its qubits.
+    """
+
+    def __init__(self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> None:
+        self.circuit = circuit
+        self.observables = list(observables)
+
+    @cached_property
+    def shifted(self) -> ShiftedCircuit:
+        """The circuit with its shifts, found on the first use; ShiftError where there are none."""
+        return shift_parameters(self.circuit)
+
+    def value_pub(
+        self, values: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    ) -> Pub:
+        """The PUB of the observables at ``values`` (B, P); estimates are (B, K)."""
+        return Pub(self.circuit, values, self.observables, groups)
+
+    def shift_pub(self, values: NDArray[np.float64]) -> Pub:
+        """The PUB of all shifts at ``values`` (B, P)."""
+        shifted = self.shifted
+        groups = shifted.group_runs(*shifted.list_runs(len(values)))
+        return Pub(shifted.circuit, shifted.bind(values), self.observables, groups)
+
+    def differentiate(self, estimates: Estimates) -> NDArray[np.float64]:
+        """The derivatives (B, K, P) from the estimates of :meth:`shift_pub`."""
+        return self.shifted.differentiate(estimates.values)
+
+    def pull_noiseless(
+        self, values: NDArray[np.float64], gradient: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The gradient (B, P) at ``values`` (B, P) of that (B, K) by the readouts, without noise.
+
+        The compiled simulator runs it forth and back (adjoint); no device does.
+        """
+        with torch.enable_grad():
+            angles = torch.from_numpy(values).requires_grad_()
+            evolution, token = begin(self._simulator, None, len(values))
+            _, readouts = advance(evolution, token, angles)
+        (pulled,) = torch.autograd.grad(readouts, angles, torch.from_numpy(gradient))
+        return pulled.numpy()
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        return Simulator(self.circuit, self.observables, torch.float64)

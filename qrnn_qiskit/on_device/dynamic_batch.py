@@ -1,0 +1,168 @@
+"""One batch of dynamic circuits on an executor: one job forward, one backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qrnn_qiskit.executors.gradient_methods import GradientMethod, require_gradient
+from qrnn_qiskit.executors.protocol import DynamicExecutor, Outcomes
+from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits, DynamicFunction, Shifts
+
+__all__ = ["DynamicBatch"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The sequences of equally many steps: one PUB."""
+
+    rows: NDArray[np.int64]
+    function: DynamicFunction
+    tables: NDArray[np.float64]  # (rows, steps, 2^m, P)
+    found: Outcomes
+
+
+class DynamicBatch:
+    """R sequences that have run in one job.
+
+    Args:
+        circuits: The dynamic circuits.
+        executor: Where they run.
+        tables: (R, S, 2^m, P) radians, those of a sequence from the column ``starts[r]`` on.
+        starts: (R,) first column of each sequence, where it is in |0...0>.
+        stops: (R,) the column after its last step.
+        steps: T, so many of the last columns are reported.
+        groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
+
+    Attributes:
+        outcomes: (R, T, 2^m) float64 probabilities of the stored values, 0 past a sequence's end.
+        values: (R, K) float64, the observables after its last step.
+        standard_errors: (R, K) of ``values``, or None where they are exact.
+        shots: Executions of a sequence, or None.
+    """
+
+    def __init__(
+        self,
+        circuits: DynamicCircuits,
+        executor: DynamicExecutor,
+        tables: NDArray[np.float64],
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        steps: int,
+        groups: NDArray[np.int64],
+    ) -> None:
+        self._executor = executor
+        self._starts, self._stops = starts, stops
+        self._shape = tables.shape
+        self._first = tables.shape[1] - steps
+        self._parts = self._run(circuits, tables, groups)
+        self.outcomes = np.zeros((len(tables), steps, tables.shape[2]))
+        self.values = np.zeros((len(tables), len(circuits.observables)))
+        sampled = self._parts[0].found.standard_errors is not None
+        self.standard_errors = np.zeros_like(self.values) if sampled else None
+        self.shots = self._parts[0].found.shots
+        for part in self._parts:
+            self.values[part.rows] = part.found.values
+            if self.standard_errors is not None and part.found.standard_errors is not None:
+                self.standard_errors[part.rows] = part.found.standard_errors
+            whole = np.zeros((len(part.rows), *self._shape[1:3]))
+            self._place(part, part.found.outcomes, whole)
+            self.outcomes[part.rows] = whole[:, self._first :]
+
+    def pull(
+        self,
+        outcome_gradient: NDArray[np.float64],
+        value_gradient: NDArray[np.float64],
+        *,
+        with_history: bool,
+    ) -> NDArray[np.float64]:
+        """The gradient (R, S, 2^m, P) by all tables, in one job.
+
+        Args:
+            outcome_gradient: (R, T, 2^m), that by ``outcomes``.
+            value_gradient: (R, K), that by ``values``.
+            with_history: Whether the columns before the last T are differentiated too.
+
+        Raises:
+            GradientError: The executor samples and has no ``gradient``.
+        """
+        method = require_gradient(self._executor)
+        whole = np.zeros((len(outcome_gradient), *self._shape[1:3]))
+        whole[:, self._first :] = outcome_gradient
+        chosen = [self._choose(part, method, with_history) for part in self._parts]
+        results = self._executor.run_dynamic(
+            [
+                part.function.shift_pub(part.tables, shifts)
+                for part, shifts in zip(self._parts, chosen, strict=True)
+            ]
+        )
+        gradient = np.zeros(self._shape)
+        for part, shifts, found in zip(self._parts, chosen, results, strict=True):
+            wanted = np.stack([whole[row][self._span(row)] for row in part.rows])
+            pulled = part.function.pull(shifts, found, wanted, value_gradient[part.rows])
+            target = gradient[part.rows]
+            self._place(part, pulled, target)
+            gradient[part.rows] = target
+        return gradient
+
+    def _run(
+        self,
+        circuits: DynamicCircuits,
+        tables: NDArray[np.float64],
+        groups: NDArray[np.int64],
+    ) -> list[_Part]:
+        lengths = self._stops - self._starts
+        members = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        functions = [circuits.function(int(lengths[rows[0]])) for rows in members]
+        parts = [np.stack([tables[row][self._span(row)] for row in rows]) for rows in members]
+        results = self._executor.run_dynamic(
+            [
+                function.value_pub(part, groups[rows])
+                for function, part, rows in zip(functions, parts, members, strict=True)
+            ]
+        )
+        return [_Part(*items) for items in zip(members, functions, parts, results, strict=True)]
+
+    def _choose(self, part: _Part, method: GradientMethod, with_history: bool) -> Shifts:
+        """The runs that the gradient of a part takes."""
+        start = 0 if with_history else np.maximum(self._first - self._starts[part.rows], 0)
+        wanted = part.function.steps[None] >= np.broadcast_to(start, len(part.rows))[:, None]
+        wanted &= part.function.steps[None] >= 0
+        if method.name == "coordinates":
+            sequences, angles, factors = _draw_coordinates(part, wanted, method)
+        else:
+            sequences, angles = np.nonzero(wanted)
+            factors = np.ones(len(angles))
+        return part.function.list_shifts(sequences, angles, factors)
+
+    def _span(self, row: np.int64) -> slice:
+        return slice(int(self._starts[row]), int(self._stops[row]))
+
+    def _place(self, part: _Part, values: NDArray[np.float64], target: NDArray[np.float64]) -> None:
+        """Put the steps (rows, steps, ...) of a part at their columns of ``target``."""
+        for place, row in enumerate(part.rows):
+            target[place, self._span(row)] = values[place]
+
+
+def _draw_coordinates(
+    part: _Part, wanted: NDArray[np.bool_], method: GradientMethod
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Angles drawn with q = (1 - floor) reach + floor uniform, and factors count / (draws q).
+
+    ``reach`` is proportional to the probability, measured in the forward job, that the angle's
+    branch runs at all. Angles that are drawn more than once run once.
+    """
+    before = np.zeros((len(part.rows), part.tables.shape[1], part.tables.shape[2]))
+    before[:, 0, 0] = 1.0
+    before[:, 1:] = part.found.outcomes[:, :-1]
+    reach = before[:, part.function.steps, part.function.registers] * wanted
+    chances = (1.0 - method.floor) * reach / reach.sum(1, keepdims=True)
+    chances += method.floor * wanted / wanted.sum(1, keepdims=True)
+    drawn = torch.multinomial(torch.from_numpy(chances), method.draws, replacement=True).numpy()
+    size = part.function.num_angles
+    chosen, counts = np.unique(np.arange(len(drawn))[:, None] * size + drawn, return_counts=True)
+    sequences, angles = np.divmod(chosen, size)
+    return sequences, angles, counts / (method.draws * chances[sequences, angles])

@@ -1,0 +1,156 @@
+"""Outcomes and readouts of a dynamic circuit as a function of its angles, with its shifts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.quantum_info import SparsePauliOp
+
+from circuits import Ansatz, DynamicCircuit, Measurement, build_dynamic, shift_parameters
+from qrnn_qiskit.executors.protocol import DynamicPub, Outcomes
+
+__all__ = ["DynamicCircuits", "DynamicFunction", "Shifts"]
+
+
+class Shifts(NamedTuple):
+    """R shifted runs of the sequences of a batch.
+
+    Attributes:
+        sequences: (R,) which sequence.
+        runs: (R,) which shift of the circuit.
+        factors: (R,) of the run in the gradient, beside the weight of its rule.
+    """
+
+    sequences: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    factors: NDArray[np.float64]
+
+
+class DynamicFunction:
+    """T measured steps as PUBs for an executor; it runs nothing itself.
+
+    One circuit serves the values and all shifts, so that it is transpiled once.
+
+    Args:
+        ansatz: Circuit of a step, P angles.
+        measurement: What ends each step.
+        num_steps: T.
+        observables: K observables read after the last step.
+
+    Attributes:
+        num_angles: G, the parameters of the circuit, an angle of one gate of one branch each, and
+            those that are not differentiated.
+        steps: (G,) the step of each angle; -1 for what is not differentiated.
+        registers: (G,) the value of the last register to which its branch belongs.
+    """
+
+    def __init__(
+        self,
+        ansatz: Ansatz,
+        measurement: Measurement,
+        num_steps: int,
+        observables: Sequence[SparsePauliOp],
+    ) -> None:
+        dynamic = build_dynamic(ansatz, measurement, num_steps)
+        fixed = [angle for pair in dynamic.basis for angle in pair]
+        if dynamic.strength is not None:
+            fixed.append(dynamic.strength)
+        self._tables = dynamic
+        self._shifted = shift_parameters(dynamic.circuit, fixed=fixed)
+        self._circuit = dataclasses.replace(dynamic, circuit=self._shifted.circuit)
+        self._observables = list(observables)
+        self.num_angles = len(self._shifted.offsets)
+        self.steps = np.full(self.num_angles, -1)
+        self.registers = np.zeros(self.num_angles, np.int64)
+        of_column = np.full((2, dynamic.num_parameters), -1)
+        used = dynamic.table_columns >= 0
+        of_column[:, dynamic.table_columns[used]] = np.nonzero(used)[:2]
+        self.steps[self._shifted.rows] = of_column[0, self._shifted.columns]
+        self.registers[self._shifted.rows] = of_column[1, self._shifted.columns]
+        self._first = np.searchsorted(self._shifted.angles, np.arange(self.num_angles))
+        self._count = np.bincount(self._shifted.angles, minlength=self.num_angles)
+
+    @property
+    def circuit(self) -> DynamicCircuit:
+        """The circuit of all PUBs, every angle of every branch a parameter of its own."""
+        return self._circuit
+
+    def count_runs(self) -> NDArray[np.int64]:
+        """How many shifted runs the rule of each angle takes that is differentiated."""
+        return self._count[self.steps >= 0]
+
+    def value_pub(
+        self, tables: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    ) -> DynamicPub:
+        """The PUB at ``tables`` (B, T, 2^m, P) in radians."""
+        values = self._shifted.spread(self._tables.bind_values(tables))
+        return DynamicPub(self._circuit, values, self._observables, groups)
+
+    def list_shifts(
+        self,
+        sequences: NDArray[np.int64],
+        angles: NDArray[np.int64],
+        factors: NDArray[np.float64],
+    ) -> Shifts:
+        """All runs of the rules of chosen angles (A,), of which each belongs to a sequence."""
+        count = self._count[angles]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        runs = np.repeat(self._first[angles], count) + within
+        return Shifts(np.repeat(sequences, count), runs, np.repeat(factors, count))
+
+    def shift_pub(self, tables: NDArray[np.float64], shifts: Shifts) -> DynamicPub:
+        """The PUB of the ``shifts`` at ``tables`` (B, T, 2^m, P)."""
+        values = self._tables.bind_values(tables)
+        values = self._shifted.bind_runs(values, shifts.sequences, shifts.runs)
+        groups = self._shifted.group_runs(shifts.sequences, shifts.runs)
+        return DynamicPub(self._circuit, values, self._observables, groups)
+
+    def pull(
+        self,
+        shifts: Shifts,
+        found: Outcomes,
+        outcome_gradient: NDArray[np.float64],
+        value_gradient: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The gradient (B, T, 2^m, P) from what the ``shifts`` have measured.
+
+        The gradients are those by the outcomes (B, T, 2^m) and by the observables (B, K).
+        """
+        losses = np.einsum("rtc,rtc->r", found.outcomes, outcome_gradient[shifts.sequences])
+        losses += np.einsum("rk,rk->r", found.values, value_gradient[shifts.sequences])
+        by_parameter = self._shifted.pull(
+            losses * shifts.factors, shifts.sequences, shifts.runs, len(outcome_gradient)
+        )
+        columns = self._tables.table_columns
+        gradient: NDArray[np.float64] = by_parameter[:, columns] * (columns >= 0)
+        return gradient
+
+
+class DynamicCircuits:
+    """The dynamic circuits of a model, made once for each number of steps.
+
+    Args:
+        ansatz: Circuit of a step, P angles.
+        measurement: What ends each step.
+        observables: K observables read after the last step.
+    """
+
+    def __init__(
+        self, ansatz: Ansatz, measurement: Measurement, observables: Sequence[SparsePauliOp]
+    ) -> None:
+        self.ansatz = ansatz
+        self.measurement = measurement
+        self.observables = list(observables)
+        self._functions: dict[int, DynamicFunction] = {}
+
+    def function(self, num_steps: int) -> DynamicFunction:
+        """The circuit of ``num_steps`` steps."""
+        if num_steps not in self._functions:
+            self._functions[num_steps] = DynamicFunction(
+                self.ansatz, self.measurement, num_steps, self.observables
+            )
+        return self._functions[num_steps]

@@ -1,0 +1,144 @@
+"""The rounds of a replay: prefix circuits, a batch in one PUB each, and their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit.quantum_info import SparsePauliOp
+from torch import Tensor
+
+from circuits import Ansatz, unroll
+from qrnn_qiskit.executors.gradient_methods import require_gradient
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.on_device.circuit_function import CircuitFunction
+
+__all__ = ["Replay", "Rounds"]
+
+
+class Replay:
+    """The prefix circuits of an ansatz, made once for each number of steps.
+
+    Args:
+        ansatz: Circuit of a step, P angles.
+        observables: The K observables read after each step.
+    """
+
+    def __init__(self, ansatz: Ansatz, observables: Sequence[SparsePauliOp]) -> None:
+        self.ansatz = ansatz
+        self.observables = list(observables)
+        self._prefixes: dict[int, CircuitFunction] = {}
+
+    def prefix(self, num_steps: int) -> CircuitFunction:
+        """The readouts after ``num_steps`` steps as a function of num_steps * P angles."""
+        if num_steps not in self._prefixes:
+            circuit = unroll(self.ansatz, num_steps)
+            self._prefixes[num_steps] = CircuitFunction(circuit, self.observables)
+        return self._prefixes[num_steps]
+
+    def read_zero(self) -> NDArray[np.float64]:
+        """The readouts (K,) of the state |0...0>, which no device needs to be asked for."""
+        return np.array([op.coeffs[~op.paulis.x.any(1)].sum().real for op in self.observables])
+
+
+@dataclass(frozen=True)
+class Part:
+    """The sequences of a round that have come through equally many steps: one PUB."""
+
+    rows: NDArray[np.int64]
+    prefix: CircuitFunction
+    values: NDArray[np.float64]
+
+
+class Rounds:
+    """The rounds of one pass through R sequences: what was run, and what came back.
+
+    Args:
+        circuits: The prefix circuits.
+        executor: Where they run.
+        before: (R,) steps of each sequence before the first of these.
+        ends: (R,) valid steps of each sequence, counted from 1; none of it runs after its end.
+        groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
+
+    Attributes:
+        values: (R, T, K) float64 readouts, 0 past the end of a sequence.
+        errors: (R, T, K) their standard errors, or None where they are exact.
+    """
+
+    def __init__(
+        self,
+        circuits: Replay,
+        executor: Executor,
+        before: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        groups: NDArray[np.int64],
+    ) -> None:
+        self.executor = executor
+        self._groups = groups
+        self._circuits = circuits
+        self._before = before
+        self._ends = ends
+        self.values = np.zeros((len(ends), int(ends.max()), len(circuits.observables)))
+        self.errors = None if executor.shots is None else np.zeros_like(self.values)
+        self._parts: list[list[Part]] = [[] for _ in range(self.values.shape[1])]
+
+    def run(self, steps: Sequence[int], angles: NDArray[np.float64]) -> None:
+        """Run the rounds ``steps``, counted from 0, in one job.
+
+        ``angles`` is (R, S, P) radians; its last columns are the steps up to the last of ``steps``.
+        """
+        for step in steps:
+            width = angles.shape[1] - (steps[-1] - step)
+            self._parts[step] = list(self._divide(step, angles[:, :width]))
+        parts = [(step, part) for step in steps for part in self._parts[step]]
+        estimates = self.executor.run(
+            [part.prefix.value_pub(part.values, self._groups[part.rows]) for _, part in parts]
+        )
+        for (step, part), estimate in zip(parts, estimates, strict=True):
+            self.values[part.rows, step] = estimate.values
+            if self.errors is not None:
+                self.errors[part.rows, step] = estimate.standard_errors
+
+    def read(self, step: int, dtype: torch.dtype) -> Tensor:
+        """The readouts (R, K) of a round."""
+        return torch.from_numpy(self.values[:, step].copy()).to(dtype)
+
+    def pull(self, step: int, gradient: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+        """The gradient (R, width, P) by all angles so far of that (R, K) by a round's readouts.
+
+        By parameter shift the first call runs the shifts of all rounds in one job.
+
+        Raises:
+            GradientError: The executor samples and has no ``gradient``.
+        """
+        angles = np.zeros((len(gradient), width, self._circuits.ansatz.num_parameters))
+        for number, part in enumerate(self._parts[step]):
+            if require_gradient(self.executor).name == "simulator":
+                pulled = part.prefix.pull_noiseless(part.values, gradient[part.rows])
+            else:
+                derivative = self._derivatives[step][number]
+                pulled = np.einsum("bk,bkp->bp", gradient[part.rows], derivative)
+            pulled = pulled.reshape(len(part.rows), -1, angles.shape[2])
+            angles[part.rows, width - pulled.shape[1] :] = pulled
+        return angles
+
+    def _divide(self, step: int, angles: NDArray[np.float64]) -> list[Part]:
+        rows = np.flatnonzero(self._ends > step)
+        lengths = self._before[rows] + step + 1
+        parts = []
+        for length in np.unique(lengths):
+            chosen = rows[lengths == length]
+            values = angles[chosen, angles.shape[1] - length :].reshape(len(chosen), -1)
+            parts.append(Part(chosen, self._circuits.prefix(int(length)), values))
+        return parts
+
+    @cached_property
+    def _derivatives(self) -> list[list[NDArray[np.float64]]]:
+        """Of every part of every round (B, K, angles of its prefix), from one job of all shifts."""
+        parts = [part for parts in self._parts for part in parts]
+        estimates = iter(self.executor.run([p.prefix.shift_pub(p.values) for p in parts]))
+        return [[p.prefix.differentiate(next(estimates)) for p in parts] for parts in self._parts]

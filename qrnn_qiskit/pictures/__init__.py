@@ -1,0 +1,28 @@
+"""Pictures: of results, of the hidden state, of circuits, and all of one run."""
+
+from qrnn_qiskit.pictures.hidden_state import draw_bloch, draw_entropy, draw_influence
+from qrnn_qiskit.pictures.outcomes import draw_outcomes
+from qrnn_qiskit.pictures.recurrence import draw_recurrence
+from qrnn_qiskit.pictures.results import (
+    draw_confusion,
+    draw_evaluations,
+    draw_readouts,
+    draw_training,
+)
+from qrnn_qiskit.pictures.run import Picture, draw_pictures, draw_run, save_pictures
+
+__all__ = [
+    "Picture",
+    "draw_bloch",
+    "draw_confusion",
+    "draw_entropy",
+    "draw_evaluations",
+    "draw_influence",
+    "draw_outcomes",
+    "draw_pictures",
+    "draw_readouts",
+    "draw_recurrence",
+    "draw_run",
+    "draw_training",
+    "save_pictures",
+]

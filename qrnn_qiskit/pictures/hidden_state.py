@@ -1,0 +1,139 @@
+"""Pictures of what is inside the hidden state: Bloch vectors, entropy, influence on the angles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from qrnn_qiskit.inspection import Influence
+from qrnn_qiskit.pictures.results import FONT, GREEN, PURPLE, STYLES
+
+__all__ = ["draw_bloch", "draw_entropy", "draw_influence"]
+
+_COLUMNS = 4
+_NAMED = 60  # rows of a heat map that are named one by one
+
+
+def draw_bloch(bloch: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str]) -> Figure:
+    """The Bloch vector of each qubit over time: its coordinates and its length.
+
+    ``bloch`` are arrays (T, n, 3), ``titles`` one for each sequence. Up to four qubits take a row
+    for each sequence; with more of them the first sequence alone is drawn.
+    """
+    count = bloch[0].shape[1]
+    if count > _COLUMNS:
+        bloch = bloch[:1]
+    panels = [
+        (f"{title}, qubit {qubit}", values[:, qubit])
+        for values, title in zip(bloch, titles, strict=False)
+        for qubit in range(count)
+    ]
+    columns = min(count, _COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(1.2 + 2.9 * columns, 0.9 + 2.3 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (title, values) in zip(grid.flat, panels, strict=False):
+        steps = np.arange(1, len(values) + 1)
+        for letter, (marker, colour), coordinate in zip("XYZ", STYLES, values.T, strict=False):
+            axes.plot(
+                steps,
+                coordinate,
+                marker=marker,
+                markevery=max(1, len(steps) // 10),
+                color=colour,
+                linewidth=1.8,
+                label=letter,
+            )
+        axes.plot(steps, np.linalg.norm(values, axis=1), "k--", linewidth=2, label="length")
+        axes.set_title(title, fontsize=FONT, parse_math=False)
+        axes.set_ylim(-1.08, 1.08)
+        axes.grid(alpha=0.3)
+        axes.tick_params(labelsize=FONT - 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.supxlabel("time (steps)", fontsize=FONT)
+    figure.supylabel("Bloch coordinate (expectation value)", fontsize=FONT)
+    figure.legend(
+        *grid[0, 0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=4,
+        fontsize=FONT,
+    )
+    return figure
+
+
+def draw_entropy(
+    entropies: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str], num_qubits: int
+) -> Figure:
+    """The entropy of the first half of the qubits over time.
+
+    ``entropies`` are arrays (N, T) in bits: the line is the mean over N sequences, the band its
+    standard deviation. ``titles`` name the arrays.
+    """
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    half = num_qubits // 2
+    for number, (values, title) in enumerate(zip(entropies, titles, strict=True)):
+        marker, colour = STYLES[number % len(STYLES)]
+        steps = np.arange(1, values.shape[1] + 1)
+        mean, spread = values.mean(0), values.std(0)
+        axes.plot(
+            steps,
+            mean,
+            marker=marker,
+            markevery=max(1, len(steps) // 10),
+            color=colour,
+            linewidth=2,
+            label=title.replace("$", r"\$"),
+        )
+        if len(values) > 1:
+            axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.15)
+    axes.axhline(half, color="black", linestyle=":", label=f"most there can be ({half} bits)")
+    axes.set_xlabel("time (steps)", fontsize=FONT)
+    first = "qubit 0" if half == 1 else f"qubits 0 to {half - 1}"
+    axes.set_ylabel(f"entropy of {first} (bits)", fontsize=FONT)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(labelsize=FONT - 1)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=FONT - 1)
+    return figure
+
+
+def draw_influence(influence: Influence) -> Figure:
+    """How far each angle moves when an input of the controller moves by its standard deviation.
+
+    On the left all angles together, on the right one by one.
+    """
+    values = np.asarray(influence.values)
+    rows = len(values)
+    height = min(12.0, max(4.0, 1.6 + 0.24 * rows))
+    figure = Figure(figsize=(10.5, height), layout="constrained")
+    bars, heat = figure.subplots(1, 2, sharey=True, width_ratios=[1, 1.6])
+    sizes = np.sqrt(np.square(values).mean(1))
+    split = influence.inputs
+    places = np.arange(rows)
+    bars.barh(places[:split], sizes[:split], color=GREEN, label="input")
+    if rows > split:
+        bars.barh(places[split:], sizes[split:], color=PURPLE, hatch="//", label="fed back")
+    bars.set_xlabel("change of an angle (radians)\nroot mean square over all angles", fontsize=FONT)
+    bars.set_ylabel("input of the controller", fontsize=FONT)
+    if rows <= _NAMED:
+        bars.set_yticks(places, influence.names, parse_math=False)
+    bars.set_ylim(rows - 0.5, -0.5)
+    bars.grid(axis="x", alpha=0.3)
+    bars.legend(fontsize=FONT - 1, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    image = heat.imshow(values, cmap="viridis", vmin=0.0, aspect="auto", interpolation="nearest")
+    heat.set_xlabel("angle (number in the ansatz)", fontsize=FONT)
+    heat.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (bars, heat):
+        axes.tick_params(labelsize=FONT - 2)
+    bar = figure.colorbar(image, ax=heat)
+    bar.set_label("change of the angle (radians)", fontsize=FONT)
+    return figure

@@ -1,0 +1,280 @@
+"""All pictures of a run: training, results, and what is inside its hidden state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from circuits.export import draw_figure
+from qrnn_qiskit.executors.protocol import SimulatorExecutor
+from qrnn_qiskit.inspection import measure_influence, record_inputs, trace_states
+from qrnn_qiskit.model import QRNN
+from qrnn_qiskit.pictures.hidden_state import draw_bloch, draw_entropy, draw_influence
+from qrnn_qiskit.pictures.outcomes import draw_outcomes
+from qrnn_qiskit.pictures.recurrence import draw_recurrence
+from qrnn_qiskit.pictures.results import draw_confusion, draw_readouts, draw_training
+from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.tasks.classification import ClassificationTask
+from qrnn_qiskit.training.evaluation import select_test
+from qrnn_qiskit.training.loading import TrainedModel, load
+from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["Picture", "draw_pictures", "draw_run", "save_pictures"]
+
+_SHOWN = 3  # sequences
+_LISTENED = 100  # sequences that the influence on the angles is measured on
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a run.
+
+    Attributes:
+        name: of its file, without the ending.
+        section: what it is about: "training", "results", "circuit" or "hidden state".
+        title: what it shows, in a few words.
+        text: the same for who does not see it, with the numbers that matter.
+        figure: the picture.
+    """
+
+    name: str
+    section: str
+    title: str
+    text: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The test sequences that are shown one by one, with their titles.
+
+    Attributes:
+        x: (B, T, E) what the recurrent network sees.
+        lengths: the valid steps of each sequence.
+        titles: of the sequences.
+    """
+
+    x: Tensor
+    lengths: list[int]
+    titles: list[str]
+
+    def cut(self, values: Tensor) -> list[NDArray[np.floating[Any]]]:
+        """Values (B, T, ...) of each sequence up to its end."""
+        return [values[row, :length].numpy() for row, length in enumerate(self.lengths)]
+
+
+def draw_run(folder: str | Path) -> list[Path]:
+    """Draw the pictures of a run into its folder ``pictures``; returns the files, all PNG.
+
+    Raises what :func:`qrnn_qiskit.load` raises; nothing is written then.
+    """
+    run = RunFolder.open(folder)
+    return save_pictures(run, draw_pictures(run))
+
+
+def save_pictures(run: RunFolder, pictures: list[Picture]) -> list[Path]:
+    """Write pictures to the folder ``pictures`` of a run; returns the files, all PNG."""
+    run.pictures.mkdir(exist_ok=True)
+    files = [run.pictures / f"{picture.name}.png" for picture in pictures]
+    for file, picture in zip(files, pictures, strict=True):
+        picture.figure.savefig(file, dpi=150)
+    return files
+
+
+def draw_pictures(run: RunFolder) -> list[Picture]:
+    """The pictures of a run, with the weights that were best by validation.
+
+    training; confusion for tasks with one class per sequence (all test sequences); those of the
+    task, as the attention of translation; of the first test sequences readouts, bloch and entropy;
+    controller (of the first 100 ones); step (the ansatz); of measured mode recurrence (the dynamic
+    circuit) and outcomes (of the first of the sequences).
+
+    Raises what :func:`qrnn_qiskit.load` raises.
+    """
+    trained = load(run.path)
+    test = select_test(trained)
+    trained.qrnn.executor = SimulatorExecutor()
+    pictures = [_picture_training(run, trained)]
+    if isinstance(trained.task, ClassificationTask):
+        pictures.append(_picture_confusion(trained, trained.task, test))
+    pictures += [
+        Picture(name, "results", name.capitalize(), f"The {name} of the first sequences.", figure)
+        for name, figure in trained.task.draw(trained.model, test).items()
+    ]
+    examples = _choose_examples(trained, test)
+    if trained.qrnn.measurement is not None:
+        pictures += _picture_measured(trained, examples)
+    pictures.append(_picture_readouts(trained, examples))
+    if isinstance(trained.qrnn, QRNN):
+        pictures += _picture_inside(trained.qrnn, examples)
+        if examples.x.shape[1] > 1:
+            pictures.append(_picture_controller(trained, test))
+        pictures.append(_picture_step(trained.qrnn))
+    return pictures
+
+
+def _picture_training(run: RunFolder, trained: TrainedModel) -> Picture:
+    rows, headline = run.read_metrics(), trained.task.headline
+    key, name = f"validation_{headline}", headline.replace("_", " ")
+    text = (
+        f"Curves over {len(rows)} epochs: the training loss goes from {rows[0]['train_loss']:.3g} "
+        f"to {rows[-1]['train_loss']:.3g}, the validation {name} from {rows[0][key]:.3g} to "
+        f"{rows[-1][key]:.3g}; below them the gradient norms before clipping."
+    )
+    figure = draw_training(rows, headline)
+    return Picture("training", "training", "Loss, metric and gradients by epoch", text, figure)
+
+
+def _picture_confusion(trained: TrainedModel, task: ClassificationTask, test: Sequences) -> Picture:
+    targets, predicted = test.targets.numpy(), trained.predict(test).argmax(dim=1).numpy()
+    right = int((targets == predicted).sum())
+    text = f"Confusion matrix: {right} of {len(targets)} test sequences are in the right class."
+    wrong = np.flatnonzero(targets != predicted)
+    if len(wrong):
+        mistakes = np.stack((targets[wrong], predicted[wrong]), 1)
+        kinds, counts = np.unique(mistakes, axis=0, return_counts=True)
+        actual, taken = kinds[counts.argmax()]
+        text += (
+            f" The most frequent mistake: {task.classes[actual]} taken for {task.classes[taken]}, "
+            f"{counts.max()} times."
+        )
+    figure = draw_confusion(targets, predicted, task.classes)
+    return Picture("confusion", "results", "Which class was taken for which", text, figure)
+
+
+def _choose_examples(trained: TrainedModel, test: Sequences) -> Examples:
+    """The first test sequence of each of the first classes, or just the first sequences."""
+    chosen = torch.arange(min(_SHOWN, len(test)))
+    titles = [f"test sequence {index + 1}" for index in chosen.tolist()]
+    if isinstance(trained.task, ClassificationTask):
+        present = torch.unique(test.targets)[:_SHOWN]
+        chosen = torch.stack([(test.targets == label).nonzero()[0, 0] for label in present])
+        titles = [f"class {trained.task.classes[label]}" for label in present.tolist()]
+    sequences = test.select(chosen)
+    x = record_inputs(trained, sequences)
+    lengths = [x.shape[1]] * len(x) if sequences.lengths is None else sequences.lengths.tolist()
+    return Examples(x, lengths, titles)
+
+
+def _picture_readouts(trained: TrainedModel, examples: Examples) -> Picture:
+    with torch.no_grad():
+        output = trained.qrnn(examples.x)[0]
+    labels, titles = trained.qrnn.output_labels, examples.titles
+    is_measured = trained.qrnn.measurement is not None
+    figure = draw_readouts(
+        examples.cut(output),
+        labels,
+        titles,
+        axis=trained.qrnn.output_axis,
+        are_probabilities=is_measured,
+    )
+    text = f"Heat maps of {len(labels)} readouts over time for {', '.join(titles)}."
+    return Picture("readouts", "hidden state", "Readouts after each step", text, figure)
+
+
+def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
+    """Bloch vectors and entropy of the examples over time."""
+    trace = trace_states(qrnn, examples.x)
+    bloch, entropy = examples.cut(trace.bloch), examples.cut(trace.entropy)
+    titles = examples.titles
+    is_measured = qrnn.readout_mode == "measured"
+    pictures = [
+        Picture(
+            "bloch",
+            "hidden state",
+            "The Bloch vector of each qubit",
+            f"X, Y, Z and length of the Bloch vectors of {qrnn.num_qubits} qubits over time for "
+            f"{', '.join(titles)}. Lengths at the end: "
+            + "; ".join(
+                f"{title} {_list(np.linalg.norm(steps[-1], axis=1))}"
+                for title, steps in zip(titles, bloch, strict=True)
+            )
+            + ".",
+            draw_bloch(bloch, titles),
+        ),
+    ]
+    if qrnn.num_qubits > 1:
+        pictures.append(
+            Picture(
+                "entropy",
+                "hidden state",
+                "Entropy of one half of the qubits"
+                + (", outcomes averaged" if is_measured else ": their entanglement"),
+                "Entropy in bits over time; at the end "
+                + ", ".join(
+                    f"{title} {steps[-1]:.2f}" for title, steps in zip(titles, entropy, strict=True)
+                )
+                + ".",
+                draw_entropy([steps[None] for steps in entropy], titles, qrnn.num_qubits),
+            )
+        )
+    return pictures
+
+
+def _list(numbers: NDArray[np.floating[Any]]) -> str:
+    return " ".join(f"{number:.2f}" for number in numbers)
+
+
+def _picture_controller(trained: TrainedModel, test: Sequences) -> Picture:
+    sequences = test.select(slice(_LISTENED))
+    x = record_inputs(trained, sequences)
+    influence = measure_influence(trained.qrnn, x, sequences.lengths)
+    sizes = influence.values.square().mean(1).sqrt()
+    first, others = sizes[: influence.inputs], sizes[influence.inputs :]
+    text = (
+        "Bars and a heat map: how far the angles move, in radians, when an input of the controller "
+        f"moves by its standard deviation. Strongest: {influence.names[int(sizes.argmax())]} with "
+        f"{sizes.max():.2g}. Inputs on average {first.mean():.2g}"
+    )
+    text += f", what is fed back {others.mean():.2g}." if len(others) else "."
+    return Picture(
+        "controller",
+        "hidden state",
+        "What the controller listens to",
+        text,
+        draw_influence(influence),
+    )
+
+
+def _picture_step(qrnn: QRNN) -> Picture:
+    ansatz = qrnn.ansatz
+    figure = draw_figure(ansatz.circuit)
+    plt.close(figure)  # pyplot would keep it
+    figure.subplots_adjust(0.0, 0.0, 1.0, 1.0)
+    text = (
+        f"The ansatz {ansatz.name!r} on {ansatz.num_qubits} qubits with {ansatz.num_parameters} "
+        f"angles and {ansatz.circuit.num_nonlocal_gates()} two-qubit gates."
+    )
+    return Picture("step", "circuit", "The circuit of one step", text, figure)
+
+
+def _picture_measured(trained: TrainedModel, examples: Examples) -> list[Picture]:
+    """The dynamic circuit of the first example, and the tree of its outcomes."""
+    qrnn, steps = trained.qrnn, examples.lengths[0]
+    assert qrnn.measurement is not None
+    tables = qrnn.angles(examples.x[:1])[0, :steps].double().numpy()
+    return [
+        Picture(
+            "recurrence",
+            "circuit",
+            "The dynamic circuit of one sequence",
+            f"{steps} steps on {qrnn.num_qubits} memory qubits; each ends with a measurement of "
+            f"{qrnn.measurement.num_ancillas} bits, which choose the angles of the next step.",
+            draw_recurrence(qrnn.ansatz, qrnn.measurement, steps),
+        ),
+        Picture(
+            "outcomes",
+            "circuit",
+            f"Outcomes of {examples.titles[0]} and their probabilities",
+            "A tree that splits by the outcome of each measurement; thick lines are likely.",
+            draw_outcomes(qrnn.ansatz, qrnn.measurement, tables, examples.titles[0]),
+        ),
+    ]

@@ -1,0 +1,186 @@
+"""What every recurrent model is to tasks, training and pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from circuits import Measurement
+from circuits.validation import require_count
+from qrnn_qiskit.batch_random import Dropout
+from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
+from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.base import runs_compiled
+
+__all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
+
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class RecurrentModel(nn.Module, ABC):
+    """A recurrent model between an embedding and a head, with the manners of QRNN.
+
+    Attributes:
+        kind: Its name in ``model.kind``.
+        input_size: Width E of the inputs.
+        sizes: The settings that were chosen to meet a number of parameters; empty where none was
+            asked for.
+    """
+
+    kind: ClassVar[str]
+
+    input_size: int
+    sizes: dict[str, int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes = {}
+
+    @property
+    @abstractmethod
+    def num_readouts(self) -> int:
+        """K, the width of ``state.readouts``."""
+
+    @property
+    def readout_size(self) -> int:
+        """Width of the output of a step: K, unless a model says otherwise."""
+        return self.num_readouts
+
+    @property
+    def output_axis(self) -> tuple[str, str]:
+        """What an output is, and its values, for the axes of pictures."""
+        return "hidden unit", "value"
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """What ends each step in measured mode of QRNN; None elsewhere."""
+        return None
+
+    @property
+    def output_labels(self) -> list[str]:
+        """Names of the outputs of a step."""
+        return [str(number) for number in range(self.readout_size)]
+
+    @property
+    def executor(self) -> Executor:
+        """What runs the circuits: the compiled simulator, the only place for most kinds."""
+        return SimulatorExecutor()
+
+    @executor.setter
+    def executor(self, executor: Executor) -> None:
+        if not runs_compiled(executor):
+            self.refuse_device(executor.name)
+
+    def check_device(self, name: str, gradient: str | None = None) -> None:
+        """ValueError where this kind cannot run on the device ``name``."""
+        if name != "simulator" or gradient is not None:
+            self.refuse_device(name)
+
+    def refuse_device(self, name: str) -> None:
+        """Say that only QRNN runs on devices."""
+        raise ValueError(
+            f"the device {name!r} was asked for, and a model of the kind {self.kind!r} has no "
+            "circuits that a device takes; leave --on and --gradient out, or train with "
+            "model.kind=qrnn"
+        )
+
+    def check_memory(self, batch_size: int, num_steps: int) -> None:
+        """Refuse a batch that does not fit into memory; the states of most kinds are small."""
+
+    def count_parameters(self) -> int:
+        """Trainable parameters; embedding and head are not part of this module."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, HiddenState]:
+        """Run sequences x (B, T, E) of the model's dtype.
+
+        Args:
+            x: Finite inputs.
+            state: Where to carry on from, as a former call returned it.
+            lengths: (B,) integers, the valid steps of each sequence; all unless given.
+
+        Returns:
+            The outputs (B, T, readout_size), 0 past a sequence's length, and the state after each
+            sequence's last valid step, with ``readouts`` (B, K).
+
+        Raises:
+            TypeError, ValueError: See :mod:`qrnn_qiskit.checks`.
+        """
+
+
+def count_recurrent(model: nn.Module) -> int:
+    """Trainable parameters of all recurrent models in a task's model; two where one translates."""
+    found = (part for part in model.modules() if isinstance(part, RecurrentModel))
+    return sum(part.count_parameters() for part in found)
+
+
+class SteppedModel(RecurrentModel):
+    """A model that is told by one step from its memory (B, ...) and its input.
+
+    Its output is that of each step, and the last one is the readouts. ``dropout`` drops outputs in
+    training; the memory is never dropped.
+    """
+
+    def __init__(self, input_size: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.input_size = require_count("input_size", input_size)
+        check_number("dropout", dropout, minimum=0.0, below=1.0)
+        self.dropout = Dropout(dropout)
+
+    @abstractmethod
+    def start(self, batch_size: int) -> Tensor:
+        """The memory before the first step, (B, ...)."""
+
+    @abstractmethod
+    def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
+        """What does not depend on the memory: the drive (B, T, ...) of all steps, and the step.
+
+        The step takes the memory and the drive (B, ...) of one step, and returns the new memory
+        and the outputs (B, K).
+        """
+
+    def forward(
+        self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, HiddenState]:
+        """Run sequences step by step; see :meth:`RecurrentModel.forward`."""
+        check_inputs(x, self.input_size, next(self.parameters()).dtype)
+        check_finite(x)
+        ends = check_lengths(lengths, x)
+        batch_size, steps = x.shape[:2]
+        last = torch.tensor([steps] * batch_size if ends is None else ends)
+        memory = self.start(batch_size) if state is None else self.recall(state, batch_size)
+        drive, step = self.prepare(x)
+        outputs = []
+        # unbind, since the gradient of drive[:, t] would be as large as the drive for every t
+        for t, moment in enumerate(drive.unbind(1)[: int(last.max())]):
+            moved, output = step(memory, moment)
+            valid = last > t
+            if not bool(valid.all()):
+                moved = torch.where(valid.reshape(-1, *[1] * (moved.dim() - 1)), moved, memory)
+                output = output * valid[:, None]
+            memory = moved
+            outputs.append(output)
+        outputs += [torch.zeros_like(outputs[0])] * (steps - len(outputs))
+        output = self.dropout(torch.stack(outputs, 1))
+        readouts = output[torch.arange(batch_size), last - 1]
+        return output, HiddenState(readouts, memory=memory)
+
+    def recall(self, state: HiddenState, batch_size: int) -> Tensor:
+        """The memory of a state; ValueError where it is of another kind or another batch."""
+        memory = state.memory
+        shape = self.start(batch_size).shape
+        if memory is None or memory.shape != shape:
+            arrived = "none" if memory is None else tuple(memory.shape)
+            raise ValueError(
+                f"state must be what this model returned, with a memory {tuple(shape)} for the "
+                f"{batch_size} sequence(s) of x, and {arrived} arrived"
+            )
+        return memory

@@ -1,0 +1,1 @@
+"""Readers that tasks share: files, images, packages, splits and words."""

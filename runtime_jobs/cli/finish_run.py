@@ -1,0 +1,114 @@
+"""What ``qrnn train`` and ``qrnn resume`` have in common: training to the end, then the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+from rich.console import Console
+
+from qrnn_qiskit.executors import Executor, SimulatorExecutor
+from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
+from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.trainer import find_result
+from runtime_jobs.cli.console import format_estimate, make_table
+from runtime_jobs.cli.failures import RunInterrupted
+from runtime_jobs.cli.options import tell_layout
+from runtime_jobs.cli.show import draw_and_tell
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.evaluation import Evaluation
+    from qrnn_qiskit.training.processes import Processes
+    from qrnn_qiskit.training.run_folder import RunFolder
+    from qrnn_qiskit.training.trainer import TrainingResult
+
+__all__ = ["finish_run", "open_progress", "tell_finished"]
+
+
+class Fit(Protocol):
+    """``qrnn_qiskit.training.trainer.train`` or ``resume``."""
+
+    def __call__(
+        self,
+        run: RunFolder,
+        *,
+        executor: Executor | None,
+        progress: TrainingProgress | None,
+        processes: Processes,
+    ) -> TrainingResult: ...
+
+
+def open_progress(folder: Path, tensorboard: bool, processes: Processes) -> TrainingProgress | None:
+    """The bar of a training, with event files for TensorBoard where they are asked for.
+
+    None, which leaves it to the training, in all processes but the first.
+    """
+    if not (tensorboard and processes.is_first):
+        return None
+    from qrnn_qiskit.training.tensorboard import TensorBoardProgress
+
+    return TensorBoardProgress(folder)
+
+
+def finish_run(
+    run: RunFolder,
+    fit: Fit,
+    executor: Executor | None,
+    progress: TrainingProgress | None,
+    processes: Processes,
+) -> None:
+    """Train to the end, measure the best weights on the test sequences, draw, and print it all.
+
+    Of several processes the first does all but the training alone.
+
+    Raises:
+        RunInterrupted: SIGINT came; says how to go on.
+    """
+    try:
+        result = fit(run, executor=executor, progress=progress, processes=processes)
+    except TrainingInterrupted as error:
+        raise RunInterrupted(str(error)) from error
+    if not processes.is_first:
+        return
+    evaluation = evaluate(run, executor=executor, progress=True)
+    if executor is not None:
+        tell_layout(executor)
+    _tell(run, result, evaluation)
+    draw_and_tell(run)
+
+
+def tell_finished(run: RunFolder, executor: Executor | None) -> bool:
+    """Print the results of a run that is trained to its end and measured; False for another one."""
+    result = find_result(run)
+    if result is None:
+        return False
+    evaluation = find_evaluation(run, (executor or SimulatorExecutor()).name)
+    if evaluation is None:
+        return False
+    typer.echo(
+        f"{run.path} is finished, nothing is left to train; 'qrnn evaluate {run.path}' measures it "
+        f"again, 'qrnn show {run.path}' draws it",
+        err=True,
+    )
+    _tell(run, result, evaluation)
+    return True
+
+
+def _tell(run: RunFolder, result: TrainingResult, evaluation: Evaluation) -> None:
+    seconds = sum(row["seconds"] for row in run.read_metrics())
+    Console().print(_tabulate(result, evaluation))
+    stopped = ", stopped early" if result.stopped_early else ""
+    typer.echo(
+        f"{run.path}: weights of epoch {result.best_epoch}, the best by validation of "
+        f"{result.epochs} epochs in {seconds:.0f} s{stopped}"
+    )
+
+
+def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:
+    table = make_table(evaluation.task, "validation", f"test ({evaluation.sequences} sequences)")
+    for name, estimate in evaluation.metrics.items():
+        known = result.validation.get(name)  # scores as BLEU are those of an evaluation alone
+        table.add_row(name, "" if known is None else f"{known:.4f}", format_estimate(estimate))
+    return table

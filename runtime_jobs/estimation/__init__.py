@@ -1,0 +1,1 @@
+"""From measured bits to values: measurement bases, counts and standard errors."""

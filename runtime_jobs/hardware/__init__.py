@@ -1,0 +1,1 @@
+"""What a device is to its circuits: calibration, layouts, patches, job limits, ISA circuits."""

@@ -1,0 +1,179 @@
+"""Copies of a circuit side by side on one device, each on its own patch of qubits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+
+from qiskit.circuit import ClassicalRegister, ControlFlowOp, Measure, QuantumCircuit
+from qiskit.transpiler import Target
+
+from circuits.profile import CircuitProfile, profile_circuit
+from circuits.recurrence import name_parameter
+from circuits.rules import HardwareRuleError, RulePub, check_rules
+from runtime_jobs.aer.stage import make_stage
+from runtime_jobs.hardware.chip import Chip
+from runtime_jobs.hardware.job_limits import JobLimits
+from runtime_jobs.hardware.layout import find_interactions, find_measured
+from runtime_jobs.hardware.patches import Patches, choose_patches, list_patches
+from runtime_jobs.hardware.row_packing import name_on_patch
+
+__all__ = ["Packing", "choose_packing"]
+
+
+class Packing:
+    """The patches of a device that a run uses.
+
+    Args:
+        name: of the device.
+        target: the whole device.
+        patches: for each the physical qubit of each qubit of the circuits, disjoint.
+    """
+
+    def __init__(self, name: str, target: Target, patches: Patches) -> None:
+        self.name = name
+        self.target = target
+        self.patches = patches
+        self.chips = [Chip(name, target, qubits) for qubits in patches]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of instruction set, coupling map and all patches; of one patch its chip's."""
+        prints = [chip.fingerprint() for chip in self.chips]
+        if len(prints) == 1:
+            return prints[0]
+        return hashlib.sha256(json.dumps(prints).encode()).hexdigest()
+
+    def build(self, circuit: QuantumCircuit, patches: int = 1) -> QuantumCircuit:
+        """Copies of a measured circuit on the first patches, as a service takes them.
+
+        Each copy is compiled for its patch alone, so it is the circuit that would run there without
+        the others. Parameters and classical registers are named after the patch
+        (:func:`~runtime_jobs.hardware.row_packing.name_on_patch`); ``parameters`` has those of the
+        first patch first, in the order of ``circuit.parameters``. A single copy keeps its names.
+
+        Gates and branches take turns, those of all patches in a row, and before branches that need
+        bits anew is a barrier over all patches: all have been measured when the first bit is sent.
+        """
+        copies = [self._copy(circuit, patch, patches) for patch in range(patches)]
+        placed = QuantumCircuit(self.target.num_qubits, name=circuit.name)
+        for register in chain.from_iterable(copy.cregs for copy in copies):
+            placed.add_register(register)
+        used = list(chain.from_iterable(self.patches[:patches]))
+        for parts in zip_longest(*map(_split_at_branches, copies)):
+            if patches > 1 and any(waits for waits, _ in filter(None, parts)):
+                placed.barrier(used)
+            for chip, part in zip(self.chips, parts, strict=False):
+                if part is not None:
+                    placed.compose(part[1], chip.qubits, part[1].clbits, inplace=True)
+        return placed
+
+    def check(
+        self, placed: QuantumCircuit, patches: int, limits: JobLimits | None = None
+    ) -> CircuitProfile:
+        """What a circuit of :meth:`build` asks of the device, after a check of its rules.
+
+        Raises:
+            HardwareRuleError: it breaks one.
+        """
+        try:
+            # Whether a whole job is too large is a matter of how it is split.
+            check_rules([RulePub(placed, 1)], self.target, shots=1, limits=limits)
+        except HardwareRuleError as error:
+            if patches == 1:
+                raise
+            raise HardwareRuleError(
+                f"{error} (copies on {patches} patches side by side, whose branches wait for one "
+                "another; fewer --patches make the circuit shorter)"
+            ) from error
+        return profile_circuit(placed, self.target)
+
+    def profile(self, circuit: QuantumCircuit, patches: int) -> CircuitProfile:
+        """The same profile as that of the circuit that :meth:`build` makes, without a check."""
+        if any(isinstance(item.operation, ControlFlowOp) for item in circuit.data):
+            return profile_circuit(self.build(circuit, patches), self.target)
+        alike = {chip.timing: chip for chip in self.chips[:patches]}
+        found = {  # the same for patches whose gates last equally long
+            timing: profile_circuit(chip.compile(circuit), chip.cut)
+            for timing, chip in alike.items()
+        }
+        # Copies do not wait for one another.
+        copies = [found[chip.timing] for chip in self.chips[:patches]]
+        return CircuitProfile(
+            seconds=max(copy.seconds for copy in copies),
+            two_qubit_gates=sum(copy.two_qubit_gates for copy in copies),
+            two_qubit_depth=max(copy.two_qubit_depth for copy in copies),
+            instructions=max(copy.instructions for copy in copies),
+            broadcasts=0.0,
+        )
+
+    def least_coherence(self) -> float:
+        """The least T1 or T2 of all qubits in seconds; infinite where the device does not say."""
+        times = [
+            time
+            for chip in self.chips
+            for item in chip.cut.qubit_properties or []
+            for time in (item.t1, item.t2)
+            if time
+        ]
+        return min(times, default=math.inf)
+
+    def _copy(self, circuit: QuantumCircuit, patch: int, patches: int) -> QuantumCircuit:
+        """The circuit compiled for a patch and named after it."""
+        compiled = self.chips[patch].compile(circuit)
+        if patches == 1:
+            return compiled
+        width = len(str(circuit.num_parameters))
+        names = {
+            parameter: name_parameter(
+                name_on_patch(f"{place:0{width}}_{parameter.name}", patch, patches)
+            )
+            for place, parameter in enumerate(circuit.parameters)
+        }
+        compiled = compiled.assign_parameters({old: names[old] for old in compiled.parameters})
+        registers = [
+            ClassicalRegister(register.size, name_on_patch(register.name, patch, patches))
+            for register in compiled.cregs
+        ]
+        renamed = QuantumCircuit(*compiled.qregs, *registers)
+        renamed.compose(compiled, renamed.qubits, renamed.clbits, inplace=True)
+        return renamed
+
+
+def choose_packing(
+    name: str,
+    target: Target,
+    circuit: QuantumCircuit,
+    patches: int | None = 1,
+    spacing: int = 0,
+) -> Packing:
+    """The best patches of a device for a circuit.
+
+    See :func:`runtime_jobs.hardware.patches.choose_patches`.
+
+    As many as there are where ``patches`` is None. A circuit of T steps and its prefixes need the
+    same couplers, so one choice serves a run.
+    """
+    interactions = sorted(find_interactions(make_stage().pass_manager.run(circuit)))
+    needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
+    if patches is None:
+        return Packing(name, target, list_patches(*needs, spacing=spacing))
+    return Packing(name, target, choose_patches(*needs, count=patches, spacing=spacing))
+
+
+def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:
+    """The circuit in parts, by turns without and with branches, and whether they wait for bits."""
+    part, is_branch, waits = circuit.copy_empty_like(), False, False
+    measured = False
+    for item in circuit.data:
+        if isinstance(item.operation, ControlFlowOp) != is_branch:
+            yield waits, part
+            part, is_branch = circuit.copy_empty_like(), not is_branch
+            part.global_phase = 0.0  # the first part has it
+            waits = is_branch and measured
+            measured &= not is_branch
+        measured |= isinstance(item.operation, Measure)
+        part.append(item)
+    yield waits, part

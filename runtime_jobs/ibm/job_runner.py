@@ -1,0 +1,149 @@
+"""Sheets of values for measured circuits: sent as jobs, in as few as the limits allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import QuantumCircuit
+
+from circuits.profile import CircuitProfile
+from qrnn_qiskit.executors import Counts
+from runtime_jobs.estimation.counting import join_bits
+from runtime_jobs.hardware.job_limits import (
+    JobLimits,
+    Load,
+    Piece,
+    estimate_seconds,
+    reserve_seconds,
+    split_loads,
+)
+from runtime_jobs.hardware.row_packing import deal_rows
+from runtime_jobs.ibm.dispatch import Dispatcher
+from runtime_jobs.ibm.encoding import Bits
+from runtime_jobs.ibm.frozen_circuits import Freezer
+from runtime_jobs.ibm.job_contents import Shipment, unpack_pubs
+from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest, Ledger, hash_bytes
+
+__all__ = ["Sheet", "SheetRunner"]
+
+
+class Sheet(NamedTuple):
+    """A measured circuit with all its sets of values, measurement bases included.
+
+    Rows of the same number in ``groups`` run on the same patch of qubits.
+    """
+
+    circuit: QuantumCircuit
+    values: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+
+class SheetRunner:
+    """Runs sheets round after round, each job once for a ledger.
+
+    Args:
+        backend: its name, ``ibm_kingston``.
+        dispatcher: sends jobs and collects them.
+        ledger: of the run.
+        freezer: chooses qubits and compiles circuits, once for the run.
+        counts: where jobs, PUBs, executions, transpilations and QPU seconds are added up.
+        limits, patches, repetition: see :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
+
+    Attributes:
+        records: of all jobs behind the results so far.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        freezer: Freezer,
+        counts: Counts,
+        *,
+        limits: JobLimits | None,
+        patches: int,
+        repetition: int,
+    ) -> None:
+        self.records: list[JobRecord] = []
+        self._backend = backend
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+        self._freezer = freezer
+        self._counts = counts
+        self._limits = limits
+        self._patches = patches
+        self._repetition = repetition
+        self._rounds = 0
+
+    def run(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
+        """The bits of every sheet, by register, in as few jobs as the limits allow."""
+        self._rounds += 1
+        deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
+        tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
+        self._freezer.choose_qubits(sheet.circuit for sheet in sheets)
+        frozen = [
+            self._freezer.freeze(sheet.circuit, deal.patches)
+            for sheet, deal in zip(sheets, deals, strict=True)
+        ]
+        loads = [
+            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
+            for kept, table in zip(frozen, tables, strict=True)
+        ]
+        jobs = split_loads(loads, shots, self._limits)
+        shipments = [
+            self._make_shipment(job, frozen, tables, loads, shots, k)
+            for k, job in enumerate(jobs, start=1)
+        ]
+        unsent = {
+            piece.load
+            for job, shipment in zip(jobs, shipments, strict=True)
+            if self._ledger.find(shipment.request.key) is None
+            for piece in job
+        }
+        if unsent:
+            self._freezer.check_working(frozen[load] for load in unsent)
+        results = self._dispatcher.run(shipments)
+        records = [self._ledger.find(shipment.request.key) for shipment in shipments]
+        self.records.extend(record for record in records if record is not None)
+        self._counts.qpu_seconds = sum(record.usage or 0.0 for record in self.records)
+        self._counts.transpilations = self._freezer.transpilations
+        self._counts.jobs += len(jobs)
+        self._counts.pubs += sum(map(len, jobs))
+        self._counts.executions += shots * sum(map(len, tables))
+        parts: list[list[Bits]] = [[] for _ in sheets]
+        for job, result in zip(jobs, results, strict=True):
+            for piece, bits in zip(job, result, strict=True):
+                parts[piece.load].append(bits)
+        return [deal.split(join_bits(part)) for deal, part in zip(deals, parts, strict=True)]
+
+    def _make_shipment(
+        self,
+        job: Sequence[Piece],
+        frozen: Sequence[FrozenCircuit],
+        values: Sequence[NDArray[np.float64]],
+        loads: Sequence[Load],
+        shots: int,
+        number: int,
+    ) -> Shipment:
+        rows = [values[piece.load][piece.start : piece.stop] for piece in job]
+        circuits = [frozen[piece.load] for piece in job]
+        device = self._freezer.get_device()
+        request = JobRequest(
+            device=self._backend,
+            round=f"round {self._rounds}, job {number}",
+            circuit_hashes=tuple(circuit.hash for circuit in circuits),
+            parameters_hash=hash_bytes(b"".join(row.tobytes() for row in rows)),
+            options=json.dumps({"primitive": "sampler", "rows": [len(row) for row in rows]}),
+            target_hash=device.target_hash,
+            circuits=sum(map(len, rows)),
+            shots=shots,
+            max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
+            repetition=self._repetition,
+        )
+        return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))

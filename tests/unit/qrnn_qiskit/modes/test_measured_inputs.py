@@ -1,0 +1,158 @@
+"""What measured mode refuses, in words that say what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from qrnn_qiskit import QRNN, HiddenState, SimulatorExecutor
+from qrnn_qiskit.modes.noise import read_assignment, read_step_noise
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.run_folder import create_run
+
+
+def build(**arguments: Any) -> QRNN:
+    given = {"input_size": 2, "num_qubits": 2, "readout": "measured", "dtype": torch.float64}
+    return QRNN(**(given | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "parts"),
+    [
+        ({"num_ancillas": 0}, ValueError, ["num_ancillas", "at least 1"]),
+        ({"num_ancillas": 3}, ValueError, ["num_ancillas=3", "num_qubits=2"]),
+        ({"num_ancillas": 12, "num_qubits": 20}, ValueError, ["4096", "branches"]),
+        ({"coupling_strength": 0.0}, ValueError, ["coupling_strength", "(0, pi]"]),
+        ({"coupling_strength": 3.2}, ValueError, ["coupling_strength", "(0, pi]", "3.2"]),
+        ({"coupling_strength": math.nan}, ValueError, ["coupling_strength", "nan"]),
+        ({"coupling": "crx"}, ValueError, ["unknown coupling 'crx'", "cry, symmetric, direct"]),
+        ({"measured_qubits": [2]}, ValueError, ["measured_qubits", "from 0 to 1"]),
+        ({"measured_bases": "W"}, ValueError, ["measured_bases", "X, Y, Z"]),
+        ({"ancilla_return": "wait"}, ValueError, ["ancilla_return", "branch, reset"]),
+        ({"num_qubits": 7}, ValueError, ["limited to 6", "2^15", "num_trajectories=N"]),
+        ({"num_trajectories": 1}, ValueError, ["num_trajectories", "at least 2"]),
+        ({"num_trajectories": 9, "readout_error": 0.1}, ValueError, ["readout_error", "exactly"]),
+        ({"readout_error": 1.5}, ValueError, ["readout_error", "probability", "1.5"]),
+        ({"readout_error": "much"}, TypeError, ["readout_error", "'much'"]),
+        ({"readout_error": [0.1, 0.2, 0.3]}, ValueError, ["readout_error", "shape (3,)"]),
+        ({"readout_error": [[1, 0.5], [0.5, 0.5]]}, ValueError, ["add up to 1", "1.5"]),
+        ({"step_noise": "dampening:0.1"}, ValueError, ["'dampening'", "'damping'"]),
+        ({"step_noise": "damping"}, ValueError, ["step_noise", "damping:0.01"]),
+        ({"step_noise": "damping:2"}, ValueError, ["step_noise", "from 0 to 1", "2"]),
+        ({"step_noise": [np.eye(2), np.eye(2)]}, ValueError, ["keep the trace"]),
+        ({"step_noise": [np.eye(4)]}, ValueError, ["Kraus", "(1, 4, 4)"]),
+        ({"step_noise": 0.1}, ValueError, ["step_noise", "named channels"]),
+    ],
+    ids=str,
+)
+def test_constructor(arguments: dict[str, Any], error: type[Exception], parts: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        build(**arguments)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def make_state(**changes: Any) -> HiddenState:
+    density = torch.zeros(3, 2, 4, 4, dtype=torch.complex128)
+    density[:, 1, 0, 0] = 1
+    readouts = torch.zeros(3, 6, dtype=torch.float64)
+    return dataclasses.replace(HiddenState(readouts, density=density), **changes)
+
+
+def test_a_good_state_passes() -> None:
+    build()(torch.zeros(3, 1, 2, dtype=torch.float64), make_state())
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "parts"),
+    [
+        ("none", TypeError, ["HiddenState", "str arrived"]),
+        (make_state(density=None), ValueError, ["state.density is None", "measured mode"]),
+        (make_state()[:2], ValueError, ["state.readouts", "(3, 6)", "(2, 6)"]),
+        (make_state().to(torch.float32), TypeError, ["torch.float32 arrived"]),
+        (make_state(density=2 * make_state().density), ValueError, ["traces", "has 2"]),
+        (
+            make_state(density=make_state().density + torch.ones(4, 4).triu(1)),
+            ValueError,
+            ["Hermitian", "sequence 0"],
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, HiddenState) else None,
+)
+def test_states(state: Any, error: type[Exception], parts: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        build()(torch.zeros(3, 1, 2, dtype=torch.float64), state)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_states_of_trajectories_are_not_of_the_exact_simulation() -> None:
+    x = torch.zeros(1, 1, 2, dtype=torch.float64)
+    exact, sampled = build(), build(num_trajectories=2)
+    with pytest.raises(ValueError, match=r"state\.density is None"):
+        exact(x, sampled(x)[1])
+    with pytest.raises(ValueError, match=r"state\.trajectories is None"):
+        sampled(x, exact(x)[1])
+
+
+def test_a_controller_of_another_width_is_refused() -> None:
+    model = build()
+    model.controller = torch.nn.Linear(3, 5, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"must return 4 angles .* \(1, 2, 4\), .* \(1, 2, 5\)"):
+        model(torch.zeros(1, 2, 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("num_trajectories", [None, 5])
+def test_a_batch_that_does_not_fit_is_refused(
+    monkeypatch: pytest.MonkeyPatch, num_trajectories: int | None
+) -> None:
+    model = build(num_trajectories=num_trajectories)
+    x = torch.zeros(8, 40, 2, dtype=torch.float64)
+    model(x)
+    monkeypatch.setattr("qrnn_qiskit.checks.count_memory", lambda: 16 * 4096)
+    model.check_memory(1, 1)
+    with torch.no_grad():
+        model(x[:1])
+    with pytest.raises(ValueError, match=r"num_qubits=2 in measured.*40 step.*has 64 KiB.*smaller"):
+        model(x)
+
+
+def test_training_checks_the_memory_before_it_writes(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = resolve_config("digits", {"readout": "measured"})
+    monkeypatch.setattr("qrnn_qiskit.checks.count_memory", lambda: 512 * 4096)
+    with pytest.raises(ValueError, match="in measured mode needs"):
+        create_run(tmp_path / "run", config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_named_channels_are_composed_in_order() -> None:
+    rho = np.array([[0.3, 0.1 - 0.2j], [0.1 + 0.2j, 0.7]])
+    first = sum(k @ rho @ k.conj().T for k in read_step_noise("damping:0.2"))
+    both = sum(k @ first @ k.conj().T for k in read_step_noise("depolarizing:0.3"))
+    expected = 0.7 * np.array(
+        [[0.3 + 0.2 * 0.7, rho[0, 1] * np.sqrt(0.8)], [rho[1, 0] * np.sqrt(0.8), 0.8 * 0.7]]
+    ) + 0.15 * np.eye(2)
+    together = read_step_noise("damping:0.2, depolarizing:0.3")
+    np.testing.assert_allclose(both, expected, atol=1e-12)
+    np.testing.assert_allclose(sum(k @ rho @ k.conj().T for k in together), expected, atol=1e-12)
+
+
+def test_assignment_matrices() -> None:
+    assert read_assignment(0.1, 2).tolist() == [[[0.9, 0.1], [0.1, 0.9]]] * 2
+    assert read_assignment([0.1, 0.3], 1).tolist() == [[[0.9, 0.3], [0.1, 0.7]]]
+    matrices = [[[0.9, 0.3], [0.1, 0.7]], [[1, 0], [0, 1]]]
+    assert read_assignment(matrices, 2).tolist() == matrices
+
+
+def test_a_device_without_dynamic_circuits_is_refused() -> None:
+    model = build()
+    model.executor = SimulatorExecutor(gradient="spsa")
+    with pytest.raises(ValueError, match="runs dynamic circuits, and 'simulator' takes none"):
+        model(torch.zeros(1, 1, 2, dtype=torch.float64))
