@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from circuits.custom import check_custom_circuit
+from circuits.errors import InvalidValueError
 from circuits.families import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, build_family
 from circuits.openqasm import read_qasm3
 from circuits.validation import require_count, require_name
@@ -114,7 +115,7 @@ def _read_file(path: Path) -> QuantumCircuit:
     try:
         return read_qasm3(path)
     except OSError as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"the ansatz file {str(path)!r} cannot be opened ({error.strerror}); give the path of "
             f"an OpenQASM 3 file, or one of the families {', '.join(ANSATZ_FAMILIES)}"
         ) from error

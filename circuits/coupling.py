@@ -21,6 +21,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count, require_name
 
 __all__ = ["ANCILLA_RETURNS", "COUPLINGS", "Measurement", "build_measurement"]
@@ -132,13 +133,13 @@ def build_measurement(
 def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
     num_ancillas = require_count("num_ancillas", num_ancillas)
     if num_ancillas > _MOST_ANCILLAS:
-        raise ValueError(
+        raise InvalidValueError(
             f"num_ancillas={num_ancillas} would compile 2^{num_ancillas} = {1 << num_ancillas} "
             "branches of the controller into every step; at most "
             f"{_MOST_ANCILLAS} ({1 << _MOST_ANCILLAS} branches) are possible"
         )
     if num_ancillas > num_qubits:
-        raise ValueError(
+        raise InvalidValueError(
             f"num_ancillas={num_ancillas} is more than the num_qubits={num_qubits} memory qubits "
             "that they read; take at most one ancilla a memory qubit"
         )
@@ -147,18 +148,18 @@ def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
 
 def _check_strength(strength: float, coupling: str) -> float:
     if not isinstance(strength, Real) or isinstance(strength, bool):
-        raise TypeError(
+        raise InvalidTypeError(
             "coupling_strength must be a number (g in radians), and "
             f"{strength!r} ({type(strength).__name__}) arrived"
         )
     strength = float(strength)
     if not 0.0 < strength <= math.pi:
-        raise ValueError(
+        raise InvalidValueError(
             "coupling_strength must be in (0, pi] radians: near 0 the ancilla learns nothing, at "
             f"pi = {math.pi!r} the measurement is projective; {strength!r} arrived"
         )
     if coupling == "direct" and strength != math.pi:
-        raise ValueError(
+        raise InvalidValueError(
             f"coupling='direct' measures the memory qubit itself, so its coupling_strength is pi, "
             f"and {strength!r} arrived; leave it out, or take the coupling 'cry' or 'symmetric'"
         )
@@ -171,18 +172,18 @@ def _choose_qubits(
     if qubits is None:
         return tuple(a // 2 if a % 2 == 0 else num_qubits - 1 - a // 2 for a in range(num_ancillas))
     if isinstance(qubits, str) or not isinstance(qubits, Sequence):
-        raise TypeError(
+        raise InvalidTypeError(
             "measured_qubits must be a list of memory qubits, one for each ancilla, and "
             f"{qubits!r} ({type(qubits).__name__}) arrived"
         )
     chosen = tuple(require_count("measured_qubits", qubit, minimum=0) for qubit in qubits)
     if len(chosen) != num_ancillas:
-        raise ValueError(
+        raise InvalidValueError(
             f"measured_qubits must name the memory qubit of each of the {num_ancillas} ancillas, "
             f"and {list(chosen)} arrived; change it or num_ancillas"
         )
     if max(chosen) >= num_qubits:
-        raise ValueError(
+        raise InvalidValueError(
             f"measured_qubits must be from 0 to {num_qubits - 1}, the {num_qubits} memory qubits, "
             f"and {list(chosen)} arrived"
         )
@@ -191,12 +192,12 @@ def _choose_qubits(
 
 def _check_bases(bases: str, num_ancillas: int) -> str:
     if not isinstance(bases, str):
-        raise TypeError(
+        raise InvalidTypeError(
             "measured_bases must be a string of the letters X, Y and Z, and "
             f"{bases!r} ({type(bases).__name__}) arrived"
         )
     if not bases or not set(bases) <= set(_PAULIS) or len(bases) not in (1, num_ancillas):
-        raise ValueError(
+        raise InvalidValueError(
             f"measured_bases must be one of the letters X, Y, Z for all ancillas, or "
             f"{num_ancillas} of them, one for each; {bases!r} arrived"
         )

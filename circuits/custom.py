@@ -5,6 +5,8 @@ from __future__ import annotations
 from qiskit import QuantumCircuit
 from qiskit.circuit import Barrier, Gate, Instruction
 
+from circuits.errors import InvalidValueError
+
 __all__ = ["check_custom_circuit"]
 
 
@@ -25,35 +27,35 @@ def check_custom_circuit(circuit: QuantumCircuit, *, num_qubits: int, name: str)
     """
     subject = f"the ansatz circuit {name!r}"
     if circuit.num_qubits != num_qubits:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} has {circuit.num_qubits} qubits, but num_qubits={num_qubits} was asked "
             f"for; pass num_qubits={circuit.num_qubits} or another circuit"
         )
     culprit = _find_non_unitary(circuit)
     if culprit is not None:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} contains {culprit!r}, which is not a unitary gate; one step must be "
             "unitary gates alone, so remove measurements, resets and control flow "
             "(readouts are added by the model)"
         )
     if circuit.num_clbits:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} has {circuit.num_clbits} classical bits; one step must have none, "
             "so build it without a classical register"
         )
     if circuit.num_identifiers:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} has {circuit.num_identifiers} classical variables; one step must have "
             "none, so use Parameter for its angles"
         )
     if not circuit.parameters:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} has no free parameters, so a controller could not steer it; "
             "give at least one gate a Parameter as its angle"
         )
     idle = _find_phase_parameters(circuit)
     if idle:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} has parameters that appear in its global phase alone "
             f"({', '.join(idle)}), where no readout can see them; remove them from the phase"
         )

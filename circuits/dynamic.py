@@ -19,6 +19,7 @@ from qiskit.circuit import Parameter
 from circuits.ansatz import Ansatz
 from circuits.branching import append_branches, group_gates
 from circuits.coupling import Measurement
+from circuits.errors import InvalidValueError
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from circuits.recurrence import name_parameter
 from circuits.validation import require_count
@@ -100,7 +101,7 @@ class DynamicCircuit:
         tables = np.asarray(tables, np.float64)
         columns = self.table_columns
         if tables.ndim != 4 or tables.shape[1:] != columns.shape:
-            raise ValueError(
+            raise InvalidValueError(
                 f"tables must have the shape (batch, {', '.join(map(str, columns.shape))}): steps, "
                 f"outcomes, angles; {tables.shape} arrived"
             )
@@ -111,7 +112,7 @@ class DynamicCircuit:
             chosen = self.measurement.strength if strength is None else strength
             values[:, self._places[self.strength]] = chosen
         elif strength is not None:
-            raise ValueError("the coupling 'direct' has no strength; leave the argument out")
+            raise InvalidValueError("the coupling 'direct' has no strength; leave the argument out")
         return self.bind_basis(values, basis)
 
     def bind_basis(self, values: NDArray[np.float64], basis: str) -> NDArray[np.float64]:
@@ -122,7 +123,7 @@ class DynamicCircuit:
         """
         letters = basis * self.num_qubits if len(basis) == 1 else basis
         if len(letters) != self.num_qubits or not set(letters) <= set(BASIS_ANGLES):
-            raise ValueError(
+            raise InvalidValueError(
                 f"basis must be X, Y or Z, or {self.num_qubits} of these letters, that of qubit 0 "
                 f"first; {basis!r} arrived"
             )
@@ -157,7 +158,7 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
     """
     num_steps = require_count("num_steps", num_steps)
     if ansatz.num_qubits != measurement.num_qubits:
-        raise ValueError(
+        raise InvalidValueError(
             f"the ansatz has {ansatz.num_qubits} qubits and the measurement is one of "
             f"{measurement.num_qubits} memory qubits; build both for the same number"
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
+from circuits.errors import InvalidValueError
 from circuits.openqasm import dump_qasm3, load_qasm3, read_qasm3, write_qasm3
 
 __all__ = [
@@ -49,7 +50,7 @@ def read_qpy(path: str | os.PathLike[str]) -> list[QuantumCircuit]:
     try:
         return list(qpy.load(content))
     except Exception as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"{str(path)!r} could not be read as QPY: it is not QPY, or cut short, or written by a "
             "newer Qiskit; a file of write_qpy or qiskit.qpy.dump is required"
         ) from error

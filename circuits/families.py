@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count, require_name
 
 __all__ = ["ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "build_family", "list_bonds"]
@@ -92,13 +93,13 @@ def build_family(
 
 def _check_rotations(rotations: Sequence[str]) -> tuple[str, ...]:
     if isinstance(rotations, str):
-        raise TypeError(
+        raise InvalidTypeError(
             f"rotations must be a list of names, but the string {rotations!r} arrived; "
             f"write [{rotations!r}]"
         )
     checked = tuple(require_name("rotation", rotation, ROTATIONS) for rotation in rotations)
     if not checked:
-        raise ValueError(
+        raise InvalidValueError(
             "rotations is empty, so the layers would have no angles; "
             f"name at least one of {', '.join(ROTATIONS)}"
         )

@@ -20,6 +20,8 @@ from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
+from circuits.errors import InvalidValueError
+
 __all__ = ["dump_qasm3", "load_qasm3", "read_qasm3", "write_qasm3"]
 
 
@@ -60,7 +62,7 @@ def load_qasm3(text: str, *, source: str = "the text") -> QuantumCircuit:
         ValueError: the text is not OpenQASM 3, or uses something that Qiskit does not read.
     """
     if re.search(r"^\s*OPENQASM\s+2", text, flags=re.MULTILINE):
-        raise ValueError(
+        raise InvalidValueError(
             f"{source} is OpenQASM 2, which has no parameters; OpenQASM 3 is required: declare "
             "the angles with 'input float[64] name;' under 'OPENQASM 3.0;'"
         )
@@ -71,7 +73,7 @@ def load_qasm3(text: str, *, source: str = "the text") -> QuantumCircuit:
             circuit = qasm3.loads(text)
     except Exception as error:
         reason = str(error).strip() or syntax_errors.getvalue().strip() or type(error).__name__
-        raise ValueError(
+        raise InvalidValueError(
             f"{source} could not be read as OpenQASM 3 ({reason}); it needs the form that "
             "qiskit.qasm3.loads reads, angles declared with 'input float[64] name;'"
         ) from error
@@ -94,7 +96,9 @@ def read_qasm3(path: str | os.PathLike[str]) -> QuantumCircuit:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is not UTF-8 text, so it is not OpenQASM 3") from error
+        raise InvalidValueError(
+            f"{str(path)!r} is not UTF-8 text, so it is not OpenQASM 3"
+        ) from error
     return load_qasm3(text, source=repr(str(path)))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 
 __all__ = ["Readout", "build_readout"]
@@ -66,19 +67,21 @@ def build_readout(
     elif isinstance(observables, Sequence):
         operators = [_check_observable(k, o, num_qubits) for k, o in enumerate(observables)]
     else:
-        raise TypeError(
+        raise InvalidTypeError(
             "observables must be None, letters such as 'xyz', or a list of SparsePauliOp or "
             f"Pauli labels, but {type(observables).__name__} arrived; "
             "put a single observable into a list"
         )
     if not operators:
-        raise ValueError("observables is empty; give at least one observable, or None for X, Y, Z")
+        raise InvalidValueError(
+            "observables is empty; give at least one observable, or None for X, Y, Z"
+        )
     return Readout(operators, [_label(k, operator) for k, operator in enumerate(operators)])
 
 
 def _build_local_paulis(letters: str, num_qubits: int) -> list[SparsePauliOp]:
     if len(set(letters)) != len(letters) or not set(letters) <= set(_LETTERS):
-        raise ValueError(
+        raise InvalidValueError(
             f"observables={letters!r} is not a choice among the letters x, y and z, each at most "
             "once and in lower case; for one operator on all qubits write a list with its label, "
             f"such as [{'Z' * num_qubits!r}]"
@@ -96,28 +99,28 @@ def _check_observable(
     shown = " ".join(repr(observable).split())
     subject = f"observable {index} ({shown[:80]})"
     if not isinstance(observable, (SparsePauliOp, str)):
-        raise TypeError(
+        raise InvalidTypeError(
             f"{subject} is of type {type(observable).__name__}; "
             "a SparsePauliOp or a Pauli label is required"
         )
     try:
         operator = SparsePauliOp(observable)
     except QiskitError as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} is not a Pauli label; it must be {num_qubits} of the letters I, X, Y, Z "
             "with qubit 0 on the right"
         ) from error
     if operator.num_qubits != num_qubits:
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} acts on {operator.num_qubits} qubits, but the circuit has {num_qubits}; "
             "pad it with I, qubit 0 on the right"
         )
     if operator.coeffs.dtype == object:
-        raise ValueError(f"{subject} has free parameters; its coefficients must be numbers")
+        raise InvalidValueError(f"{subject} has free parameters; its coefficients must be numbers")
     if not np.all(np.isfinite(operator.coeffs)):
-        raise ValueError(f"{subject} has a coefficient that is NaN or infinite")
+        raise InvalidValueError(f"{subject} has a coefficient that is NaN or infinite")
     if np.any(np.abs(operator.coeffs.imag) > _IMAGINARY_TOLERANCE):
-        raise ValueError(
+        raise InvalidValueError(
             f"{subject} is not Hermitian: its coefficients must be real; "
             "take the real and the imaginary part as two observables"
         )

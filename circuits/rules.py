@@ -24,6 +24,7 @@ from qiskit.circuit import (
 from qiskit.circuit.controlflow import condition_resources
 from qiskit.transpiler import Target
 
+from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
 from circuits.profile import CircuitProfile, profile_circuit
 
@@ -40,7 +41,7 @@ _NEEDED = ("if_else", "reset")
 _TOLERANCE = 1e-9  # radians
 
 
-class HardwareRuleError(ValueError):
+class HardwareRuleError(InvalidValueError):
     """Circuits that the device would refuse; the message names rule, place and change."""
 
 

@@ -15,6 +15,8 @@ from qiskit.circuit import (
     Qubit,
 )
 
+from circuits.errors import InvalidValueError
+
 __all__ = [
     "Rule",
     "ShiftError",
@@ -52,7 +54,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
-class ShiftError(ValueError):
+class ShiftError(InvalidValueError):
     """A circuit without a parameter-shift rule; the message names gate and angle."""
 
 

@@ -6,6 +6,8 @@ import difflib
 import operator
 from collections.abc import Sequence
 
+from circuits.errors import InvalidTypeError, InvalidValueError
+
 __all__ = ["require_count", "require_name"]
 
 
@@ -22,9 +24,11 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
             raise TypeError("a truth value is not a count")
         count = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise TypeError(f"{required}, but {value!r} ({type(value).__name__}) arrived") from error
+        raise InvalidTypeError(
+            f"{required}, but {value!r} ({type(value).__name__}) arrived"
+        ) from error
     if count < minimum:
-        raise ValueError(f"{required}, but {count} arrived")
+        raise InvalidValueError(f"{required}, but {count} arrived")
     return count
 
 
@@ -42,7 +46,7 @@ def require_name(kind: str, value: object, known: Sequence[str], *, hint: str = 
         ValueError: ``value`` is not known; the message has the nearest and all known names.
     """
     if not isinstance(value, str):
-        raise TypeError(
+        raise InvalidTypeError(
             f"{kind} must be a name ({', '.join(known)}){hint}, "
             f"but {value!r} ({type(value).__name__}) arrived"
         )
@@ -50,4 +54,6 @@ def require_name(kind: str, value: object, known: Sequence[str], *, hint: str = 
         return value
     nearest = difflib.get_close_matches(value.lower(), known, n=1)
     suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"unknown {kind} {value!r}; known are {', '.join(known)}{hint}.{suggestion}")
+    raise InvalidValueError(
+        f"unknown {kind} {value!r}; known are {', '.join(known)}{hint}.{suggestion}"
+    )

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from circuits.errors import UserError
+
 __all__ = ["SecondDerivativeError", "once_differentiable"]
 
 
-class SecondDerivativeError(NotImplementedError):
+class SecondDerivativeError(UserError, NotImplementedError):
     """A gradient of this package was to be differentiated."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.hidden_state import HiddenState
 
 __all__ = [
@@ -33,7 +34,7 @@ def check_history(
     """
     _check_carried(state)
     if state.angles is None or state.num_steps is None:
-        raise ValueError(
+        raise InvalidValueError(
             "state.angles is None, and a device carries a sequence on by replaying all of its "
             "angles; pass a state that this model returned on a device"
         )
@@ -44,7 +45,7 @@ def check_history(
         ("num_steps", state.num_steps, (batch_size,), torch.int64),
     )
     if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
-        raise ValueError(
+        raise InvalidValueError(
             f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
             f"{state.num_steps.tolist()} arrived"
         )
@@ -86,7 +87,7 @@ def check_density(
     """
     _check_carried(state)
     if state.density is None:
-        raise ValueError(
+        raise InvalidValueError(
             "state.density is None, and measured mode carries a sequence on from the density "
             "matrices; pass a state that this readout mode returned in exact simulation"
         )
@@ -101,7 +102,7 @@ def check_density(
     wrong = (~(((traces - 1).abs() < 1e-3) & (skew < 1e-3))).nonzero()
     if len(wrong):
         sequence = int(wrong[0])
-        raise ValueError(
+        raise InvalidValueError(
             "state.density must be Hermitian with traces that add up to 1, and sequence "
             f"{sequence} has {float(traces[sequence]):.6g} and differs from its adjoint by "
             f"{float(skew[sequence]):.3g}"
@@ -121,7 +122,7 @@ def check_trajectories(
     """
     _check_carried(state)
     if state.trajectories is None or state.registers is None:
-        raise ValueError(
+        raise InvalidValueError(
             "state.trajectories is None, and a model with num_trajectories carries them on; pass "
             "a state that such a model returned"
         )
@@ -144,7 +145,7 @@ def check_state(
     """
     _check_carried(state)
     if state.vector is None:
-        raise ValueError(
+        raise InvalidValueError(
             "state.vector is None, and the simulator carries a sequence on from the state vector; "
             "pass a state that this readout mode returned in simulation (a device carries on from "
             "the angles and has no vector)"
@@ -156,7 +157,7 @@ def check_state(
     broken = (~torch.isfinite(state.readouts)).nonzero()
     if len(broken):
         sequence, readout = (int(index) for index in broken[0])
-        raise ValueError(
+        raise InvalidValueError(
             f"state.readouts must be finite, and readout {readout} of sequence {sequence} is "
             f"{float(state.readouts[sequence, readout].detach())}"
         )
@@ -164,7 +165,7 @@ def check_state(
     wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
     if len(wrong):
         sequence = int(wrong[0])
-        raise ValueError(
+        raise InvalidValueError(
             "state.vector must be normalized, and the squared norm of sequence "
             f"{sequence} is {float(norms[sequence]):.6g}"
         )
@@ -172,7 +173,7 @@ def check_state(
 
 def _check_carried(state: object) -> None:
     if not isinstance(state, HiddenState):
-        raise TypeError(
+        raise InvalidTypeError(
             "state must be a HiddenState, as a former call of the model returned it, and a "
             f"{type(state).__name__} arrived"
         )
@@ -182,6 +183,8 @@ def _check_tensors(*tensors: tuple[str, Tensor, tuple[int, ...], torch.dtype]) -
     """Refuse fields of a state, each with its name, of another shape or dtype."""
     for name, tensor, shape, wanted in tensors:
         if tuple(tensor.shape) != shape:
-            raise ValueError(f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived")
+            raise InvalidValueError(
+                f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived"
+            )
         if tensor.dtype != wanted:
-            raise TypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")
+            raise InvalidTypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from circuits.errors import InvalidTypeError, InvalidValueError
+
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _CPU = torch.device("cpu")
 
@@ -53,7 +55,7 @@ def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = 
     """
     present = count_memory()
     if needed > present:
-        raise ValueError(
+        raise InvalidValueError(
             f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
             f"{_format_bytes(present)}. {remedy}"
         )
@@ -87,10 +89,10 @@ def check_number(
     limits += [f"below {below:g}"] if below < math.inf else []
     required = f"{name} must be a finite number {' and '.join(limits)}".rstrip()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{required}, and {value!r} ({type(value).__name__}) arrived")
+        raise InvalidTypeError(f"{required}, and {value!r} ({type(value).__name__}) arrived")
     number = float(value)
     if not (math.isfinite(number) and minimum <= number < below):
-        raise ValueError(f"{required}, and {number} arrived")
+        raise InvalidValueError(f"{required}, and {number} arrived")
 
 
 def check_inputs(
@@ -108,25 +110,29 @@ def check_inputs(
     if not isinstance(x, Tensor):
         is_packed = isinstance(x, PackedSequence)
         hint = " Give the padded tensor, batch first, and its lengths=." if is_packed else ""
-        raise TypeError(f"{required} as a torch.Tensor, and a {type(x).__name__} arrived.{hint}")
+        raise InvalidTypeError(
+            f"{required} as a torch.Tensor, and a {type(x).__name__} arrived.{hint}"
+        )
     if x.dim() != 3:
         hint = " Add the batch axis with x.unsqueeze(0)." if x.dim() == 2 else ""
-        raise ValueError(f"{required}, and {tuple(x.shape)} of rank {x.dim()} arrived.{hint}")
+        raise InvalidValueError(
+            f"{required}, and {tuple(x.shape)} of rank {x.dim()} arrived.{hint}"
+        )
     if x.shape[2] != input_size:
-        raise ValueError(f"{required}, and {tuple(x.shape)} with width {x.shape[2]} arrived")
+        raise InvalidValueError(f"{required}, and {tuple(x.shape)} with width {x.shape[2]} arrived")
     if 0 in x.shape[:2]:
-        raise ValueError(
+        raise InvalidValueError(
             f"{required} with at least one sequence and one step, and {tuple(x.shape)} arrived"
         )
     if x.dtype != dtype:
         way = f"x.to({dtype})"
         if x.dtype in (torch.float32, torch.float64):  # those that a model can have
             way += f" or model.to({x.dtype})"
-        raise TypeError(
+        raise InvalidTypeError(
             f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert it: {way}."
         )
     if x.device != device:
-        raise ValueError(
+        raise InvalidValueError(
             f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
             f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
@@ -144,7 +150,7 @@ def check_finite(x: Tensor) -> None:
     finite = torch.isfinite(x)
     if not bool(finite.all()):
         sequence, step, feature = (int(index) for index in (~finite).nonzero()[0])
-        raise ValueError(
+        raise InvalidValueError(
             f"x must be finite, and x[{sequence}, {step}, {feature}] (sequence {sequence}, step "
             f"{step}) is {float(x[sequence, step, feature])}"
         )
@@ -163,16 +169,16 @@ def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     if not isinstance(lengths, Tensor):
         lengths = torch.as_tensor(lengths, device="cpu")
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-        raise TypeError(f"lengths must be integers, and {lengths.dtype} arrived")
+        raise InvalidTypeError(f"lengths must be integers, and {lengths.dtype} arrived")
     if lengths.shape != (batch,):
-        raise ValueError(
+        raise InvalidValueError(
             f"lengths must have shape ({batch},), one number for each sequence, and "
             f"{tuple(lengths.shape)} arrived"
         )
     numbers: list[int] = lengths.tolist()
     for sequence, number in enumerate(numbers):
         if not 1 <= number <= steps:
-            raise ValueError(
+            raise InvalidValueError(
                 f"lengths must lie between 1 and the {steps} steps of x, and sequence {sequence} "
                 f"has {number}"
             )
@@ -187,12 +193,12 @@ def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> N
         ValueError: Another shape.
     """
     if tuple(theta.shape) != shape:
-        raise ValueError(
+        raise InvalidValueError(
             f"the controller must return {shape[-1]} angles for each sequence, shape {shape}, and "
             f"returned {tuple(theta.shape)}"
         )
     if theta.dtype != dtype:
-        raise TypeError(
+        raise InvalidTypeError(
             f"the controller must return angles of the model's dtype {dtype}, and returned "
             f"{theta.dtype}"
         )

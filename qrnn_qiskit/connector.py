@@ -10,6 +10,7 @@ from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_machine_learning.neural_networks import NeuralNetwork
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.gradient_methods import GradientError, require_gradient
 from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
@@ -55,7 +56,7 @@ class CircuitNetwork(NeuralNetwork):
             input_params = [item for item in circuit.parameters if item not in set(weights)]
         given = [*input_params, *weights]
         if len(given) != circuit.num_parameters or set(given) != set(circuit.parameters):
-            raise ValueError(
+            raise InvalidValueError(
                 f"inputs and weights must be the {circuit.num_parameters} parameters of the "
                 f"circuit {circuit.name!r}, each once, and "
                 f"{', '.join(item.name for item in given) or 'none'} arrived"
@@ -80,7 +81,7 @@ class CircuitNetwork(NeuralNetwork):
     @input_gradients.setter
     def input_gradients(self, input_gradients: bool) -> None:
         if not input_gradients:
-            raise ValueError("input gradients are always on; detach the inputs instead")
+            raise InvalidValueError("input gradients are always on; detach the inputs instead")
 
     def _forward(self, input_data: Array | None, weights: Array | None) -> Array:
         pub = self._function.value_pub(self._order(input_data, weights))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
@@ -115,7 +116,7 @@ def _count_qubits(state: HiddenState) -> int:
     held = (state.vector, state.density, state.trajectories)
     found = next((tensor for tensor in held if tensor is not None), None)
     if found is None:
-        raise ValueError(
+        raise InvalidValueError(
             "a state that a device has run arrived, which holds readouts alone; a simulated one is "
             "required: set qrnn.executor = SimulatorExecutor()"
         )

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from circuits.errors import InvalidValueError
+
 __all__ = [
     "NON_NEGATIVE",
     "SHARE",
@@ -40,7 +42,7 @@ def estimate_mean(values: Tensor) -> MeanAndError:
     Raises ValueError when there is no value or when ``values`` is not of rank 1.
     """
     if values.ndim != 1 or len(values) == 0:
-        raise ValueError(
+        raise InvalidValueError(
             f"per-sequence values have shape {tuple(values.shape)}; "
             "one value for each of at least one sequence is required"
         )
@@ -80,7 +82,7 @@ def normalized_squared_error(prediction: Tensor, targets: Tensor, variance: floa
     a value of its own that does not depend on the others.
     """
     if prediction.shape != targets.shape or prediction.ndim != 2:
-        raise ValueError(
+        raise InvalidValueError(
             f"prediction {tuple(prediction.shape)} and targets {tuple(targets.shape)}: "
             "both must have the same shape (sequences, horizon)"
         )
@@ -99,7 +101,7 @@ def _average_steps(values: Tensor, targets: Tensor, padding: int | None) -> Tens
 
 def _require_matching(logits: Tensor, targets: Tensor) -> None:
     if logits.shape[:-1] != targets.shape or targets.dtype != torch.int64:
-        raise ValueError(
+        raise InvalidValueError(
             f"logits {tuple(logits.shape)} with targets {tuple(targets.shape)} of {targets.dtype}: "
             "targets must be int64 classes in the shape of the logits without their last axis"
         )

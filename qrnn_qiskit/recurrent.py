@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Measurement
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
@@ -83,7 +84,7 @@ class RecurrentModel(nn.Module, ABC):
 
     def refuse_device(self, name: str) -> None:
         """Say that only QRNN runs on devices."""
-        raise ValueError(
+        raise InvalidValueError(
             f"the device {name!r} was asked for, and a model of the kind {self.kind!r} has no "
             "circuits that a device takes; leave --on and --gradient out, or train with "
             "model.kind=qrnn"
@@ -179,7 +180,7 @@ class SteppedModel(RecurrentModel):
         shape = self.start(batch_size).shape
         if memory is None or memory.shape != shape:
             arrived = "none" if memory is None else tuple(memory.shape)
-            raise ValueError(
+            raise InvalidValueError(
                 f"state must be what this model returned, with a memory {tuple(shape)} for the "
                 f"{batch_size} sequence(s) of x, and {arrived} arrived"
             )

@@ -11,13 +11,15 @@ import re
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
+from circuits.errors import InvalidValueError
+
 __all__ = ["DEVICES", "DeviceError", "DeviceName", "merge_options", "parse_device_name"]
 
 DEVICES = ("simulator", "aer", "ibm")
 _GRAMMAR = "name[:target][?key=value[&...]]"
 
 
-class DeviceError(ValueError):
+class DeviceError(InvalidValueError):
     """A device that cannot be opened: says what arrived and what is required."""
 
 

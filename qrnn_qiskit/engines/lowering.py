@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
 
+from circuits.errors import InvalidValueError
 
-class UnsupportedCircuitError(ValueError):
+
+class UnsupportedCircuitError(InvalidValueError):
     """The circuit holds something that the simulator does not run; the message names it."""
 
 

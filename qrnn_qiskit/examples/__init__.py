@@ -12,6 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from circuits.errors import InvalidValueError
+
 __all__ = ["EXAMPLES", "copy_example", "find_example"]
 
 EXAMPLES = ("digits",)
@@ -19,7 +21,7 @@ _PREFIX = "example:"
 _PLACE = Path(__file__).parent
 
 
-class UnknownExampleError(ValueError):
+class UnknownExampleError(InvalidValueError):
     """A name after ``example:`` that no shipped run has."""
 
 

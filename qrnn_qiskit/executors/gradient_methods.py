@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.executors.protocol import Executor
 
@@ -28,7 +29,7 @@ _KEYS: dict[str, dict[str, type]] = {
 _DRAWS = {"coordinates": 64}
 
 
-class GradientError(ValueError):
+class GradientError(InvalidValueError):
     """A gradient on a sampled executor on which nobody has chosen a method."""
 
 
@@ -80,16 +81,16 @@ def parse_gradient(text: str) -> GradientMethod:
         key, _, value = part.partition("=")
         if key not in known:
             keys = " and ".join(f"{key}=NUMBER" for key in known) or "no key"
-            raise ValueError(f"gradient {text!r}: {part!r} arrived; {name} takes {keys}")
+            raise InvalidValueError(f"gradient {text!r}: {part!r} arrived; {name} takes {keys}")
         method = replace(method, **{key: _read(text, key, known[key], value)})
     require_count("draws", method.draws)
     if not (math.isfinite(method.perturbation) and method.perturbation > 0):
-        raise ValueError(
+        raise InvalidValueError(
             f"gradient {text!r}: perturbation must be a finite angle above 0 in radians, and "
             f"{method.perturbation} arrived"
         )
     if not 0 < method.floor <= 1:
-        raise ValueError(
+        raise InvalidValueError(
             f"gradient {text!r}: floor must be above 0 and at most 1, and {method.floor} arrived"
         )
     return method
@@ -121,6 +122,6 @@ def _read(text: str, key: str, kind: type, value: str) -> Any:
     try:
         return kind(value)
     except ValueError as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"gradient {text!r}: {key} must be of type {kind.__name__}, and {value!r} arrived"
         ) from error

@@ -15,6 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
 from circuits.dynamic import DynamicCircuit
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.checks import check_memory
 from qrnn_qiskit.engines.cpu import Simulator, begin
@@ -170,7 +171,7 @@ class DynamicExecutor(Executor, Protocol):
 def check_executor(executor: object) -> None:
     """TypeError for what has not all that :class:`Executor` asks for."""
     if not isinstance(executor, Executor):
-        raise TypeError(
+        raise InvalidTypeError(
             "executor must have what qrnn_qiskit.executors.Executor asks for, and a "
             f"{type(executor).__name__} arrived. Take what runtime_jobs.open_device(name) "
             "opens, or qrnn_qiskit.executors.SimulatorExecutor()."
@@ -180,7 +181,7 @@ def check_executor(executor: object) -> None:
 def check_unmeasured(circuit: QuantumCircuit) -> None:
     """Refuse a circuit with classical bits (ValueError): a device adds its own measurements."""
     if circuit.num_clbits:
-        raise ValueError(
+        raise InvalidValueError(
             f"circuit {circuit.name!r} has {circuit.num_clbits} classical bits; a circuit without "
             "measurements is required, the device adds its own"
         )
@@ -195,14 +196,14 @@ def check_values(circuit: QuantumCircuit, values: ArrayLike) -> NDArray[np.float
     angles = np.ascontiguousarray(values, np.float64)
     num_parameters = circuit.num_parameters
     if angles.ndim != 2 or angles.shape[1] != num_parameters or not len(angles):
-        raise ValueError(
+        raise InvalidValueError(
             f"values must have shape (batch, {num_parameters}), at least one row and one column "
             "for each parameter of the circuit in the order of circuit.parameters, and "
             f"{angles.shape} arrived"
         )
     if not np.isfinite(angles).all():
         row, column = (int(index) for index in np.argwhere(~np.isfinite(angles))[0])
-        raise ValueError(f"values must be finite, and values[{row}, {column}] is not")
+        raise InvalidValueError(f"values must be finite, and values[{row}, {column}] is not")
     return angles
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
@@ -45,7 +46,7 @@ class TorchModel(RecurrentModel):
         self.input_size = require_count("input_size", input_size)
         self.hidden_size = require_count("hidden_size", hidden_size)
         if num_biases not in (1, 2):
-            raise ValueError(f"num_biases must be 1 or 2, and {num_biases!r} arrived")
+            raise InvalidValueError(f"num_biases must be 1 or 2, and {num_biases!r} arrived")
         check_number("dropout", dropout, minimum=0.0, below=1.0)
         self.network = self.network_class(input_size, hidden_size, batch_first=True, dtype=dtype)
         if num_biases == 1:
@@ -90,7 +91,7 @@ class TorchModel(RecurrentModel):
         memory = state.memory
         if memory is None or memory.shape != (len(x), width):
             arrived = "none" if memory is None else tuple(memory.shape)
-            raise ValueError(
+            raise InvalidValueError(
                 f"state must be what this model returned, with a memory {(len(x), width)} for "
                 f"the {len(x)} sequence(s) of x, and {arrived} arrived"
             )

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.controller import Controller
 from qrnn_qiskit.models.dense_qubits import PauliModel, apply_gates, join_gates, rotate
@@ -61,7 +62,7 @@ class StaggeredQRNN(PauliModel):
     ) -> None:
         require_count("num_qubits", num_qubits, minimum=2)
         if num_qubits % 2:
-            raise ValueError(
+            raise InvalidValueError(
                 f"num_qubits={num_qubits}: the staggered network halves its qubits into data and "
                 "history; an even number is required"
             )

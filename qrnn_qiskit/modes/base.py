@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 from torch.nn import functional
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.engines.cpu import NOTHING_KEPT, Kept
 from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -127,7 +128,9 @@ def runs_compiled(executor: Executor) -> bool:
 def check_dtype(dtype: torch.dtype) -> None:
     """Refuse anything but float32 and float64 (TypeError)."""
     if dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived")
+        raise InvalidTypeError(
+            f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived"
+        )
 
 
 def keep_precision(device: torch.device) -> AbstractContextManager[None]:
@@ -147,7 +150,7 @@ def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
 def require_cpu(device: torch.device, what: str) -> None:
     """Refuse inputs on another device for ``what`` runs on the CPU alone (ValueError)."""
     if device.type != "cpu":
-        raise ValueError(
+        raise InvalidValueError(
             f"{what} takes inputs on the CPU, and x is on {device}; only the simulator of "
             "readout='expectation' and 'none' runs elsewhere: take model.cpu() and x.cpu()"
         )

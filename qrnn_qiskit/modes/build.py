@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from circuits import Ansatz, Readout, build_measurement
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.modes.base import Core
 from qrnn_qiskit.modes.expectation import UnitaryCore
 from qrnn_qiskit.modes.measured import MeasuredCore
@@ -51,20 +52,20 @@ def build_core(
             :mod:`~qrnn_qiskit.modes.noise` say; arguments of measured mode in another mode.
     """
     if reset_state and mode != "expectation":
-        raise ValueError(
+        raise InvalidValueError(
             f"reset_state=True leaves only the expectation values to remember with, and readout is "
             f"{mode!r}; take readout='expectation', or leave reset_state out"
         )
     if mode != "measured":
         for name, value in of_measured.items():
             if value != _UNMEASURED[name]:
-                raise ValueError(
+                raise InvalidValueError(
                     f"{name}={value!r} is of readout='measured', and readout is {mode!r}; leave "
                     f"{name} out, or take readout='measured'"
                 )
         return UnitaryCore(ansatz, readout, mode == "expectation", reset_state, engine)
     if engine != "auto":
-        raise ValueError(
+        raise InvalidValueError(
             f"engine={engine!r} with readout='measured', which is simulated by compiled kernels; "
             "leave engine out, or take readout='expectation'"
         )

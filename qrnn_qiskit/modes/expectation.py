@@ -10,6 +10,7 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 
 from circuits import Ansatz, Readout, prefix_circuits, unroll
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.checks import check_angles, check_finite, check_fit
 from qrnn_qiskit.controller import Controller, count_kept
@@ -134,7 +135,7 @@ class UnitaryCore(Core):
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """The unrolled circuits; they have no measurement, so no basis can be asked for."""
         if basis is not None:
-            raise ValueError(
+            raise InvalidValueError(
                 f"basis={basis!r} is of readout='measured', whose circuits end with a measurement; "
                 "without it circuits(x) has no measurement: leave basis out"
             )
@@ -154,7 +155,7 @@ class UnitaryCore(Core):
     def refuse_reset(self, what: str) -> None:
         """ValueError where the steps are reset, which makes ``what`` impossible."""
         if self.resets_state:
-            raise ValueError(
+            raise InvalidValueError(
                 f"{what} was asked for, and reset_state=True is an ablation on the simulator, with "
                 "a circuit of its own for every step; leave reset_state out"
             )

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from circuits import Ansatz, Readout
 from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
 from qrnn_qiskit.checks import check_angles, check_finite, check_fit
@@ -75,7 +76,7 @@ class MeasuredCore(Core):
         else:
             require_count("num_trajectories", num_trajectories, minimum=2)
             if len(noise) or not np.array_equal(assignment, [np.eye(2)] * len(assignment)):
-                raise ValueError(
+                raise InvalidValueError(
                     "readout_error and step_noise are simulated exactly, and trajectories have "
                     "none of them; leave them out, or num_trajectories with up to "
                     f"{MAX_EXACT_QUBITS} memory qubits"
@@ -190,7 +191,7 @@ class MeasuredCore(Core):
         ends: list[int],
     ) -> Run:
         if not isinstance(executor, DynamicExecutor):
-            raise ValueError(
+            raise InvalidValueError(
                 f"readout='measured' runs dynamic circuits, and {executor.name!r} takes none; take "
                 "a device with measurements in the middle of a circuit, such as aer:kingston, or "
                 "the simulator without a gradient method, which has its own"
@@ -252,7 +253,7 @@ class MeasuredCore(Core):
 
     def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
         """None: a sequence is one circuit."""
-        raise ValueError(
+        raise InvalidValueError(
             "readout='measured' runs one dynamic circuit a sequence, no prefixes; take circuits(x)"
         )
 
@@ -292,7 +293,7 @@ class MeasuredCore(Core):
 
 def _check_exact(num_qubits: int, num_ancillas: int) -> None:
     if num_qubits > MAX_EXACT_QUBITS:
-        raise ValueError(
+        raise InvalidValueError(
             f"readout='measured' with num_qubits={num_qubits}: exact simulation would take "
             f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
             f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "

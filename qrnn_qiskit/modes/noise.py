@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_name
 
 __all__ = ["CHANNELS", "read_assignment", "read_step_noise"]
@@ -67,7 +68,7 @@ def read_step_noise(noise: str | Sequence[Any] | None) -> list[Operator]:
         try:
             probability = float(text)
         except ValueError as error:
-            raise ValueError(
+            raise InvalidValueError(
                 f"step_noise {part!r} must be a channel and its probability, as damping:0.01"
             ) from error
         _check_probability(f"step_noise {part!r}", probability)
@@ -97,22 +98,22 @@ def read_assignment(errors: float | Sequence[Any], num_ancillas: int) -> NDArray
     try:
         array = np.asarray(errors, np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{required}, and {errors!r} arrived") from error
+        raise InvalidTypeError(f"{required}, and {errors!r} arrived") from error
     for value in array.flat:
         _check_probability("readout_error", float(value))
     if array.shape in ((), (2,)):
         up, down = np.broadcast_to(array, 2)
         array = np.array([[1 - up, down], [up, 1 - down]])
     if array.shape not in ((2, 2), (num_ancillas, 2, 2)):
-        raise ValueError(f"{required}, and shape {array.shape} arrived")
+        raise InvalidValueError(f"{required}, and shape {array.shape} arrived")
     if not np.allclose(array.sum(-2), 1, rtol=0, atol=1e-9):
-        raise ValueError(f"{required}, and they add up to {array.sum(-2).tolist()}")
+        raise InvalidValueError(f"{required}, and they add up to {array.sum(-2).tolist()}")
     return np.broadcast_to(array, (num_ancillas, 2, 2)).copy()
 
 
 def _check_probability(name: str, value: float) -> None:
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a probability from 0 to 1, and {value} arrived")
+        raise InvalidValueError(f"{name} must be a probability from 0 to 1, and {value} arrived")
 
 
 def _read_kraus(operators: Sequence[Any]) -> list[Operator]:
@@ -120,12 +121,12 @@ def _read_kraus(operators: Sequence[Any]) -> list[Operator]:
     try:
         array = np.asarray(operators, np.complex128)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{required}, and {operators!r} arrived") from error
+        raise InvalidTypeError(f"{required}, and {operators!r} arrived") from error
     if array.ndim != 3 or array.shape[1:] != (2, 2) or not len(array):
-        raise ValueError(f"{required}, and shape {array.shape} arrived")
+        raise InvalidValueError(f"{required}, and shape {array.shape} arrived")
     total = np.einsum("kji,kjl->il", array.conj(), array)
     if not np.allclose(total, _ONE, rtol=0, atol=1e-9):
-        raise ValueError(
+        raise InvalidValueError(
             f"{required} that keep the trace, and the sum of K^dagger K is {total.tolist()}"
         )
     return list(array)

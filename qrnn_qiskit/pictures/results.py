@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from circuits.errors import InvalidValueError
+
 __all__ = [
     "FONT",
     "STYLES",
@@ -34,7 +36,7 @@ def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
     ``rows`` are those of metrics.jsonl. ValueError when there is none yet.
     """
     if not rows:
-        raise ValueError("no epoch has been finished yet; curves need at least one")
+        raise InvalidValueError("no epoch has been finished yet; curves need at least one")
     epochs = [row["epoch"] for row in rows]
     names = [("train_loss", "training loss")]
     if "validation_cross_entropy" in rows[0] and headline != "cross_entropy":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tables.statistics import (
     Row,
     Spread,
@@ -166,7 +167,7 @@ def draw_table(rows: list[Row], title: str) -> Figure:
     """
     tasks = list(dict.fromkeys(row.pair.task.name for row in rows if row.test))
     if not tasks:
-        raise ValueError("no row of the table is finished yet; a picture needs at least one")
+        raise InvalidValueError("no row of the table is finished yet; a picture needs at least one")
     by_task = {t: [r for r in rows if r.pair.task.name == t and r.test] for t in tasks}
     tallest = max(map(len, by_task.values()))
     figure = Figure(figsize=(4.2 * len(tasks) + 1, 1.6 + 0.36 * tallest), layout="constrained")

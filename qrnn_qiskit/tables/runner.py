@@ -13,6 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tables.cells import CellResult, estimate_seconds, read_result, run_cell
 from qrnn_qiskit.tables.spec import Cell, Pair
 from qrnn_qiskit.training.checkpoint import write_text
@@ -42,13 +43,13 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
     try:
         from distributed import Client
     except ImportError as error:
-        raise ValueError(
+        raise InvalidValueError(
             "several machines need Dask: in a clone of this project, pip install '.[cluster]'"
         ) from error
     try:
         client: Any = Client(scheduler, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"no Dask scheduler answers at {scheduler!r}; start one by 'dask scheduler', and "
             "'dask worker ADDRESS --nthreads 1' on each machine"
         ) from error

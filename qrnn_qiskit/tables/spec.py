@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.config import Config, resolve_config
 from qrnn_qiskit.training.schema import ConfigError, flatten, read_toml
@@ -105,10 +106,10 @@ class Table(_Part):
         ]
         for what, names in listed:
             if len(set(names)) != len(names):
-                raise ValueError(f"every {what} must be listed once, and {names} arrived")
+                raise InvalidValueError(f"every {what} must be listed once, and {names} arrived")
             folders = {_slug(str(name)) for name in names}
             if len(folders) != len(names):
-                raise ValueError(
+                raise InvalidValueError(
                     f"every {what} needs a folder of its own, and those of {names} have only the "
                     f"names {sorted(folders)}; give them names that differ in letters or digits"
                 )
@@ -116,7 +117,7 @@ class Table(_Part):
         for part in parts:
             taken = _OF_THE_TABLE & set(flatten(part.settings))
             if taken:
-                raise ValueError(
+                raise InvalidValueError(
                     f"settings have {sorted(taken)}, which would have no effect: the table gives "
                     "each run its learning rate by 'search' and its seed by 'seeds'; leave it out"
                 )
@@ -124,7 +125,7 @@ class Table(_Part):
         for model in self.models:
             unknown = set(model.tasks or []) - known
             if unknown:
-                raise ValueError(
+                raise InvalidValueError(
                     f"model {model.name!r} names the tasks {sorted(unknown)}; "
                     f"those of this table are {sorted(known)}"
                 )
@@ -151,7 +152,7 @@ class Table(_Part):
         ]
         if not chosen:
             known = ", ".join(pair.name for pair in pairs)
-            raise ValueError(f"{only!r} names no cell of the table; known: {known}")
+            raise InvalidValueError(f"{only!r} names no cell of the table; known: {known}")
         return chosen
 
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Sequences:
         for name in ("targets", "lengths", "rows"):
             tensor = getattr(self, name)
             if tensor is not None and len(tensor) != len(self.inputs):
-                raise ValueError(
+                raise InvalidValueError(
                     f"{len(self.inputs)} sequences of inputs with {len(tensor)} {name}; "
                     "one for each sequence is required"
                 )
@@ -168,7 +169,7 @@ class Task(ABC):
 
     def __init__(self, settings: DataSettings) -> None:
         if not isinstance(settings, self.Settings):
-            raise TypeError(
+            raise InvalidTypeError(
                 f"settings of task {self.name!r} are a {type(settings).__name__}; "
                 f"a {self.Settings.__name__} is required"
             )
@@ -245,7 +246,7 @@ class Task(ABC):
         Raises ValueError for a state that this task never remembered.
         """
         if state:
-            raise ValueError(
+            raise InvalidValueError(
                 f"task {self.name!r} remembers nothing, but {sorted(state)} arrived; "
                 "the state belongs to another task"
             )

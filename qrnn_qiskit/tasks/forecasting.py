@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -220,14 +221,14 @@ class Forecasting(Task):
     def fingerprint(self) -> str:
         """SHA-256 of the data; after load() or restore()."""
         if self._sha256 is None:
-            raise RuntimeError(
+            raise OperationError(
                 f"task {self.name!r} has read no data yet; call load() or restore() first"
             )
         return self._sha256
 
     def _fitted(self) -> Fitted:
         if self._fit is None:
-            raise RuntimeError(
+            raise OperationError(
                 f"task {self.name!r} has no scale yet; call load() or restore() first"
             )
         return self._fit

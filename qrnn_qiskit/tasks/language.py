@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
@@ -207,7 +208,7 @@ class Language(Task):
 
     def _known_words(self) -> WordTokenizer:
         if self._tokenizer is None:
-            raise RuntimeError(
+            raise OperationError(
                 "task 'language' has no vocabulary yet; call load() or restore() first"
             )
         return self._tokenizer

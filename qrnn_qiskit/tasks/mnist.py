@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from circuits.errors import OperationError
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -161,7 +162,9 @@ class Mnist(ClassificationTask):
     def fingerprint(self) -> str:
         """SHA-256 of all pixels and labels; after load() or restore()."""
         if self._sha256 is None:
-            raise RuntimeError("task 'mnist' has read no data yet; call load() or restore() first")
+            raise OperationError(
+                "task 'mnist' has read no data yet; call load() or restore() first"
+            )
         return self._sha256
 
     def _arrange(self, images: Images, rows: NDArray[np.int64]) -> Sequences:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TypeVar
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import Task
 
 __all__ = ["UnknownTaskError", "get_task", "list_tasks", "register"]
@@ -16,7 +17,7 @@ TaskClass = TypeVar("TaskClass", bound=type[Task])
 _tasks: dict[str, type[Task]] = {}
 
 
-class UnknownTaskError(ValueError):
+class UnknownTaskError(InvalidValueError):
     """A task name that nothing is registered under."""
 
 
@@ -24,7 +25,7 @@ def register(task: TaskClass) -> TaskClass:
     """Class decorator: makes a task known by its ``name``. ValueError if the name is taken."""
     known = _tasks.setdefault(task.name, task)
     if known is not task:
-        raise ValueError(
+        raise InvalidValueError(
             f"task name {task.name!r} is taken by {known.__module__}.{known.__qualname__}; "
             f"give {task.__module__}.{task.__qualname__} another name"
         )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import Splits
 from qrnn_qiskit.tasks.data.files import DataError, DataFile
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
@@ -46,7 +47,7 @@ class SentimentSettings(WordSettings):
     @model_validator(mode="after")
     def _require_imdb_for_the_folder(self) -> SentimentSettings:
         if self.folder is not None and self.source != "imdb":
-            raise ValueError(
+            raise InvalidValueError(
                 f"folder={self.folder} holds reviews of IMDB, and source is {self.source!r}; set "
                 "data.source=imdb as well, or leave data.folder out"
             )

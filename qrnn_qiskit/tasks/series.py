@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.data.files import DataFile, read_table
 from qrnn_qiskit.tasks.forecasting import FixedSeriesSettings, Forecasting, SeriesData
 from qrnn_qiskit.tasks.registry import register
@@ -27,7 +28,7 @@ class SeriesSettings(FixedSeriesSettings):
     def _refuse_repeated_columns(self) -> SeriesSettings:
         for position, name in enumerate(self.columns):
             if name in self.columns[:position]:
-                raise ValueError(
+                raise InvalidValueError(
                     f"column {name!r} is named twice in target and inputs; the target is always "
                     "an input and is not listed again"
                 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from circuits.errors import OperationError
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -121,7 +122,7 @@ class TextClassification(ClassificationTask):
 
     def _require(self, value: Value | None) -> Value:
         if value is None:
-            raise RuntimeError(
+            raise OperationError(
                 f"task {self.name!r} has read no data yet; call load() or restore() first"
             )
         return value

@@ -14,6 +14,7 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import Tensor
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.training.schema import Config, flatten, list_keys
 
 __all__ = [
@@ -30,7 +31,7 @@ _FORMAT = 1
 _ANYWHERE = {"model.engine", "train.device"}  # where training goes on is not what it learns
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InvalidValueError):
     """A checkpoint that cannot be used: damaged, of another configuration, or holding code."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from circuits.errors import UserError
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.schema import Config
 
 __all__ = ["TrainingDiverged", "require_finite"]
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(UserError, ArithmeticError):
     """The loss, a gradient or a validation metric is NaN or infinite."""
 
 

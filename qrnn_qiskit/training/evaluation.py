@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
@@ -229,7 +230,7 @@ def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequence
     if sequences is None:
         return test
     if not 1 <= sequences <= len(test):
-        raise ValueError(
+        raise InvalidValueError(
             f"{sequences} test sequences were asked for; the test split has {len(test)}, a number "
             f"from 1 to {len(test)} is required"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Splits, Task, TaskModel
 from qrnn_qiskit.training.build import build_recurrent
@@ -60,20 +61,22 @@ def find_device(config: Config) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"train.device={name!r}; cpu, cuda or cuda:1 is required") from error
+        raise InvalidValueError(
+            f"train.device={name!r}; cpu, cuda or cuda:1 is required"
+        ) from error
     if device.type == "cpu":
         return device
     if device.type != "cuda":
-        raise ValueError(f"train.device={name!r}; the CPU or a GPU of CUDA is required")
+        raise InvalidValueError(f"train.device={name!r}; the CPU or a GPU of CUDA is required")
     if config.model.kind != "qrnn" or config.model.readout == "measured":
-        raise ValueError(
+        raise InvalidValueError(
             f"train.device={name!r} with model.kind={config.model.kind!r} and "
             f"model.readout={config.model.readout!r}; on a GPU only qrnn with readout expectation "
             "or none trains: leave train.device out"
         )
     found = torch.cuda.device_count()
     if (device.index or 0) >= found:
-        raise ValueError(
+        raise InvalidValueError(
             f"train.device={name!r}, and torch sees {found} GPU(s) here; leave train.device out, "
             "or install a PyTorch with CUDA and its driver"
         )
@@ -85,7 +88,7 @@ def load_splits(task: Task) -> Splits:
     splits = task.load()
     for name in ("train", "validation", "test"):
         if len(getattr(splits, name)) == 0:
-            raise ValueError(
+            raise InvalidValueError(
                 f"the {name} split of the task {task.name!r} is empty; every split needs at "
                 "least one sequence: give more data or other shares"
             )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import Sequences, Task, TaskModel
 from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, read_checkpoint
@@ -82,7 +83,7 @@ class TrainedModel(nn.Module):
         elif isinstance(inputs, str | os.PathLike):
             sequences = self.task.read(Path(inputs))
         else:
-            raise TypeError(
+            raise InvalidTypeError(
                 "inputs must be the path of a file, a tensor, an array or Sequences, and a "
                 f"{type(inputs).__name__} arrived"
             )
@@ -111,7 +112,7 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     torch.Size([1, 10])
     """
     if weights not in ("best", "last", "tuned"):
-        raise ValueError(
+        raise InvalidValueError(
             f"weights {weights!r} were asked for; 'best', 'last' or 'tuned' is required"
         )
     run = RunFolder.open(folder)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from circuits.errors import InvalidValueError, OperationError
 from qrnn_qiskit.batch_random import Share, hold_share
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.modes.base import runs_compiled
@@ -29,7 +30,7 @@ PATIENCE = timedelta(minutes=10)
 """A process that says nothing for so long counts as lost."""
 
 
-class ProcessLostError(RuntimeError):
+class ProcessLostError(OperationError):
     """Another process of this training has died or hangs.
 
     Args:
@@ -65,13 +66,13 @@ class Processes:
         if self.count == 1:
             return
         if batch_size < self.count:
-            raise ValueError(
+            raise InvalidValueError(
                 f"train.batch_size={batch_size} with {self.count} processes; the batch is shared "
                 "by all of them, so each needs at least one sequence: take a larger batch or fewer "
                 "processes"
             )
         if executor is not None and not runs_compiled(executor):
-            raise ValueError(
+            raise InvalidValueError(
                 f"the device {executor.name!r} with {self.count} processes; several processes "
                 "train on the simulator alone: leave --on and --gradient out, or start one process"
             )

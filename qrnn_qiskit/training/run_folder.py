@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from circuits.ansatz import ANSATZ_FAMILIES
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.training.checkpoint import (
@@ -36,7 +37,7 @@ _PROVENANCE = "provenance.json"
 _ANSATZ = "ansatz.qasm"
 
 
-class RunFolderError(ValueError):
+class RunFolderError(InvalidValueError):
     """A folder that cannot be used as asked: it holds a run already, or none."""
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import DataSettings
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class ConfigError(ValueError):
+class ConfigError(InvalidValueError):
     """A configuration that cannot be used: says which key, what arrived and what is required."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from circuits import build_ansatz, build_readout
 from circuits.ansatz import ANSATZ_FAMILIES
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
 from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
 from qrnn_qiskit.models.qlstm import count_qlstm
@@ -41,7 +42,7 @@ def find_size(model: ModelConfig, input_size: int) -> Size:
     wanted = model.parameters
     assert wanted is not None
     if wanted < 1:
-        raise ValueError(f"model.parameters is {wanted}; at least 1 is required")
+        raise InvalidValueError(f"model.parameters is {wanted}; at least 1 is required")
     found: list[Size] = []  # the last one below, and the first one that is not
     for size in list_sizes(model, input_size):
         found = [*found[-1:], size]
@@ -50,7 +51,7 @@ def find_size(model: ModelConfig, input_size: int) -> Size:
     best = min(found, key=lambda size: abs(size.parameters - wanted))
     if abs(best.parameters - wanted) > TOLERANCE * wanted:
         near = " and ".join(f"{size.parameters} ({_describe(size)})" for size in found)
-        raise ValueError(
+        raise InvalidValueError(
             f"model.kind={model.kind!r} with inputs of width {input_size} has no size within "
             f"{TOLERANCE:.0%} of model.parameters={wanted}; the nearest are {near}. Take one of "
             "these numbers, or set the sizes themselves"
@@ -105,7 +106,7 @@ def is_linear(model: ModelConfig) -> bool:
 def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
     """A linear controller has nothing to widen but the circuit."""
     if model.kind == "staggered":
-        raise ValueError(
+        raise InvalidValueError(
             "model.kind='staggered' with a linear encoding has no size to choose; leave "
             "model.parameters out, or take model.activation=gelu"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from circuits.errors import OperationError
 from qrnn_qiskit.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class TensorBoardProgress(TrainingProgress):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise RuntimeError(
+            raise OperationError(
                 "TensorBoard is not installed; in a clone of this project "
                 "pip install '.[tensorboard]' brings it"
             ) from error

@@ -22,6 +22,7 @@ from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from circuits import DynamicCircuit, build_readout
+from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
 from circuits.rules import RulePub, check_rules
 from qrnn_qiskit.executors import Counts, DynamicPub, Outcomes, check_values
@@ -163,7 +164,7 @@ class DynamicRunner:
         try:
             ready = stage.pass_manager.run(circuit)
         except TranspilerError as error:
-            raise ValueError(
+            raise InvalidValueError(
                 f"circuit {circuit.name!r} does not run on {self._name}: {error.message}"
             ) from error
         timing = None
@@ -180,7 +181,7 @@ class DynamicRunner:
     def _sample(self, requests: Sequence[_Request], shots: int) -> list[Outcomes]:
         noises = {id(request.prepared.stage.noise) for request in requests}
         if len(noises) > 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"the {len(requests)} circuits of a job need {len(noises)} different layouts on "
                 f"{self._name}; run circuits of one shape in a job"
             )
@@ -270,7 +271,7 @@ def _read_exactly(request: _Request) -> Outcomes:
 
 def _check_state_fits(circuit: QuantumCircuit) -> None:
     if 16 * 4**circuit.num_qubits > 2**32:
-        raise ValueError(
+        raise InvalidValueError(
             f"circuit {circuit.name!r} has {circuit.num_qubits} qubits with those that record "
             f"its outcomes, so a density matrix takes 2^{2 * circuit.num_qubits + 4} bytes, and at "
             "most 2^32 are taken; give shots, or take fewer qubits or ancillas"

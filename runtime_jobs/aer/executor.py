@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit_aer.noise import NoiseModel
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
     Counts,
@@ -80,12 +81,14 @@ class AerExecutor(DynamicExecutor):
         stages: StageFinder | None = None,
     ) -> None:
         if noise_model is not None and not isinstance(noise_model, NoiseModel):
-            raise TypeError(
+            raise InvalidTypeError(
                 f"noise_model must be a qiskit_aer.noise.NoiseModel, but "
                 f"{type(noise_model).__name__} arrived"
             )
         if noise_model is not None and stages is not None:
-            raise ValueError("a device brings its own noise; give noise_model or stages, not both")
+            raise InvalidValueError(
+                "a device brings its own noise; give noise_model or stages, not both"
+            )
         self.name = name
         self.shots = None if shots is None else require_count("shots", shots)
         if gradient is not None:

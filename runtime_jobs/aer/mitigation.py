@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.estimation.bases import SIGNS
 
 __all__ = [
@@ -62,7 +63,9 @@ def parse_mitigation(text: str | None) -> Mitigation:
     """
     names = [] if text is None else text.split("+")
     if len(set(names)) != len(names) or not set(names) <= set(METHODS):
-        raise ValueError(f"mitigation is {text!r}; required is one of readout, zne and readout+zne")
+        raise InvalidValueError(
+            f"mitigation is {text!r}; required is one of readout, zne and readout+zne"
+        )
     return Mitigation("readout" in names, _FACTORS if "zne" in names else (1,))
 
 
@@ -113,7 +116,7 @@ def calibrate_readout(
     moves: list[tuple[int, NDArray[np.float64]]] = []
     for qubit, (wrong, right) in enumerate(zip(zeros @ bits, ones @ bits, strict=True)):
         if abs(right - wrong) < _LEAST_CONTRAST:
-            raise ValueError(
+            raise InvalidValueError(
                 f"the readout of qubit {qubit} does not tell 0 from 1 (1 is read with probability "
                 f"{wrong:.3f} and {right:.3f}), so it cannot be inverted; leave mitigation out"
             )

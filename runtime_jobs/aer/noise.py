@@ -12,6 +12,7 @@ from qiskit.quantum_info import DensityMatrix, Kraus, SuperOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, depolarizing_error
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.aer.simulate import run_aer
 from runtime_jobs.aer.stage import GATES, Stage
 
@@ -47,13 +48,17 @@ def parse_rates(text: str) -> dict[str, float]:
     for part in text.split(","):
         match = re.fullmatch(r"(\w+):([0-9.eE+-]+)", part)
         if match is None or match[1] not in RATES or match[1] in rates:
-            raise ValueError(f"noise {text!r}: {part!r} arrived; {required}")
+            raise InvalidValueError(f"noise {text!r}: {part!r} arrived; {required}")
         try:
             rate = float(match[2])
         except ValueError as error:
-            raise ValueError(f"noise {text!r}: {part!r} has no number; {required}") from error
+            raise InvalidValueError(
+                f"noise {text!r}: {part!r} has no number; {required}"
+            ) from error
         if not 0.0 <= rate <= 1.0:
-            raise ValueError(f"noise {text!r}: {match[1]} is {rate:g}; from 0 to 1 is required")
+            raise InvalidValueError(
+                f"noise {text!r}: {match[1]} is {rate:g}; from 0 to 1 is required"
+            )
         rates[match[1]] = rate
     return rates
 
@@ -95,24 +100,24 @@ def check_noise_model(noise: NoiseModel, num_qubits: int) -> None:
     """
     others = sorted(qubit for qubit in noise.noise_qubits if qubit >= num_qubits)
     if others:
-        raise ValueError(
+        raise InvalidValueError(
             f"the noise model has errors on the qubits {others}, but the circuit has the qubits 0 "
             f"to {num_qubits - 1}; build the model for those"
         )
     unknown = sorted(set(noise.noise_instructions) - GATES - {"delay", "measure", "reset"})
     if unknown:
-        raise ValueError(
+        raise InvalidValueError(
             f"the noise model has errors on {', '.join(unknown)}, to which circuits are not "
             f"translated; put them on some of: {', '.join(sorted(GATES))}"
         )
     for error in _list_errors(noise):
         if error["type"] == "roerror" and len(error["probabilities"]) > 2:
-            raise ValueError(
+            raise InvalidValueError(
                 "the noise model has a readout error of several bits together; one for each qubit "
                 "is required"
             )
         if error["type"] != "roerror" and "measure" in error["operations"]:
-            raise ValueError(
+            raise InvalidValueError(
                 "the noise model has a quantum error on 'measure'; give a ReadoutError instead"
             )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler.exceptions import TranspilerError
 
+from circuits.errors import InvalidValueError
 from circuits.profile import profile_circuit
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
 from runtime_jobs.aer.mitigation import fold_pairs
@@ -52,7 +53,7 @@ def prepare_circuit(
         basis = set() if stage.noise is None else GATES.intersection(stage.noise.basis_gates)
         has = f" has only {', '.join(sorted(basis))} and" if basis else ""
         gates = ", ".join(sorted(circuit.count_ops()))
-        raise ValueError(
+        raise InvalidValueError(
             f"{name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; take "
             "other gates, or a noise model with more of them"
         ) from error
@@ -72,7 +73,7 @@ def prepare_circuit(
 def _check_state_fits(num_qubits: int, stage: Stage) -> None:
     exponent = num_qubits * (1 if stage.noise is None else 2) + 4
     if 2**exponent > _MOST_STATE_BYTES:
-        raise ValueError(
+        raise InvalidValueError(
             f"num_qubits={num_qubits} needs 2^{exponent} bytes for the "
             f"{'state vector' if stage.noise is None else 'density matrix'} of one sequence, and "
             f"at most 2^32 are taken; take fewer qubits"

@@ -12,6 +12,7 @@ from qiskit.exceptions import QiskitError
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
+from circuits.errors import OperationError
 from runtime_jobs.aer.bare_parameters import PlainCircuit
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 BATCH_BYTES = 2**28  # of the states of one call
 
 
-class ExecutionError(RuntimeError):
+class ExecutionError(OperationError):
     """A circuit failed while it ran: says which, and the cause that the device gave."""
 
 

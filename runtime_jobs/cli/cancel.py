@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from circuits.errors import OperationError
 from runtime_jobs.cli.collect import Place
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def cancel(place: Place) -> None:
         )
 
 
-class CancelError(RuntimeError):
+class CancelError(OperationError):
     """Jobs that go on although they were to be cancelled."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.cli.options import find_folder
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> Non
     with open_ledger(run) as ledger:
         submission = read_submission(ledger)
         if submission is None:
-            raise ValueError(
+            raise InvalidValueError(
                 f"nothing was submitted for {folder}; 'qrnn submit {folder} --on ibm:NAME' does"
             )
         go_on(run, ledger, submission, wait=wait, retry=retry, as_json=as_json)

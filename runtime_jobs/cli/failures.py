@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dis
 import os
 from enum import IntEnum
 
 import typer
 
+from circuits.errors import OperationError, UserError
 from runtime_jobs.ibm.redaction import hide_secrets
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 
 __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
-
-_RAISE = dis.opmap["RAISE_VARARGS"]
-_OWN_PACKAGES = {"circuits", "qrnn_qiskit", "runtime_jobs"}
 
 
 class ExitCode(IntEnum):
@@ -40,11 +37,11 @@ class ExitCode(IntEnum):
         }[self]
 
 
-class NotReadyError(RuntimeError):
+class NotReadyError(OperationError):
     """What was asked for does not exist yet, but will."""
 
 
-class RunInterrupted(RuntimeError):
+class RunInterrupted(OperationError):
     """Training was stopped by the user and can be resumed."""
 
 
@@ -97,25 +94,7 @@ def _explain(error: Exception) -> tuple[ExitCode, str | None]:
         return ExitCode.NOT_READY, str(error)
     if isinstance(error, OSError):
         return ExitCode.FAILED, str(error)
-    if _is_ours(error):
-        if isinstance(error, ValueError | TypeError):
-            return ExitCode.BAD_INPUT, str(error)
-        if isinstance(error, ArithmeticError | RuntimeError):
-            return ExitCode.FAILED, str(error)
+    if isinstance(error, UserError):
+        is_input = isinstance(error, ValueError | TypeError)
+        return ExitCode.BAD_INPUT if is_input else ExitCode.FAILED, str(error)
     return ExitCode.FAILED, None
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether a raise statement of our own code raised it, and so wrote its message for users.
-
-    An error of a library, or of Python itself such as a call with an argument missing, is a bug.
-    """
-    trace = error.__traceback__
-    if trace is None:
-        return False
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    frame = trace.tb_frame
-    if frame.f_globals["__name__"].partition(".")[0] not in _OWN_PACKAGES:
-        return False
-    return frame.f_code.co_code[trace.tb_lasti] == _RAISE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.cli.options import find_folder
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def jobs(
     from runtime_jobs.ledger.find_runs import find_ledgers
 
     if folder is not None and not (folder / "ledger.sqlite").exists():
-        raise ValueError(f"{folder} has no ledger: nothing was submitted for it")
+        raise InvalidValueError(f"{folder} has no ledger: nothing was submitted for it")
     places = find_ledgers() if folder is None else [folder]
     if not places:
         typer.echo("nothing was submitted for a run below runs/", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.cli.failures import NotReadyError
 from runtime_jobs.devices import DeviceError, open_device, parse_device_name
 
@@ -96,7 +97,7 @@ def split_setting(setting: str) -> tuple[str, str]:
     """The key and the value of a --set."""
     key, equals, value = setting.partition("=")
     if not (key.strip() and equals):
-        raise ValueError(
+        raise InvalidValueError(
             f"--set {setting!r} arrived; KEY=VALUE is required, for example --set train.epochs=20"
         )
     return key.strip(), value.strip()

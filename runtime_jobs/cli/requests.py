@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.cli.options import find_target
 from runtime_jobs.devices import DeviceError, parse_device_name
 
@@ -87,9 +88,9 @@ def read_request(
     if device.shots is None:
         raise DeviceError(f"device '{device}': shots are missing; give --shots, for example 1000")
     if train_steps is not None and train_steps < 1:
-        raise ValueError(f"--train-steps is {train_steps}; at least 1 is required")
+        raise InvalidValueError(f"--train-steps is {train_steps}; at least 1 is required")
     if (train_steps is None) != (gradient is None):
-        raise ValueError(
+        raise InvalidValueError(
             "--train-steps and --gradient belong together: give both for training, such as "
             "--train-steps 3 --gradient spsa, and none for inference"
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import parse_count, split_setting
 
@@ -69,7 +70,7 @@ def search(
 
         found = Search(task, out or Path("searches") / task, overrides, on, target, seed)
     except ImportError as error:
-        raise ValueError(
+        raise InvalidValueError(
             "the search needs Optuna: in a clone of this project, pip install '.[search]'"
         ) from error
     try:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from qiskit.circuit import ControlFlowOp, QuantumCircuit
 from qiskit.transpiler import Target
 
+from circuits.errors import OperationError
 from runtime_jobs.hardware.targets import DEAD_ERROR, error_of
 
 __all__ = ["FaultyQubitsError", "check_working"]
 
 
-class FaultyQubitsError(RuntimeError):
+class FaultyQubitsError(OperationError):
     """A qubit or coupler of a run does not work any more; nothing was sent."""
 
 

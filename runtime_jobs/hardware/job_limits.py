@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
 from circuits.profile import CircuitProfile
 
@@ -25,7 +26,7 @@ REP_DELAY_SECONDS = 250e-6  # between two executions
 MARGIN = 1.5  # of max_execution_time over the estimate: a job beyond it is cancelled but charged
 
 
-class LimitError(ValueError):
+class LimitError(InvalidValueError):
     """A circuit that no job of the service takes, however the work is cut."""
 
 

@@ -11,6 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.layout import choose_layout, find_layouts
@@ -89,7 +90,7 @@ def list_patches(
 
 def _check_spacing(spacing: int) -> None:
     if spacing < 0:
-        raise ValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
+        raise InvalidValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
 
 
 def _list_candidates(

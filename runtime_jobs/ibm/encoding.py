@@ -12,6 +12,7 @@ from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
 from qiskit.primitives import BitArray
 
+from circuits.errors import OperationError
 from runtime_jobs.ledger import hash_bytes
 
 __all__ = [
@@ -30,7 +31,7 @@ _QPY_RELEASE = slice(7, 10)  # where QPY says which Qiskit wrote it
 Bits = dict[str, BitArray]  # what one PUB measured, by classical register
 
 
-class ResultError(RuntimeError):
+class ResultError(OperationError):
     """A result that is not what the job was sent for."""
 
 

@@ -18,6 +18,7 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 from requests.exceptions import RequestException
 from urllib3.util.retry import Retry
 
+from circuits.errors import OperationError
 from runtime_jobs.ibm.encoding import Bits, ResultError
 from runtime_jobs.ibm.redaction import hide_secrets, remember_secret
 from runtime_jobs.ibm.service_states import BackendStatus, Progress, WorkloadProgress
@@ -35,7 +36,7 @@ __all__ = [
 _WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
 
 
-class ServiceError(RuntimeError):
+class ServiceError(OperationError):
     """The service cannot be used now."""
 
 

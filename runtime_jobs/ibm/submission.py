@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors import Counts
 from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.device_steps import Tuning, tune
@@ -87,7 +88,7 @@ class Submission:
         if (self.mode == WorkloadMode.SESSION) != (seconds is not None) or (
             seconds is not None and seconds < 1
         ):
-            raise ValueError(
+            raise InvalidValueError(
                 f"mode {str(self.mode)!r} arrived with session seconds {seconds}: a session is "
                 "billed by the clock until it closes, so --mode session takes --session-seconds S "
                 "of at least 1, and the other modes take none"
@@ -133,7 +134,7 @@ def continue_submission(
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
     if submission.weights not in (None, hash_weights(load(run.path))):
-        raise ValueError(
+        raise InvalidValueError(
             f"the best weights of {run.path} are not those that were submitted: it was trained "
             "further. Nothing was sent; 'qrnn submit' sends the weights of today, as another "
             "submission with another price"

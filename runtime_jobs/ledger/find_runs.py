@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from circuits.errors import InvalidValueError
 from runtime_jobs.ledger.ledger import Ledger
 
 __all__ = ["find_ledgers", "find_run", "has_open_submission"]
@@ -23,7 +24,7 @@ def find_run(place: str) -> Path:
         with Ledger(found) as ledger:
             if any(job.job_id == place for job in ledger.list_jobs()):
                 return found
-    raise ValueError(
+    raise InvalidValueError(
         f"{place!r} is neither the folder of a run nor the id of a job of a run below runs/"
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.executors.gradient_methods import GradientMethod
 from qrnn_qiskit.model import QRNN
@@ -167,7 +168,7 @@ def find_work(
     trained.qrnn.check_device(name)
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     if chosen.continued or trained.model.decodes:
-        raise ValueError(
+        raise InvalidValueError(
             f"the task {trained.config.task!r} goes on from sequence to sequence or from word to "
             "word, so that its jobs cannot be counted beforehand; evaluate it on a local device "
             "with 'qrnn evaluate DIR --on DEVICE'"
@@ -184,7 +185,7 @@ def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:
     size = min(trained.config.train.batch_size, len(train))
     size = size if sequences is None else require_count("sequences", sequences)
     if size > len(train):
-        raise ValueError(
+        raise InvalidValueError(
             f"{size} sequences were asked for, and the training split has {len(train)}"
         )
     return train.select(slice(size))

@@ -12,6 +12,7 @@ from typing import Any
 
 from qiskit.transpiler import Target
 
+from circuits.errors import InvalidValueError
 from circuits.families import ANSATZ_FAMILIES, ENTANGLERS
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.checkpoint import write_text
@@ -95,7 +96,9 @@ class Search:
         fixed = {key.rpartition(".")[2] for key in self.settings}
         self.space = {k: v for k, v in SPACE.items() if k.rpartition(".")[2] not in fixed}
         if not self.space:
-            raise ValueError(f"all of {', '.join(SPACE)} are set; leave one of them to the search")
+            raise InvalidValueError(
+                f"all of {', '.join(SPACE)} are set; leave one of them to the search"
+            )
         self._keep_question()
         optuna.logging.set_verbosity(logging.WARNING)
         direction = optuna.study.StudyDirection
@@ -118,7 +121,7 @@ class Search:
             write_text(file, json.dumps(question, indent=2) + "\n")
         found = json.loads(file.read_text())
         if found != json.loads(json.dumps(question)):
-            raise ValueError(
+            raise InvalidValueError(
                 f"{self.out} holds a search of {found}, and {question} was asked for; give another "
                 "--out"
             )

@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
+from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
 from qrnn_qiskit.engines.cpu.blocks import count_blocks, real_dtype
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, list_addresses
@@ -163,12 +164,14 @@ def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) 
         arrived = type(tensor).__name__
         if isinstance(tensor, Tensor):
             arrived = f"{tensor.dtype} on {tensor.device}"
-        raise TypeError(
+        raise InvalidTypeError(
             f"{name} must be {dtype} on the CPU, and {arrived} arrived; convert the whole model "
             f"and its inputs: model.to(dtype), model.cpu()"
         )
     if tensor.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, and {tuple(tensor.shape)} arrived")
+        raise InvalidValueError(
+            f"{name} must have shape {shape}, and {tuple(tensor.shape)} arrived"
+        )
     return make_plain(tensor)
 
 

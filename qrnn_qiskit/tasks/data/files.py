@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
+from circuits.errors import InvalidValueError
+
 __all__ = [
     "DataError",
     "DataFile",
@@ -36,7 +38,7 @@ __all__ = [
 DataFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
-class DataError(ValueError):
+class DataError(InvalidValueError):
     """Data that cannot be used: says where, what arrived and what is required."""
 
 
@@ -106,13 +108,15 @@ def parse_number(field: str) -> float:
     """A finite number from a field; ValueError says what stood there instead."""
     text = field.strip()
     if not text:
-        raise ValueError("is empty; a number is required")
+        raise InvalidValueError("is empty; a number is required")
     try:
         number = float(text)
     except ValueError as error:
-        raise ValueError(f"holds {text!r}, which is not a number (decimal point: '.')") from error
+        raise InvalidValueError(
+            f"holds {text!r}, which is not a number (decimal point: '.')"
+        ) from error
     if not math.isfinite(number):
-        raise ValueError(f"holds {text!r}; a finite number is required")
+        raise InvalidValueError(f"holds {text!r}; a finite number is required")
     return number
 
 

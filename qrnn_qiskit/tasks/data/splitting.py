@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import DataSettings
 
 __all__ = ["SplitSettings", "split_stratified"]
@@ -23,7 +24,7 @@ class SplitSettings(DataSettings):
     def _leave_training_rows(self) -> SplitSettings:
         held_out = self.validation_fraction + self.test_fraction
         if held_out >= 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"validation_fraction and test_fraction add up to {held_out:g}; "
                 "less than 1 is required to leave rows for training"
             )
@@ -46,7 +47,9 @@ def split_stratified(
     part its share of each class within about one member. Each part is returned in random order.
     """
     if sum(sizes) != len(labels):
-        raise ValueError(f"sizes {tuple(sizes)} add up to {sum(sizes)}, not to {len(labels)}")
+        raise InvalidValueError(
+            f"sizes {tuple(sizes)} add up to {sum(sizes)}, not to {len(labels)}"
+        )
     # RandomState is frozen across numpy versions: a split never changes under a trained model.
     random = np.random.RandomState(seed)
     position = np.empty(len(labels))

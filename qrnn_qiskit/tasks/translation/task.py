@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -209,7 +210,7 @@ class Translation(Task):
 
     def _fitted(self) -> tuple[WordTokenizer, WordTokenizer]:
         if self._languages is None:
-            raise RuntimeError(
+            raise OperationError(
                 "task 'translation' has no vocabulary yet; call load() or restore() first"
             )
         return self._languages

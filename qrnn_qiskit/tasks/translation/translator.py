@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 from qrnn_qiskit.tasks.data.words import PADDING
@@ -95,7 +96,9 @@ class Translator(TaskModel):
         """
         weights = self._teach(batch)[1]
         if weights is None:
-            raise ValueError("this model has no attention; train one with data.attention=true")
+            raise InvalidValueError(
+                "this model has no attention; train one with data.attention=true"
+            )
         return weights
 
     def translate(

@@ -16,7 +16,7 @@ COMMANDS = [
     *("tasks", "devices", "train", "evaluate", "predict", "resume", "show", "table", "search"),
     *("account", "plan", "submit", "jobs", "collect", "cancel"),
 ]
-HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit", "circuits"}
+HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])

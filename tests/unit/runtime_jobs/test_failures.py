@@ -43,11 +43,8 @@ def test_our_own_value_error_is_bad_input(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_divergence_is_a_failure_without_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from runtime_jobs.cli import failures
-
-    monkeypatch.setattr(failures, "_OWN_PACKAGES", {__name__.partition(".")[0]})
     assert raise_and_report(TrainingDiverged("the loss is nan")) == ExitCode.FAILED
     assert capsys.readouterr().err == "error: the loss is nan\n"
 

@@ -1,0 +1,25 @@
+"""Errors that a user can put right, in one family.
+
+Every message says what was expected, what came and what to do next. The command line prints such an
+error as one line. Any other exception is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = ["InvalidTypeError", "InvalidValueError", "OperationError", "UserError"]
+
+
+class UserError(Exception):
+    """The base of all errors that a user can put right."""
+
+
+class InvalidValueError(UserError, ValueError):
+    """An argument, a file or a setting with a value out of range."""
+
+
+class InvalidTypeError(UserError, TypeError):
+    """An argument of another type."""
+
+
+class OperationError(UserError, RuntimeError):
+    """Something could not be done as things stand: a service, a device or a process failed."""
