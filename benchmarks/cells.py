@@ -1,4 +1,4 @@
-"""The cells of the table: which there are, and how the tools are measured in one of them."""
+"""The cells of the table, and the measurement of the tools in one of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Cell(NamedTuple):
     batch: int
 
     def draw(self) -> Problem:
-        """A problem of these sizes, always the same."""
+        """Draw a problem of these sizes, always the same one."""
         return draw_problem(self.qubits, self.layers, self.batch, self.steps)
 
     def contains(self, other: Cell) -> bool:
-        """Whether no size is smaller than that of ``other``."""
+        """Return whether no size is smaller than that of ``other``."""
         return all(mine >= theirs for mine, theirs in zip(self, other, strict=True))
 
     def __str__(self) -> str:
@@ -37,16 +37,17 @@ class Cell(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What one tool did in one cell.
+    """The measurements of one tool in one cell.
 
     Attributes:
-        seconds: Of the rounds, by "forward" and "train".
-        compile_seconds: Before the first call; no part of any time.
-        first_seconds: Of the first training step.
-        difference: From this package's readouts and gradients, over the largest of each.
+        seconds: Seconds of the rounds, by "forward" and "train".
+        compile_seconds: Seconds of compiling before the first call, part of no other time.
+        first_seconds: Seconds of the first training step.
+        difference: Largest difference from this package's readouts and gradients, relative to the
+            largest of each.
         memory: Growth of the resident set by a training step in a fresh process, in bytes.
-        reason: Why there are no times; empty where there are.
-        limit_at: The cell where the tool was over a limit: this one, or one that it contains.
+        reason: Why there are no times; empty if there are.
+        limit_at: The cell where the tool exceeded a limit: this one, or one that it contains.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {FORWARD: [], TRAIN: []})
@@ -59,22 +60,22 @@ class Outcome:
 
     @classmethod
     def restore(cls, values: dict[str, Any]) -> Outcome:
-        """From the values of ``dataclasses.asdict`` after a way through JSON."""
+        """Restore an outcome from the values of ``dataclasses.asdict`` read from JSON."""
         limit_at = values["limit_at"]
         return cls(**{**values, "limit_at": Cell(*limit_at) if limit_at else None})
 
     def best(self, what: str) -> float:
-        """The shortest time in seconds; infinite where there is none."""
+        """Return the shortest time in seconds, infinite if there is none."""
         return min(self.seconds[what], default=float("inf"))
 
     def middle(self, what: str) -> float:
-        """The median time in seconds; infinite where there is none."""
+        """Return the median time in seconds, infinite if there is none."""
         times = self.seconds[what]
         return statistics.median(times) if times else float("inf")
 
 
 class Asked(Protocol):
-    """A :class:`workers.Worker`."""
+    """The interface of :class:`workers.Worker`."""
 
     def ask(self, limit: float, command: str, *arguments: object) -> Any:
         """Call a function of the process."""
@@ -85,14 +86,14 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is measured.
+    """The extent of the measurement.
 
     Attributes:
-        rounds: Alternated; the best counts.
+        rounds: Number of alternated rounds; the best one counts.
         call: Seconds that one call may take.
         build: Seconds that loading and compiling may take.
-        budget: Seconds that count after which a tool is left out of the further rounds of a cell.
-        readouts, gradients: Differences that are taken for rounding errors.
+        budget: Measured seconds after which a tool is left out of the further rounds of a cell.
+        readouts, gradients: Relative differences that are accepted as rounding errors.
     """
 
     rounds: int = 7
@@ -109,7 +110,7 @@ Done = dict[Cell, dict[str, Outcome]]
 def choose_cells(
     qubits: Iterable[int], steps: Iterable[int], batches: Iterable[int], reference: Cell, tiny: Cell
 ) -> list[Cell]:
-    """The tiny cell, then one axis after another through the reference, each in rising order."""
+    """Return the tiny cell, then each axis through the reference, in rising order."""
     axes = (
         [reference._replace(qubits=number) for number in sorted(qubits)],
         [reference._replace(steps=number) for number in sorted(steps)],
@@ -123,16 +124,16 @@ def measure_cell(
     workers: dict[str, Asked],
     limits: Limits,
     done: Done,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> dict[str, Outcome]:
     """Compare the tools, then time them in alternated rounds.
 
     Args:
         cell: The sizes.
-        workers: By tool, this package's first.
-        limits: How much is measured.
-        done: The cells before this one; a tool that was over a limit in a smaller one is left out.
-        tell: Called with what is going on.
+        workers: Worker of each tool, this package first.
+        limits: The extent of the measurement.
+        done: The cells before this one; a tool that exceeded a limit in a smaller one is left out.
+        report: Called with a message about the progress.
     """
     problem = cell.draw()
     outcomes = {name: Outcome() for name in workers}
@@ -143,7 +144,7 @@ def measure_cell(
         if known:
             outcome.reason, outcome.limit_at = known.reason, known.limit_at
             continue
-        tell(f"{cell}: {name}")
+        report(f"{cell}: {name}")
         try:
             outcome.compile_seconds = worker.ask(limits.build, "build", problem)
             # This package compiles in its first call; peers have done so before.
@@ -153,7 +154,7 @@ def measure_cell(
             outcome.difference = _compare(found, wanted, limits)
         except (Over, Failed) as error:
             _give_up(outcome, error, cell)
-    tell(f"{cell}: rounds")
+    report(f"{cell}: rounds")
     running = {name: outcome for name, outcome in outcomes.items() if not outcome.reason}
     for _ in range(limits.rounds):
         for name, outcome in list(running.items()):
@@ -174,14 +175,14 @@ def measure_memory(
     start: Callable[[str], Asked],
     outcomes: dict[str, Outcome],
     limits: Limits,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Add the memory of every tool that has times, each in a fresh process by ``start``."""
+    """Measure the memory of every tool that has times, each in a fresh process from ``start``."""
     problem = cell.draw()
     for name, outcome in outcomes.items():
         if outcome.reason:
             continue
-        tell(f"{cell}: memory of {name}")
+        report(f"{cell}: memory of {name}")
         worker = start(name)
         try:
             outcome.memory = worker.ask(2 * limits.build + limits.call, "measure_memory", problem)
@@ -200,7 +201,7 @@ def _find_limit(cell: Cell, name: str, done: Done) -> Outcome | None:
 
 
 def _give_up(outcome: Outcome, error: Over | Failed, cell: Cell) -> None:
-    if not outcome.seconds[TRAIN]:  # else the rounds before this one count
+    if not outcome.seconds[TRAIN]:  # otherwise the rounds before this one count
         outcome.reason = str(error)
     if isinstance(error, Over):
         outcome.limit_at = cell

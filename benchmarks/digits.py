@@ -1,9 +1,9 @@
-"""Test accuracy of the demo's digits model over training seeds and split seeds.
+"""Measure the test accuracy of the demo's digits model over training seeds and split seeds.
 
     python benchmarks/digits.py                     # 3 x 3 runs
     python benchmarks/digits.py --set model.readout=none
 
-Prints one row a run and the mean, in Markdown.
+Prints one row per run and the mean, in Markdown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
 def measure_runs(
     settings: Mapping[str, str], splits: Sequence[int], seeds: Sequence[int]
 ) -> list[float]:
-    """Train every pair of seeds in a temporary folder, print a row each, return the accuracies."""
+    """Train every pair of seeds in a temporary folder, print a row each; return the accuracies."""
     print("| split seed | training seed | best epoch | test accuracy | test cross-entropy | s |")
     print("|---|---|---|---|---|---|")
     accuracies = []
@@ -64,7 +64,7 @@ def measure_runs(
 
 
 def summarize(accuracies: Sequence[float]) -> str:
-    """Mean, standard deviation and range in words."""
+    """Return mean, standard deviation and range as text."""
     spread = statistics.stdev(accuracies) if len(accuracies) > 1 else float("nan")
     return (
         f"mean {statistics.mean(accuracies):.4f}, standard deviation {spread:.4f}, "

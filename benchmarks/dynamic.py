@@ -1,14 +1,14 @@
-"""The digits in one dynamic circuit a sequence, beside replay: accuracy, and what it would cost.
+"""Compare one dynamic circuit per sequence with replay on the digits: accuracy and cost.
 
     python benchmarks/dynamic.py --out runs/dynamic
 
-Trains the demo's model in the modes `expectation` and `measured` in simulation (runs that are in
-the folder already are taken) and measures both on the same test images:
+Trains the demo's model in the modes `expectation` and `measured` in simulation (runs that are
+already in the folder are reused) and measures both on the same test images:
 
 * on the simulator, on the circuits of a device without noise, and on the noisy device;
-* against the shots, without noise, at equal total executions: a dynamic circuit has all shots of a
-  sequence, replay shares them among its T rounds;
-* against the noise of the device.
+* for several numbers of shots, without noise, at equal total executions: a dynamic circuit has all
+  shots of a sequence, replay shares them among its T rounds;
+* for several multiples of the noise of the device.
 
 Prints Markdown and draws both as `shots.png` and `noise.png` in the folder.
 """
@@ -42,13 +42,16 @@ READOUTS = {REPLAY: "expectation", DYNAMIC: "measured"}
 
 @dataclass(frozen=True)
 class Result:
-    """One model on one device.
+    """The measurements of one model on one device.
 
     Attributes:
-        circuit_seconds: of its longest circuit; 0 where the device has no times.
-        qpu_seconds: what a QPU would be busy for: a constant for each job, and for each execution
-            the delay before it and the longest circuit.
-        seconds: that the simulation took here.
+        accuracy: Test accuracy.
+        error: Standard error of the accuracy.
+        jobs, pubs, executions: Counts of the device.
+        circuit_seconds: Duration of the longest circuit; 0 if the device has no durations.
+        qpu_seconds: Estimated QPU time: a constant for each job, and for each execution the delay
+            before it and the longest circuit.
+        seconds: Duration of the simulation on this machine.
     """
 
     accuracy: float
@@ -62,7 +65,7 @@ class Result:
 
 
 def open_run(folder: Path, mode: str) -> TrainedModel:
-    """The trained digits model of a mode; trains it where the folder has none."""
+    """Load the digits model of a mode, and train it first if the folder has none."""
     path = folder / READOUTS[mode]
     if not path.exists():
         train(create_run(path, resolve_config("digits", {"model.readout": READOUTS[mode]})))
@@ -70,13 +73,13 @@ def open_run(folder: Path, mode: str) -> TrainedModel:
 
 
 def measure(trained: TrainedModel, device: str, sequences: int) -> Result:
-    """Predict the first test sequences on a device."""
+    """Predict the first test sequences on a device and measure accuracy and cost."""
     executor = open_device(device)
     trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
     before = type(executor.counts)()
     start = time.perf_counter()
-    prediction = predict_sequences(trained.model, chosen, sequences)  # all in a job
+    prediction = predict_sequences(trained.model, chosen, sequences)  # all in one job
     seconds = time.perf_counter() - start
     accuracy = estimate_mean(trained.task.measure(prediction, chosen)["accuracy"])
     ran = describe_device(executor, before)
@@ -97,7 +100,7 @@ def measure(trained: TrainedModel, device: str, sequences: int) -> Result:
 def compare_devices(
     models: dict[str, TrainedModel], device: str, sequences: int, shots: int
 ) -> None:
-    """Print both modes on the simulator, on ideal circuits of the device and on the noisy one."""
+    """Print both modes on the simulator and on the device, without and with noise."""
     print(f"\n{sequences} test images, {shots} shots of each circuit and basis.\n")
     print(
         "| mode | where | accuracy | jobs | PUBs | executions | longest circuit, us | QPU seconds, "
@@ -137,7 +140,7 @@ def sweep(
 ) -> None:
     """Print and draw the accuracy of both modes against ``values``.
 
-    ``names`` has the devices of each mode, one for each value.
+    ``names`` lists the devices of each mode, one for each value.
     """
     print(f"\nAccuracy of {sequences} test images against {title}.\n")
     print(f"| {title} | {' | '.join(models)} |\n|---|{'---|' * len(models)}")
@@ -151,7 +154,7 @@ def sweep(
 
 
 def draw(title: str, values: Sequence[float], rows: dict[str, list[Result]], picture: Path) -> None:
-    """Accuracy with its standard error against ``values``."""
+    """Draw the accuracy with its standard error against ``values``."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
@@ -169,12 +172,14 @@ def draw(title: str, values: Sequence[float], rows: dict[str, list[Result]], pic
 
 
 def main() -> None:
-    """Train what is missing, measure, print and draw."""
+    """Train missing runs, measure, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and pictures")
     parser.add_argument("--device", default="aer:kingston", help="noisy device")
     parser.add_argument("--sequences", type=int, default=200, help="images of the first table")
-    parser.add_argument("--shots", type=int, default=1000, help="of the first table and the noise")
+    parser.add_argument(
+        "--shots", type=int, default=1000, help="shots of the first table and of the noise sweep"
+    )
     parser.add_argument("--sweep-sequences", type=int, default=60, help="images of the sweeps")
     parser.add_argument("--sweep-shots", type=int, nargs="*", default=[64, 256, 1024, 4096, 16384])
     parser.add_argument("--sweep-noise", type=float, nargs="*", default=[0, 0.5, 1, 2, 3])

@@ -1,13 +1,13 @@
-"""The figures that the documentation tells of speed and memory, each measured by name.
+"""Measure the figures of speed and memory in the documentation, each by its name.
 
     python benchmarks/figures.py                     # all of them, some 6 minutes; none over 3
     python benchmarks/figures.py start memory
     python benchmarks/figures.py epoch --whole       # an epoch of 60,000 images, every batch of it
 
-`ratios` is one run beside TorchQuantum and PennyLane with 7 alternated rounds of every tool,
-`roofline` the share of the processor's arithmetic and memory bandwidth, `memory` that of a large
-training step, `epoch` the time of an epoch of MNIST pixel by pixel, on a GPU too if there is one,
-`start` that of the first call.
+`ratios` compares with TorchQuantum and PennyLane in 7 alternated rounds of every tool, `roofline`
+gives the share of the processor's arithmetic and memory bandwidth, `memory` the memory of a large
+training step, `epoch` the time of an epoch of MNIST pixel by pixel (on a GPU too if there is one),
+and `start` the time of the first call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WORKER_MEMORY = 12 << 30
 
 
 def main() -> None:
-    """Measure what is asked for; print it in Markdown, and write it where asked."""
+    """Measure the requested figures, print them in Markdown and optionally write them to a file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,44 +52,46 @@ def main() -> None:
         help="what to measure (default: all)",
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--whole", action="store_true", help="an epoch, and not a part of it")
+    parser.add_argument(
+        "--whole", action="store_true", help="time a whole epoch instead of a part of it"
+    )
     parser.add_argument("--out", type=Path, help="also write the report to this file")
     arguments = parser.parse_args()
     limit_threads(arguments.threads)
     lines: list[str] = []
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         print(line, flush=True)
         lines.append(line)
 
-    tell(f"# Figures of speed and memory, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC\n")
+    report(f"# Figures of speed and memory, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC\n")
     versions = {
         name: version for found in find_versions([OURS]).values() for name, version in found.items()
     }
-    tell(
+    report(
         f"{describe_machine()}, {arguments.threads} used; load average {os.getloadavg()[0]:.1f} at "
         f"the start; {', '.join(' '.join(pair) for pair in versions.items())}."
     )
     figures = FIGURES | {"epoch": partial(measure_epoch, is_whole=arguments.whole)}
     for name in FIGURES if "all" in arguments.figures else arguments.figures:
-        tell("")
+        report("")
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         stolen = StolenTime()
-        figures[name](tell)
-        tell(f"\n{stolen.describe()}")
+        figures[name](report)
+        report(f"\n{stolen.describe()}")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text("\n".join(lines) + "\n")
 
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def measure_ratios(tell: Tell) -> None:
-    """How many times slower the peers are; forward and backward, 32 sequences of 16 steps."""
+def measure_ratios(report: Report) -> None:
+    """Report how many times slower the peers are, for 32 sequences of 16 steps."""
     limits = Limits(rounds=ROUNDS, call=300.0, build=300.0, budget=float("inf"))
-    tell(f"| n | peer | ms | here, ms | times slower, best of {ROUNDS} alternated rounds |")
-    tell("|---|---|---|---|---|")
+    report(f"| n | peer | ms | here, ms | times slower, best of {ROUNDS} alternated rounds |")
+    report("|---|---|---|---|---|")
     for qubits, names in RATIOS.items():
         workers = {name: Worker(name, WORKER_MEMORY) for name in find_versions([OURS, *names])}
         cell = Cell(qubits=qubits, layers=2, steps=16, batch=32)
@@ -101,23 +103,23 @@ def measure_ratios(tell: Tell) -> None:
         own = outcomes.pop(OURS).best(TRAIN)
         for name, outcome in outcomes.items():
             best = outcome.best(TRAIN)
-            told = outcome.reason or f"{1e3 * best:.0f} | {1e3 * own:.2f} | {best / own:.0f}"
-            tell(f"| {qubits} | {TOOLS[name].title} | {told} |")
+            cells = outcome.reason or f"{1e3 * best:.0f} | {1e3 * own:.2f} | {best / own:.0f}"
+            report(f"| {qubits} | {TOOLS[name].title} | {cells} |")
 
 
-def measure_roofline(tell: Tell) -> None:
-    """Operations and least memory traffic of a training step, over what the processor can."""
+def measure_roofline(report: Report) -> None:
+    """Report operations and least memory traffic of a training step, over the processor's peak."""
     import roofline
 
-    tell(
-        "Operations as the mathematics of each gate and readout needs them, over the rate of a "
-        "float32 matrix product; bytes if every step read and wrote the state once, and backward "
+    report(
+        "Operations required by the mathematics of each gate and readout, over the rate of a "
+        "float32 matrix product; bytes if every step reads and writes the state once, and backward "
         "the adjoint state too, over the bandwidth of a triad. In kernels: the two calls of "
         "compiled code in such a step, and their share of the product's rate. 32 sequences "
         f"of 16 steps, the shortest of {ROUNDS} rounds, which repeat a call up to 0.1 s.\n"
     )
-    tell("| n | ms | Gflop/s | of the product's | GB/s | of the triad's | in kernels, ms | share |")
-    tell("|---|---|---|---|---|---|---|---|")
+    report("| n | ms | Gflop/s | of the product's | GB/s | of the triad's | kernels, ms | share |")
+    report("|---|---|---|---|---|---|---|---|")
     for qubits in range(6, 15, 2):
         cell = Cell(qubits=qubits, layers=2, steps=16, batch=32)
         tool = TOOLS[OURS].build(cell.draw())
@@ -131,7 +133,7 @@ def measure_roofline(tell: Tell) -> None:
         operations = roofline.count_operations(qubits, cell.layers, cell.steps, cell.batch)
         traffic = roofline.count_bytes(qubits, cell.steps, cell.batch) / seconds
         rate = operations / seconds
-        tell(
+        report(
             f"| {qubits} | {1e3 * seconds:.2f} | {rate / 1e9:.1f} "
             f"| {rate / product:.0%} of {product / 1e9:.0f} | {traffic / 1e9:.2f} "
             f"| {traffic / triad:.0%} of {triad / 1e9:.1f} "
@@ -139,30 +141,30 @@ def measure_roofline(tell: Tell) -> None:
         )
 
 
-def measure_memory(tell: Tell) -> None:
-    """Growth of the resident set by a training step, in a fresh process."""
+def measure_memory(report: Report) -> None:
+    """Report the growth of the resident set by a training step, in a fresh process."""
     worker = Worker(OURS, WORKER_MEMORY)
     try:
         size = worker.ask(3600, "measure_memory", MEMORY.draw())
     finally:
         worker.stop()
-    tell(
+    report(
         f"Memory: a training step of {MEMORY} makes the resident set of a fresh process grow by "
         f"{size / 2**20:.0f} MiB, with the libraries loaded."
     )
 
 
-def measure_epoch(tell: Tell, is_whole: bool = False) -> None:
-    """Seconds of an epoch of MNIST pixel by pixel, 2 layers: 8 qubits, on a GPU 14 too."""
+def measure_epoch(report: Report, is_whole: bool = False) -> None:
+    """Report the seconds of an epoch of MNIST by pixels, 2 layers: 8 qubits, on a GPU also 14."""
     import torch
 
-    _measure_epoch(tell, is_whole, 8, "cpu")
+    _measure_epoch(report, is_whole, 8, "cpu")
     if torch.cuda.is_available():
         for qubits in (8, 14):
-            _measure_epoch(tell, is_whole, qubits, "cuda")
+            _measure_epoch(report, is_whole, qubits, "cuda")
 
 
-def _measure_epoch(tell: Tell, is_whole: bool, qubits: int, device: str) -> None:
+def _measure_epoch(report: Report, is_whole: bool, qubits: int, device: str) -> None:
     import torch
     from torch.nn import functional
 
@@ -194,7 +196,7 @@ def _measure_epoch(tell: Tell, is_whole: bool, qubits: int, device: str) -> None
     spent = sum(train(batch) for _ in range(timed))
     place = "the CPU" if device == "cpu" else torch.cuda.get_device_name()
     part = "all batches" if is_whole else f"{timed} of {number} batches, scaled"
-    tell(
+    report(
         f"An epoch of {IMAGES:,} images, {PIXELS} steps of one pixel, {qubits} qubits, 2 layers, "
         f"the default controller (32 GELU units), Adam, batches of {batch} on {place}: "
         f"{spent * number / timed:.0f} s ({part}; random pixels)."
@@ -213,8 +215,8 @@ print(imported - start, time.perf_counter() - imported)
 """
 
 
-def measure_start(tell: Tell) -> None:
-    """Seconds of the first training step in a new process, without and with compiled kernels."""
+def measure_start(report: Report) -> None:
+    """Report the seconds of the first training step of a process, before and after compiling."""
     found = importlib.util.find_spec("qrnn_qiskit")
     assert found is not None
     assert found.origin is not None
@@ -225,10 +227,10 @@ def measure_start(tell: Tell) -> None:
             shutil.copytree(packages / name, Path(folder) / name, ignore=ignored)
         times = [_time_first_call(folder) for _ in range(1 + ROUNDS)]
     cold, warm = times[0], [min(column) for column in zip(*times[1:], strict=True)]
-    tell(
-        f"Start: the first model and training step in a new process take {cold[1]:.1f} s where "
-        f"nothing is compiled yet, and {warm[1]:.2f} s afterwards (best of {ROUNDS} processes); "
-        f"importing torch and this package takes {warm[0]:.1f} s before."
+    report(
+        f"Start: the first model and training step in a new process take {cold[1]:.1f} s before "
+        f"anything is compiled, and {warm[1]:.2f} s afterwards (best of {ROUNDS} processes); "
+        f"importing torch and this package takes another {warm[0]:.1f} s."
     )
 
 
@@ -245,7 +247,7 @@ def _time_first_call(folder: str) -> tuple[float, float]:
     return imported, called
 
 
-FIGURES: dict[str, Callable[[Tell], None]] = {
+FIGURES: dict[str, Callable[[Report], None]] = {
     "ratios": measure_ratios,
     "roofline": measure_roofline,
     "memory": measure_memory,

@@ -1,10 +1,10 @@
-"""A replayed training step against EstimatorQNN with ParamShiftEstimatorGradient, in one run.
+"""Compare a replayed training step with EstimatorQNN and its ParamShiftEstimatorGradient.
 
     python benchmarks/gradients.py
 
-Forward and backward of 8 sequences of 3 steps, 4 qubits, 16 angles a step, X, Y and Z of every
-qubit, exact. Both have the same controller and chain the same partial derivatives through it;
-their gradients are compared before anything is told. The peer has a network for every prefix.
+Forward and backward of 8 sequences of 3 steps, 4 qubits, 16 angles per step, X, Y and Z of every
+qubit, exact, in one run. Both have the same controller and chain the same partial derivatives
+through it; their gradients are compared and must agree. The peer has a network for every prefix.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INPUT_SIZE, STEPS = 8, 3
 
 
 def train_once(forward: Callable[[Tensor], Tensor], model: QRNN, x: Tensor) -> tuple[float, Tensor]:
-    """Seconds of forward and backward, and the gradient of all weights."""
+    """Return the seconds of forward and backward, and the gradient of all weights."""
     start = time.perf_counter()
     loss = forward(x).square().mean()
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -35,7 +35,7 @@ def train_once(forward: Callable[[Tensor], Tensor], model: QRNN, x: Tensor) -> t
 
 
 def open_executors(names: Sequence[str]) -> dict[str, Executor]:
-    """The executors to measure: the compiled simulator, a replay on it, and the devices."""
+    """Open the executors to measure: the compiled simulator, a replay on it, and the devices."""
     from runtime_jobs.devices import open_device
 
     replaying = SimulatorExecutor(gradient="parameter-shift")
@@ -47,7 +47,7 @@ def open_executors(names: Sequence[str]) -> dict[str, Executor]:
 
 
 def main() -> None:
-    """Measure in alternated rounds, of which the best one counts for each, and print."""
+    """Measure in alternated rounds, of which the best one counts, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--on", nargs="*", default=["aer"], help="exact devices")
     parser.add_argument("--rounds", type=int, default=3)
@@ -72,7 +72,7 @@ def main() -> None:
             differences[name] = max(differences[name], float((gradient - expected).abs().max()))
     print(
         f"{platform.machine()}, torch threads {torch.get_num_threads()}; {model.num_qubits} "
-        f"qubits, {model.ansatz.num_parameters} angles a step, {STEPS} steps, batch "
+        f"qubits, {model.ansatz.num_parameters} angles per step, {STEPS} steps, batch "
         f"{arguments.batch}, exact; best of {arguments.rounds} alternated rounds (median). "
         f"Largest gradient {largest:.1e}.\n\n"
         "| forward + backward | seconds | times faster | largest difference of gradients |\n"
@@ -86,7 +86,7 @@ def main() -> None:
         )
     wrong = [name for name, difference in differences.items() if difference > 1e-5]
     if wrong:
-        raise SystemExit(f"the gradients of {', '.join(wrong)} are not those of EstimatorQNN")
+        raise SystemExit(f"the gradients of {', '.join(wrong)} differ from those of EstimatorQNN")
 
 
 if __name__ == "__main__":

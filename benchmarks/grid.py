@@ -1,16 +1,16 @@
-"""Speed and memory of the recurrence beside other libraries: a table, a CSV file and a picture.
+"""Compare speed and memory of the recurrence with other libraries: table, CSV file and picture.
 
     python benchmarks/grid.py                   # 25 minutes on 2 idle cores
     python benchmarks/grid.py --quick           # 5 minutes
     python benchmarks/grid.py --tools qrnn plain torchquantum --qubits 8 10 14 --budget 60
 
-Every tool computes the same recurrence with the same weights, in a process of its own; before
-anything is timed, its readouts and gradients are compared with this package's. Rounds alternate
-between the tools, and the best one counts. One size varies at a time around the
+Every tool computes the same recurrence with the same weights, in a separate process. Before
+anything is timed, its readouts and gradients are compared with those of this package. Rounds
+alternate between the tools, and the best one counts. One size varies at a time around the
 reference: 8 qubits, 16 steps, 32 sequences.
 
-Cells are kept as they are finished: the command goes on where it was stopped. What a tool cannot do
-within the limits is shown with the reason.
+Finished cells are saved, and the command continues where it was stopped. A cell that a tool cannot
+compute within the limits shows the reason.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ QUICK: dict[str, Any] = {
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,27 +69,27 @@ def read_arguments() -> argparse.Namespace:
         "--budget",
         type=float,
         default=limits.budget,
-        help=f"counted seconds after which a tool leaves a cell {shown}",
+        help=f"measured seconds after which a tool leaves a cell {shown}",
     )
     add("--threads", type=read_size, default=len(os.sched_getaffinity(0)), help=shown)
-    add("--gibibytes", type=float, default=12.0, help=f"that a tool may hold {shown}")
+    add("--gibibytes", type=float, default=12.0, help=f"memory that a tool may use {shown}")
     out = begun.with_suffix("") if begun else reports / today
-    add("--out", type=Path, default=out, help=f"path of the report, without an ending {shown}")
+    add("--out", type=Path, default=out, help=f"path of the report, without a suffix {shown}")
     if parser.parse_args().quick:
         parser.set_defaults(**QUICK)
     return parser.parse_args()
 
 
 def read_size(text: str) -> int:
-    """A whole number from 1 on."""
+    """Read a whole number of 1 or more."""
     size = int(text)
     if size < 1:
-        raise argparse.ArgumentTypeError(f"{size} is not 1 or more")
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {size}")
     return size
 
 
 def main() -> None:
-    """Measure what is not measured yet, and write the report."""
+    """Measure the missing cells and write the report."""
     arguments = read_arguments()
     path = arguments.out.parent / f"{arguments.out.name}.progress"
     try:
@@ -97,12 +97,12 @@ def main() -> None:
     except WrongProgressError as error:
         raise SystemExit(f"error: {error}") from error
     except KeyboardInterrupt:
-        print(f"stopped; the same command goes on with the cells in {path}", file=sys.stderr)
+        print(f"stopped; the same command continues with the cells in {path}", file=sys.stderr)
         raise SystemExit(130) from None
 
 
 def measure(arguments: argparse.Namespace, path: Path) -> None:
-    """Measure the cells that ``path`` has not, and write the report."""
+    """Measure the cells that are missing in ``path``, and write the report."""
     limit_threads(arguments.threads)
     limits = Limits(
         rounds=arguments.rounds,
@@ -128,16 +128,16 @@ def measure(arguments: argparse.Namespace, path: Path) -> None:
     workers = {name: start(name) for name in names if name in versions}
     begin = time.monotonic()
 
-    def tell(what: str) -> None:
+    def report(what: str) -> None:
         print(f"{time.monotonic() - begin:6.0f} s  {what}", flush=True)
 
     try:
         for cell in cells:
             if cell in progress.done:
                 continue
-            outcomes = measure_cell(cell, workers, limits, progress.done, tell)
+            outcomes = measure_cell(cell, workers, limits, progress.done, report)
             if is_measured_for_memory(cell, cells):
-                measure_memory(cell, start, outcomes, limits, tell)
+                measure_memory(cell, start, outcomes, limits, report)
             progress.add(cell, outcomes)
     finally:
         for worker in workers.values():
@@ -149,7 +149,7 @@ def measure(arguments: argparse.Namespace, path: Path) -> None:
 
 
 def find_versions(names: list[str]) -> dict[str, dict[str, str]]:
-    """Versions of the packages of every tool that is installed; tell of those that are not."""
+    """Return the package versions of every installed tool; print which tools are not installed."""
     versions = {}
     for name in names:
         try:
@@ -160,7 +160,7 @@ def find_versions(names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def is_measured_for_memory(cell: Cell, cells: list[Cell]) -> bool:
-    """The reference, 12 and 14 qubits, and the ends of the other axes."""
+    """Return whether a cell is the reference, 12 or 14 qubits, or the end of another axis."""
     chosen = [REFERENCE, *(REFERENCE._replace(qubits=number) for number in (12, 14))]
     chosen.append(REFERENCE._replace(steps=max(other.steps for other in cells)))
     chosen.append(REFERENCE._replace(batch=max(other.batch for other in cells)))
@@ -168,19 +168,22 @@ def is_measured_for_memory(cell: Cell, cells: list[Cell]) -> bool:
 
 
 class WrongProgressError(ValueError):
-    """Cells are kept of a run with other packages or options."""
+    """The saved cells are from a run with other packages or options."""
 
 
 class Progress:
-    """The cells that are finished, in a JSON file.
+    """The finished cells, in a JSON file.
 
     Args:
         path: The file.
-        setting: Of this run; WrongProgressError where the file is of another one.
+        setting: Packages and options of this run.
 
     Attributes:
-        begun: When the first cell was, and the load average then.
+        begun: Time of the first cell, and the load average then.
         done: The outcomes of the finished cells.
+
+    Raises:
+        WrongProgressError: The file is from a run with another setting.
     """
 
     def __init__(self, path: Path, setting: dict[str, Any]) -> None:
@@ -196,7 +199,7 @@ class Progress:
             others = [name for name in setting if kept["setting"].get(name) != setting[name]]
             raise WrongProgressError(
                 f"{path} has cells of a run with other packages or options ({', '.join(others)}): "
-                "go on with those, delete the file, or give another --out"
+                "use those again, delete the file, or pass another --out"
             )
         for sizes, outcomes in kept["cells"]:
             self.done[Cell(*sizes)] = {
@@ -204,7 +207,7 @@ class Progress:
             }
 
     def add(self, cell: Cell, outcomes: dict[str, Outcome]) -> None:
-        """Keep a finished cell."""
+        """Save a finished cell."""
         self.done[cell] = outcomes
         cells = [
             [sizes, {name: asdict(outcome) for name, outcome in found.items()}]
@@ -213,7 +216,7 @@ class Progress:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps({"setting": self._setting, "begun": self.begun, "cells": cells}))
-        new.replace(self.path)  # whole, or not at all
+        new.replace(self.path)  # never half a file
 
 
 if __name__ == "__main__":

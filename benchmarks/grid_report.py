@@ -1,4 +1,4 @@
-"""The report of a grid: Markdown, CSV and a picture."""
+"""The report of a speed grid: Markdown, CSV and a picture."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 from cells import FORWARD, TRAIN, Cell, Done, Outcome
 from peers import OURS, TOOLS
 
-TITLES = {TRAIN: "Forward and backward", FORWARD: "Forward alone"}
+TITLES = {TRAIN: "Forward and backward", FORWARD: "Forward only"}
 
 
 def write_report(
     out: Path, setting: dict[str, Any], names: list[str], done: Done, reference: Cell
 ) -> list[Path]:
-    """Write table, list and, where anything was measured, picture; return their paths.
+    """Write the report and the CSV file, and a picture if there are times; return their paths.
 
     Args:
-        out: Path without an ending.
+        out: Path without a suffix.
         setting: Machine, versions and limits.
         names: The tools in order, installed or not.
-        done: What was measured.
+        done: The measured cells.
         reference: The cell that all axes go through.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +33,12 @@ def write_report(
     with table.open("w", newline="") as file:
         csv.writer(file).writerows(list_rows(shown, done))
     lines = [
-        f"# The recurrence beside other libraries, {setting['started'][:10]}",
+        f"# The recurrence compared with other libraries, {setting['started'][:10]}",
         "",
         *describe_setting(setting),
         "",
         *compare(shown, done),
-        f"\n![Milliseconds by qubits, steps and sequences, a line a tool]({picture.name})\n"
+        f"\n![Milliseconds by qubits, steps and sequences, one line per tool]({picture.name})\n"
         if has_picture
         else "",
         *(line for what in (TRAIN, FORWARD) for line in tabulate_times(what, shown, done)),
@@ -50,7 +50,7 @@ def write_report(
 
 
 def describe_setting(setting: dict[str, Any]) -> list[str]:
-    """What was run, where, and how."""
+    """Describe the machine, the problem and the method."""
     limits = setting["limits"]
     return [
         f"{setting['machine']}, of which {setting['threads']} used; Python {setting['python']}. "
@@ -58,24 +58,24 @@ def describe_setting(setting: dict[str, Any]) -> list[str]:
         "",
         "The recurrence: 2 layers of RY, RZ on every qubit and CZ on a line (`linear`), X, Y and Z "
         "of every qubit read after each step, an affine controller on [x ; readouts], the state "
-        "carried on. The loss is the mean square readout; torch's tools are given its derivative "
+        "carried over. The loss is the mean square readout; torch's tools get its derivative "
         "by the readouts. Gradients are those of the controller. "
-        "All tools have the same weights and inputs, and each is timed in a process of its own "
-        f"after its readouts and gradients agreed with this package's within "
+        "All tools have the same weights and inputs, and each is timed in a separate process "
+        f"after its readouts and gradients agreed with those of this package within "
         f"{limits['readouts']:g} and {limits['gradients']:g} of the largest.",
         "",
         f"Milliseconds, the best of {limits['rounds']} alternated rounds; in brackets, times "
         "slower than this package. Within a round, calls are repeated up to 0.1 s, and the "
-        f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} s that count "
-        "(the CSV file has the number of rounds, and medians). `over`: here or at a smaller size, "
-        f"one call took more than {limits['call']:g} s, loading and compiling more than "
-        f"{limits['build']:g} s, or the process held more than {setting['gibibytes']:g} GiB. What "
-        "the jax tools compile is in no time but told below.",
+        f"shortest counts. A tool leaves a cell's rounds after {limits['budget']:g} measured "
+        "seconds (the CSV file has the number of rounds, and medians). `over`: here or at a "
+        f"smaller size, one call took more than {limits['call']:g} s, loading and compiling more "
+        f"than {limits['build']:g} s, or the process used more than {setting['gibibytes']:g} GiB. "
+        "The times exclude compilation by the jax tools, which is listed below.",
     ]
 
 
 def compare(names: list[str], done: Done) -> list[str]:
-    """How many cells each peer was measured in, and where it was nearest."""
+    """Tabulate in how many cells each peer was measured, and where it came closest."""
     lines = ["| peer | cells | times slower: least | median | most |", "|---|---|---|---|---|"]
     for name in names:
         ratios = {
@@ -96,7 +96,7 @@ def compare(names: list[str], done: Done) -> list[str]:
 
 
 def tabulate_times(what: str, names: list[str], done: Done) -> list[str]:
-    """Milliseconds and ratios of every cell and tool."""
+    """Tabulate milliseconds and ratios of every cell and tool."""
     rows = []
     for outcomes in done.values():
         own = outcomes[OURS].best(what)
@@ -105,7 +105,7 @@ def tabulate_times(what: str, names: list[str], done: Done) -> list[str]:
 
 
 def tabulate_memory(names: list[str], done: Done) -> list[str]:
-    """Growth of the resident set, of the cells where it was measured."""
+    """Tabulate the growth of the resident set in the cells where it was measured."""
     chosen = [cell for cell, outcomes in done.items() if outcomes[OURS].memory is not None]
     rows = []
     for cell in chosen:
@@ -115,7 +115,7 @@ def tabulate_memory(names: list[str], done: Done) -> list[str]:
         "## Memory",
         "",
         "MiB by which the largest resident set of a process grows in its first forward and "
-        "backward, with libraries loaded and everything compiled, in a fresh process each.",
+        "backward, with libraries loaded and everything compiled, each in a fresh process.",
         "",
         *_tabulate(names, chosen, rows),
         "",
@@ -125,7 +125,7 @@ def tabulate_memory(names: list[str], done: Done) -> list[str]:
 def tabulate_tools(
     names: list[str], versions: dict[str, dict[str, str]], done: Done, reference: Cell
 ) -> list[str]:
-    """How each tool was used, what it compiled, and how well it agreed."""
+    """Tabulate how each tool was used, how long it compiled, and how well it agreed."""
     lines = [
         "## Tools",
         "",
@@ -154,7 +154,7 @@ def tabulate_tools(
 
 
 def list_rows(names: list[str], done: Done) -> Iterable[list[object]]:
-    """The header and a row for every cell and tool; empty fields were not measured."""
+    """Yield the header and a row for every cell and tool; empty fields were not measured."""
     yield [
         *("tool", *Cell._fields),
         *(f"{what}_{kind}_ms" for what in (FORWARD, TRAIN) for kind in ("best", "median")),
@@ -177,10 +177,10 @@ def list_rows(names: list[str], done: Done) -> Iterable[list[object]]:
 
 
 def draw(path: Path, names: list[str], done: Done, reference: Cell) -> bool:
-    """Milliseconds of forward and backward along the axes that have any, log-log, a line a tool.
+    """Draw milliseconds of forward and backward along each axis, log-log, one line per tool.
 
     Returns:
-        Whether there was anything to draw.
+        Whether there were any times to draw.
     """
     import matplotlib
 
@@ -219,7 +219,7 @@ def draw(path: Path, names: list[str], done: Done, reference: Cell) -> bool:
 
 
 def list_measured(done: Done, size: str, reference: Cell) -> list[Cell]:
-    """The cells with times that differ from the reference in one size at most, by that size."""
+    """List the cells with times that differ from the reference in no other size, by that size."""
     own = {size: getattr(reference, size)}
     return sorted(
         cell
@@ -250,5 +250,5 @@ def _write_time(outcome: Outcome, what: str, own: float, is_own: bool) -> str:
 
 
 def _write_number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Format with three digits, or with all digits before the point."""
     return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"

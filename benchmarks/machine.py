@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on."""
+"""Describe the machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_processor() -> str:
-    """Name of the processor, as the system tells it."""
+    """Return the name of the processor as the system reports it."""
     information = Path("/proc/cpuinfo")
     for line in information.read_text().splitlines() if information.exists() else ():
         if line.startswith("model name"):
@@ -17,34 +17,34 @@ def describe_processor() -> str:
 
 
 def describe_machine() -> str:
-    """Processor and number of cores."""
+    """Return the processor and the number of cores."""
     return f"{describe_processor()}, {os.cpu_count()} cores"
 
 
 def limit_threads(threads: int) -> None:
-    """Give this process and its children ``threads`` cores; call it before libraries are loaded."""
+    """Limit this process and its children to ``threads`` cores, before libraries are loaded."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
 
 
 class StolenTime:
-    """What the host of a virtual machine takes while a benchmark runs (Linux)."""
+    """The share of processor time that the host of a virtual machine takes (Linux)."""
 
     def __init__(self) -> None:
         self._before = _read_times()
 
     def describe(self) -> str:
-        """A sentence with the share of the time since the beginning that programs had to wait."""
+        """Return a sentence with the share of the time that programs had to wait."""
         used, stolen = (
             now - before for now, before in zip(_read_times(), self._before, strict=True)
         )
         share = stolen / max(used + stolen, 1)
-        return f"The host took {share:.0%} of the processor time that the machine asked for."
+        return f"The host took {share:.0%} of the processor time that the machine requested."
 
 
 def _read_times(path: Path = Path("/proc/stat")) -> tuple[int, int]:
-    """Ticks of work and ticks stolen, of all cores; zeros where the system does not tell."""
+    """Return the ticks of work and the stolen ticks of all cores; zeros if there is no file."""
     if not path.exists():
         return 0, 0
     fields = path.read_text().splitlines()[0].split()[1:]

@@ -1,4 +1,4 @@
-"""Test accuracy of the digits in measured mode: number of bits, coupling and strength.
+"""Measure the test accuracy of the digits in measured mode: bits, coupling and strength.
 
     python benchmarks/measured_digits.py
     python benchmarks/measured_digits.py --seeds 0 --splits 0 --only direct
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--only", default="", help="only settings whose name contains this text")
     arguments = parser.parse_args()
     rows = []
     for name, settings in SETTINGS.items():

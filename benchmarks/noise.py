@@ -1,13 +1,13 @@
-"""The digits on a noisy device: what noise costs, what mitigation and fine-tuning give back.
+"""Measure the cost of noise on the digits, and the effect of mitigation and fine-tuning.
 
     python benchmarks/noise.py --out runs/noise
 
 Trains the demo's model with the ansatz ``linear`` and with ``ring`` in simulation, fine-tunes each
 on the noisy device, and measures all of them on the same test images: on the simulator, with ideal
-shots, and on the device at several multiples of its noise, with and without mitigation. The
-control has had the epochs of the fine-tuning in simulation. What is in the folder already is
-neither trained nor measured again. Prints Markdown; intervals are 95 % ones of the mean difference
-over the same images.
+shots, and on the device at several multiples of its noise, with and without mitigation. The control
+runs the epochs of the fine-tuning in simulation. Runs and measurements that are already in the
+folder are not repeated. Prints Markdown; intervals are 95 % intervals of the mean difference over
+the same images.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One model on one device: a value of each metric for each sequence, and what it took."""
+    """One model on one device: the metrics of each sequence, and the cost."""
 
     ansatz: str
     noise: float
@@ -62,7 +62,7 @@ class Row:
     cpu_seconds: float
 
     def describe(self, reference: Row) -> str:
-        """The row of the table, with its differences from the reference."""
+        """Return the row of the table, with its differences from the reference."""
         where = "" if math.isnan(self.noise) else f"{self.noise:g}"
         cells = [
             self.ansatz,
@@ -81,19 +81,19 @@ class Row:
 
 
 def interval(values: list[float], reference: list[float]) -> tuple[float, float]:
-    """Mean difference over the sequences and half of its 95 % interval."""
+    """Return the mean difference over the sequences and half of its 95 % interval."""
     mean, error = estimate_mean(torch.tensor(values).double() - torch.tensor(reference).double())
     return mean, 1.96 * (error or 0.0)
 
 
 def compare(values: list[float], reference: list[float]) -> str:
-    """``difference [low, high]``."""
+    """Return the difference and its interval as ``difference [low, high]``."""
     mean, half = interval(values, reference)
     return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
 
 
 def count(executor: Executor) -> tuple[int, int]:
-    """Jobs and executions so far."""
+    """Return the jobs and executions so far."""
     return executor.counts.jobs, executor.counts.executions
 
 
@@ -105,21 +105,21 @@ class Study:
         self.device = f"aer:{arguments.device}"
 
     def prepare(self, ansatz: str) -> RunFolder:
-        """The run of an ansatz, trained in simulation unless it is there."""
+        """Return the run of an ansatz, trained in simulation if it does not exist yet."""
         path = self.arguments.out / ansatz
         if (path / "config.toml").exists():
-            resume(RunFolder.open(path))  # to its end, should it have been stopped
+            resume(RunFolder.open(path))  # to its end, if it was stopped
         else:
             overrides = {"model.ansatz": ansatz, **self.settings()}
             train(create_run(path, resolve_config("digits", overrides)))
         return RunFolder.open(path)
 
     def settings(self) -> dict[str, str]:
-        """What was set by hand for the runs in simulation."""
+        """Return the settings from the command line for the runs in simulation."""
         return dict(setting.split("=", 1) for setting in self.arguments.set)
 
     def tune(self, run: RunFolder, name: str, executor: Executor | None) -> RunFolder:
-        """Go on from the best weights of a run, on a device or in simulation."""
+        """Continue from the best weights of a run, on a device or in simulation."""
         path = run.path.with_name(f"{run.path.name}-{name}")
         if (path / "config.toml").exists():
             resume(RunFolder.open(path), executor=executor)
@@ -139,12 +139,12 @@ class Study:
             jobs, executions = (0, 0) if executor is None else count(executor)
             (path / "cost.txt").write_text(
                 f"{jobs:,} jobs, {executions:,} executions, {seconds:.0f} s ({cpu_seconds:.0f} CPU "
-                f"s), test of the epochs on validation included"
+                f"s), including validation after each epoch"
             )
         return RunFolder.open(path)
 
     def measure(self, run: RunFolder, noise: float, label: str, executor: Executor) -> Row:
-        """One row: the first test images of a run on an executor."""
+        """Measure one row: the first test images of a run on an executor."""
         settings = (run.path.name, noise, label, self.arguments.sequences, self.arguments.shots)
         name = re.sub(r"[^a-z0-9.]+", "-", " ".join(map(str, settings)))
         file = self.arguments.out / "measurements" / f"{name}.json"
@@ -176,14 +176,14 @@ class Study:
     def open(
         self, noise: float, mitigation: str | None = None, gradient: str | None = None
     ) -> Executor:
-        """The noisy device."""
+        """Open the noisy device."""
         name = f"{self.device}?noise={noise:g}"
         if mitigation is not None:
             name += f"&mitigation={mitigation}"
         return open_device(name, shots=self.arguments.shots, seed=1, gradient=gradient)
 
     def measure_all(self, ansatz: str) -> list[Row]:
-        """All rows of an ansatz, the simulator first. Each is printed when it is there."""
+        """Measure all rows of an ansatz, the simulator first, and print each when it is done."""
         run = self.prepare(ansatz)
         control = self.tune(run, "control", None)
         nowhere = float("nan")
@@ -208,8 +208,8 @@ class Study:
         return rows
 
 
-def tell_recovery(rows: Sequence[Row]) -> None:
-    """What fine-tuning and its control recover on the same device, and how much of the loss."""
+def print_recovery(rows: Sequence[Row]) -> None:
+    """Print the effect of fine-tuning and of its control on the same device."""
     print("\n| ansatz | noise | against noisy | accuracy | cross-entropy | recovered share |")
     print("|---|---|---|---|---|---|")
     simulated = {row.ansatz: row for row in rows if row.label == "simulator"}
@@ -227,13 +227,13 @@ def tell_recovery(rows: Sequence[Row]) -> None:
             row.label,
             compare(row.accuracy, before.accuracy),
             compare(row.cross_entropy, before.cross_entropy),
-            share if lost > 0 else "nothing was lost",
+            share if lost > 0 else "no loss",
         ]
         print(f"| {' | '.join(cells)} |")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Cross-entropy minus that of the simulator, with intervals, one panel for each ansatz."""
+    """Draw the cross-entropy minus that of the simulator, with intervals, one panel per ansatz."""
     from matplotlib import pyplot
 
     names = list(dict.fromkeys(row.ansatz for row in rows))
@@ -271,10 +271,10 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[1.0, 3.0])
     parser.add_argument("--shots", type=int, default=4096)
     parser.add_argument("--sequences", type=int, default=200, help="test images")
-    parser.add_argument("--gradient", default="simulator", help="of the fine-tuning")
-    parser.add_argument("--epochs", type=int, default=2, help="of the fine-tuning")
-    parser.add_argument("--learning-rate", type=float, default=0.005, help="of the fine-tuning")
-    parser.add_argument("--batch-size", type=int, default=32, help="of the fine-tuning")
+    parser.add_argument("--gradient", default="simulator", help="method of the fine-tuning")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of the fine-tuning")
+    parser.add_argument("--learning-rate", type=float, default=0.005, help="for the fine-tuning")
+    parser.add_argument("--batch-size", type=int, default=32, help="for the fine-tuning")
     parser.add_argument("--ansatz", nargs="+", default=list(ANSATZES))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
@@ -282,14 +282,14 @@ def main() -> None:
     start = time.perf_counter()
     print(HEADER, flush=True)
     rows = [row for ansatz in arguments.ansatz for row in study.measure_all(ansatz)]
-    tell_recovery(rows)
+    print_recovery(rows)
     print("\nFine-tuning took:\n")
     for file in sorted(arguments.out.glob("*/cost.txt")):
         print(f"- {file.parent.name}: {file.read_text()}")
     slowest = max(rows, key=lambda row: row.cpu_seconds)
     print(
         f"\n{arguments.sequences} test images took {slowest.seconds:.0f} s at most "
-        f"({slowest.cpu_seconds:.0f} CPU s); all of it "
+        f"({slowest.cpu_seconds:.0f} CPU s); the whole study took "
         f"{time.perf_counter() - start:.0f} s."
     )
     draw(rows, arguments.out / "noise.png")

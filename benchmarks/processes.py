@@ -1,9 +1,9 @@
-"""Training steps by two processes with a core each, against one with one thread.
+"""Compare training steps of two processes, with one core each, with those of one process.
 
     python benchmarks/processes.py
 
-The same global batch, alternated, best of some rounds. Beside the wall-clock time stands the time
-of the processor that the slowest process used, which other programs disturb less.
+The global batch is the same, rounds alternate, and the best one counts. The output gives the
+wall-clock time and the processor time of the slowest process, which other programs disturb less.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def measure(task: str, folder: Path, steps: int) -> None:
-    """Print seconds of wall clock and processor for a step, of the slowest process."""
+    """Print the wall-clock and processor seconds of a step, for the slowest process."""
     import torch
 
     from qrnn_qiskit.training.config import resolve_config
@@ -53,7 +53,7 @@ def measure(task: str, folder: Path, steps: int) -> None:
 
 
 def start(task: str, steps: int, count: int) -> list[float]:
-    """The two times of a step with ``count`` processes, a core each."""
+    """Return the two times of a step with ``count`` processes, one core each."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     world = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -71,15 +71,15 @@ def start(task: str, steps: int, count: int) -> list[float]:
         ]
         texts = [worker.communicate()[0] for worker in workers]
     if any(worker.returncode for worker in workers):
-        raise SystemExit(f"a process that trains {task} failed; its own message is above")
+        raise SystemExit(f"a process that trains {task} failed; its message is above")
     return [float(word) for word in texts[0].split()]
 
 
 def main() -> None:
     """Print the times of a step of both, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", nargs="?", choices=SETTINGS, help="all of them unless given")
-    parser.add_argument("--steps", type=int, help="of a round; 50 of digits and 4 of mnist")
+    parser.add_argument("task", nargs="?", choices=SETTINGS, help="default: all of them")
+    parser.add_argument("--steps", type=int, help="steps per round; 50 for digits and 4 for mnist")
     parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -1,10 +1,11 @@
-"""How much of the processor's arithmetic a training step uses.
+"""Compute the share of the processor's arithmetic that a training step uses.
 
     from roofline import count_operations, measure_product_rate
     share = count_operations(8, 2, 16, 32) / seconds / measure_product_rate()
 
-The count is what the mathematics of each gate and readout needs by itself, whatever a program does
-to need less: a kernel that applies all phases of a layer at once is credited with every one.
+The count contains the operations that the mathematics of each gate and readout requires separately,
+even if a program needs fewer: a kernel that applies all phases of a layer at once is credited with
+every one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from timing import time_call
 
 from qrnn_qiskit.engines.cpu import Simulator
 
-# Additions and multiplications of real numbers for each of the 2^n amplitudes, for one of a kind.
+# Real additions and multiplications for each of the 2^n amplitudes, for one gate or readout.
 _ROTATION = 6  # RY: each half of a pair of complex amplitudes is a real combination of two
-_PHASE = 6  # RZ: one complex product an amplitude
+_PHASE = 6  # RZ: one complex product per amplitude
 _ROTATION_SLOPE = 4  # sum over pairs of Re(conj(lam_j) psi_i - conj(lam_i) psi_j)
 _PHASE_SLOPE = 4  # sum over amplitudes of Im(conj(lam) psi)
 _READ_Z = 4  # sum over amplitudes of |psi|^2
@@ -30,7 +31,7 @@ _PULL = 4  # lam += 2 weight P psi
 
 
 def count_operations(num_qubits: int, num_layers: int, num_steps: int, batch: int) -> int:
-    """Floating-point operations of forward and backward of a whole batch.
+    """Count the floating-point operations of forward and backward of a whole batch.
 
     The circuit is the ``linear`` ansatz with X, Y and Z of every qubit read after each step. A
     step has ``num_layers`` RY and RZ on every qubit; CZ changes signs and counts nothing. Backward
@@ -46,7 +47,7 @@ def count_operations(num_qubits: int, num_layers: int, num_steps: int, batch: in
 
 
 def time_kernels(train: Callable[[], object]) -> float:
-    """Seconds of a training step on the CPU that pass in the two calls of compiled code."""
+    """Return the seconds of a training step on the CPU inside its two calls of compiled code."""
     spent = 0.0
 
     def time_calls(method: Callable[..., object]) -> Callable[..., object]:
@@ -68,7 +69,7 @@ def time_kernels(train: Callable[[], object]) -> float:
 
 
 def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:
-    """Operations a second of torch's float32 matrix product with its present threads."""
+    """Measure the operations per second of torch's float32 matrix product, current threads."""
     left, right = torch.randn(size, size), torch.randn(size, size)
     result = torch.mm(left, right)
     multiply = partial(torch.mm, left, right, out=result)
@@ -76,7 +77,7 @@ def measure_product_rate(size: int = 2048, rounds: int = 7) -> float:
 
 
 def count_bytes(num_qubits: int, num_steps: int, batch: int) -> int:
-    """Bytes that forward and backward move if every step passes over the states once.
+    """Count the bytes that forward and backward move if every step passes over the states once.
 
     Forward reads and writes complex64 states; backward reads and writes them and their adjoints.
     States that stay in a cache need less.
@@ -85,9 +86,9 @@ def count_bytes(num_qubits: int, num_steps: int, batch: int) -> int:
 
 
 def measure_bandwidth(rounds: int = 7) -> float:
-    """Bytes a second of a triad, a = b + s c, with torch's present threads.
+    """Measure the bytes per second of a triad, a = b + s c, with torch's current threads.
 
-    Two reads and one write of an element count; the arrays are of 256 MiB, more than a cache holds.
+    Each element counts two reads and one write; the arrays have 256 MiB, more than a cache holds.
     """
     left, right, result = (torch.ones(64 << 20) for _ in range(3))
     add = partial(torch.add, left, right, alpha=0.5, out=result)

@@ -1,4 +1,4 @@
-"""Seconds of calls. The shortest of a few counts: what else the machine does only adds to them."""
+"""Time calls. The shortest of a few counts, since other work on the machine only adds time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ REPEAT_SECONDS, MOST_REPEATS = 0.1, 100
 
 
 def time_call(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def find_shortest(measure: Callable[[], float]) -> float:
-    """The least of what ``measure`` returns, repeated up to 0.1 s and 100 times, at least once."""
+    """Return the least result of ``measure``, repeated for up to 0.1 s and 100 times."""
     shortest, begun = float("inf"), time.perf_counter()
     for _ in range(MOST_REPEATS):
         shortest = min(shortest, measure())

@@ -1,12 +1,12 @@
-"""Variance of the gradient of sampled trajectories, against the exact gradient.
+"""Measure the variance of the gradient of sampled trajectories, relative to the exact gradient.
 
     python benchmarks/trajectories.py
 
 Models of 4 memory qubits and 1 ancilla read random sequences; the loss is a fixed random linear
 function of outputs and readouts. Prints, in Markdown, the variance of one trajectory's gradient
-over the squared exact gradient, for plain REINFORCE and with each of the improvements on it: the
-geometric mean over random models; and how far the mean gradients are from the exact ones, in
-standard errors.
+over the squared exact gradient, for plain REINFORCE and with each improvement on it (the geometric
+mean over random models), and the distance of the mean gradients from the exact ones, in standard
+errors.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from qrnn_qiskit import QRNN
 from qrnn_qiskit.modes.measured import MeasuredCore
 from qrnn_qiskit.modes.trajectories import Samples, average_samples, sample_trajectories
 
-COUNT = 32  # trajectories of an estimate
+COUNT = 32  # trajectories per estimate
 
 
 def use_reinforce(samples: Samples, by_output: Tensor, by_readouts: Tensor) -> Tensor:
-    """Every outcome is credited with the whole loss of its trajectory, outputs as drawn."""
+    """Credit every outcome with the whole loss of its trajectory, with outputs as drawn."""
     drawn = samples.probabilities.gather(3, samples.chosen[..., None])[..., 0]
     rewards = (by_output[None, None] * samples.chosen).sum(2) + samples.readouts @ by_readouts
     score = rewards.detach() * drawn.log().sum(2)
@@ -34,7 +34,7 @@ def use_reinforce(samples: Samples, by_output: Tensor, by_readouts: Tensor) -> T
 
 
 def use_causal(samples: Samples, by_output: Tensor, by_readouts: Tensor) -> Tensor:
-    """Outputs from the state, pathwise; an outcome is credited with what comes after it."""
+    """Take outputs pathwise from the state, and credit an outcome with the later loss only."""
     drawn = samples.probabilities.gather(3, samples.chosen[..., None])[..., 0]
     of_step = by_output * samples.probabilities[..., 1]
     of_readouts = samples.readouts @ by_readouts
@@ -46,7 +46,7 @@ def use_causal(samples: Samples, by_output: Tensor, by_readouts: Tensor) -> Tens
 
 
 def use_average(samples: Samples, by_output: Tensor, by_readouts: Tensor) -> Tensor:
-    """What the model does: causal, and with the mean of the other trajectories taken off."""
+    """Use the estimator of the model: causal, minus the mean of the other trajectories."""
     steps = samples.probabilities.shape[2]
     probabilities, readouts = average_samples(samples, [steps] * len(samples.probabilities))
     return (by_output * probabilities[..., 1]).sum() + (readouts @ by_readouts).sum()
@@ -77,7 +77,7 @@ def main() -> None:
 def measure(
     use: Callable[[Samples, Tensor, Tensor], Tensor], steps: int, estimates: int, seed: int
 ) -> tuple[float, float]:
-    """Variance over squared gradient, and root mean square of the mean's standard scores."""
+    """Return variance over squared gradient, and the RMS of the standard scores of the mean."""
     torch.manual_seed(seed)
     model = QRNN(
         8, 4, 2, readout="measured", feedback_gain=3.0, num_trajectories=COUNT, dtype=torch.float64

@@ -1,4 +1,4 @@
-"""Tools in processes of their own, which may take too long, fill the memory, or crash."""
+"""Run tools in separate processes, which may take too long, fill the memory, or crash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.5  # between two looks at the memory of a process
 
 
 class Over(Exception):
-    """A call took more than its time or memory; a larger problem would too."""
+    """A call exceeded its time or memory; a larger problem would too."""
 
 
 class Failed(Exception):
@@ -33,7 +33,7 @@ class Worker:
 
     Args:
         name: Key of :data:`peers.TOOLS`.
-        memory: Bytes that the process may hold.
+        memory: Bytes that the process may use.
     """
 
     def __init__(self, name: str, memory: int) -> None:
@@ -45,8 +45,8 @@ class Worker:
         """Call a function of :class:`_Server`.
 
         Raises:
-            Over: After ``limit`` seconds, or at the limit of memory; the process is ended.
-            Failed: With the error of the process.
+            Over: After ``limit`` seconds, or at the memory limit; the process is ended.
+            Failed: The process raised an error, or it ended.
         """
         if self._connection is None:
             self._start()
@@ -93,35 +93,35 @@ class Worker:
 
 
 class _Server:
-    """What a process does when it is asked."""
+    """The functions that a process runs on request."""
 
     def __init__(self, name: str) -> None:
         self._entry = TOOLS[name]
         self._tool: Tool | None = None
 
     def build(self, problem: Problem) -> float:
-        """Prepare a problem instead of the last one; return the seconds of compiling."""
+        """Prepare a problem in place of the last one; return the seconds of compiling."""
         self._tool = None
         gc.collect()
         self._tool = self._entry.build(problem)
         return self._tool.compile_seconds
 
     def train(self) -> Any:
-        """Seconds of a first training step, its readouts and its gradients."""
+        """Return the seconds of a first training step, its readouts and its gradients."""
         assert self._tool is not None
         start = time.perf_counter()
         result = self._tool.train()
         return time.perf_counter() - start, tuple(result)
 
     def time(self, what: str) -> float:
-        """The shortest of a few calls in seconds; of one call where it is long."""
+        """Return the shortest of a few calls in seconds, or of one call if it is long."""
         return find_shortest(partial(time_call, getattr(self._tool, what)))
 
     def measure_memory(self, problem: Problem) -> int:
-        """By how many bytes the largest resident set of a training step is over that before it.
+        """Return the growth in bytes of the largest resident set in a training step.
 
-        Libraries are loaded and threads started by a small problem, and compiled code is made,
-        before the first look.
+        A small problem first loads libraries and starts threads, and everything is compiled before
+        the first measurement.
         """
         small = draw_problem(2, problem.num_layers, 1, 2)
         self.build(small)
@@ -131,26 +131,26 @@ class _Server:
 
 
 def measure_growth(call: Any) -> int:
-    """Bytes by which a call raises the largest resident set over the present one (Linux)."""
+    """Return by how many bytes a call raises the peak of the resident set (Linux)."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest is the present one again
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current size
     before = read_memory("VmRSS")
     call()
     return max(0, read_memory("VmHWM") - before)
 
 
 def read_memory(field: str, process: int | str = "self") -> int:
-    """A field of ``/proc/PROCESS/status``, in bytes: VmRSS is the resident set, VmHWM its peak."""
+    """Read a field of ``/proc/PROCESS/status`` in bytes: VmRSS (resident set) or VmHWM (peak)."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return 1024 * int(line.split()[1])
-    return 0  # of a process that has just ended
+    return 0  # the process has just ended
 
 
 def _serve(connection: Connection, name: str) -> None:
     """Answer requests until the other end closes."""
     silent = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # what tools print at import and while they compile
+    for stream in (1, 2):  # tools print at import and while they compile
         os.dup2(silent, stream)
     server = _Server(name)
     while True:
@@ -160,7 +160,7 @@ def _serve(connection: Connection, name: str) -> None:
             return
         try:
             reply = ("", getattr(server, command)(*arguments))
-        except Exception:  # noqa: BLE001 - whatever it is, the parent tells it
+        except Exception:  # noqa: BLE001 - the parent reports every error
             error = traceback.format_exc().strip().splitlines()[-1]
             reply = (error[:300] or "error", None)
         connection.send(reply)

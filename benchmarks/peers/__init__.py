@@ -1,8 +1,8 @@
-"""The tools of the table: this package's model, and peers that compute the very same recurrence.
+"""The tools of the table: the model of this package, and peers that compute the same recurrence.
 
-All of them are exact. Each expresses L layers of RY and RZ on every qubit and CZ on a line, X, Y
+All of them are exact. Each implements L layers of RY and RZ on every qubit and CZ on a line, X, Y
 and Z of every qubit after each step, an affine controller on [x ; readouts], and a state that is
-carried on over all steps.
+carried over all steps.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from peers.problem import Array, Problem, Result
 
 
 class Tool(Protocol):
-    """A problem, ready to be computed."""
+    """A problem, prepared in a tool."""
 
     compile_seconds: float
 
     def forward(self) -> Array:
-        """The readouts (B, T, 3 n), without gradients."""
+        """Return the readouts (B, T, 3 n), without gradients."""
 
     def train(self) -> Result:
-        """Readouts, and the gradients of their mean square."""
+        """Return the readouts and the gradients of their mean square."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Entry:
     """A tool of the table.
 
     Attributes:
-        title: As the table names it.
-        module: Of this package, with the function ``build``.
-        packages: That it needs, the tool itself first.
-        how: How it computes the recurrence.
+        title: Name in the table.
+        module: Module of this package with the function ``build``.
+        packages: Required packages, the tool itself first.
+        how: Description of how it computes the recurrence.
     """
 
     title: str
@@ -44,11 +44,15 @@ class Entry:
     how: str
 
     def find_versions(self) -> dict[str, str]:
-        """Versions of its packages; PackageNotFoundError where one is not installed."""
+        """Return the versions of its packages.
+
+        Raises:
+            PackageNotFoundError: A package is not installed.
+        """
         return {name: importlib.metadata.version(name) for name in self.packages}
 
     def build(self, problem: Problem) -> Tool:
-        """Import the tool and prepare a problem; what it compiles is compiled."""
+        """Import the tool, prepare a problem and compile everything that it compiles."""
         tool: Any = importlib.import_module(f"peers.{self.module}").build(problem)
         return tool
 
@@ -67,13 +71,13 @@ TOOLS = {
         "PennyLane default.qubit, torch",
         "pennylane_torch",
         ("pennylane", "torch"),
-        "a broadcast QNode a step, backprop; it computes in complex128",
+        "a broadcast QNode per step, backprop; it computes in complex128",
     ),
     "pennylane-jax": Entry(
         "PennyLane default.qubit, jax.jit",
         "pennylane_jax",
         ("pennylane", "jax"),
-        "a broadcast QNode a layer in jitted scans over layers and steps, backprop",
+        "a broadcast QNode per layer in jitted scans over layers and steps, backprop",
     ),
     "lightning": Entry(
         "PennyLane lightning.qubit",

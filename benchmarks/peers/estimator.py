@@ -1,7 +1,7 @@
-"""qiskit-machine-learning: an EstimatorQNN for each prefix, joined to torch by its TorchConnector.
+"""qiskit-machine-learning: an EstimatorQNN for each prefix, connected to torch by TorchConnector.
 
-Its gradients are those of parameter shift (two circuits an angle and observable), by inputs and
-not by a first state, so prefixes are replayed.
+Its gradients use parameter shift (two circuits per angle and observable). They are derivatives by
+inputs and not by an initial state, so prefixes are replayed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from peers.problem import Problem, TorchTool
 
 
 def build(problem: Problem) -> TorchTool:
-    """The recurrence with exact expectation values."""
+    """Build the recurrence with exact expectation values."""
     ansatz = build_ansatz("linear", num_qubits=problem.num_qubits, num_layers=problem.num_layers)
     readout = build_readout(num_qubits=problem.num_qubits)
     controller = nn.Linear(problem.weight.shape[1], len(problem.weight))
@@ -32,7 +32,7 @@ def build(problem: Problem) -> TorchTool:
 def replay_estimator(
     controller: nn.Module, ansatz: Ansatz, observables: Sequence[SparsePauliOp], steps: int
 ) -> ReplayedQRNN:
-    """The recurrence of ``steps`` steps on one EstimatorQNN a prefix."""
+    """Build the recurrence of ``steps`` steps from one EstimatorQNN per prefix."""
     estimator = StatevectorEstimator()
     prefixes = [
         TorchConnector(

@@ -19,7 +19,7 @@ from peers.problem import Problem, TorchTool
 
 
 def build(problem: Problem) -> TorchTool:
-    """One vector-Jacobian product a sequence and prefix, on the device."""
+    """Build the recurrence with one vector-Jacobian product per sequence and prefix."""
     num_qubits = problem.num_qubits
     device = qml.device("lightning.qubit", wires=num_qubits, c_dtype=np.complex64)
     steps = problem.x.shape[1]

@@ -7,6 +7,6 @@ from qrnn_qiskit import QRNN
 
 
 def build(problem: Problem) -> TorchTool:
-    """The model with an affine controller."""
+    """Build the model with an affine controller."""
     model = QRNN(INPUT_SIZE, problem.num_qubits, problem.num_layers, controller_hidden=None)
     return TorchTool(problem, model, model.controller.layers[0])

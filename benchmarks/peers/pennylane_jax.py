@@ -12,9 +12,9 @@ from peers.scanned import Scanned
 
 
 def build(problem: Problem) -> Scanned:
-    """A QNode for a layer and one for the readouts, broadcast over the batch.
+    """Build a QNode for a layer and one for the readouts, broadcast over the batch.
 
-    Layers are a scan too: one large QNode a step takes longer to compile, and no less to run.
+    Layers are a scan too: one large QNode per step takes longer to compile and is no faster.
     """
     wires = range(problem.num_qubits)
     make = {"interface": "jax", "diff_method": "backprop"}

@@ -13,10 +13,10 @@ from peers.stepped import SteppedQRNN, build_stepped
 
 
 def apply_layer(num_qubits: int, theta: Any) -> None:
-    """One layer as PennyLane's operations, from angles (..., 2 n).
+    """Apply one layer as PennyLane's operations, from angles (..., 2 n).
 
-    PennyLane's wire 0 is the most significant bit; wires are numbered so that qubit q is wire q
-    and only the order of the amplitudes differs.
+    PennyLane's wire 0 is the most significant bit. Qubit q is wire q, so only the order of the
+    amplitudes differs.
     """
     for wire in range(num_qubits):
         qml.RY(theta[..., 2 * wire], wires=wire)
@@ -26,13 +26,13 @@ def apply_layer(num_qubits: int, theta: Any) -> None:
 
 
 def list_readouts(num_qubits: int) -> list[Any]:
-    """X of every qubit, then Y, then Z, as PennyLane's measurements."""
+    """Return X of every qubit, then Y, then Z, as PennyLane's measurements."""
     paulis = (qml.PauliX, qml.PauliY, qml.PauliZ)
     return [qml.expval(pauli(wire)) for pauli in paulis for wire in range(num_qubits)]
 
 
 class PennyLaneQRNN(SteppedQRNN):
-    """One QNode a step that takes the state and returns readouts and state."""
+    """The recurrence with one QNode per step, from a state to readouts and state."""
 
     def __init__(self, input_size: int, num_qubits: int, num_layers: int) -> None:
         super().__init__(input_size, num_qubits, num_layers)
@@ -48,17 +48,17 @@ class PennyLaneQRNN(SteppedQRNN):
         self.run_step = run_step
 
     def begin(self, batch: int) -> Tensor:
-        """|0...0>, complex (batch, 2^n)."""
+        """Return |0...0>, complex (batch, 2^n)."""
         psi = torch.zeros(batch, 1 << self.num_qubits, dtype=torch.complex128)
         psi[:, 0] = 1.0
         return psi
 
     def step(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the QNode."""
+        """Run the QNode of a step."""
         *values, state = self.run_step(state, theta)
         return state, torch.stack(values, 1).to(theta.dtype)
 
 
 def build(problem: Problem) -> TorchTool:
-    """Prepare a problem."""
+    """Build the recurrence of a problem."""
     return build_stepped(PennyLaneQRNN, problem)

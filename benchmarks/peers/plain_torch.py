@@ -10,7 +10,7 @@ from peers.stepped import SteppedQRNN, build_stepped
 
 
 class PlainTorchQRNN(SteppedQRNN):
-    """The state is complex (batch, 2^n); qubit 0 is the least significant bit."""
+    """The recurrence on a complex state (batch, 2^n); qubit 0 is the least significant bit."""
 
     def __init__(self, input_size: int, num_qubits: int, num_layers: int) -> None:
         super().__init__(input_size, num_qubits, num_layers)
@@ -21,13 +21,13 @@ class PlainTorchQRNN(SteppedQRNN):
             self.controlled_signs.append(1.0 - 2.0 * both.float())
 
     def begin(self, batch: int) -> Tensor:
-        """|0...0>, complex (batch, 2^n)."""
+        """Return |0...0>, complex (batch, 2^n)."""
         psi = torch.zeros(batch, 1 << self.num_qubits, dtype=torch.complex64)
         psi[:, 0] = 1.0
         return psi
 
     def step(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply all gates of one step and read."""
+        """Apply all gates of one step and compute its readouts."""
         angles = iter(theta.unbind(1))
         for _ in range(self.num_layers):
             for qubit in range(self.num_qubits):
@@ -43,12 +43,12 @@ class PlainTorchQRNN(SteppedQRNN):
         return state, self.read(state)
 
     def split(self, psi: Tensor, qubit: int) -> tuple[Tensor, Tensor]:
-        """The amplitudes where ``qubit`` is 0 and where it is 1, (batch, high, low) each."""
+        """Return the amplitudes where ``qubit`` is 0 and where it is 1, (batch, high, low) each."""
         halves = psi.view(len(psi), -1, 2, 1 << qubit)
         return halves[:, :, 0], halves[:, :, 1]
 
     def read(self, psi: Tensor) -> Tensor:
-        """X of every qubit, then Y, then Z, (batch, 3 n)."""
+        """Return X of every qubit, then Y, then Z, as (batch, 3 n)."""
         crossed, difference = [], []
         for qubit in range(self.num_qubits):
             a, b = self.split(psi, qubit)
@@ -59,5 +59,5 @@ class PlainTorchQRNN(SteppedQRNN):
 
 
 def build(problem: Problem) -> TorchTool:
-    """Prepare a problem."""
+    """Build the recurrence of a problem."""
     return build_stepped(PlainTorchQRNN, problem)

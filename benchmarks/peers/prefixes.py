@@ -1,7 +1,7 @@
 """The recurrence for libraries that differentiate circuits from |0...0> only.
 
-Their derivatives leave out the first state, so step t runs the circuit of all steps up to t, and
-the whole is of order T^2.
+They give no derivative by the initial state, so step t runs the circuit of all steps up to t, and
+the cost is of order T^2.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from peers.stepped import read_ground
 
 
 class ReplayedQRNN(nn.Module):
-    """X, Y and Z of every qubit after each prefix, from the angles of all its steps.
+    """The recurrence that replays the circuit of all steps up to t at each step t.
 
     Args:
-        controller: From [x ; readouts] to the angles of a step.
-        prefixes: For t = 1 to T, the function from angles (batch, t P) to readouts (batch, 3 n).
+        controller: Module from [x ; readouts] to the angles of a step.
+        num_qubits: n.
+        prefixes: Functions from angles (batch, t P) to X, Y and Z of every qubit, (batch, 3 n), for
+            t = 1 to T.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every tool computes in a cell of the table, and how the torch modules among them do."""
+"""The problem that every tool computes in a cell of the table, and the tool for torch modules."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ FEEDBACK_GAIN = 0.1  # with weights of the feedback as large as the others, roun
 
 @dataclass(frozen=True)
 class Problem:
-    """A recurrence of n qubits and L layers with an affine controller, and inputs for it.
+    """A recurrence of n qubits and L layers with an affine controller, and its inputs.
 
     Attributes:
-        weight: (2 n L, E + 3 n), angles by [x ; readouts].
-        bias: (2 n L,), in radians.
-        x: (B, T, E).
+        num_qubits: n.
+        num_layers: L.
+        weight: Weights of shape (2 n L, E + 3 n), from [x ; readouts] to angles.
+        bias: Bias of shape (2 n L,), in radians.
+        x: Inputs of shape (B, T, E).
     """
 
     num_qubits: int
@@ -41,7 +43,7 @@ class Result(NamedTuple):
 
 
 def draw_problem(num_qubits: int, num_layers: int, batch: int, steps: int) -> Problem:
-    """Weights as torch's `Linear` has them, but for the gain of the feedback; normal inputs."""
+    """Draw weights as torch's `Linear` does, except for the feedback gain, and normal inputs."""
     generator = np.random.default_rng(0)
     width = INPUT_SIZE + 3 * num_qubits
     bound = width**-0.5
@@ -57,8 +59,8 @@ class TorchTool:
     """Forward, and forward with backward, of a torch module.
 
     Args:
-        problem: What to compute.
-        model: From x to readouts, or to a tuple that begins with them.
+        problem: The problem to compute.
+        model: Function from x to readouts, or to a tuple that begins with them.
         controller: The affine part of the model.
     """
 
@@ -74,15 +76,15 @@ class TorchTool:
             controller.bias.copy_(torch.from_numpy(problem.bias))
 
     def forward(self) -> Array:
-        """The readouts (B, T, 3 n)."""
+        """Return the readouts (B, T, 3 n)."""
         with self._torch.no_grad():
             return np.asarray(self._read())
 
     def train(self) -> Result:
-        """Readouts and gradients of the mean square readout."""
+        """Return the readouts and the gradients of the mean square readout."""
         self._controller.zero_grad()
         readouts = self._read()
-        # The loss is no part of any tool, so its derivative is written down.
+        # The loss is not part of any tool, so its derivative is written explicitly.
         readouts.backward(readouts.detach() * (2.0 / readouts.numel()))
         grown = (self._controller.weight.grad, self._controller.bias.grad)
         return Result(*(part.detach().numpy() for part in (readouts, *grown)))

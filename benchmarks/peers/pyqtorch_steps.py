@@ -1,6 +1,6 @@
 """PyQTorch: its circuit, run on the carried state, differentiated by autograd.
 
-Its adjoint mode gives one expectation value of a circuit and no derivative by the first state, so
+Its adjoint mode gives one expectation value per circuit and no derivative by the initial state, so
 this recurrence would need a replay of every prefix for each of the 3 n readouts.
 """
 
@@ -15,7 +15,7 @@ from peers.stepped import SteppedQRNN, build_stepped
 
 
 class PyQTorchQRNN(SteppedQRNN):
-    """The state is PyQTorch's, complex (2, ..., 2, batch), with qubit q at dimension q."""
+    """The recurrence on PyQTorch's state, complex (2, ..., 2, batch); qubit q is dimension q."""
 
     def __init__(self, input_size: int, num_qubits: int, num_layers: int) -> None:
         super().__init__(input_size, num_qubits, num_layers)
@@ -35,7 +35,7 @@ class PyQTorchQRNN(SteppedQRNN):
         )
 
     def begin(self, batch: int) -> Tensor:
-        """|0...0>, complex (2, ..., 2, batch)."""
+        """Return |0...0>, complex (2, ..., 2, batch)."""
         return pyq.zero_state(self.num_qubits, batch_size=batch, dtype=torch.complex64)
 
     def step(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,5 +47,5 @@ class PyQTorchQRNN(SteppedQRNN):
 
 
 def build(problem: Problem) -> TorchTool:
-    """Prepare a problem."""
+    """Build the recurrence of a problem."""
     return build_stepped(PyQTorchQRNN, problem)

@@ -1,4 +1,4 @@
-"""The recurrence in jax: steps of a library in one scan over time, all of it compiled by XLA."""
+"""The recurrence in jax: the steps of a library in one scan over time, compiled by XLA."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from peers.problem import Array, Problem, Result
 
-# From this many amplitudes in all steps on, backward computes a step again instead of keeping what
-# each of its gates left: as fast or faster, and in much less memory; smaller problems lose by it.
+# From this many amplitudes in all steps on, the backward pass recomputes a step instead of storing
+# the state after each of its gates: as fast or faster, in much less memory. Smaller problems would
+# be slower.
 RECOMPUTED = 1 << 17
 
 Step = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
@@ -22,9 +23,9 @@ class Scanned:
     """Forward, and forward with backward, of a problem.
 
     Args:
-        problem: What to compute.
-        step: From states (B, 2^n) and angles (B, 2 n L) to the states after a step and their
-            readouts (B, 3 n).
+        problem: The problem to compute.
+        step: Function from states (B, 2^n) and angles (B, 2 n L) to the states after a step and
+            their readouts (B, 3 n).
     """
 
     def __init__(self, problem: Problem, step: Step) -> None:
@@ -57,10 +58,10 @@ class Scanned:
         self.compile_seconds = time.perf_counter() - start
 
     def forward(self) -> Array:
-        """The readouts (B, T, 3 n)."""
+        """Return the readouts (B, T, 3 n)."""
         return np.asarray(self._read(*self._arrays))
 
     def train(self) -> Result:
-        """Readouts and gradients of the mean square readout."""
+        """Return the readouts and the gradients of the mean square readout."""
         (_, readouts), (weight, bias) = self._train(*self._arrays)
         return Result(np.asarray(readouts), np.asarray(weight), np.asarray(bias))

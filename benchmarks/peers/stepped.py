@@ -12,9 +12,9 @@ from peers.problem import INPUT_SIZE, Problem, TorchTool
 
 
 class SteppedQRNN(nn.Module, ABC):
-    """``linear`` ansatz, RY and RZ and CZ, X, Y and Z of every qubit, one affine controller.
+    """The recurrence: ``linear`` ansatz, X, Y and Z of every qubit, an affine controller.
 
-    A subclass tells how its library begins, and how it takes one step.
+    A subclass defines the initial state and one step in its library.
     """
 
     def __init__(self, input_size: int, num_qubits: int, num_layers: int) -> None:
@@ -24,13 +24,13 @@ class SteppedQRNN(nn.Module, ABC):
 
     @abstractmethod
     def begin(self, batch: int) -> Any:
-        """|0...0> for every sequence, as the library holds it."""
+        """Return |0...0> for every sequence, in the format of the library."""
 
     @abstractmethod
     def step(self, state: Any, theta: Tensor) -> tuple[Any, Tensor]:
-        """The state after a step and its readouts (batch, 3 n): X of every qubit, then Y, then Z.
+        """Return the state after a step and its readouts (batch, 3 n): X of every qubit, then Y, Z.
 
-        ``theta`` is (batch, 2 n L), ordered by layer, qubit, rotation.
+        ``theta`` has shape (batch, 2 n L), ordered by layer, qubit, rotation.
         """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,12 +44,12 @@ class SteppedQRNN(nn.Module, ABC):
 
 
 def read_ground(num_qubits: int, batch: int) -> Tensor:
-    """The readouts (batch, 3 n) of |0...0>."""
+    """Return the readouts (batch, 3 n) of |0...0>."""
     ground = torch.tensor([0.0] * (2 * num_qubits) + [1.0] * num_qubits)
     return ground.expand(batch, -1)
 
 
 def build_stepped(kind: type[SteppedQRNN], problem: Problem) -> TorchTool:
-    """Prepare a problem for a subclass."""
+    """Build the recurrence of a problem with a subclass."""
     model = kind(INPUT_SIZE, problem.num_qubits, problem.num_layers)
     return TorchTool(problem, model, model.controller)

@@ -14,7 +14,7 @@ tc.set_dtype("complex64")
 
 
 def build(problem: Problem) -> Scanned:
-    """A circuit a step on the carried state, read from the state it leaves."""
+    """Build a circuit per step on the carried state, and read the state after it."""
     qubits = range(problem.num_qubits)
 
     def apply_layer(psi: jax.Array, theta: jax.Array) -> tuple[jax.Array, None]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from peers.problem import Problem, TorchTool
 from peers.stepped import SteppedQRNN, build_stepped
 
-# TorchQuantum 0.1.8 was written for Qiskit 0.39 to 0.46, which its simulator does not use: Aer has
-# another name since, and the plugin that translates circuits to Qiskit is left out.
+# TorchQuantum 0.1.8 was written for Qiskit 0.39 to 0.46, which its simulator does not use. Aer has
+# been renamed since, and the plugin that translates circuits to Qiskit is left out.
 sys.modules["qiskit.providers.aer"] = qiskit_aer
 for _name in ("noise", "noise.device", "noise.device.parameters"):
     sys.modules[f"qiskit.providers.aer.{_name}"] = sys.modules[f"qiskit_aer.{_name}"]
@@ -26,14 +26,14 @@ import torchquantum.functional as tqf  # noqa: E402
 
 
 class TorchQuantumQRNN(SteppedQRNN):
-    """The state is that of a QuantumDevice, (batch, 2, ..., 2), with wire q for qubit q."""
+    """The recurrence on the state of a QuantumDevice, (batch, 2, ..., 2); wire q is qubit q."""
 
     def begin(self, batch: int) -> Tensor:
-        """|0...0>, complex (batch, 2, ..., 2)."""
+        """Return |0...0>, complex (batch, 2, ..., 2)."""
         return tq.QuantumDevice(self.num_qubits, bsz=batch).states
 
     def step(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply the gates and measure Z, then X and Y in turned bases."""
+        """Apply the gates and measure X, Y and Z in rotated bases."""
         device = self.hold(state)
         angles = iter(theta.unbind(1))
         for _ in range(self.num_layers):
@@ -47,13 +47,13 @@ class TorchQuantumQRNN(SteppedQRNN):
         return state, torch.cat(readouts, 1)
 
     def hold(self, state: Tensor) -> tq.QuantumDevice:
-        """A device in a state, which it does not change in place."""
+        """Return a device in a state, which it does not change in place."""
         device = tq.QuantumDevice(self.num_qubits, bsz=len(state))
         device.states = state
         return device
 
     def read(self, state: Tensor, turn: object) -> Tensor:
-        """Z of every qubit after one gate on each: X after a Hadamard gate, Y after SX."""
+        """Measure Z of every qubit after one gate on each: X after a Hadamard gate, Y after SX."""
         device, wires = self.hold(state), list(range(self.num_qubits))
         for wire in wires if turn else ():
             turn(device, wires=wire)
@@ -61,5 +61,5 @@ class TorchQuantumQRNN(SteppedQRNN):
 
 
 def build(problem: Problem) -> TorchTool:
-    """Prepare a problem."""
+    """Build the recurrence of a problem."""
     return build_stepped(TorchQuantumQRNN, problem)

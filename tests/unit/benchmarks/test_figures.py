@@ -23,7 +23,7 @@ def test_all_figures_are_measured_unless_some_are_named(
     found: list[str] = []
 
     def note(name: str) -> Any:
-        return lambda tell, **options: found.append(name)
+        return lambda report, **options: found.append(name)
 
     monkeypatch.setattr(figures, "FIGURES", {name: note(name) for name in ("epoch", "start")})
     monkeypatch.setattr(figures, "measure_epoch", note("epoch"))

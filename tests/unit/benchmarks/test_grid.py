@@ -64,7 +64,7 @@ def test_an_interrupt_says_where_the_cells_are(
     with pytest.raises(SystemExit) as stopped:
         grid.main()
     assert stopped.value.code == 130
-    assert f"goes on with the cells in {tmp_path / 'grid.progress'}" in capsys.readouterr().err
+    assert f"continues with the cells in {tmp_path / 'grid.progress'}" in capsys.readouterr().err
 
 
 def test_no_size_is_below_one(
@@ -73,7 +73,7 @@ def test_no_size_is_below_one(
     monkeypatch.setattr("sys.argv", ["grid.py", "--qubits", "2", "0"])
     with pytest.raises(SystemExit):
         grid.main()
-    assert "--qubits: 0 is not 1 or more" in capsys.readouterr().err
+    assert "--qubits: expected 1 or more, got 0" in capsys.readouterr().err
 
 
 def test_report(tmp_path: Path) -> None:
