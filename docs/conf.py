@@ -26,7 +26,7 @@ html_show_copyright = False
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # the notebooks are saved as they ran; the tests run them
+nb_execution_mode = "off"  # the notebooks are saved with their outputs; the tests run them
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
@@ -37,7 +37,7 @@ napoleon_use_ivar = True
 
 
 def _copy_notebook(source: str, place: str) -> None:
-    """A notebook beside the pages, whose links to pages lead there."""
+    """Copy a notebook into the documentation, with its links to pages adapted."""
     text = Path(source).read_text(encoding="utf-8")
     Path(place).write_text(text.replace("](../docs/", "](../"), encoding="utf-8")
 
@@ -50,18 +50,18 @@ shutil.copytree(
     dirs_exist_ok=True,
 )
 
-# Formulas become MathML, which browsers draw without a script from elsewhere.
+# Formulas become MathML, which browsers draw without an external script.
 html_math_renderer = "mathml"
 
 
 def setup(app: Any) -> None:
-    """Register the renderer of formulas and the reader of mathematics."""
+    """Register the renderer of formulas and the escaping of mathematics in docstrings."""
     app.connect("autodoc-process-docstring", _escape_mathematics, priority=900)
     app.add_html_math_renderer("mathml", (_write_formula, None), (_write_block, None))
 
 
 def _escape_mathematics(*event: Any) -> None:
-    """In docstrings |psi> is a ket and P_+ a projector; both mean others in reStructuredText."""
+    """Escape kets |psi> and projectors P_+, which are markup in reStructuredText."""
     lines = event[-1]
     marks = r"\|(?=[\w.()+-]+>)|(?<=<psi_t)\||(?<=\bP)_(?=[+-])"
     lines[:] = [re.sub(marks, r"\\\g<0>", line) for line in lines]
