@@ -12,7 +12,8 @@ from qiskit_machine_learning.neural_networks import NeuralNetwork
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.gradient_methods import GradientError, require_gradient
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
 
 __all__ = ["CircuitNetwork"]

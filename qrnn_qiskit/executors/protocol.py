@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
@@ -16,10 +15,20 @@ from qiskit.quantum_info import SparsePauliOp
 from circuits import build_readout
 from circuits.dynamic import DynamicCircuit
 from circuits.errors import InvalidTypeError, InvalidValueError
-from circuits.validation import require_count
-from qrnn_qiskit.checks import check_memory
-from qrnn_qiskit.engines.cpu import Simulator, begin
-from qrnn_qiskit.engines.cpu.lane_vectors import lanes_per_vector
+
+__all__ = [
+    "Counts",
+    "DynamicExecutor",
+    "DynamicPub",
+    "Estimates",
+    "Executor",
+    "Outcomes",
+    "Pub",
+    "check_executor",
+    "check_pub",
+    "check_unmeasured",
+    "check_values",
+]
 
 
 class Pub(NamedTuple):
@@ -218,79 +227,3 @@ def check_pub(pub: Pub) -> Pub:
     readout = build_readout(list(pub.observables), num_qubits=pub.circuit.num_qubits)
     values = check_values(pub.circuit, pub.values)
     return pub._replace(values=values, observables=readout.observables)
-
-
-class SimulatorExecutor(Executor):
-    """The compiled exact simulator, in float64, for circuits without measurements.
-
-    Args:
-        seed: Seed of :meth:`sample`; estimates are exact.
-        gradient: How a replay on it gets its gradients, see
-            :mod:`qrnn_qiskit.executors.gradient_methods`; a model that simply runs on it takes the
-            adjoint gradient of the compiled simulator.
-    """
-
-    name = "simulator"
-    shots: int | None = None
-
-    def __init__(self, seed: int | None = None, gradient: str | None = None) -> None:
-        self.gradient = gradient
-        self.counts = Counts()
-        self._random = np.random.default_rng(seed)
-
-    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
-        """Exact values of every PUB, one job; see :class:`Executor`.
-
-        Raises:
-            ValueError: An observable on other qubits or not Hermitian, values of another shape or
-                not finite, a state that does not fit into memory, or
-                :class:`~qrnn_qiskit.engines.cpu.UnsupportedCircuitError`; nothing has been counted
-                then.
-        """
-        estimates = [self._evaluate(pub) for pub in pubs]
-        self._count([len(estimate.values) for estimate in estimates])
-        return estimates
-
-    def sample(
-        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
-    ) -> list[dict[str, int]]:
-        """Measure all qubits ``shots`` times; see :class:`Executor`.
-
-        Raises:
-            TypeError: ``shots`` is no integer.
-            ValueError: ``shots`` is below 1; else as in :meth:`run`.
-        """
-        shots = require_count("shots", shots)
-        simulator, angles = self._prepare(circuit, values, [])
-        with torch.no_grad():
-            evolution, _ = begin(simulator, None, len(angles))
-            evolution.run(torch.from_numpy(angles))
-            probabilities = evolution.vector().abs().square().numpy()
-        self._count([len(angles)], len(angles) * shots)
-        return [self._draw(row / row.sum(), shots, circuit.num_qubits) for row in probabilities]
-
-    def _evaluate(self, pub: Pub) -> Estimates:
-        num_qubits = pub.circuit.num_qubits
-        operators = build_readout(list(pub.observables), num_qubits=num_qubits).observables
-        simulator, angles = self._prepare(pub.circuit, pub.values, operators)
-        with torch.no_grad():
-            evolution, _ = begin(simulator, None, len(angles))
-            return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
-
-    def _count(self, bindings: Sequence[int], executions: int = 0) -> None:
-        self.counts.jobs += 1
-        self.counts.pubs += len(bindings)
-        self.counts.bindings += sum(bindings)
-        self.counts.executions += executions
-
-    def _draw(self, probabilities: NDArray[Any], shots: int, num_qubits: int) -> dict[str, int]:
-        counts = self._random.multinomial(shots, probabilities)
-        return {f"{state:0{num_qubits}b}": int(counts[state]) for state in counts.nonzero()[0]}
-
-    def _prepare(
-        self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
-    ) -> tuple[Simulator, NDArray[np.float64]]:
-        angles = check_values(circuit, values)
-        # States, the same as complex numbers, and probabilities.
-        check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)), 3)
-        return Simulator(circuit, observables, torch.float64), angles
