@@ -91,7 +91,7 @@ class CircuitNetwork(NeuralNetwork):
     def _backward(
         self, input_data: Array | None, weights: Array | None
     ) -> tuple[Array | None, Array | None]:
-        if require_gradient(self.executor).name != "parameter-shift":
+        if not require_gradient(self.executor).on_single_circuits:
             raise GradientError(
                 f"{self.executor.name!r} asks for {self.executor.gradient!r}, which a recurrence "
                 "runs in closed loop; open it with gradient='parameter-shift'"

@@ -79,7 +79,7 @@ def run_on_device(
         outcomes, readouts = follow_spsa(tables, batch, signs, method.perturbation)
     else:
         outcomes, readouts = follow_shifts(whole, batch, with_history=history.requires_grad)
-    if method is not None and method.name == "simulator":
+    if method is not None and method.uses_simulator:
         outcomes, readouts = _follow_simulator(
             whole, before, last, simulate, (outcomes.detach(), readouts.detach())
         )
@@ -100,7 +100,7 @@ def _draw_directions(
     method: GradientMethod | None, tables: Tensor, before: Tensor, last: Tensor
 ) -> Tensor:
     """Signs (k, B, T, 2^m, P) of SPSA, 0 where a table is not run; (0, ...) without SPSA."""
-    draws = method.draws if method is not None and method.name == "spsa" else 0
+    draws = 0 if method is None else method.num_directions
     signs = draw_signs((draws, *tables.shape)).to(tables.dtype)
     step = torch.arange(tables.shape[1])
     valid = (step < last[:, None])[:, :, None].repeat(1, 1, tables.shape[2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from qrnn_qiskit.executors.gradient_methods import GradientMethod, require_gradient
@@ -131,11 +130,11 @@ class DynamicBatch:
         start = 0 if with_history else np.maximum(self._first - self._starts[part.rows], 0)
         wanted = part.function.steps[None] >= np.broadcast_to(start, len(part.rows))[:, None]
         wanted &= part.function.steps[None] >= 0
-        if method.name == "coordinates":
-            sequences, angles, factors = _draw_coordinates(part, wanted, method)
-        else:
-            sequences, angles = np.nonzero(wanted)
-            factors = np.ones(len(angles))
+        before = np.zeros(part.tables.shape[:3])
+        before[:, 0, 0] = 1.0
+        before[:, 1:] = part.found.outcomes[:, :-1]
+        reach = before[:, part.function.steps, part.function.registers]
+        sequences, angles, factors = method.choose_shifts(wanted, reach)
         return part.function.list_shifts(sequences, angles, factors)
 
     def _span(self, row: np.int64) -> slice:
@@ -145,24 +144,3 @@ class DynamicBatch:
         """Put the steps (rows, steps, ...) of a part at their columns of ``target``."""
         for place, row in enumerate(part.rows):
             target[place, self._span(row)] = values[place]
-
-
-def _draw_coordinates(
-    part: _Part, wanted: NDArray[np.bool_], method: GradientMethod
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Angles drawn with q = (1 - floor) reach + floor uniform, and factors count / (draws q).
-
-    ``reach`` is proportional to the probability, measured in the forward job, that the angle's
-    branch runs at all. Angles that are drawn more than once run once.
-    """
-    before = np.zeros((len(part.rows), part.tables.shape[1], part.tables.shape[2]))
-    before[:, 0, 0] = 1.0
-    before[:, 1:] = part.found.outcomes[:, :-1]
-    reach = before[:, part.function.steps, part.function.registers] * wanted
-    chances = (1.0 - method.floor) * reach / reach.sum(1, keepdims=True)
-    chances += method.floor * wanted / wanted.sum(1, keepdims=True)
-    drawn = torch.multinomial(torch.from_numpy(chances), method.draws, replacement=True).numpy()
-    size = part.function.num_angles
-    chosen, counts = np.unique(np.arange(len(drawn))[:, None] * size + drawn, return_counts=True)
-    sequences, angles = np.divmod(chosen, size)
-    return sequences, angles, counts / (method.draws * chances[sequences, angles])

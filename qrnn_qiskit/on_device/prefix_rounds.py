@@ -117,7 +117,7 @@ class Rounds:
         """
         angles = np.zeros((len(gradient), width, self._circuits.ansatz.num_parameters))
         for number, part in enumerate(self._parts[step]):
-            if require_gradient(self.executor).name == "simulator":
+            if require_gradient(self.executor).uses_simulator:
                 pulled = part.prefix.pull_noiseless(part.values, gradient[part.rows])
             else:
                 derivative = self._derivatives[step][number]

@@ -61,7 +61,7 @@ def replay(
     last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
     before, history, readouts = _open_state(circuits, state, x)
     method = choose_gradient(executor) if _needs_gradient(controller, x) else None
-    if method is not None and method.name == "coordinates":
+    if method is not None and not method.in_expectation_mode:
         raise GradientError(
             f"{executor.name!r} asks for {executor.gradient!r}, which is of readout='measured'; a "
             "replay takes spsa, parameter-shift or simulator"
@@ -112,7 +112,7 @@ def _draw_directions(
     method: GradientMethod | None, x: Tensor, last: NDArray[np.int64], num_angles: int
 ) -> Tensor:
     """Signs (k, B, T, P) of SPSA, 0 past the end of a sequence; (0, B, T, P) without SPSA."""
-    draws = method.draws if method is not None and method.name == "spsa" else 0
+    draws = 0 if method is None else method.num_directions
     signs = draw_signs((draws, *x.shape[:2], num_angles)).to(x.dtype)
     valid = torch.arange(x.shape[1]) < torch.from_numpy(last)[:, None]
     return signs * valid[None, :, :, None]

@@ -380,7 +380,13 @@ def test_bad_methods(text: str, message: str) -> None:
 
 
 def test_methods_are_written_in_full() -> None:
-    for text in ("coordinates", "coordinates?floor=1", "spsa?draws=3", "parameter-shift"):
+    for text in (
+        "coordinates",
+        "coordinates?floor=1",
+        "spsa?draws=3",
+        "spsa?draws=2000000&perturbation=0.12345678",
+        "parameter-shift",
+    ):
         method = parse_gradient(text)
         assert parse_gradient(str(method)) == method
     assert str(parse_gradient("coordinates")) == "coordinates?draws=64&floor=0.1"

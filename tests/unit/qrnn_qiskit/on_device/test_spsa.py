@@ -8,7 +8,12 @@ import torch
 from torch import nn
 
 from qrnn_qiskit import QRNN, SimulatorExecutor
-from qrnn_qiskit.executors.gradient_methods import GradientMethod, choose_gradient, parse_gradient
+from qrnn_qiskit.executors.gradient_methods import (
+    ParameterShift,
+    Spsa,
+    choose_gradient,
+    parse_gradient,
+)
 from qrnn_qiskit.on_device import replay
 
 
@@ -132,22 +137,23 @@ def test_a_seed_repeats_the_gradient() -> None:
 
 
 def test_methods_are_read_and_written() -> None:
-    assert parse_gradient("parameter-shift") == GradientMethod("parameter-shift")
+    assert parse_gradient("parameter-shift") == ParameterShift()
     method = parse_gradient("spsa?draws=4&perturbation=0.05")
-    assert (method.name, method.draws, method.perturbation) == ("spsa", 4, 0.05)
+    assert method == Spsa(draws=4, perturbation=0.05)
+    assert method.name == "spsa"
     assert parse_gradient(str(method)) == method
-    assert choose_gradient(SimulatorExecutor()) == GradientMethod("parameter-shift")
+    assert choose_gradient(SimulatorExecutor()) == ParameterShift()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("spas", "unknown gradient 'spas'.*Did you mean 'spsa'"),
-        ("spsa?draws=0", "draws must be an integer of at least 1, but 0 arrived"),
-        ("spsa?draws=some", "draws must be of type int, and 'some' arrived"),
+        ("spsa?draws=0", "draws must be an integer of at least 1.*0"),
+        ("spsa?draws=some", "draws must be of type int.*'some'"),
         ("spsa?perturbation=-1", "perturbation must be a finite angle above 0"),
         ("spsa?perturbation=nan", "perturbation must be a finite angle above 0"),
-        ("spsa?step=1", "'step=1' arrived; spsa takes draws=NUMBER"),
+        ("spsa?step=1", "spsa takes draws=NUMBER.*'step=1'"),
         ("parameter-shift?draws=2", "parameter-shift takes no key"),
     ],
 )
