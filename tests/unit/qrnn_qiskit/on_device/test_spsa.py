@@ -14,7 +14,7 @@ from qrnn_qiskit.executors.gradient_methods import (
     choose_gradient,
     parse_gradient,
 )
-from qrnn_qiskit.on_device import replay
+from qrnn_qiskit.on_device import gradients
 
 
 def make_model(**arguments: object) -> QRNN:
@@ -42,7 +42,7 @@ def enumerate_signs(monkeypatch: pytest.MonkeyPatch, steps: int, angles: int) ->
     """Let every sequence of a batch have another of all directions; returns how many there are."""
     signs = torch.tensor(list(itertools.product((-1, 1), repeat=steps * angles)))
     signs = signs.reshape(1, -1, steps, angles)
-    monkeypatch.setattr(replay, "draw_signs", lambda shape: signs.expand(shape))
+    monkeypatch.setattr(gradients, "draw_signs", lambda shape: signs.expand(shape))
     return signs.shape[1]
 
 
