@@ -1,4 +1,4 @@
-"""The seam between circuits and what runs them: PUBs go in, values and standard errors come out."""
+"""Executors run bound circuits: PUBs go in, values and standard errors come out."""
 
 from qrnn_qiskit.executors.protocol import (
     Counts,

@@ -1,4 +1,4 @@
-"""The compiled exact simulator as an executor."""
+"""The compiled exact simulator as an executor of unitary circuits."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class SimulatorExecutor(Executor):
 
     Args:
         seed: Seed of :meth:`sample`; estimates are exact.
-        gradient: How a replay on it gets its gradients, see
-            :mod:`qrnn_qiskit.executors.gradient_methods`; a model that simply runs on it takes the
-            adjoint gradient of the compiled simulator.
+        gradient: The gradient method, see :mod:`qrnn_qiskit.executors.gradient_methods`. With one,
+            a model replays its circuits here as on a device. By default a model runs whole
+            sequences compiled, with the adjoint gradient.
     """
 
     name = "simulator"
@@ -45,13 +45,14 @@ class SimulatorExecutor(Executor):
         self._random = np.random.default_rng(seed)
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
-        """Exact values of every PUB, one job; see :class:`Executor`.
+        """Compute the exact values of every PUB, in one job; see :class:`Executor`.
+
+        A job that raises is not counted.
 
         Raises:
-            ValueError: An observable on other qubits or not Hermitian, values of another shape or
-                not finite, a state that does not fit into memory, or
-                :class:`~qrnn_qiskit.engines.cpu.UnsupportedCircuitError`; nothing has been counted
-                then.
+            UnsupportedCircuitError: The simulator does not support the circuit (a ValueError).
+            ValueError: An observable acts on other qubits or is not Hermitian, the values have
+                another shape or are not finite, or the state does not fit into memory.
         """
         estimates = [self._evaluate(pub) for pub in pubs]
         self._count([len(estimate.values) for estimate in estimates])
@@ -63,8 +64,8 @@ class SimulatorExecutor(Executor):
         """Measure all qubits ``shots`` times; see :class:`Executor`.
 
         Raises:
-            TypeError: ``shots`` is no integer.
-            ValueError: ``shots`` is below 1; else as in :meth:`run`.
+            TypeError: ``shots`` is not an integer.
+            ValueError: ``shots`` is below 1, or as :meth:`run`.
         """
         shots = require_count("shots", shots)
         simulator, angles = self._prepare(circuit, values, [])
@@ -97,6 +98,6 @@ class SimulatorExecutor(Executor):
         self, circuit: QuantumCircuit, values: ArrayLike, observables: Sequence[SparsePauliOp]
     ) -> tuple[Simulator, NDArray[np.float64]]:
         angles = check_values(circuit, values)
-        # States, the same as complex numbers, and probabilities.
+        # The states, their copy as complex numbers, and the probabilities.
         check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)), 3)
         return Simulator(circuit, observables, torch.float64), angles

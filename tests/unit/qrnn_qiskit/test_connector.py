@@ -100,10 +100,10 @@ def test_input_gradients_cannot_be_switched_off() -> None:
 
 
 def test_what_cannot_be_a_network_is_refused(make_sampled: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match="each once, and x, w, w arrived"):
+    with pytest.raises(ValueError, match=r"each once.*x, w, w"):
         CircuitNetwork(build_circuit(), OBSERVABLES, input_params=[X, W], weight_params=[W])
     inputs = np.zeros((1, 1))
     with pytest.raises(GradientError, match="'sampled' samples"):
         make_network(make_sampled()).backward(inputs, np.zeros(2))
-    with pytest.raises(GradientError, match="closed loop"):
+    with pytest.raises(GradientError, match=r"gradient='spsa'.*gradient='parameter-shift'"):
         make_network(make_sampled(gradient="spsa")).backward(inputs, np.zeros(2))
