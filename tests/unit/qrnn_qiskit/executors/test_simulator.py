@@ -16,7 +16,7 @@ A, B = Parameter("a"), Parameter("b")
 
 
 def make_circuit() -> QuantumCircuit:
-    """Parameters out of the order of their names: `b` comes before `a`."""
+    """A circuit that uses `b` before `a`, against the order of their names."""
     circuit = QuantumCircuit(3)
     circuit.ry(B, 0)
     circuit.rx(2 * A, 1)
@@ -141,7 +141,7 @@ def test_measurements_are_refused_by_name() -> None:
         SimulatorExecutor().sample(circuit, VALUES, 10)
 
 
-def test_too_many_qubits_say_the_memory() -> None:
+def test_too_many_qubits_report_the_memory() -> None:
     circuit = QuantumCircuit(50)
     circuit.ry(A, 0)
     with pytest.raises(ValueError, match=r"num_qubits=50 needs 384 PiB.*this machine has"):
