@@ -1,7 +1,7 @@
 """The methods by which backward obtains gradients of circuits that run on an executor.
 
-Each method is a class. Its fields are the keys that :func:`parse_gradient` reads, and its
-attributes and methods answer what the callers need to know.
+Each method is a class. Its fields are the keys that :func:`parse_gradient` reads; its attributes
+and methods answer the questions of the callers, which never compare names.
 """
 
 from __future__ import annotations
@@ -96,11 +96,14 @@ class GradientMethod(ABC):
         return sequences, angles, np.ones(len(angles))
 
     def count_shifts(self, runs: NDArray[np.int64], sequences: int) -> NDArray[np.int64]:
-        """Count in advance what :meth:`choose_shifts` leads to: the runs (A,) per chosen angle.
+        """Count in advance the runs of :meth:`choose_shifts`, for a plan.
 
         Args:
             runs: (G,) int64, the shifted runs that the rule of each angle takes.
-            sequences: Sequences of the batch.
+            sequences: The number of sequences in the batch.
+
+        Returns:
+            (A,) int64, the runs per chosen angle; A = 0 for a method without a backward job.
         """
         return np.zeros(0, np.int64)
 
