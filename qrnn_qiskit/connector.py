@@ -1,4 +1,4 @@
-"""A circuit on any executor as a neural network of qiskit-machine-learning, for TorchConnector."""
+"""A circuit on any executor as a neural network for qiskit-machine-learning's TorchConnector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from qiskit_machine_learning.neural_networks import NeuralNetwork
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.gradient_methods import GradientError, require_gradient
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
 
 __all__ = ["CircuitNetwork"]
@@ -24,22 +25,22 @@ class CircuitNetwork(NeuralNetwork):
     """K expectation values of a circuit as a function of its parameters.
 
     ``TorchConnector(CircuitNetwork(...))`` is a torch module. The values of a batch are one PUB in
-    one job, and so are all shifts of its gradient: EstimatorQNN sends one PUB for each shift and
-    observable, and leaves inputs without gradient unless told. Here inputs always have one, so a
-    controller before the circuit learns. :class:`~qrnn_qiskit.QRNN` runs its prefix circuits on a
-    device through the same :class:`~qrnn_qiskit.on_device.circuit_function.CircuitFunction`.
+    one job, and so are all shifts of its gradient, while EstimatorQNN sends one PUB for each shift
+    and observable. Inputs always have gradients, so that a controller before the circuit learns;
+    EstimatorQNN leaves them out by default. :class:`~qrnn_qiskit.QRNN` runs its prefix circuits on
+    a device through the same :class:`~qrnn_qiskit.on_device.circuit_function.CircuitFunction`.
 
     Args:
         circuit: Unitary gates with free parameters, angles in radians, affine in the parameters.
         observables: K Hermitian observables on its qubits, qubit 0 last in a label.
-        executor: Where it runs; the exact simulator unless given. Backward on an executor that
-            samples needs its ``gradient`` to be "parameter-shift".
+        executor: Where it runs; the exact simulator by default. Backward on an executor that
+            samples needs ``gradient="parameter-shift"``.
         weight_params: Parameters that are weights of the network, in this order.
-        input_params: Parameters that are inputs, in this order; unless given all others in the
-            order of ``circuit.parameters``.
+        input_params: Parameters that are inputs, in this order; by default all others in the order
+            of ``circuit.parameters``.
 
     Raises:
-        ValueError: The parameters are not those of the circuit, each once.
+        ValueError: Inputs and weights are not the parameters of the circuit, each once.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class CircuitNetwork(NeuralNetwork):
         given = [*input_params, *weights]
         if len(given) != circuit.num_parameters or set(given) != set(circuit.parameters):
             raise InvalidValueError(
-                f"inputs and weights must be the {circuit.num_parameters} parameters of the "
-                f"circuit {circuit.name!r}, each once, and "
-                f"{', '.join(item.name for item in given) or 'none'} arrived"
+                f"expected as inputs and weights the {circuit.num_parameters} parameters of the "
+                f"circuit {circuit.name!r}, each once, got "
+                f"{', '.join(item.name for item in given) or 'none'}"
             )
         self.executor = SimulatorExecutor() if executor is None else executor
         self._function = CircuitFunction(circuit, observables)
@@ -90,10 +91,10 @@ class CircuitNetwork(NeuralNetwork):
     def _backward(
         self, input_data: Array | None, weights: Array | None
     ) -> tuple[Array | None, Array | None]:
-        if require_gradient(self.executor).name != "parameter-shift":
+        if not require_gradient(self.executor).on_single_circuits:
             raise GradientError(
-                f"{self.executor.name!r} asks for {self.executor.gradient!r}, which a recurrence "
-                "runs in closed loop; open it with gradient='parameter-shift'"
+                f"{self.executor.name!r} has gradient={self.executor.gradient!r}, which applies "
+                "only to a recurrence; open it with gradient='parameter-shift'"
             )
         pub = self._function.shift_pub(self._order(input_data, weights))
         derivatives = self._function.differentiate(self.executor.run([pub])[0])

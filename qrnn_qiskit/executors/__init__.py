@@ -1,4 +1,4 @@
-"""The seam between circuits and what runs them: PUBs go in, values and standard errors come out."""
+"""Executors run bound circuits: PUBs go in, values and standard errors come out."""
 
 from qrnn_qiskit.executors.protocol import (
     Counts,
@@ -8,12 +8,12 @@ from qrnn_qiskit.executors.protocol import (
     Executor,
     Outcomes,
     Pub,
-    SimulatorExecutor,
     check_executor,
     check_pub,
     check_unmeasured,
     check_values,
 )
+from qrnn_qiskit.executors.simulator import SimulatorExecutor, runs_compiled
 
 __all__ = [
     "Counts",
@@ -28,4 +28,5 @@ __all__ = [
     "check_pub",
     "check_unmeasured",
     "check_values",
+    "runs_compiled",
 ]

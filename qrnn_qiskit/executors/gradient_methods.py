@@ -1,10 +1,19 @@
-"""How backward gets its gradients where circuits run on an executor."""
+"""The methods by which backward obtains gradients of circuits that run on an executor.
+
+Each method is a class. Its fields are the keys that :func:`parse_gradient` reads; its attributes
+and methods answer the questions of the callers, which never compare names.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from abc import ABC
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from circuits.errors import InvalidValueError
 from circuits.validation import require_count, require_name
@@ -12,56 +21,211 @@ from qrnn_qiskit.executors.protocol import Executor
 
 __all__ = [
     "GRADIENT_METHODS",
+    "Coordinates",
     "GradientError",
     "GradientMethod",
+    "ParameterShift",
+    "SimulatorGradient",
+    "Spsa",
     "choose_gradient",
     "parse_gradient",
     "require_gradient",
 ]
 
-GRADIENT_METHODS = ("parameter-shift", "spsa", "simulator", "coordinates")
-_KEYS: dict[str, dict[str, type]] = {
-    "parameter-shift": {},
-    "spsa": {"draws": int, "perturbation": float},
-    "simulator": {},
-    "coordinates": {"draws": int, "floor": float},
-}
-_DRAWS = {"coordinates": 64}
-
 
 class GradientError(InvalidValueError):
-    """A gradient on a sampled executor on which nobody has chosen a method."""
+    """The executor has no gradient method, or one that does not apply to these circuits."""
 
 
 @dataclass(frozen=True)
-class GradientMethod:
-    """A method of the gradient, written ``name[?key=value[&key=value]]``.
+class GradientMethod(ABC):
+    """Base of the gradient methods, written ``name[?key=value[&key=value]]``.
 
     Attributes:
-        name: "parameter-shift" (exact in expectation; two to four runs for every angle of every
-            step of every prefix), "spsa" (Spall 1992; two runs of every prefix for each draw),
-            "coordinates" (measured mode only: parameter shift of angles drawn at random, those of
-            likely branches more often; unbiased) or
-            "simulator" (no runs: the derivatives of the noiseless circuit at the very angles that
-            were run, while all values are the device's; physics-aware training, Wright et al. 2022.
-            No shot noise, but blind to what noise does to the derivatives, and the circuit must be
-            small enough to simulate).
-        draws: Random directions k of SPSA for each sequence, or angles drawn for each sequence;
-            the gradient is their mean.
-        perturbation: c of SPSA in radians. The bias grows as c^2, the variance by shots as 1/c^2.
-        floor: Share of the draws of coordinates that goes to all angles alike, in (0, 1]; the rest
-            goes to each angle by the probability that its branch runs.
+        name: The name that :func:`parse_gradient` reads.
+        needs_backward_job: Whether backward runs shifted circuits, in one more job.
+        in_expectation_mode: Whether a replay of prefix circuits supports it; measured mode supports
+            every method.
+        on_single_circuits: Whether it differentiates a single circuit outside a recurrence.
+        uses_simulator: Whether the derivatives are those of the simulated noiseless circuit.
     """
 
-    name: str
-    draws: int = 1
-    perturbation: float = 0.2
-    floor: float = 0.1
+    name: ClassVar[str]
+    needs_backward_job: ClassVar[bool] = False
+    in_expectation_mode: ClassVar[bool] = True
+    on_single_circuits: ClassVar[bool] = False
+    uses_simulator: ClassVar[bool] = False
 
     def __str__(self) -> str:
         """The method in full, which :func:`parse_gradient` reads back to an equal one."""
-        keys = "&".join(f"{key}={getattr(self, key):g}" for key in _KEYS[self.name])
+        keys = "&".join(f"{key}={_write(getattr(self, key))}" for key in self.list_keys())
         return f"{self.name}?{keys}" if keys else self.name
+
+    @classmethod
+    def list_keys(cls) -> dict[str, type]:
+        """The keys of the method with their types."""
+        return {field.name: type(field.default) for field in fields(cls)}
+
+    @property
+    def num_directions(self) -> int:
+        """Random directions per sequence, each of which the forward job runs by +c and by -c."""
+        return 0
+
+    @property
+    def perturbation(self) -> float:
+        """The step c along a direction, in radians; 0 for a method without directions."""
+        return 0.0
+
+    def replace_for_replay(self) -> GradientMethod:
+        """The method itself, or the closest one that a replay supports."""
+        return self
+
+    def choose_shifts(
+        self, wanted: NDArray[np.bool_], reach: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Choose the angles of dynamic circuits whose shifts backward runs: all that are wanted.
+
+        Args:
+            wanted: (B, G) bool, the angles of each sequence to differentiate by.
+            reach: (B, G) float64, the probability that the branch of an angle runs.
+
+        Returns:
+            Sequences (A,) and angles (A,) as indices, and the factors (A,) of their derivatives.
+        """
+        sequences, angles = np.nonzero(wanted)
+        return sequences, angles, np.ones(len(angles))
+
+    def count_shifts(self, runs: NDArray[np.int64], sequences: int) -> NDArray[np.int64]:
+        """Count in advance the runs of :meth:`choose_shifts`, for a plan.
+
+        Args:
+            runs: (G,) int64, the shifted runs that the rule of each angle takes.
+            sequences: The number of sequences in the batch.
+
+        Returns:
+            (A,) int64, the runs per chosen angle; A = 0 for a method without a backward job.
+        """
+        return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class ParameterShift(GradientMethod):
+    """Parameter shift of every angle, exact in expectation.
+
+    It takes two to four runs per angle of every step of every prefix.
+    """
+
+    name = "parameter-shift"
+    needs_backward_job = True
+    on_single_circuits = True
+
+    def count_shifts(self, runs: NDArray[np.int64], sequences: int) -> NDArray[np.int64]:
+        """All angles of all sequences; see :meth:`GradientMethod.count_shifts`."""
+        return np.tile(runs, sequences)
+
+
+@dataclass(frozen=True)
+class Spsa(GradientMethod):
+    """Simultaneous perturbation (Spall 1992): two runs of every circuit per direction.
+
+    Attributes:
+        draws: Random directions k per sequence; the gradient is their mean.
+        perturbation: c in radians. The bias grows as c^2, the variance due to shots as 1/c^2.
+
+    Raises:
+        TypeError: ``draws`` is not an integer.
+        ValueError: ``draws`` is below 1, or ``perturbation`` is not a finite number above 0.
+    """
+
+    name = "spsa"
+    draws: int = 1
+    perturbation: float = 0.2
+
+    def __post_init__(self) -> None:
+        require_count("draws", self.draws)
+        if not (math.isfinite(self.perturbation) and self.perturbation > 0):
+            raise InvalidValueError(
+                "gradient 'spsa': perturbation must be a finite angle above 0 in radians, got "
+                f"{self.perturbation}"
+            )
+
+    @property
+    def num_directions(self) -> int:
+        """The directions k per sequence; see :attr:`GradientMethod.num_directions`."""
+        return self.draws
+
+
+@dataclass(frozen=True)
+class SimulatorGradient(GradientMethod):
+    """Derivatives of the noiseless simulated circuit at the angles that the device ran.
+
+    All values are the device's: physics-aware training (Wright et al. 2022). It takes no runs and
+    has no shot noise, but it does not see how noise changes the derivatives, and the circuit must
+    be small enough to simulate.
+    """
+
+    name = "simulator"
+    uses_simulator = True
+
+
+@dataclass(frozen=True)
+class Coordinates(GradientMethod):
+    """Parameter shift of angles drawn at random, unbiased; applies only to measured mode.
+
+    Angle i is drawn with probability q_i = (1 - floor) reach_i + floor uniform, and its derivative
+    counts count_i / (draws q_i). ``reach_i`` is proportional to the probability, measured in the
+    forward job, that the branch of the angle runs. An angle drawn more than once runs once.
+
+    Attributes:
+        draws: Angles drawn per sequence; the gradient is their mean.
+        floor: Share of the draws, in (0, 1], that goes to all angles uniformly.
+
+    Raises:
+        TypeError: ``draws`` is not an integer.
+        ValueError: ``draws`` is below 1, or ``floor`` is not above 0 and at most 1.
+    """
+
+    name = "coordinates"
+    needs_backward_job = True
+    in_expectation_mode = False
+    draws: int = 64
+    floor: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_count("draws", self.draws)
+        if not 0 < self.floor <= 1:
+            raise InvalidValueError(
+                f"gradient 'coordinates': floor must be above 0 and at most 1, got {self.floor}"
+            )
+
+    def replace_for_replay(self) -> GradientMethod:
+        """SPSA with as many draws; see :meth:`GradientMethod.replace_for_replay`."""
+        return Spsa(draws=self.draws)
+
+    def choose_shifts(
+        self, wanted: NDArray[np.bool_], reach: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Draw angles with torch's global generator; see :meth:`GradientMethod.choose_shifts`."""
+        reach = reach * wanted
+        chances = (1.0 - self.floor) * reach / reach.sum(1, keepdims=True)
+        chances += self.floor * wanted / wanted.sum(1, keepdims=True)
+        drawn = torch.multinomial(torch.from_numpy(chances), self.draws, replacement=True).numpy()
+        size = wanted.shape[1]
+        chosen, counts = np.unique(
+            np.arange(len(drawn))[:, None] * size + drawn, return_counts=True
+        )
+        sequences, angles = np.divmod(chosen, size)
+        return sequences, angles, counts / (self.draws * chances[sequences, angles])
+
+    def count_shifts(self, runs: NDArray[np.int64], sequences: int) -> NDArray[np.int64]:
+        """An upper bound: every draw takes another angle, of the longest rule."""
+        return np.full(sequences * self.draws, runs.max())
+
+
+_METHODS: dict[str, type[GradientMethod]] = {
+    method.name: method for method in (ParameterShift, Spsa, SimulatorGradient, Coordinates)
+}
+GRADIENT_METHODS = tuple(_METHODS)
 
 
 def parse_gradient(text: str) -> GradientMethod:
@@ -70,50 +234,48 @@ def parse_gradient(text: str) -> GradientMethod:
     With keys it is ``spsa?draws=4&perturbation=0.1`` or ``coordinates?draws=64&floor=0.1``.
 
     Raises:
-        TypeError: No string.
-        ValueError: An unknown method or key, or a value out of range.
+        TypeError: ``text`` is not a string.
+        ValueError: The method or a key is unknown, or a value is out of range.
     """
     name, _, query = text.partition("?") if isinstance(text, str) else (text, "", "")
-    name = require_name("gradient", name, GRADIENT_METHODS)
-    method = GradientMethod(name, draws=_DRAWS.get(name, 1))
-    known = _KEYS[name]
+    method = _METHODS[require_name("gradient", name, GRADIENT_METHODS)]
+    known = method.list_keys()
+    values = {}
     for part in query.split("&") if query else ():
         key, _, value = part.partition("=")
         if key not in known:
             keys = " and ".join(f"{key}=NUMBER" for key in known) or "no key"
-            raise InvalidValueError(f"gradient {text!r}: {part!r} arrived; {name} takes {keys}")
-        method = replace(method, **{key: _read(text, key, known[key], value)})
-    require_count("draws", method.draws)
-    if not (math.isfinite(method.perturbation) and method.perturbation > 0):
-        raise InvalidValueError(
-            f"gradient {text!r}: perturbation must be a finite angle above 0 in radians, and "
-            f"{method.perturbation} arrived"
-        )
-    if not 0 < method.floor <= 1:
-        raise InvalidValueError(
-            f"gradient {text!r}: floor must be above 0 and at most 1, and {method.floor} arrived"
-        )
-    return method
+            raise InvalidValueError(f"gradient {text!r}: {name} takes {keys}, got {part!r}")
+        values[key] = _read(text, key, known[key], value)
+    return method(**values)
 
 
 def choose_gradient(executor: Executor) -> GradientMethod | None:
-    """The method that an executor asks for; parameter shift where an exact one says nothing.
+    """The method of ``executor.gradient``.
 
-    None: a sampled executor on which nobody has chosen.
+    Without one it is parameter shift where the executor is exact, and None where it samples.
+
+    Raises:
+        ValueError: As :func:`parse_gradient`.
     """
     if executor.gradient is not None:
         return parse_gradient(executor.gradient)
-    return GradientMethod("parameter-shift") if executor.shots is None else None
+    return ParameterShift() if executor.shots is None else None
 
 
 def require_gradient(executor: Executor) -> GradientMethod:
-    """The method that an executor asks for; GradientError where it samples and has none."""
+    """The method of :func:`choose_gradient`.
+
+    Raises:
+        GradientError: The executor samples and has no ``gradient``.
+        ValueError: As :func:`parse_gradient`.
+    """
     method = choose_gradient(executor)
     if method is None:
         raise GradientError(
-            f"{executor.name!r} samples, so training on it needs a method of the gradient, and "
-            f"none was chosen. Open it with gradient={' or '.join(map(repr, GRADIENT_METHODS))} "
-            "(on the command line --gradient), or run it under torch.no_grad()."
+            f"{executor.name!r} samples, so training on it needs a gradient method, and it has "
+            f"none. Open it with gradient={' or '.join(map(repr, GRADIENT_METHODS))} "
+            "(--gradient on the command line), or run it under torch.no_grad()."
         )
     return method
 
@@ -123,5 +285,11 @@ def _read(text: str, key: str, kind: type, value: str) -> Any:
         return kind(value)
     except ValueError as error:
         raise InvalidValueError(
-            f"gradient {text!r}: {key} must be of type {kind.__name__}, and {value!r} arrived"
+            f"gradient {text!r}: {key} must be of type {kind.__name__}, got {value!r}"
         ) from error
+
+
+def _write(value: float) -> str:
+    """The short form of a number where it is exact, all digits otherwise."""
+    short = f"{value:g}"
+    return short if isinstance(value, float) and float(short) == value else repr(value)

@@ -40,7 +40,8 @@ from qrnn_qiskit.modes.base import (
     require_cpu,
     runs_compiled,
 )
-from qrnn_qiskit.on_device.replay import Replay, replay
+from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
+from qrnn_qiskit.on_device.replay import replay
 
 if TYPE_CHECKING:
     from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
@@ -77,7 +78,7 @@ class UnitaryCore(Core):
         self.resets_state = resets_state
         self.feedback_size = len(readout.observables) if has_feedback else 0
         self.output_labels = readout.labels
-        self.replay = Replay(ansatz, readout.observables)
+        self.replay = PrefixCircuits(ansatz, readout.observables)
         self.engine = engine
         self._fitting: tuple[int, int, torch.dtype, Kept | None] | None = None
         self._simulator: Simulator | None = None

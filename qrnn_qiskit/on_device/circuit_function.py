@@ -21,10 +21,10 @@ __all__ = ["CircuitFunction"]
 class CircuitFunction:
     """K observables of a circuit with P parameters, as PUBs for an executor.
 
-    It runs nothing on a device, so that the PUBs of several functions can share a job.
+    It makes PUBs but does not run them, so that the PUBs of several functions share a job.
 
     Args:
-        circuit: Unitary circuit; values are in the order of its ``parameters``, in radians.
+        circuit: Unitary circuit; values are in radians, in the order of its ``parameters``.
         observables: K observables on its qubits.
     """
 
@@ -34,17 +34,21 @@ class CircuitFunction:
 
     @cached_property
     def shifted(self) -> ShiftedCircuit:
-        """The circuit with its shifts, found on the first use; ShiftError where there are none."""
+        """The circuit with its parameter shifts, found on first use.
+
+        Raises:
+            ShiftError: An angle has no shift rule.
+        """
         return shift_parameters(self.circuit)
 
     def value_pub(
         self, values: NDArray[np.float64], groups: NDArray[np.int64] | None = None
     ) -> Pub:
-        """The PUB of the observables at ``values`` (B, P); estimates are (B, K)."""
+        """The PUB of the observables at ``values`` (B, P), with estimates (B, K)."""
         return Pub(self.circuit, values, self.observables, groups)
 
     def shift_pub(self, values: NDArray[np.float64]) -> Pub:
-        """The PUB of all shifts at ``values`` (B, P)."""
+        """The PUB of all S shifts at ``values`` (B, P), with estimates (B * S, K)."""
         shifted = self.shifted
         groups = shifted.group_runs(*shifted.list_runs(len(values)))
         return Pub(shifted.circuit, shifted.bind(values), self.observables, groups)
@@ -56,9 +60,16 @@ class CircuitFunction:
     def pull_noiseless(
         self, values: NDArray[np.float64], gradient: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The gradient (B, P) at ``values`` (B, P) of that (B, K) by the readouts, without noise.
+        """Pull a gradient back from the readouts to the parameters, without noise.
 
-        The compiled simulator runs it forth and back (adjoint); no device does.
+        The compiled simulator runs forward and backward (adjoint); nothing runs on a device.
+
+        Args:
+            values: (B, P) radians.
+            gradient: (B, K), the gradient by the readouts.
+
+        Returns:
+            The gradient (B, P) by the values.
         """
         with torch.enable_grad():
             angles = torch.from_numpy(values).requires_grad_()

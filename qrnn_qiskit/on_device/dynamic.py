@@ -9,13 +9,18 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit.carried import check_history, close_history
-from qrnn_qiskit.executors.gradient_methods import GradientMethod, choose_gradient
+from qrnn_qiskit.executors.gradient_methods import choose_gradient
 from qrnn_qiskit.executors.protocol import DynamicExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.dynamic_batch import DynamicBatch
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
-from qrnn_qiskit.on_device.dynamic_gradients import follow_shifts, follow_spsa
-from qrnn_qiskit.on_device.gradients import draw_signs, group_copies
+from qrnn_qiskit.on_device.gradients import (
+    Directions,
+    draw_directions,
+    follow_shifts,
+    follow_spsa,
+    group_copies,
+)
 
 __all__ = ["Simulate", "run_on_device"]
 
@@ -36,76 +41,90 @@ def run_on_device(
 
     Args:
         circuits: The dynamic circuits of the model.
-        executor: Where they run; its ``gradient`` says how backward gets its derivatives.
+        executor: Where they run; its ``gradient`` is the gradient method of backward.
         tables: (B, T, 2^m, P) radians.
-        state: State with the tables of all steps before, which run again; |0...0> unless given.
+        state: State with the tables of all previous steps, which run again; |0...0> by default.
         ends: Valid steps of each sequence, from 1 to T.
-        simulate: For the gradient "simulator".
+        simulate: The simulation that the gradient method "simulator" differentiates.
 
     Returns:
         Outcomes (B, T, 2^m), 0 past the end of a sequence; the state after each sequence's last
-        valid step; and the executions of a sequence, None where they are exact.
+        valid step; and the executions per sequence, or None where the values are exact.
     """
-    size, steps = tables.shape[:2]
     last = torch.tensor(ends)
-    before = torch.zeros(size, dtype=torch.int64)
-    history = tables.new_zeros(size, 0, *tables.shape[2:])
-    if state is not None:
-        check_history(state, size, len(circuits.observables), tuple(tables.shape[2:]), tables.dtype)
-        assert state.angles is not None
-        assert state.num_steps is not None
-        before, history = state.num_steps, state.angles
-    method = None
-    if torch.is_grad_enabled() and (tables.requires_grad or history.requires_grad):
-        method = choose_gradient(executor)
-    signs = _draw_directions(method, tables, before, last)
-    width = history.shape[1]
+    before, history = _open_state(circuits, state, tables)
     whole = torch.cat((history, tables), 1)
-    run = whole.detach().double().repeat(1 + 2 * len(signs), 1, 1, 1)
-    if method is not None and len(signs):
-        run[size:, width:] += method.perturbation * torch.cat((signs, -signs)).flatten(0, 1)
-    starts, stops = (width - before).numpy(), (width + last).numpy()
-    copies = 1 + 2 * len(signs)
-    batch = DynamicBatch(
-        circuits,
-        executor,
-        run.numpy(),
-        np.tile(starts, copies),
-        np.tile(stops, copies),
-        steps,
-        group_copies(size, len(signs)),
-    )
-    if method is not None and len(signs):
-        outcomes, readouts = follow_spsa(tables, batch, signs, method.perturbation)
+    method = None
+    if torch.is_grad_enabled() and whole.requires_grad:
+        method = choose_gradient(executor)
+    runs = _find_runs(tables, before, last)
+    directions = draw_directions(method, runs, tables.shape[3], tables.dtype)
+    batch = _run_batch(circuits, executor, whole, before, last, directions)
+    if directions.count:
+        outcomes, readouts = follow_spsa(tables, (batch.outcomes, batch.values), directions)
     else:
         outcomes, readouts = follow_shifts(whole, batch, with_history=history.requires_grad)
-    if method is not None and method.name == "simulator":
+    if method is not None and method.uses_simulator:
         outcomes, readouts = _follow_simulator(
             whole, before, last, simulate, (outcomes.detach(), readouts.detach())
         )
-    errors = batch.standard_errors
-    return (
-        outcomes,
-        HiddenState(
-            readouts,
-            standard_errors=None if errors is None else _read_errors(errors[:size], tables),
-            angles=close_history(whole, before, last, steps),
-            num_steps=before + last,
-        ),
-        batch.shots,
+    errors = None
+    if batch.standard_errors is not None:
+        errors = torch.from_numpy(batch.standard_errors[: len(tables)]).to(tables.dtype)
+    closed = HiddenState(
+        readouts,
+        standard_errors=errors,
+        angles=close_history(whole, before, last, tables.shape[1]),
+        num_steps=before + last,
     )
+    return outcomes, closed, batch.shots
 
 
-def _draw_directions(
-    method: GradientMethod | None, tables: Tensor, before: Tensor, last: Tensor
-) -> Tensor:
-    """Signs (k, B, T, 2^m, P) of SPSA, 0 where a table is not run; (0, ...) without SPSA."""
-    draws = method.draws if method is not None and method.name == "spsa" else 0
-    signs = draw_signs((draws, *tables.shape)).to(tables.dtype)
+def _open_state(
+    circuits: DynamicCircuits, state: HiddenState | None, tables: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Steps so far (B,) and their tables (B, S, 2^m, P)."""
+    if state is None:
+        before = torch.zeros(len(tables), dtype=torch.int64)
+        return before, tables.new_zeros(len(tables), 0, *tables.shape[2:])
+    angles = tuple(tables.shape[2:])
+    check_history(state, len(tables), len(circuits.observables), angles, tables.dtype)
+    assert state.angles is not None
+    assert state.num_steps is not None
+    return state.num_steps, state.angles
+
+
+def _find_runs(tables: Tensor, before: Tensor, last: Tensor) -> Tensor:
+    """Whether the branch of each table can run, (B, T, 2^m) bool."""
     step = torch.arange(tables.shape[1])
-    valid = (step < last[:, None])[:, :, None].repeat(1, 1, tables.shape[2])
-    valid[before == 0, 0, 1:] = False  # in |0...0> the register is 0
-    return signs * valid[:, :, :, None]
+    runs = (step < last[:, None])[:, :, None].repeat(1, 1, tables.shape[2])
+    runs[before == 0, 0, 1:] = False  # in |0...0> the register is 0
+    return runs
+
+
+def _run_batch(
+    circuits: DynamicCircuits,
+    executor: DynamicExecutor,
+    whole: Tensor,
+    before: Tensor,
+    last: Tensor,
+    directions: Directions,
+) -> DynamicBatch:
+    """Run the tables ``whole`` (B, S, 2^m, P), then their perturbed copies, in one job."""
+    size, copies = len(whole), directions.copies
+    steps = directions.signs.shape[2]  # T; the columns before them are the history
+    width = whole.shape[1] - steps
+    tables = whole.detach().double().repeat(copies, 1, 1, 1)
+    tables[size:, width:] += directions.offsets.flatten(0, 1)
+    return DynamicBatch(
+        circuits,
+        executor,
+        tables.numpy(),
+        np.tile((width - before).numpy(), copies),
+        np.tile((width + last).numpy(), copies),
+        steps,
+        group_copies(size, directions.count),
+    )
 
 
 def _follow_simulator(
@@ -127,11 +146,8 @@ def _follow_simulator(
     place = before[:, None] + torch.arange(steps)
     valid = (torch.arange(steps) < last[:, None])[:, :, None]
     outcomes = outcomes[row, place.clamp(max=outcomes.shape[1] - 1)] * valid
+    # x - x.detach() is 0 and has the derivatives of x.
     return (
         measured[0] + outcomes - outcomes.detach(),
         measured[1] + readouts - readouts.detach(),
     )
-
-
-def _read_errors(errors: np.ndarray[tuple[int, ...], np.dtype[np.float64]], like: Tensor) -> Tensor:
-    return torch.from_numpy(errors).to(like.dtype)

@@ -1,11 +1,10 @@
-"""One batch of dynamic circuits on an executor: one job forward, one backward."""
+"""A batch of dynamic circuits on an executor: one job forward, one job backward."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from qrnn_qiskit.executors.gradient_methods import GradientMethod, require_gradient
@@ -17,7 +16,7 @@ __all__ = ["DynamicBatch"]
 
 @dataclass(frozen=True)
 class _Part:
-    """The sequences of equally many steps: one PUB."""
+    """The sequences with the same number of steps: one PUB."""
 
     rows: NDArray[np.int64]
     function: DynamicFunction
@@ -26,22 +25,22 @@ class _Part:
 
 
 class DynamicBatch:
-    """R sequences that have run in one job.
+    """R sequences that run in one job when the batch is made.
 
     Args:
         circuits: The dynamic circuits.
         executor: Where they run.
-        tables: (R, S, 2^m, P) radians, those of a sequence from the column ``starts[r]`` on.
-        starts: (R,) first column of each sequence, where it is in |0...0>.
+        tables: (R, S, 2^m, P) radians; those of sequence r begin at column ``starts[r]``.
+        starts: (R,) the first column of each sequence, where it is in |0...0>.
         stops: (R,) the column after its last step.
-        steps: T, so many of the last columns are reported.
+        steps: The number T of columns, the last ones, whose outcomes are returned.
         groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
 
     Attributes:
         outcomes: (R, T, 2^m) float64 probabilities of the stored values, 0 past a sequence's end.
-        values: (R, K) float64, the observables after its last step.
+        values: (R, K) float64, the observables after the last step of each sequence.
         standard_errors: (R, K) of ``values``, or None where they are exact.
-        shots: Executions of a sequence, or None.
+        shots: Executions per sequence, or None where the outcomes are exact.
     """
 
     def __init__(
@@ -79,12 +78,15 @@ class DynamicBatch:
         *,
         with_history: bool,
     ) -> NDArray[np.float64]:
-        """The gradient (R, S, 2^m, P) by all tables, in one job.
+        """Pull a gradient back from outcomes and readouts to the tables, in one job of shifts.
 
         Args:
-            outcome_gradient: (R, T, 2^m), that by ``outcomes``.
-            value_gradient: (R, K), that by ``values``.
+            outcome_gradient: (R, T, 2^m), the gradient by ``outcomes``.
+            value_gradient: (R, K), the gradient by ``values``.
             with_history: Whether the columns before the last T are differentiated too.
+
+        Returns:
+            The gradient (R, S, 2^m, P) by the tables.
 
         Raises:
             GradientError: The executor samples and has no ``gradient``.
@@ -127,15 +129,16 @@ class DynamicBatch:
         return [_Part(*items) for items in zip(members, functions, parts, results, strict=True)]
 
     def _choose(self, part: _Part, method: GradientMethod, with_history: bool) -> Shifts:
-        """The runs that the gradient of a part takes."""
+        """Choose the shifted runs for the gradient of a part."""
         start = 0 if with_history else np.maximum(self._first - self._starts[part.rows], 0)
         wanted = part.function.steps[None] >= np.broadcast_to(start, len(part.rows))[:, None]
         wanted &= part.function.steps[None] >= 0
-        if method.name == "coordinates":
-            sequences, angles, factors = _draw_coordinates(part, wanted, method)
-        else:
-            sequences, angles = np.nonzero(wanted)
-            factors = np.ones(len(angles))
+        # A branch is reached with the probability of the previous outcome that selects it.
+        before = np.zeros(part.tables.shape[:3])
+        before[:, 0, 0] = 1.0
+        before[:, 1:] = part.found.outcomes[:, :-1]
+        reach = before[:, part.function.steps, part.function.registers]
+        sequences, angles, factors = method.choose_shifts(wanted, reach)
         return part.function.list_shifts(sequences, angles, factors)
 
     def _span(self, row: np.int64) -> slice:
@@ -145,24 +148,3 @@ class DynamicBatch:
         """Put the steps (rows, steps, ...) of a part at their columns of ``target``."""
         for place, row in enumerate(part.rows):
             target[place, self._span(row)] = values[place]
-
-
-def _draw_coordinates(
-    part: _Part, wanted: NDArray[np.bool_], method: GradientMethod
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Angles drawn with q = (1 - floor) reach + floor uniform, and factors count / (draws q).
-
-    ``reach`` is proportional to the probability, measured in the forward job, that the angle's
-    branch runs at all. Angles that are drawn more than once run once.
-    """
-    before = np.zeros((len(part.rows), part.tables.shape[1], part.tables.shape[2]))
-    before[:, 0, 0] = 1.0
-    before[:, 1:] = part.found.outcomes[:, :-1]
-    reach = before[:, part.function.steps, part.function.registers] * wanted
-    chances = (1.0 - method.floor) * reach / reach.sum(1, keepdims=True)
-    chances += method.floor * wanted / wanted.sum(1, keepdims=True)
-    drawn = torch.multinomial(torch.from_numpy(chances), method.draws, replacement=True).numpy()
-    size = part.function.num_angles
-    chosen, counts = np.unique(np.arange(len(drawn))[:, None] * size + drawn, return_counts=True)
-    sequences, angles = np.divmod(chosen, size)
-    return sequences, angles, counts / (method.draws * chances[sequences, angles])

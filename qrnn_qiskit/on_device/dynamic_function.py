@@ -1,4 +1,4 @@
-"""Outcomes and readouts of a dynamic circuit as a function of its angles, with its shifts."""
+"""Outcomes and readouts of a dynamic circuit as a function of its angles, with its derivatives."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Shifts(NamedTuple):
     """R shifted runs of the sequences of a batch.
 
     Attributes:
-        sequences: (R,) which sequence.
-        runs: (R,) which shift of the circuit.
-        factors: (R,) of the run in the gradient, beside the weight of its rule.
+        sequences: (R,) the sequence of each run.
+        runs: (R,) the shift of the circuit in each run.
+        factors: (R,) the factor of each run in the gradient, beside the weight of its shift rule.
     """
 
     sequences: NDArray[np.int64]
@@ -31,21 +31,21 @@ class Shifts(NamedTuple):
 
 
 class DynamicFunction:
-    """T measured steps as PUBs for an executor; it runs nothing itself.
+    """T measured steps as PUBs for an executor; it makes them but does not run them.
 
     One circuit serves the values and all shifts, so that it is transpiled once.
 
     Args:
         ansatz: Circuit of a step, P angles.
-        measurement: What ends each step.
+        measurement: The measurement that ends each step.
         num_steps: T.
         observables: K observables read after the last step.
 
     Attributes:
-        num_angles: G, the parameters of the circuit, an angle of one gate of one branch each, and
-            those that are not differentiated.
-        steps: (G,) the step of each angle; -1 for what is not differentiated.
-        registers: (G,) the value of the last register to which its branch belongs.
+        num_angles: The number of parameters G of the circuit: one for each angle of one gate in one
+            branch, and those that are not differentiated.
+        steps: (G,) the step of each angle; -1 for those that are not differentiated.
+        registers: (G,) the value of the previous register that selects the branch of each angle.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class DynamicFunction:
 
     @property
     def circuit(self) -> DynamicCircuit:
-        """The circuit of all PUBs, every angle of every branch a parameter of its own."""
+        """The circuit of all PUBs, with a separate parameter for every angle of every branch."""
         return self._circuit
 
     def count_runs(self) -> NDArray[np.int64]:
-        """How many shifted runs the rule of each angle takes that is differentiated."""
+        """The shifted runs that the rule of each differentiated angle takes."""
         return self._count[self.steps >= 0]
 
     def value_pub(
@@ -96,7 +96,13 @@ class DynamicFunction:
         angles: NDArray[np.int64],
         factors: NDArray[np.float64],
     ) -> Shifts:
-        """All runs of the rules of chosen angles (A,), of which each belongs to a sequence."""
+        """List all runs of the shift rules of A chosen angles.
+
+        Args:
+            sequences: (A,) the sequence of each angle.
+            angles: (A,) which of the G angles.
+            factors: (A,) the factor of each angle in the gradient.
+        """
         count = self._count[angles]
         within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         runs = np.repeat(self._first[angles], count) + within
@@ -116,9 +122,16 @@ class DynamicFunction:
         outcome_gradient: NDArray[np.float64],
         value_gradient: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """The gradient (B, T, 2^m, P) from what the ``shifts`` have measured.
+        """Pull a gradient back from outcomes and readouts to the tables.
 
-        The gradients are those by the outcomes (B, T, 2^m) and by the observables (B, K).
+        Args:
+            shifts: The shifted runs.
+            found: Their measured results.
+            outcome_gradient: (B, T, 2^m), the gradient by the outcomes.
+            value_gradient: (B, K), the gradient by the observables.
+
+        Returns:
+            The gradient (B, T, 2^m, P) by the tables.
         """
         losses = np.einsum("rtc,rtc->r", found.outcomes, outcome_gradient[shifts.sequences])
         losses += np.einsum("rk,rk->r", found.values, value_gradient[shifts.sequences])
@@ -131,11 +144,11 @@ class DynamicFunction:
 
 
 class DynamicCircuits:
-    """The dynamic circuits of a model, made once for each number of steps.
+    """The dynamic circuits of a model, built once for each number of steps.
 
     Args:
         ansatz: Circuit of a step, P angles.
-        measurement: What ends each step.
+        measurement: The measurement that ends each step.
         observables: K observables read after the last step.
     """
 

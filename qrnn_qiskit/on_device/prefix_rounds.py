@@ -1,4 +1,4 @@
-"""The rounds of a replay: prefix circuits, a batch in one PUB each, and their derivatives."""
+"""The rounds of a replay: prefix circuits, their jobs and their derivatives."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
 
-__all__ = ["Replay", "Rounds"]
+__all__ = ["PrefixCircuits", "Rounds"]
 
 
-class Replay:
-    """The prefix circuits of an ansatz, made once for each number of steps.
+class PrefixCircuits:
+    """The prefix circuits of an ansatz, built once for each number of steps.
 
     Args:
         ansatz: Circuit of a step, P angles.
@@ -41,13 +41,13 @@ class Replay:
         return self._prefixes[num_steps]
 
     def read_zero(self) -> NDArray[np.float64]:
-        """The readouts (K,) of the state |0...0>, which no device needs to be asked for."""
+        """The readouts (K,) of the state |0...0>, which need no device."""
         return np.array([op.coeffs[~op.paulis.x.any(1)].sum().real for op in self.observables])
 
 
 @dataclass(frozen=True)
-class Part:
-    """The sequences of a round that have come through equally many steps: one PUB."""
+class _Part:
+    """The sequences of a round that have run equally many steps: one PUB."""
 
     rows: NDArray[np.int64]
     prefix: CircuitFunction
@@ -55,23 +55,23 @@ class Part:
 
 
 class Rounds:
-    """The rounds of one pass through R sequences: what was run, and what came back.
+    """The rounds of one pass through R sequences, with their results.
 
     Args:
         circuits: The prefix circuits.
         executor: Where they run.
-        before: (R,) steps of each sequence before the first of these.
-        ends: (R,) valid steps of each sequence, counted from 1; none of it runs after its end.
+        before: (R,) steps of each sequence before the first round.
+        ends: (R,) valid steps of each sequence, at least 1; a sequence does not run past its end.
         groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
 
     Attributes:
         values: (R, T, K) float64 readouts, 0 past the end of a sequence.
-        errors: (R, T, K) their standard errors, or None where they are exact.
+        errors: (R, T, K) standard errors of ``values``, or None where they are exact.
     """
 
     def __init__(
         self,
-        circuits: Replay,
+        circuits: PrefixCircuits,
         executor: Executor,
         before: NDArray[np.int64],
         ends: NDArray[np.int64],
@@ -84,16 +84,18 @@ class Rounds:
         self._ends = ends
         self.values = np.zeros((len(ends), int(ends.max()), len(circuits.observables)))
         self.errors = None if executor.shots is None else np.zeros_like(self.values)
-        self._parts: list[list[Part]] = [[] for _ in range(self.values.shape[1])]
+        self._parts: list[list[_Part]] = [[] for _ in range(self.values.shape[1])]
 
     def run(self, steps: Sequence[int], angles: NDArray[np.float64]) -> None:
-        """Run the rounds ``steps``, counted from 0, in one job.
+        """Run some rounds in one job.
 
-        ``angles`` is (R, S, P) radians; its last columns are the steps up to the last of ``steps``.
+        Args:
+            steps: The rounds, counted from 0, in order.
+            angles: (R, S, P) radians; the last column belongs to the last of ``steps``.
         """
         for step in steps:
             width = angles.shape[1] - (steps[-1] - step)
-            self._parts[step] = list(self._divide(step, angles[:, :width]))
+            self._parts[step] = self._divide(step, angles[:, :width])
         parts = [(step, part) for step in steps for part in self._parts[step]]
         estimates = self.executor.run(
             [part.prefix.value_pub(part.values, self._groups[part.rows]) for _, part in parts]
@@ -108,16 +110,24 @@ class Rounds:
         return torch.from_numpy(self.values[:, step].copy()).to(dtype)
 
     def pull(self, step: int, gradient: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-        """The gradient (R, width, P) by all angles so far of that (R, K) by a round's readouts.
+        """Pull a gradient back from the readouts of a round to all angles so far.
 
-        By parameter shift the first call runs the shifts of all rounds in one job.
+        With parameter shift the first call runs the shifts of all rounds in one job.
+
+        Args:
+            step: The round, counted from 0.
+            gradient: (R, K), the gradient by the readouts.
+            width: The number of angle columns S.
+
+        Returns:
+            The gradient (R, S, P) by the angles.
 
         Raises:
             GradientError: The executor samples and has no ``gradient``.
         """
         angles = np.zeros((len(gradient), width, self._circuits.ansatz.num_parameters))
         for number, part in enumerate(self._parts[step]):
-            if require_gradient(self.executor).name == "simulator":
+            if require_gradient(self.executor).uses_simulator:
                 pulled = part.prefix.pull_noiseless(part.values, gradient[part.rows])
             else:
                 derivative = self._derivatives[step][number]
@@ -126,14 +136,15 @@ class Rounds:
             angles[part.rows, width - pulled.shape[1] :] = pulled
         return angles
 
-    def _divide(self, step: int, angles: NDArray[np.float64]) -> list[Part]:
+    def _divide(self, step: int, angles: NDArray[np.float64]) -> list[_Part]:
+        """Divide the sequences that still run by their number of steps."""
         rows = np.flatnonzero(self._ends > step)
         lengths = self._before[rows] + step + 1
         parts = []
         for length in np.unique(lengths):
             chosen = rows[lengths == length]
             values = angles[chosen, angles.shape[1] - length :].reshape(len(chosen), -1)
-            parts.append(Part(chosen, self._circuits.prefix(int(length)), values))
+            parts.append(_Part(chosen, self._circuits.prefix(int(length)), values))
         return parts
 
     @cached_property

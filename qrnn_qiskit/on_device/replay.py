@@ -1,8 +1,8 @@
 """Replay: the recurrence in T rounds of prefix circuits on any executor.
 
-No QPU can read expectation values and let the state go on, so step t runs the prefix circuit
-U(theta_1) ... U(theta_t) anew (expectation mode of arXiv:2510.25557). A round is one job; without
-feedback all angles are known beforehand and one job has all rounds.
+A QPU cannot read expectation values and then continue with the same state. Step t therefore runs
+the prefix circuit U(theta_1) ... U(theta_t) from the start (expectation mode of arXiv:2510.25557).
+A round is one job. Without feedback all angles are known in advance, and one job has all rounds.
 """
 
 from __future__ import annotations
@@ -16,22 +16,29 @@ from torch import Tensor, nn
 
 from qrnn_qiskit.carried import check_history, close_history
 from qrnn_qiskit.checks import check_angles
-from qrnn_qiskit.executors.gradient_methods import GradientError, GradientMethod, choose_gradient
+from qrnn_qiskit.executors.gradient_methods import (
+    GRADIENT_METHODS,
+    GradientError,
+    GradientMethod,
+    choose_gradient,
+    parse_gradient,
+)
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.gradients import (
-    draw_signs,
+    Directions,
+    draw_directions,
     follow_partials,
     follow_spsa,
     group_copies,
 )
-from qrnn_qiskit.on_device.prefix_rounds import Replay, Rounds
+from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, Rounds
 
-__all__ = ["Replay", "replay"]
+__all__ = ["replay"]
 
 
 def replay(
-    circuits: Replay,
+    circuits: PrefixCircuits,
     executor: Executor,
     controller: nn.Module,
     x: Tensor,
@@ -43,63 +50,114 @@ def replay(
 
     Args:
         circuits: The prefix circuits.
-        executor: Where they run; its ``gradient`` says how backward gets its derivatives.
+        executor: Where they run; its ``gradient`` is the gradient method of backward.
         controller: From (B, E + feedback) to (B, P) angles in radians.
-        x: (B, T, E), T being the largest of ``ends``.
-        state: State with the angle history of each sequence; |0...0> unless given.
-        ends: Valid steps of each sequence; all T unless given.
-        has_feedback: Whether the controller sees the readouts of the step before.
+        x: (B, T, E), where T is the largest of ``ends``.
+        state: State with the angle history of each sequence; |0...0> by default.
+        ends: Valid steps of each sequence; all T by default.
+        has_feedback: Whether the controller receives the readouts of the previous step.
 
     Returns:
         Output (B, T, K), 0 past the end of a sequence; the state after each sequence's last valid
         step; and the angles (B, T, P) of these steps without gradient.
 
     Raises:
-        GradientError: A gradient that only measured mode has.
+        GradientError: The gradient method applies only to measured mode.
     """
-    batch_size, steps = x.shape[:2]
-    last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
+    last = np.full(len(x), x.shape[1]) if ends is None else np.asarray(ends)
     before, history, readouts = _open_state(circuits, state, x)
-    method = choose_gradient(executor) if _needs_gradient(controller, x) else None
-    if method is not None and method.name == "coordinates":
-        raise GradientError(
-            f"{executor.name!r} asks for {executor.gradient!r}, which is of readout='measured'; a "
-            "replay takes spsa, parameter-shift or simulator"
-        )
-    signs = _draw_directions(method, x, last, circuits.ansatz.num_parameters)
-    if len(signs):  # SPSA differentiates by the angles of these steps alone
+    method = _choose_method(executor) if _needs_gradient(controller, x) else None
+    valid = torch.arange(x.shape[1]) < torch.from_numpy(last)[:, None]
+    directions = draw_directions(method, valid, circuits.ansatz.num_parameters, x.dtype)
+    if directions.count:  # SPSA differentiates only by the angles of these steps
         history, readouts = history.detach(), readouts.detach()
-    offsets = torch.cat((signs, -signs)) * (method.perturbation if method is not None else 0.0)
-    copies = 1 + len(offsets)
-    groups = group_copies(batch_size, len(signs))
+    copies = directions.copies
+    groups = group_copies(len(x), directions.count)
     rounds = Rounds(circuits, executor, np.tile(before, copies), np.tile(last, copies), groups)
-    feedback = [readouts] * copies
-    angles = history.detach().repeat(copies, 1, 1)
-    outputs: list[Tensor] = []
-    graph = history
-    for step, inputs in enumerate(x.unbind(1)):
-        drives = [torch.cat((inputs, z), 1) if has_feedback else inputs for z in feedback]
-        theta, *others = _steer(controller, drives)
-        check_angles(theta, (batch_size, circuits.ansatz.num_parameters), x.dtype)
-        moved = [other + offset for other, offset in zip(others, offsets[:, :, step], strict=True)]
-        angles = torch.cat((angles, torch.cat((theta.detach(), *moved))[:, None]), 1)
-        graph = torch.cat((graph, theta[:, None]), 1)
-        if has_feedback:
-            rounds.run([step], angles.double().numpy())
-            feedback = list(rounds.read(step, x.dtype).chunk(copies))
-            if not len(signs):
-                outputs.append(follow_partials(graph, rounds, step))
-                feedback = outputs[-1:]
-    if not has_feedback:
-        rounds.run(range(steps), angles.double().numpy())
-        width = history.shape[1] + 1
-        outputs = [follow_partials(graph[:, : width + t], rounds, t) for t in range(steps)]
-    theta = graph[:, history.shape[1] :]
-    if method is not None and len(signs):
-        output = follow_spsa(theta, rounds, signs, method.perturbation)
+    path = _Path(controller, history, directions)
+    if has_feedback:
+        outputs = _run_with_feedback(path, rounds, x, readouts)
+    else:
+        outputs = _run_in_one_job(path, rounds, x)
+    theta = path.graph[:, history.shape[1] :]
+    if directions.count:
+        (output,) = follow_spsa(theta, [rounds.values], directions)
     else:
         output = torch.stack(outputs, 1)
-    return output, _close_state(rounds, output, graph, before, last), theta.detach()
+    return output, _close_state(rounds, output, path.graph, before, last), theta.detach()
+
+
+class _Path:
+    """The angles of all steps so far, of B sequences and of R - B perturbed copies.
+
+    Args:
+        controller: From the drive to the angles of a step.
+        history: (B, S, P) radians, the angles before the first step.
+        directions: How the copies differ from their sequences.
+
+    Attributes:
+        graph: (B, S, P) radians with gradient, the angles of the sequences.
+        angles: (R, S, P) radians without gradient, those of the sequences and of their copies.
+    """
+
+    def __init__(self, controller: nn.Module, history: Tensor, directions: Directions) -> None:
+        self.directions = directions
+        self.graph = history
+        self.angles = history.detach().repeat(directions.copies, 1, 1)
+        self._controller = controller
+        self._offsets = directions.offsets
+
+    def steer(self, step: int, drives: Sequence[Tensor]) -> None:
+        """Append the angles of ``step``: ``drives`` has (B, E + feedback) for each copy."""
+        theta, *others = _control(self._controller, drives)
+        check_angles(theta, (len(self.graph), self.graph.shape[2]), drives[0].dtype)
+        moved = [
+            other + offset for other, offset in zip(others, self._offsets[:, :, step], strict=True)
+        ]
+        angles = torch.cat((theta.detach(), *moved))
+        self.angles = torch.cat((self.angles, angles[:, None]), 1)
+        self.graph = torch.cat((self.graph, theta[:, None]), 1)
+
+    def read(self) -> NDArray[np.float64]:
+        """The angles (R, S, P) in radians, as executors take them."""
+        return self.angles.double().numpy()
+
+
+def _run_with_feedback(path: _Path, rounds: Rounds, x: Tensor, readouts: Tensor) -> list[Tensor]:
+    """Run one job per step; return the readouts (B, K) of each step, none with SPSA."""
+    outputs: list[Tensor] = []
+    feedback = [readouts] * path.directions.copies
+    for step, inputs in enumerate(x.unbind(1)):
+        path.steer(step, [torch.cat((inputs, z), 1) for z in feedback])
+        rounds.run([step], path.read())
+        if path.directions.count:
+            feedback = list(rounds.read(step, x.dtype).chunk(path.directions.copies))
+        else:
+            outputs.append(follow_partials(path.graph, rounds, step))
+            feedback = outputs[-1:]
+    return outputs
+
+
+def _run_in_one_job(path: _Path, rounds: Rounds, x: Tensor) -> list[Tensor]:
+    """Run all steps in one job; return the readouts (B, K) of each step, none with SPSA."""
+    width = path.graph.shape[1] + 1
+    for step, inputs in enumerate(x.unbind(1)):
+        path.steer(step, [inputs] * path.directions.copies)
+    rounds.run(range(x.shape[1]), path.read())
+    if path.directions.count:
+        return []
+    return [follow_partials(path.graph[:, : width + t], rounds, t) for t in range(x.shape[1])]
+
+
+def _choose_method(executor: Executor) -> GradientMethod | None:
+    method = choose_gradient(executor)
+    if method is not None and not method.in_expectation_mode:
+        others = [name for name in GRADIENT_METHODS if parse_gradient(name).in_expectation_mode]
+        raise GradientError(
+            f"{executor.name!r} has gradient={executor.gradient!r}, which applies only to "
+            f"readout='measured'; a replay supports {', '.join(others)}"
+        )
+    return method
 
 
 def _needs_gradient(controller: nn.Module, x: Tensor) -> bool:
@@ -108,18 +166,8 @@ def _needs_gradient(controller: nn.Module, x: Tensor) -> bool:
     )
 
 
-def _draw_directions(
-    method: GradientMethod | None, x: Tensor, last: NDArray[np.int64], num_angles: int
-) -> Tensor:
-    """Signs (k, B, T, P) of SPSA, 0 past the end of a sequence; (0, B, T, P) without SPSA."""
-    draws = method.draws if method is not None and method.name == "spsa" else 0
-    signs = draw_signs((draws, *x.shape[:2], num_angles)).to(x.dtype)
-    valid = torch.arange(x.shape[1]) < torch.from_numpy(last)[:, None]
-    return signs * valid[None, :, :, None]
-
-
-def _steer(controller: nn.Module, drives: Sequence[Tensor]) -> list[Tensor]:
-    """The angles of each copy; dropout masks are those of the first, which alone has a graph."""
+def _control(controller: nn.Module, drives: Sequence[Tensor]) -> list[Tensor]:
+    """The angles of each copy; all share the dropout masks of the first, which has the graph."""
     random = torch.get_rng_state()
     angles = [controller(drives[0])]
     for drive in drives[1:]:
@@ -130,9 +178,9 @@ def _steer(controller: nn.Module, drives: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _open_state(
-    circuits: Replay, state: HiddenState | None, x: Tensor
+    circuits: PrefixCircuits, state: HiddenState | None, x: Tensor
 ) -> tuple[NDArray[np.int64], Tensor, Tensor]:
-    """Steps so far (B,), angle history (B, S, P) and readouts (B, K) of the start."""
+    """Steps so far (B,), angle history (B, S, P) and readouts (B, K) at the start."""
     num_angles = circuits.ansatz.num_parameters
     if state is None:
         zero = torch.from_numpy(circuits.read_zero()).to(x.dtype)
@@ -154,7 +202,7 @@ def _close_state(
     before: NDArray[np.int64],
     last: NDArray[np.int64],
 ) -> HiddenState:
-    """The state after each sequence's last valid step, its angle history set flush right."""
+    """The state after each sequence's last valid step, with its angle history set flush right."""
     row = torch.arange(len(last))
     end, start = torch.from_numpy(last), torch.from_numpy(before)
     errors = None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.export import draw_figure
-from qrnn_qiskit.executors.protocol import SimulatorExecutor
+from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.inspection import measure_influence, record_inputs, trace_states
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.pictures.hidden_state import draw_bloch, draw_entropy, draw_influence

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
 from qrnn_qiskit.training.checkpoint import CheckpointError, write_text

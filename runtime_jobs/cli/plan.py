@@ -111,18 +111,14 @@ def _list_modes(
     """Replay beside dynamic circuits: the other mode, and the method of the gradient for it."""
     if work.qrnn.measurement is None:
         return [("measured", method)]
-    from qrnn_qiskit.executors.gradient_methods import GradientMethod
-
-    if method is not None and method.name == "coordinates":  # of dynamic circuits alone
-        method = GradientMethod("spsa", draws=method.draws)
-    return [("expectation", method)]
+    return [("expectation", None if method is None else method.replace_for_replay())]
 
 
 def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
     """Other methods of the gradient for the same steps."""
-    from qrnn_qiskit.executors.gradient_methods import GradientMethod
+    from qrnn_qiskit.executors.gradient_methods import Coordinates, ParameterShift, Spsa
 
-    others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]
+    others: list[GradientMethod] = [Spsa(), ParameterShift()]
     if work.qrnn.measurement is not None:
-        others.append(GradientMethod("coordinates"))
+        others.append(Coordinates(draws=1))
     return [other for other in others if other.name != method.name]

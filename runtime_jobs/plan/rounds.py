@@ -54,14 +54,14 @@ def list_rounds(
     if qrnn.measurement is not None:
         return _list_dynamic(qrnn, qrnn.measurement, packing, ends, gradient)
     planner = _Planner(qrnn, packing)
-    draws = gradient.draws if gradient is not None and gradient.name == "spsa" else 0
+    draws = 0 if gradient is None else gradient.num_directions
     steps = range(1, int(ends.max()) + 1)
     forward = [planner.read(t, group_copies(int((ends >= t).sum()), draws)) for t in steps]
     if qrnn.readout_mode == "expectation":
         rounds = [Round(f"step {t}", (load,)) for t, load in zip(steps, forward, strict=True)]
     else:
         rounds = [Round("all steps", tuple(forward))]
-    if gradient is not None and gradient.name == "parameter-shift":
+    if gradient is not None and gradient.in_expectation_mode and gradient.needs_backward_job:
         shifts = [planner.shift(t, int((ends >= t).sum())) for t in steps]
         rounds.append(Round("shifts", tuple(shifts)))
     return rounds
@@ -92,20 +92,16 @@ def _list_dynamic(
     circuits = _list_functions(qrnn, measurement)
     bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits))) or 1
     loader = _Loader(packing, bases)
-    name = None if gradient is None else gradient.name
-    draws = gradient.draws if gradient is not None and name == "spsa" else 0
+    draws = 0 if gradient is None else gradient.num_directions
     forward, backward = [], []
     for length in np.unique(ends):
         function = circuits.function(int(length))
         circuit, sequences = _dynamic_circuit(function), int((ends == length).sum())
         label = f"the dynamic circuit of {length} steps"
         forward.append(loader.load(label, circuit, group_copies(sequences, draws)))
-        runs = function.count_runs()
-        if gradient is not None and name == "coordinates":
-            groups = np.repeat(np.arange(sequences * gradient.draws), runs.max())
-            backward.append(loader.load(label, circuit, groups))
-        elif name == "parameter-shift":
-            groups = np.repeat(np.arange(sequences * len(runs)), np.tile(runs, sequences))
+        if gradient is not None and gradient.needs_backward_job:
+            runs = gradient.count_shifts(function.count_runs(), sequences)
+            groups = np.repeat(np.arange(len(runs)), runs)
             backward.append(loader.load(label, circuit, groups))
     rounds = [Round("all steps", tuple(forward))]
     return [*rounds, Round("shifts", tuple(backward))] if backward else rounds

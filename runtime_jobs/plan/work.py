@@ -128,7 +128,7 @@ def _count_groups(sequences: int, gradient: GradientMethod | None) -> float:
     """The rows that can be dealt one by one; infinite where shifts fill any number of patches."""
     if gradient is None:
         return sequences
-    return sequences * (1 + gradient.draws) if gradient.name == "spsa" else math.inf
+    return sequences * (1 + gradient.num_directions) if gradient.num_directions else math.inf
 
 
 def _list_counts(groups: float, available: int) -> list[int]:

@@ -277,6 +277,6 @@ def test_the_executor_is_the_simulator() -> None:
     executor = SimulatorExecutor(seed=1)
     model.executor = executor
     assert model.executor is executor
-    with pytest.raises(TypeError, match=r"a str arrived.*open_device.*SimulatorExecutor"):
+    with pytest.raises(TypeError, match=r"a str.*open_device.*SimulatorExecutor"):
         model.executor = "aer"  # type: ignore[assignment]
     assert model.executor is executor

@@ -1,3 +1,5 @@
+"""Replay on executors: values, gradients, jobs, lengths, and states carried on."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ def make_inputs(batch_size: int = 3, steps: int = 4) -> torch.Tensor:
 
 
 def differentiate(model: QRNN, x: torch.Tensor, **arguments: object) -> list[torch.Tensor]:
-    """The gradients by the inputs and by every weight of a loss that sees output and state."""
+    """The gradients by the inputs and every weight of a loss of output and state."""
     x = x.clone().requires_grad_()
     output, state = model(x, **arguments)
     weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype).reshape(output.shape)
@@ -158,7 +160,7 @@ def test_sampled_readouts_have_standard_errors_and_their_angles(
     assert not state.output_standard_errors[:, 3].any()
     assert not state.output_standard_errors[15:, 2].any()
     assert state.standard_errors.unique().tolist() == [0.02]
-    # The exact values at the angles that were run, feedback of noisy readouts included.
+    # The exact values at the angles that ran, which include the feedback of noisy readouts.
     exact = SimulatorExecutor().estimate(
         model._core.replay.prefix(3).circuit,
         state.angles[:15].flatten(1).numpy(),
@@ -173,14 +175,16 @@ def test_backward_on_a_sampled_executor_needs_a_choice(make_sampled: Callable[..
     model, x = make_model(), make_inputs(2, 2)
     model.executor = make_sampled()
     output, _ = model(x)
-    with pytest.raises(GradientError, match=r"'sampled' samples, so training on it needs a method"):
+    with pytest.raises(GradientError, match=r"'sampled' samples.*gradient='parameter-shift'"):
         output.sum().backward()
     model.executor = make_sampled(1e-9, gradient="parameter-shift")
     model(x)[0].sum().backward()
 
 
-def test_the_simulator_differentiates_what_a_device_ran(make_sampled: Callable[..., Any]) -> None:
-    # Without feedback noise moves no angles, and the gradient of a linear loss is the exact one.
+def test_the_simulator_differentiates_the_values_of_a_device(
+    make_sampled: Callable[..., Any],
+) -> None:
+    # Without feedback, noise changes no angles, so the gradient of a linear loss is exact.
     model, x = make_model(readout="none"), make_inputs(2, 3)
     exact = model(x)[0]
     expected = torch.autograd.grad(exact.sum(), list(model.parameters()))
@@ -213,8 +217,8 @@ def test_the_state_of_the_simulator_is_not_that_of_a_device() -> None:
         model(x, replayed)
 
 
-def test_what_is_no_executor_is_refused() -> None:
-    with pytest.raises(TypeError, match="executor must have what"):
+def test_other_objects_and_unknown_gradients_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"interface of qrnn_qiskit\.executors\.Executor.*str"):
         make_model().executor = "aer"  # type: ignore[assignment]
     with pytest.raises(ValueError, match="unknown gradient 'adjoint'"):
         make_model().executor = replaying("adjoint")

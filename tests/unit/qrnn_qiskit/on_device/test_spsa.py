@@ -1,3 +1,5 @@
+"""SPSA through a replay: bias, variance, jobs, dropout and seeds."""
+
 from __future__ import annotations
 
 import itertools
@@ -8,8 +10,7 @@ import torch
 from torch import nn
 
 from qrnn_qiskit import QRNN, SimulatorExecutor
-from qrnn_qiskit.executors.gradient_methods import GradientMethod, choose_gradient, parse_gradient
-from qrnn_qiskit.on_device import replay
+from qrnn_qiskit.on_device import gradients
 
 
 def make_model(**arguments: object) -> QRNN:
@@ -34,10 +35,10 @@ def differentiate(
 
 
 def enumerate_signs(monkeypatch: pytest.MonkeyPatch, steps: int, angles: int) -> int:
-    """Let every sequence of a batch have another of all directions; returns how many there are."""
+    """Give each sequence of a batch a different one of all directions; return their number."""
     signs = torch.tensor(list(itertools.product((-1, 1), repeat=steps * angles)))
     signs = signs.reshape(1, -1, steps, angles)
-    monkeypatch.setattr(replay, "draw_signs", lambda shape: signs.expand(shape))
+    monkeypatch.setattr(gradients, "draw_signs", lambda shape: signs.expand(shape))
     return signs.shape[1]
 
 
@@ -92,7 +93,7 @@ def test_perturbed_copies_run_in_the_forward_jobs() -> None:
     assert executor.counts.bindings == 5 * 4 * (1 + 2 * 3) + 5 * 4
 
 
-def test_what_lies_past_the_end_of_a_sequence_gets_no_gradient() -> None:
+def test_steps_past_the_end_of_a_sequence_have_no_gradient() -> None:
     model = make_model()
     model.executor = spsa()
     x = torch.randn(2, 3, 2).double().requires_grad_()
@@ -129,28 +130,3 @@ def test_a_seed_repeats_the_gradient() -> None:
         gradients.append(differentiate(model, x))
     assert gradients[0].equal(gradients[1])
     assert not gradients[0].equal(gradients[2])
-
-
-def test_methods_are_read_and_written() -> None:
-    assert parse_gradient("parameter-shift") == GradientMethod("parameter-shift")
-    method = parse_gradient("spsa?draws=4&perturbation=0.05")
-    assert (method.name, method.draws, method.perturbation) == ("spsa", 4, 0.05)
-    assert parse_gradient(str(method)) == method
-    assert choose_gradient(SimulatorExecutor()) == GradientMethod("parameter-shift")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("spas", "unknown gradient 'spas'.*Did you mean 'spsa'"),
-        ("spsa?draws=0", "draws must be an integer of at least 1, but 0 arrived"),
-        ("spsa?draws=some", "draws must be of type int, and 'some' arrived"),
-        ("spsa?perturbation=-1", "perturbation must be a finite angle above 0"),
-        ("spsa?perturbation=nan", "perturbation must be a finite angle above 0"),
-        ("spsa?step=1", "'step=1' arrived; spsa takes draws=NUMBER"),
-        ("parameter-shift?draws=2", "parameter-shift takes no key"),
-    ],
-)
-def test_what_is_no_method_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        parse_gradient(text)

@@ -148,7 +148,7 @@ def test_samples_of_all_qubits() -> None:
         (QuantumCircuit(2), np.empty((1, 1)), "ZZ", r"shape \(batch, 0\)"),
         (unroll(build_ansatz(num_qubits=2), 1), np.empty((1, 0)), "ZZ", r"shape \(batch, 4\)"),
         (QuantumCircuit(2), np.empty((1, 0)), "ZZZ", "acts on 3 qubits, but the circuit has 2"),
-        (QuantumCircuit(2, 1), np.empty((1, 0)), "ZZ", "without measurements is required"),
+        (QuantumCircuit(2, 1), np.empty((1, 0)), "ZZ", "without measurements"),
         (QuantumCircuit(29), np.empty((1, 0)), "Z" * 29, r"needs 2\^33 bytes"),
     ],
 )

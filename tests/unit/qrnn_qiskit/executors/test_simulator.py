@@ -16,7 +16,7 @@ A, B = Parameter("a"), Parameter("b")
 
 
 def make_circuit() -> QuantumCircuit:
-    """Parameters out of the order of their names: `b` comes before `a`."""
+    """A circuit that uses `b` before `a`, against the order of their names."""
     circuit = QuantumCircuit(3)
     circuit.ry(B, 0)
     circuit.rx(2 * A, 1)
@@ -92,11 +92,11 @@ def test_samples_repeat_with_their_seed() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([0.1, 0.2], r"shape \(batch, 2\).*\(2,\) arrived"),
-        ([[0.1, 0.2, 0.3]], r"shape \(batch, 2\).*circuit\.parameters.*\(1, 3\) arrived"),
-        (np.zeros((0, 2)), r"at least one row.*\(0, 2\) arrived"),
-        ([[0.1, 0.2], [0.1, np.nan]], r"values\[1, 1\] is not"),
-        ([[np.inf, 0.2]], r"values\[0, 0\] is not"),
+        ([0.1, 0.2], r"shape \(batch, 2\).*got \(2,\)"),
+        ([[0.1, 0.2, 0.3]], r"shape \(batch, 2\).*circuit\.parameters.*\(1, 3\)"),
+        (np.zeros((0, 2)), r"at least one row.*\(0, 2\)"),
+        ([[0.1, 0.2], [0.1, np.nan]], r"values\[1, 1\] = nan"),
+        ([[np.inf, 0.2]], r"values\[0, 0\] = inf"),
     ],
 )
 def test_bad_values(values: Any, message: str) -> None:
@@ -124,8 +124,8 @@ def test_bad_observables(observables: list[SparsePauliOp], message: str) -> None
 @pytest.mark.parametrize(
     ("shots", "error", "message"),
     [
-        (0, ValueError, "at least 1, but 0 arrived"),
-        (-5, ValueError, "at least 1, but -5 arrived"),
+        (0, ValueError, r"at least 1.*\b0\b"),
+        (-5, ValueError, r"at least 1.*-5"),
         (2.5, TypeError, r"integer.*2\.5"),
     ],
 )
@@ -141,7 +141,7 @@ def test_measurements_are_refused_by_name() -> None:
         SimulatorExecutor().sample(circuit, VALUES, 10)
 
 
-def test_too_many_qubits_say_the_memory() -> None:
+def test_too_many_qubits_report_the_memory() -> None:
     circuit = QuantumCircuit(50)
     circuit.ry(A, 0)
     with pytest.raises(ValueError, match=r"num_qubits=50 needs 384 PiB.*this machine has"):
