@@ -244,8 +244,8 @@ class SimulatorExecutor(Executor):
         Raises:
             ValueError: An observable on other qubits or not Hermitian, values of another shape or
                 not finite, a state that does not fit into memory, or
-                :class:`~qrnn_qiskit.engines.cpu.UnsupportedCircuitError`; nothing has been counted
-                then.
+                :class:`~qrnn_qiskit.engines.lowering.UnsupportedCircuitError`; nothing has been
+                counted then.
         """
         estimates = [self._evaluate(pub) for pub in pubs]
         self._count([len(estimate.values) for estimate in estimates])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.engines.contract import GIVEN, LINEAR, NORM_STEPS
 from qrnn_qiskit.engines.cpu.angles import scatter_slopes
 from qrnn_qiskit.engines.cpu.blocks import (
     add_rows,
@@ -28,9 +29,9 @@ from qrnn_qiskit.engines.cpu.call_records import (
 )
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, load, store
-from qrnn_qiskit.engines.cpu.layers import GIVEN, LINEAR, add_product, pull_hidden, transpose
+from qrnn_qiskit.engines.cpu.layers import add_product, pull_hidden, transpose
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
-from qrnn_qiskit.engines.cpu.readouts import NORM_STEPS, normalize, pull_observables
+from qrnn_qiskit.engines.cpu.readouts import normalize, pull_observables
 from qrnn_qiskit.engines.cpu.steps import unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 from qrnn_qiskit.engines.cpu.weight_gradients import (

@@ -19,11 +19,6 @@ from qrnn_qiskit.engines.cpu.lane_vectors import (
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 
 
-def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
-    """NumPy's name of torch.float32 or torch.float64."""
-    return np.dtype("float32" if dtype == torch.float32 else "float64")
-
-
 def count_blocks(batch_size: int, dtype: torch.dtype | np.dtype[Any]) -> int:
     """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
     return -(-batch_size // (VECTOR_BYTES // dtype.itemsize))

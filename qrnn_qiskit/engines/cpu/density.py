@@ -16,7 +16,8 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor
 
 from qrnn_qiskit.backward import once_differentiable
-from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, real_dtype, unpack_states
+from qrnn_qiskit.engines.contract import real_dtype
+from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.outcomes import reverse_outcomes, run_outcomes

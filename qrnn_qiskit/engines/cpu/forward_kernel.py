@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qrnn_qiskit.engines.contract import GIVEN, LINEAR, NORM_STEPS
 from qrnn_qiskit.engines.cpu.angles import gather_turns
 from qrnn_qiskit.engines.cpu.blocks import (
     any_ends,
@@ -33,9 +34,9 @@ from qrnn_qiskit.engines.cpu.call_records import (
 )
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, splat, square_root, store
-from qrnn_qiskit.engines.cpu.layers import GIVEN, LINEAR, activate, apply_layer, drop
+from qrnn_qiskit.engines.cpu.layers import activate, apply_layer, drop
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
-from qrnn_qiskit.engines.cpu.readouts import NORM_STEPS, read_observables, scale_state
+from qrnn_qiskit.engines.cpu.readouts import read_observables, scale_state
 from qrnn_qiskit.engines.cpu.steps import evolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qrnn_qiskit.engines.contract import GLU, RELU
 from qrnn_qiskit.engines.cpu.float64 import (
     DOUBLE_LANES,
     absolute,
@@ -23,9 +24,6 @@ from qrnn_qiskit.engines.cpu.float64 import (
 )
 from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
-
-# Kinds of controllers; GIVEN is none, for angles that are there already.
-GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
 
 
 @kernel

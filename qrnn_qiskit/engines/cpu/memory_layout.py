@@ -9,12 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qrnn_qiskit.engines.contract import GLU, LINEAR, Kept
 from qrnn_qiskit.engines.cpu.call_records import GIVEN_VECTOR, ZERO, Sizes
-from qrnn_qiskit.engines.cpu.layers import GELU, GLU, LINEAR, RELU
 from qrnn_qiskit.engines.cpu.simulator import Simulator
-
-# Of activations, as the kernels have them.
-KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
 
 
 class Plan:
@@ -120,3 +117,35 @@ class Plan:
             return [None] * 4
         parts = iter(by_weights.split_with_sizes(self._lengths))
         return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]
+
+
+def count_bytes(
+    simulator: Simulator,
+    batch_size: int,
+    num_steps: int,
+    kept: Kept | None = None,
+    num_starts: int = 1,
+) -> int:
+    """Bytes that a run takes, those of its inputs and of its weights left out.
+
+    Two arrays of states: those that move, and those at the end of each sequence. Backward has two
+    more, those that move back and their adjoint, and needs the cosines and sines of all steps.
+    Angles are nowhere unless they are asked for.
+
+    Args:
+        simulator: The compiled step.
+        batch_size: B, of which the last block has idle lanes.
+        num_steps: T.
+        kept: Of the controller; None for a run without backward.
+        num_starts: How often the run begins anew with |0...0>; backward needs the states of each
+            beginning, and those on their way back.
+    """
+    states = math.prod(simulator.shape_states(batch_size))
+    numbers = states + (batch_size << simulator.num_qubits + 1)
+    numbers += batch_size * num_steps * simulator.num_readouts
+    if kept is not None:
+        numbers += (3 * num_starts - 1) * states
+        numbers += math.prod(simulator.shape_turns(batch_size, num_steps))
+        numbers += num_steps * simulator.count_lanes(batch_size) * kept.of_step
+        numbers += simulator.count_blocks(batch_size) * kept.of_block
+    return numbers * simulator.dtype.itemsize

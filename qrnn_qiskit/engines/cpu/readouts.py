@@ -17,10 +17,6 @@ from qrnn_qiskit.engines.cpu.neighbours import TILE, pull_neighbours, read_neigh
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 from qrnn_qiskit.engines.cpu.rotations import insert_zero
 
-# Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
-# once in so many steps. Readouts are divided by the norm in every step.
-NORM_STEPS = 8
-
 
 @kernel
 def scale_state(psi: Any, num_vectors: int, factor: Any) -> None:

@@ -12,7 +12,7 @@ a short sequence costs little more than the few torch operations around it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,45 +20,10 @@ from torch import Tensor
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.checks import check_finite
+from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS, Plan
+from qrnn_qiskit.engines.cpu.memory_layout import Plan
 from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
-
-
-class ControllerWeights(NamedTuple):
-    """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
-
-    Attributes:
-        activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
-        dropout: Probability of dropping a hidden unit.
-        first: (W, E + K), or (W, E) for no feedback.
-        first_bias: (W,).
-        output: (P, H), or None for "linear".
-        output_bias: (P,), or None for "linear".
-    """
-
-    activation: str
-    dropout: float
-    first: Tensor
-    first_bias: Tensor
-    output: Tensor | None
-    output_bias: Tensor | None
-
-
-class Recurrence(NamedTuple):
-    """What a run of the recurrence returns.
-
-    Attributes:
-        output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
-        readouts: (B, K) readouts at each sequence's end.
-        vector: (B, 2^n) complex, the state at each sequence's end.
-        theta: (B, T, P) angles in radians, without gradient, where they were asked for.
-    """
-
-    output: Tensor
-    readouts: Tensor
-    vector: Tensor
-    theta: Tensor | None
 
 
 def run_recurrence(

@@ -13,8 +13,9 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
-from qrnn_qiskit.engines.cpu.blocks import count_blocks, real_dtype
+from qrnn_qiskit.engines.cpu.blocks import count_blocks
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, list_addresses
 from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.engines.contract import LINEAR
 from qrnn_qiskit.engines.cpu.blocks import copy_vectors
 from qrnn_qiskit.engines.cpu.call_records import view
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, load, splat, sum_lanes
-from qrnn_qiskit.engines.cpu.layers import LINEAR
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 
 # Steps whose products are summed up at once: what they need stays in the cache nearest by.

@@ -7,7 +7,6 @@ of a step at once, then one batched matrix product for each group of qubits. Bac
 steps, so memory does not grow with their number.
 """
 
-from qrnn_qiskit.engines.dense.evolution import DenseEvolution
-from qrnn_qiskit.engines.dense.simulator import DenseSimulator
+from qrnn_qiskit.engines.dense.simulator import DenseEvolution, DenseSimulator
 
 __all__ = ["DenseEvolution", "DenseSimulator"]

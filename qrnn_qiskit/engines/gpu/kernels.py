@@ -59,7 +59,7 @@ def run_sequences(
         num_steps: T.
         N: n.
         TILE: Amplitudes worked on at a time, a power of two.
-        KIND: The controller's activation, as :mod:`qrnn_qiskit.engines.cpu.layers` numbers them.
+        KIND: The controller's activation, as :mod:`qrnn_qiskit.engines.contract` numbers them.
         DROPS: Whether ``trace.hidden`` comes in as dropout factors.
         NORM_STEPS: After how many steps the norm is set to 1.
     """

@@ -7,11 +7,11 @@ import math
 import triton
 import triton.language as tl
 
-from qrnn_qiskit.engines.cpu import layers
+from qrnn_qiskit.engines import contract
 
-LINEAR = tl.constexpr(layers.LINEAR)
-_RELU = tl.constexpr(layers.RELU)
-_GLU = tl.constexpr(layers.GLU)
+LINEAR = tl.constexpr(contract.LINEAR)
+_RELU = tl.constexpr(contract.RELU)
+_GLU = tl.constexpr(contract.GLU)
 _INPUTS = tl.constexpr(16)
 _OUTPUTS = tl.constexpr(32)
 _UNITS = tl.constexpr(32)

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.batch_random import Draws
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS
-from qrnn_qiskit.engines.cpu.recurrence import ControllerWeights, Recurrence
+from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace
 from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
 

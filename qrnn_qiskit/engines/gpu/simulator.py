@@ -11,16 +11,12 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-from qrnn_qiskit.engines.cpu.blocks import real_dtype
+from qrnn_qiskit.engines.contract import NORM_STEPS, real_dtype
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace, Work, place_circuit, place_observables
 from qrnn_qiskit.engines.gpu.kernels import reverse_sequences, run_sequences
 from qrnn_qiskit.engines.program import compile_circuit, compile_paulis
 
 __all__ = ["KernelSimulator"]
-
-# As on the CPU: rounding changes the norm by the same tiny factor in every step, and it is set to 1
-# once in so many. Readouts are divided by the norm in every step.
-_NORM_STEPS = 8
 
 
 class KernelSimulator:
@@ -202,7 +198,7 @@ class KernelSimulator:
                 *arguments,
                 N=self.num_qubits,
                 TILE=self._tile,
-                NORM_STEPS=_NORM_STEPS,
+                NORM_STEPS=NORM_STEPS,
                 num_warps=self._num_warps,
                 num_stages=1,
                 enable_fp_fusion=True,

@@ -23,8 +23,8 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_statevector
 
-from qrnn_qiskit.engines.cpu import Simulator, UnsupportedCircuitError, begin
-from qrnn_qiskit.engines.lowering import Angle, lower_circuit
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.lowering import Angle, UnsupportedCircuitError, lower_circuit
 
 STANDARD = {
     name: gate

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.engines.contract import KINDS
+from qrnn_qiskit.engines.cpu import Simulator, begin
 from qrnn_qiskit.engines.cpu.call_records import Forward, Sizes
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS, Plan
+from qrnn_qiskit.engines.cpu.memory_layout import Plan
 from qrnn_qiskit.engines.cpu.simulator import lay_out
+from qrnn_qiskit.engines.reversible import advance
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

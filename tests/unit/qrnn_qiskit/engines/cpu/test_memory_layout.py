@@ -11,7 +11,7 @@ from torch import Tensor
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.engines.cpu import Simulator
-from qrnn_qiskit.engines.cpu.memory import count_bytes
+from qrnn_qiskit.engines.cpu.memory_layout import count_bytes
 from qrnn_qiskit.engines.cpu.stepwise import Evolution
 
 BATCH, STEPS = 19, 11  # the last block has idle lanes
