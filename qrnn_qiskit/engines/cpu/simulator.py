@@ -13,6 +13,7 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from circuits.readout import read_zero_state
 from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
@@ -57,12 +58,8 @@ class Simulator:
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
         self.plan: tuple[int, dict[str, Any], Any] | None = None
-        # Z is 1 in |0>, X and Y are 0.
-        zero = [
-            sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
-            for observable in observables
-        ]
-        self.zero_readouts = torch.from_numpy(np.asarray([zero], self.real))
+        zero = read_zero_state(observables).astype(self.real)
+        self.zero_readouts = torch.from_numpy(zero[None])
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the addresses, which a copy does not share, and the last plan."""

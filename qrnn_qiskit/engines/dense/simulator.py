@@ -9,6 +9,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
+from circuits.readout import read_zero_state
 from qrnn_qiskit.engines.dense.circuit import DenseCircuit
 from qrnn_qiskit.engines.dense.readouts import DenseReadout
 from qrnn_qiskit.engines.reversible import Reversible
@@ -42,6 +43,7 @@ class DenseSimulator:
         self.num_qubits: int = circuit.num_qubits
         self.circuit = DenseCircuit(circuit, dtype, device)
         self.readout = DenseReadout(observables, self.circuit.groups, dtype, device)
+        self._zero_readouts = torch.from_numpy(read_zero_state(observables)).to(device, dtype)
 
     def start(self, vector: Tensor | None, batch_size: int) -> Tensor:
         """Complex states (B, 2^n): a copy of ``vector``, or |0...0>."""
@@ -54,7 +56,7 @@ class DenseSimulator:
 
     def read_zero(self, batch_size: int) -> Tensor:
         """Readouts (B, K) of |0...0>, the feedback of the first step."""
-        return self.readout.read(self.start(None, 1)).expand(batch_size, -1)
+        return self._zero_readouts.expand(batch_size, -1)
 
     def move(self, states: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The states after a step with angles ``theta`` (B, P), and their readouts (B, K)."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
+from circuits.readout import read_zero_state
 from qrnn_qiskit.engines.contract import NORM_STEPS, real_dtype
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace, Work, place_circuit, place_observables
 from qrnn_qiskit.engines.gpu.kernels import reverse_sequences, run_sequences
@@ -48,10 +48,7 @@ class KernelSimulator:
         paulis = compile_paulis(observables, self.num_qubits, real)
         self.circuit = place_circuit(program, circuit.num_parameters, dtype, device)
         self.observables = place_observables(paulis, self.num_qubits, dtype, device)
-        strings = np.zeros(paulis.num_strings, real)
-        strings[paulis.diagonal_term] = 1.0  # Z is 1 in |0>, X and Y are 0
-        zero = paulis.matrix @ strings if paulis.matrix.size else strings
-        self._zero_readouts = torch.from_numpy(zero).to(device)
+        self._zero_readouts = torch.from_numpy(read_zero_state(observables)).to(device, dtype)
         # A thread works on 4 amplitudes at a time, which leaves registers for several programs.
         self._num_warps = min(max(1 << self.num_qubits >> 8, 1), 16)
         largest = max(128 * self._num_warps, 1 << self.num_qubits // 2)
