@@ -55,6 +55,28 @@ class Program(NamedTuple):
     offset: Floats
 
 
+class Window(NamedTuple):
+    """X and Y of three neighbour qubits, read in one pass; a place of -1 is that of no string.
+
+    Attributes:
+        low: The lowest of the three qubits.
+        x0: The place in the output of X of qubit ``low``.
+        y0: That of Y of qubit ``low``.
+        x1: That of X of qubit ``low + 1``.
+        y1: That of Y of qubit ``low + 1``.
+        x2: That of X of qubit ``low + 2``.
+        y2: That of Y of qubit ``low + 2``.
+    """
+
+    low: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
 class PauliProgram(NamedTuple):
     """Pauli strings as arrays: those of I and Z, X and Y of single qubits, and the other ones.
 
@@ -64,8 +86,7 @@ class PauliProgram(NamedTuple):
         num_strings: S.
         diagonal_mask: (diagonal,) Z mask of each string without X or Y.
         diagonal_term: (diagonal,) its place in the output.
-        neighbours: (windows, 7) the lowest of three neighbour qubits, then the places in the output
-            of X and Y of each of the three.
+        neighbours: (windows, 7), each row the fields of a :class:`Window`.
         flip: (groups,) mask of the qubits that the group's strings flip (X or Y).
         start: (groups + 1,) first entry of each group.
         z_mask: (entries,) Z mask of a string.
@@ -222,9 +243,9 @@ def _pop_neighbours(groups: dict[int, list[tuple[int, int]]], num_qubits: int) -
         if terms and terms.keys() <= {0, 1 << qubit}:
             singles[qubit] = (terms.get(0, -1), terms.get(1 << qubit, -1))
             del groups[1 << qubit]
-    rows = []
+    windows = []
     while singles:
         low = min(*singles, num_qubits - 3)
         places = [singles.pop(qubit, (-1, -1)) for qubit in range(low, low + 3)]
-        rows.append([low, *(place for pair in places for place in pair)])
-    return np.asarray(rows, np.int64).reshape(-1, 7)
+        windows.append(Window(low, *(place for pair in places for place in pair)))
+    return np.asarray(windows, np.int64).reshape(-1, len(Window._fields))

@@ -20,7 +20,7 @@ from numba.np.arrayobj import populate_array
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
-from qrnn_qiskit.engines.cpu.numba_compiler import kernel
+from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 from qrnn_qiskit.engines.program import PauliProgram, Program
 
 # What the states of a forward run are at first.
@@ -204,6 +204,16 @@ def find_block(like: Any, address: int, block: int, shape: Any) -> Any:
     return view(like, address, (block + 1, *shape))[block]
 
 
+# The table has a row for each field of the circuit, then for each of the observables: two tuples of
+# row numbers, which Numba reads as constants. A row is an address and up to two sizes; where the
+# field is a number, the number stands in place of the address.
+_PROGRAM: Any = Program(*range(len(Program._fields)))
+_PAULIS: Any = PauliProgram(
+    *range(len(Program._fields), len(Program._fields) + len(PauliProgram._fields))
+)
+_ADDRESS, _ROWS, _COLUMNS = 0, 1, 2
+
+
 def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
     """The table that :func:`open_program` and :func:`open_paulis` read.
 
@@ -220,21 +230,31 @@ def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
     return np.asarray(entries, np.int64)
 
 
+@inline
+def _open_vector(like: Any, table: Any, entry: int) -> Any:
+    return view(like, table[entry, _ADDRESS], (table[entry, _ROWS],))
+
+
+@inline
+def _open_matrix(like: Any, table: Any, entry: int) -> Any:
+    return view(like, table[entry, _ADDRESS], (table[entry, _ROWS], table[entry, _COLUMNS]))
+
+
 @kernel
 def open_program(table: Any, doubles: Any, like: Any) -> Program:
     """The circuit of a table; ``doubles`` is any float64 array, ``like`` has the states' dtype."""
     return Program(
-        table[0, 0],
-        view(table, table[1, 0], (table[1, 1],)),
-        view(table, table[2, 0], (table[2, 1],)),
-        view(table, table[3, 0], (table[3, 1],)),
-        view(table, table[4, 0], (table[4, 1],)),
-        view(table, table[5, 0], (table[5, 1],)),
-        view(like, table[6, 0], (table[6, 1], table[6, 2])),
-        view(table, table[7, 0], (table[7, 1],)),
-        view(table, table[8, 0], (table[8, 1],)),
-        view(doubles, table[9, 0], (table[9, 1],)),
-        view(doubles, table[10, 0], (table[10, 1],)),
+        num_qubits=table[_PROGRAM.num_qubits, _ADDRESS],
+        kind=_open_vector(table, table, _PROGRAM.kind),
+        start=_open_vector(table, table, _PROGRAM.start),
+        site=_open_vector(table, table, _PROGRAM.site),
+        column=_open_vector(table, table, _PROGRAM.column),
+        extra=_open_vector(table, table, _PROGRAM.extra),
+        signs=_open_matrix(like, table, _PROGRAM.signs),
+        term_start=_open_vector(table, table, _PROGRAM.term_start),
+        term_parameter=_open_vector(table, table, _PROGRAM.term_parameter),
+        term_coefficient=_open_vector(doubles, table, _PROGRAM.term_coefficient),
+        offset=_open_vector(doubles, table, _PROGRAM.offset),
     )
 
 
@@ -242,15 +262,15 @@ def open_program(table: Any, doubles: Any, like: Any) -> Program:
 def open_paulis(table: Any, like: Any) -> PauliProgram:
     """The observables of a table; ``like`` has the states' dtype."""
     return PauliProgram(
-        table[11, 0],
-        view(table, table[12, 0], (table[12, 1],)),
-        view(table, table[13, 0], (table[13, 1],)),
-        view(table, table[14, 0], (table[14, 1], table[14, 2])),
-        view(table, table[15, 0], (table[15, 1],)),
-        view(table, table[16, 0], (table[16, 1],)),
-        view(table, table[17, 0], (table[17, 1],)),
-        view(table, table[18, 0], (table[18, 1],)),
-        view(table, table[19, 0], (table[19, 1],)),
-        view(like, table[20, 0], (table[20, 1], table[20, 2])),
-        view(like, table[21, 0], (table[21, 1], table[21, 2])),
+        num_strings=table[_PAULIS.num_strings, _ADDRESS],
+        diagonal_mask=_open_vector(table, table, _PAULIS.diagonal_mask),
+        diagonal_term=_open_vector(table, table, _PAULIS.diagonal_term),
+        neighbours=_open_matrix(table, table, _PAULIS.neighbours),
+        flip=_open_vector(table, table, _PAULIS.flip),
+        start=_open_vector(table, table, _PAULIS.start),
+        z_mask=_open_vector(table, table, _PAULIS.z_mask),
+        power=_open_vector(table, table, _PAULIS.power),
+        term=_open_vector(table, table, _PAULIS.term),
+        matrix=_open_matrix(like, table, _PAULIS.matrix),
+        transposed=_open_matrix(like, table, _PAULIS.transposed),
     )

@@ -203,7 +203,8 @@ class _Measured(torch.autograd.Function):
             weights,
             gradient,
         )
-        by_start = simulator.unpack(lam, batch) if ctx.needs_input_grad[3] else None
+        _, _, _, needs_density = ctx.needs_input_grad
+        by_start = simulator.unpack(lam, batch) if needs_density else None
         return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start
 
 

@@ -43,10 +43,10 @@ class Plan:
     @classmethod
     def find(cls, simulator: Simulator, **question: Any) -> Plan:
         """The plan of the last call if it is the same, otherwise a new one."""
-        threads, known = torch.get_num_threads(), simulator.plan
-        if known is None or known[:2] != (threads, question):
-            known = simulator.plan = threads, question, cls(simulator, **question)
-        plan: Plan = known[2]
+        asked = torch.get_num_threads(), question
+        if simulator.plan is None or simulator.plan[0] != asked:
+            simulator.plan = asked, cls(simulator, **question)
+        plan: Plan = simulator.plan[1]
         return plan
 
     def __init__(

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
 from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
 from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 from qrnn_qiskit.engines.cpu.rotations import load_eight
+from qrnn_qiskit.engines.program import Window
 
 # A sum over all amplitudes is a sum of sums over this many: in one long chain, float32 would lose
 # a digit for every factor of ten in its length.
 TILE = 128
+_WINDOW_SIZE = len(Window._fields)
+
+
+@inline
+def _open_window(row: Any) -> Window:
+    return Window(*to_fixed_tuple(row, _WINDOW_SIZE))
 
 
 @inline
@@ -23,12 +32,13 @@ def _multiply_conjugate(sums: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @kernel
-def read_neighbours(psi: Any, num_qubits: int, places: Any, values: Any) -> None:
+def read_neighbours(psi: Any, num_qubits: int, row: Any, values: Any) -> None:
     """Write <psi|P|psi> of X and Y of three neighbour qubits to ``values``.
 
-    ``places`` is the lowest qubit and the place of each of the six, or -1 for none.
+    ``row`` holds the fields of a :class:`~qrnn_qiskit.engines.program.Window`.
     """
-    low = places[0]
+    window = _open_window(row)
+    low = window.low
     far = 2 << low
     zero = (splat(psi, 0.0), splat(psi, 0.0))
     first, second, third = zero, zero, zero
@@ -54,9 +64,9 @@ def read_neighbours(psi: Any, num_qubits: int, places: Any, values: Any) -> None
         first = first[0] + one[0], first[1] + one[1]
         second = second[0] + two[0], second[1] + two[1]
         third = third[0] + three[0], third[1] + three[1]
-    _write_pair(first, places[1], places[2], values)
-    _write_pair(second, places[3], places[4], values)
-    _write_pair(third, places[5], places[6], values)
+    _write_pair(first, window.x0, window.y0, values)
+    _write_pair(second, window.x1, window.y1, values)
+    _write_pair(third, window.x2, window.y2, values)
 
 
 @kernel
@@ -87,13 +97,14 @@ def _pull_three(lam: Any, i: int, one: Any, two: Any, three: Any) -> None:
 
 
 @kernel
-def pull_neighbours(psi: Any, lam: Any, num_qubits: int, places: Any, weights: Any) -> None:
+def pull_neighbours(psi: Any, lam: Any, num_qubits: int, row: Any, weights: Any) -> None:
     """Add 2 sum_j weights_j P_j psi over X and Y of three neighbour qubits to ``lam``."""
-    low = places[0]
+    window = _open_window(row)
+    low = window.low
     far = 2 << low
-    x0, y0 = _load_weights(weights, places[1], places[2])
-    x1, y1 = _load_weights(weights, places[3], places[4])
-    x2, y2 = _load_weights(weights, places[5], places[6])
+    x0, y0 = _load_weights(weights, window.x0, window.y0)
+    x1, y1 = _load_weights(weights, window.x1, window.y1)
+    x2, y2 = _load_weights(weights, window.x2, window.y2)
     for n in range(1 << (num_qubits - 3)):
         i = ((n >> low) << (low + 4)) | ((n & ((1 << low) - 1)) << 1)
         a, b, c, d, e, f, g, h = load_eight(psi, i, far)

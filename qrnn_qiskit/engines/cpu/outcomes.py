@@ -139,8 +139,18 @@ def run_outcomes(
 
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
-    program, channels, rho, theta, branches = arguments[:5]
-    ends, last, totals, scales, outcomes = arguments[5:]
+    (
+        program,
+        channels,
+        rho,
+        theta,
+        branches,
+        ends,
+        last,
+        totals,
+        scales,
+        outcomes,
+    ) = arguments
     n = program.num_qubits // 2
     size = rho.shape[2]
     lanes = size >> (2 * n + 1)
@@ -223,8 +233,21 @@ def reverse_outcomes(
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, channels, adjoint, start, theta, branches = arguments[:6]
-    ends, lam, last, totals, scales, weights, gradient = arguments[6:]
+    (
+        program,
+        channels,
+        adjoint,
+        start,
+        theta,
+        branches,
+        ends,
+        lam,
+        last,
+        totals,
+        scales,
+        weights,
+        gradient,
+    ) = arguments
     n = program.num_qubits // 2
     size = start.shape[2]
     lanes = size >> (2 * n + 1)

@@ -162,13 +162,13 @@ class _Recurrence(torch.autograd.Function):
         )
         assert first is not None
         assert piece is not None
-        _, _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        _, _, _, _, needs_vector, needs_x, needs_fed, _, _, *need_weights = ctx.needs_input_grad
         given = [
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
         pair = simulator.allocate(plan.of_pair)
         sums = by_weights = None
-        if any(ctx.needs_input_grad[-4:]):
+        if any(need_weights):
             sums = simulator.allocate(plan.of_sums)
             by_weights = simulator.allocate(plan.of_sums[1:])
         by_x = simulator.allocate(plan.of_x) if needs_x else None

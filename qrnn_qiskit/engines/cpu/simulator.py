@@ -57,7 +57,7 @@ class Simulator:
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
-        self.plan: tuple[int, dict[str, Any], Any] | None = None
+        self.plan: tuple[tuple[int, dict[str, Any]], Any] | None = None
         zero = read_zero_state(observables).astype(self.real)
         self.zero_readouts = torch.from_numpy(zero[None])
 

@@ -28,6 +28,7 @@ FORK = ctypes.CFUNCTYPE(None, WORKER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_u
 # Below this many amplitudes times steps, another thread takes longer to wake up than to help.
 _WORTH_SHARING = 1 << 8
 _RETURN_SECONDS = 0.05
+_NEXT, _COUNT, _ARGUMENTS = 0, 1, 2  # fields of the C structure that all threads of a call share
 _logger = logging.getLogger(__name__)
 
 
@@ -85,7 +86,7 @@ def _share_blocks(typingctx: Any, function: Any, count: Any, threads: Any, argum
         number = count.type
         job_type = ir.LiteralStructType([number, number, packed.type])
         job = cgutils.alloca_once(builder, job_type)
-        for field, value in enumerate((number(0), count, packed)):
+        for field, value in ((_NEXT, number(0)), (_COUNT, count), (_ARGUMENTS, packed)):
             builder.store(value, cgutils.gep_inbounds(builder, job, 0, field))
         worker = _define_worker(context, builder, job_type, function, called)
         data = builder.bitcast(job, cgutils.voidptr_t)
@@ -118,9 +119,9 @@ def _define_worker(
     entry, body, leave = (worker.append_basic_block(name) for name in ("entry", "body", "leave"))
     inner = ir.IRBuilder(entry)
     job = inner.bitcast(worker.args[0], job_type.as_pointer())
-    next_block = cgutils.gep_inbounds(inner, job, 0, 0)
-    count = inner.load(cgutils.gep_inbounds(inner, job, 0, 1))
-    arguments = inner.load(cgutils.gep_inbounds(inner, job, 0, 2))
+    next_block = cgutils.gep_inbounds(inner, job, 0, _NEXT)
+    count = inner.load(cgutils.gep_inbounds(inner, job, 0, _COUNT))
+    arguments = inner.load(cgutils.gep_inbounds(inner, job, 0, _ARGUMENTS))
     take = worker.append_basic_block("take")
     inner.branch(take)
     inner.position_at_end(take)

@@ -9,6 +9,13 @@ import triton
 import triton.language as tl
 
 from qrnn_qiskit.engines.gpu.rotations import load_eight
+from qrnn_qiskit.engines.program import Window
+
+WINDOW_SIZE = tl.constexpr(len(Window._fields))
+_X0 = tl.constexpr(Window._fields.index("x0"))
+_Y0 = tl.constexpr(Window._fields.index("y0"))
+_X1 = tl.constexpr(Window._fields.index("x1"))
+_X2 = tl.constexpr(Window._fields.index("x2"))
 
 
 @triton.jit
@@ -39,7 +46,7 @@ def read_neighbours(
 ) -> None:
     """Write ``scale`` <psi|P|psi> of X and Y of three neighbour qubits to ``values``.
 
-    ``window`` points at the lowest qubit and the place of each of the six, or -1 for none.
+    ``window`` points at the fields of a :class:`~qrnn_qiskit.engines.program.Window`.
     """
     low = tl.load(window)
     far = 1 << low
@@ -62,9 +69,9 @@ def read_neighbours(
         x2, y2 = _multiply(x2, y2, b, q, f, u)
         x2, y2 = _multiply(x2, y2, c, r, g, v)
         x2, y2 = _multiply(x2, y2, d, s, h, w)
-    _write_pair(x0, y0, window + 1, scale, values)
-    _write_pair(x1, y1, window + 3, scale, values)
-    _write_pair(x2, y2, window + 5, scale, values)
+    _write_pair(x0, y0, window + _X0, scale, values)
+    _write_pair(x1, y1, window + _X1, scale, values)
+    _write_pair(x2, y2, window + _X2, scale, values)
 
 
 @triton.jit
@@ -84,7 +91,7 @@ def pull_neighbours(
     low = tl.load(window)
     for number in tl.static_range(3):
         bit = 1 << (low + number)
-        by_x, by_y = tl.load(window + 1 + 2 * number), tl.load(window + 2 + 2 * number)
+        by_x, by_y = tl.load(window + _X0 + 2 * number), tl.load(window + _Y0 + 2 * number)
         weight = tl.load(weights + by_x, by_x >= 0, 0.0)
         turned = tl.load(weights + by_y, by_y >= 0, 0.0)
         turned = tl.where((x & bit) != 0, -turned, turned)

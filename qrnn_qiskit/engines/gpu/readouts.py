@@ -12,7 +12,7 @@ import triton.language as tl
 
 from qrnn_qiskit.engines.gpu.diagonals import add_signed, is_odd, write_signed_sums
 from qrnn_qiskit.engines.gpu.layers import apply_layer
-from qrnn_qiskit.engines.gpu.neighbours import pull_neighbours, read_neighbours
+from qrnn_qiskit.engines.gpu.neighbours import WINDOW_SIZE, pull_neighbours, read_neighbours
 
 
 @triton.jit
@@ -81,7 +81,9 @@ def _read_strings(
     _read_diagonal(psi, observables, scale, values, sums, N, TILE)
     if N >= 3:
         for window in range(observables.num_windows):
-            read_neighbours(psi, observables.neighbours + 7 * window, scale, values, N, TILE)
+            read_neighbours(
+                psi, observables.neighbours + WINDOW_SIZE * window, scale, values, N, TILE
+            )
     for group in range(observables.num_groups):
         flip = tl.load(observables.flip + group)
         first, last = tl.load(observables.start + group), tl.load(observables.start + group + 1)
@@ -213,7 +215,7 @@ def _pull_strings(
         re, im = factor * tl.load(psi + x), factor * tl.load(psi + x + (1 << N))
         for window in range(observables.num_windows):
             re, im = pull_neighbours(
-                re, im, x, psi, observables.neighbours + 7 * window, weights, N
+                re, im, x, psi, observables.neighbours + WINDOW_SIZE * window, weights, N
             )
         for group in range(observables.num_groups):
             re, im = _pull_flips(re, im, x, psi, observables, group, weights, N)
