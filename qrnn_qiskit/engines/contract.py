@@ -1,4 +1,4 @@
-"""What every engine takes and returns, and the conventions that all engines share."""
+"""The types that every engine takes and returns, and the conventions that all engines share."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Kinds of controllers; GIVEN is none, for angles that are there already.
+# Kinds of controllers as the kernels number them. GIVEN: there is no controller, the angles are an
+# input of the kernel.
 GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
 
-# Of activations, as the kernels have them.
+# The kind of each activation by its public name.
 KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
 
-# Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
-# once in so many steps. Readouts are divided by the norm in every step.
+# Rounded cosines and sines make a step not quite unitary: at constant angles every step changes the
+# norm by the same factor, and the error grows with the number of steps. States are therefore scaled
+# to norm 1 once in this many steps, forward and backward. Readouts are divided by the squared norm
+# in every step, which costs nothing: their kernels compute it anyway.
 NORM_STEPS = 8
 
 
 class ControllerWeights(NamedTuple):
     """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
 
+    W is the width of the first layer and H that of the hidden layer: W = 2 H for "glu", W = H for
+    "relu" and "gelu", W = P for "linear", which has no hidden layer.
+
     Attributes:
         activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
         dropout: Probability of dropping a hidden unit.
-        first: (W, E + K), or (W, E) for no feedback.
-        first_bias: (W,).
-        output: (P, H), or None for "linear".
-        output_bias: (P,), or None for "linear".
+        first: Weights (W, E + K) of the first layer, or (W, E) without feedback.
+        first_bias: Its biases (W,).
+        output: Weights (P, H) of the output layer, or None for "linear".
+        output_bias: Its biases (P,) in radians, or None for "linear".
     """
 
     activation: str
@@ -40,13 +46,14 @@ class ControllerWeights(NamedTuple):
 
 
 class Recurrence(NamedTuple):
-    """What a run of the recurrence returns.
+    """The results of a run of the recurrence.
 
     Attributes:
-        output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
-        readouts: (B, K) readouts at each sequence's end.
-        vector: (B, 2^n) complex, the state at each sequence's end.
-        theta: (B, T, P) angles in radians, without gradient, where they were asked for.
+        output: Readouts (B, T, K) of every step; past the end of a sequence they have no meaning.
+        readouts: Readouts (B, K) at the end of each sequence.
+        vector: The states (B, 2^n) at the end of each sequence, complex, bit q of the index being
+            qubit q.
+        theta: Angles (B, T, P) in radians, without gradient; None unless requested.
     """
 
     output: Tensor
@@ -56,11 +63,11 @@ class Recurrence(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Numbers that backward needs of a controller.
+    """The amount of numbers of a controller that backward needs.
 
     Attributes:
-        of_step: For each step of each sequence.
-        of_block: For each block of sequences: as many as the controller's weights.
+        of_step: Numbers per step of a sequence.
+        of_block: Numbers per block of sequences, one for each weight of the controller.
     """
 
     of_step: int = 0
@@ -71,5 +78,5 @@ NOTHING_KEPT = Kept()
 
 
 def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
-    """NumPy's name of torch.float32 or torch.float64."""
+    """Return the NumPy dtype of torch.float32 or torch.float64."""
     return np.dtype("float32" if dtype == torch.float32 else "float64")

@@ -1,8 +1,12 @@
-"""States that move through time and back, whichever engine moves them.
+"""States that move forward and backward in time, for every engine that undoes its steps.
 
-A :class:`Reversible` owns the state of one batch while it moves through time. Torch's graph holds
-no state vector: the nodes of consecutive steps are chained by an empty *token*, and backward undoes
-one step after the other on a copy of the last state, together with the adjoint state.
+A :class:`Reversible` owns the states of one batch while they move through time. Torch's graph holds
+no state vector, so memory does not grow with the number of steps: the nodes of consecutive steps
+are chained by an empty *token*, and backward undoes one step after the other on a copy of the last
+states, together with the adjoint (the derivative of the loss by the amplitudes).
+
+The token carries no number. It makes every node an input of the next one, so that torch runs the
+backward nodes in reverse time order, which undoing needs.
 """
 
 from __future__ import annotations
@@ -19,35 +23,43 @@ from qrnn_qiskit.backward import once_differentiable
 
 
 class Reversible(ABC):
-    """The states of one batch between two steps, and their way back.
+    """The states of one batch between two steps, with their backward pass.
 
-    Use :func:`advance` and :func:`read_vector`; they thread the token that keeps torch's graph in
-    time order.
+    Use it through :func:`advance` and :func:`read_vector`, which pass on the token that keeps
+    torch's graph in time order.
+
+    Args:
+        batch_size: B.
+
+    Attributes:
+        batch_size: B.
+        position: Steps applied so far.
     """
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.position = 0
-        # Backward: where it stands, and what waits to be added to the adjoint.
+        # The backward pass: torch's number of it, the step that it has come back to, and the
+        # derivatives by states of earlier steps, which are added to the adjoint once it gets there.
         self._pass: int | None = None
         self._at = 0
         self._waiting: dict[int, list[tuple[NDArray[np.int64], Tensor]]] = {}
 
     @abstractmethod
     def run(self, theta: Tensor) -> Tensor:
-        """Apply one step with angles (B, P) and return the readouts (B, K)."""
+        """Apply one step with angles (B, P) in radians and return the readouts (B, K)."""
 
     @abstractmethod
     def vector(self) -> Tensor:
-        """The states (B, 2^n), complex, bit q of the index being qubit q."""
+        """Return the states (B, 2^n), complex, bit q of the index being qubit q."""
 
     @abstractmethod
     def adjoint(self) -> Tensor:
-        """The derivative by the states where the way back stands, (B, 2^n) complex."""
+        """Return the derivative by the states at the present step of backward, (B, 2^n) complex."""
 
     @abstractmethod
     def _turn_back(self) -> None:
-        """Begin the way back: a copy of the last states, and no derivative by them yet."""
+        """Begin backward: copy the last states, and set the derivative by them to 0."""
 
     @abstractmethod
     def _add(self, gradient: Tensor) -> None:
@@ -55,27 +67,50 @@ class Reversible(ABC):
 
     @abstractmethod
     def _undo(self, gradient: Tensor | None) -> Tensor:
-        """Undo step ``_at``: from the derivative by its readouts to that by its angles."""
+        """Undo step ``_at``.
+
+        Args:
+            gradient: Derivative (B, K) of the loss by the readouts after the step; None for 0.
+
+        Returns:
+            The derivative (B, P) by the angles of the step.
+        """
 
     def receive(self, position: int, rows: NDArray[np.int64], gradient: Tensor) -> None:
-        """Take the derivative of the loss by the states of ``rows`` after step ``position``."""
+        """Take the derivative of the loss by the states of some sequences.
+
+        Args:
+            position: The step, counted from 1, after which the states were read.
+            rows: The sequences.
+            gradient: The derivative (rows, 2^n), complex.
+        """
         self._enter_pass()
         self._waiting.setdefault(position, []).append((rows, gradient))
 
     def reverse(self, position: int, gradient: Tensor | None) -> Tensor:
-        """Undo step ``position``: from the derivative by its readouts to that by its angles."""
+        """Undo step ``position``, counted from 1, and all later ones.
+
+        Args:
+            position: The step.
+            gradient: Derivative (B, K) of the loss by the readouts after the step; None for 0.
+
+        Returns:
+            The derivative (B, P) by the angles of the step.
+        """
         self._enter_pass()
         self._rewind(position)
         return self._undo(gradient)
 
     def gradient_of_start(self) -> Tensor:
-        """The derivative by the states before the first step, (B, 2^n) complex."""
+        """Return the derivative by the states before the first step, (B, 2^n) complex."""
         self._enter_pass()
         self._rewind(0)
         return self.adjoint()
 
     def _enter_pass(self) -> None:
-        """Start from the last state again when torch runs a new backward pass."""
+        """Start from the last states again when torch runs a new backward pass."""
+        # A graph may be differentiated more than once (retain_graph), and nothing else shows that
+        # a node belongs to a new pass.
         current = torch._C._current_graph_task_id()
         if current == self._pass:
             return
@@ -85,7 +120,11 @@ class Reversible(ABC):
         self._waiting = {}
 
     def _rewind(self, position: int) -> None:
-        """Undo the steps that the loss does not depend on, and add what waits at ``position``."""
+        """Undo the steps after ``position``, and add the derivatives that wait there.
+
+        Torch skips the nodes of steps whose readouts the loss does not depend on; their steps are
+        undone here.
+        """
         while self._at > position:
             self._undo(None)
         for rows, gradient in self._waiting.pop(position, []):
@@ -142,7 +181,10 @@ class _ReadVector(torch.autograd.Function):
 
 
 def open_token(evolution: Reversible, vector: Tensor | None) -> Tensor:
-    """The first token of an evolution that begins with ``vector``."""
+    """Return the first token of an evolution that begins with ``vector``.
+
+    With a ``vector`` the token depends on it, so that its gradient is computed.
+    """
     if vector is None:
         return torch.empty(0)
     token: Tensor = _Begin.apply(evolution, vector)
@@ -150,12 +192,25 @@ def open_token(evolution: Reversible, vector: Tensor | None) -> Tensor:
 
 
 def advance(evolution: Reversible, token: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Apply one step with angles ``theta`` (B, P); return the next token and readouts (B, K)."""
+    """Apply one step with angles ``theta`` (B, P) in radians.
+
+    Returns:
+        The next token, and the readouts (B, K) after the step.
+    """
     token, values = _Advance.apply(evolution, token, theta)
     return token, values
 
 
 def read_vector(evolution: Reversible, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
-    """Return the present states (rows, 2^n) of some sequences as a differentiable tensor."""
+    """Return the present states of some sequences as a differentiable tensor.
+
+    Args:
+        evolution: The states.
+        token: Its last token.
+        rows: The sequences, integers (rows,).
+
+    Returns:
+        States (rows, 2^n), complex, bit q of the index being qubit q.
+    """
     vector: Tensor = _ReadVector.apply(evolution, token, rows)
     return vector
