@@ -1,4 +1,4 @@
-"""One step at a time, for controllers that are not the standard one."""
+"""One compiled step at a time, for callers that act between two steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from qrnn_qiskit.engines.reversible import Reversible, open_token
 
 
 class Evolution(Reversible):
-    """States in lane vectors, moved by the compiled kernels."""
+    """The states of a batch in lane vectors, moved by the compiled kernels.
+
+    Args:
+        simulator: The compiled step.
+        vector: First states (B, 2^n), complex, or None for |0...0>.
+        batch_size: B.
+    """
 
     def __init__(self, simulator: Simulator, vector: Tensor | None, batch_size: int) -> None:
         super().__init__(batch_size)
@@ -34,7 +40,7 @@ class Evolution(Reversible):
         self._back = self._adjoint = self._states[:0]
 
     def run(self, theta: Tensor) -> Tensor:
-        """Apply one step with angles (B, P) and return the readouts (B, K)."""
+        """Apply one step with angles (B, P) in radians and return the readouts (B, K)."""
         simulator = self.simulator
         shape = (self.batch_size, simulator.num_parameters)
         angles = lay_out("angles", theta, shape, simulator.dtype)
@@ -58,11 +64,11 @@ class Evolution(Reversible):
         return values
 
     def vector(self) -> Tensor:
-        """The states (B, 2^n), complex, bit q of the index being qubit q."""
+        """Return the states (B, 2^n), complex, bit q of the index being qubit q."""
         return self._unpack(self._states)
 
     def adjoint(self) -> Tensor:
-        """The derivative by the states where the way back stands, (B, 2^n) complex."""
+        """Return the derivative by the states at the present step of backward, (B, 2^n) complex."""
         return self._unpack(self._adjoint)
 
     def _turn_back(self) -> None:
@@ -102,6 +108,10 @@ class Evolution(Reversible):
 
 
 def begin(simulator: Simulator, vector: Tensor | None, batch_size: int) -> tuple[Evolution, Tensor]:
-    """Start an evolution from complex states (B, 2^n), or from |0...0>; return its first token."""
+    """Start an evolution from complex states (B, 2^n), or from |0...0> for None.
+
+    Returns:
+        The evolution and its first token, see :func:`~qrnn_qiskit.engines.reversible.advance`.
+    """
     evolution = Evolution(simulator, vector, batch_size)
     return evolution, open_token(evolution, vector)

@@ -1,4 +1,4 @@
-"""The memory that a run is said to take is what it allocates."""
+"""The bytes that count_bytes returns are those that a run allocates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH, STEPS = 19, 11  # the last block has idle lanes
 
 @pytest.fixture
 def allocated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of every array that the engine asks for."""
+    """The bytes of every array that the engine allocates."""
     sizes: list[int] = []
     allocate = Simulator.allocate
 

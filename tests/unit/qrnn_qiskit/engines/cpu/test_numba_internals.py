@@ -208,7 +208,7 @@ def test_numba_optimizes_the_entry_point_alone(monkeypatch: pytest.MonkeyPatch) 
         return total
 
     assert enter(1.5) == 6.0
-    assert len(optimized) == 1, f"{COMPILER}every kernel was optimized, not the entry point alone"
+    assert len(optimized) == 1, f"{COMPILER}every kernel was optimized, not only the entry point"
     assert "enter" in optimized[0]
     (result,) = four_times.overloads.values()
     assert isinstance(result.library, numba_compiler._LinkedLibrary)
