@@ -1,6 +1,7 @@
 """Triton functions for X and Y of three neighbour qubits at once: the usual readouts, in one pass.
 
-States are as in :mod:`.rotations`, ``values`` and ``weights`` as in :mod:`.readouts`.
+States are as in :mod:`.rotations`, ``values`` and ``weights`` as in :mod:`.readouts`. The letters a
+to h and p to w and their pairs are those of :mod:`qrnn_qiskit.engines.cpu.neighbours`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def _multiply(
 def _write_pair(
     re: tl.tensor, im: tl.tensor, places: tl.tensor, scale: tl.tensor, values: tl.tensor
 ) -> None:
+    """Write <X> = 2 Re z and <Y> = -2 Im z times ``scale``, each unless its place is -1."""
     x, y = tl.load(places), tl.load(places + 1)
     tl.store(values + x, 2.0 * scale * tl.sum(re, 0), x >= 0)
     tl.store(values + y, -2.0 * scale * tl.sum(im, 0), y >= 0)
@@ -86,7 +88,9 @@ def pull_neighbours(
 ) -> tl.tuple:
     """Add sum_j weights_j P_j psi over X and Y of three neighbour qubits to amplitudes ``x``.
 
-    These are re + i im; ``window`` is as in :func:`read_neighbours`.
+    The sum so far is re + i im; ``window`` is as in :func:`read_neighbours`. Amplitude x receives
+    (weight_X - i weight_Y) times the amplitude with the qubit's bit flipped, with a plus where the
+    bit of x is 1. Each thread gathers what its own amplitudes receive, so no sum is shared.
     """
     low = tl.load(window)
     for number in tl.static_range(3):
