@@ -1,9 +1,9 @@
 """States that move forward and backward in time, for every engine that undoes its steps.
 
 A :class:`Reversible` owns the states of one batch while they move through time. Torch's graph holds
-no state vector, so memory does not grow with the number of steps: the nodes of consecutive steps
-are chained by an empty *token*, and backward undoes one step after the other on a copy of the last
-states, together with the adjoint (the derivative of the loss by the amplitudes).
+no state vector: the nodes of consecutive steps are chained by an empty *token*, and backward undoes
+one step after the other on a copy of the last states, together with the adjoint (the derivative of
+the loss by the amplitudes).
 
 The token carries no number. It makes every node an input of the next one, so that torch runs the
 backward nodes in reverse time order, which undoing needs.
@@ -122,8 +122,8 @@ class Reversible(ABC):
     def _rewind(self, position: int) -> None:
         """Undo the steps after ``position``, and add the derivatives that wait there.
 
-        Torch skips the nodes of steps whose readouts the loss does not depend on; their steps are
-        undone here.
+        The loss need not depend on the last steps. Torch then does not run their nodes, and the
+        steps are undone here.
         """
         while self._at > position:
             self._undo(None)

@@ -104,7 +104,7 @@ class _LinkedLibrary(_Library):
         """Do nothing: the module of the entry point is optimized with all kernels in it."""
 
     def set_env(self, name: str, environment: object) -> None:
-        """Do nothing: a kernel calls no Python object, and the symbol for them was never made."""
+        """Do nothing: a kernel uses no Python object and needs no environment for them."""
 
     def get_pointer_to_function(self, name: str) -> int:
         """Return 0, no address: Python calls only entry points."""
