@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 
-__all__ = ["Readout", "build_readout"]
+__all__ = ["Readout", "build_readout", "read_zero_state"]
 
 _LETTERS = "xyz"
 _LABELLED_TERMS = 3  # an observable of more terms is called by its number
@@ -77,6 +79,20 @@ def build_readout(
             "observables is empty; give at least one observable, or None for X, Y, Z"
         )
     return Readout(operators, [_label(k, operator) for k, operator in enumerate(operators)])
+
+
+def read_zero_state(observables: Sequence[SparsePauliOp]) -> NDArray[np.float64]:
+    """Return the expectation values <0...0|O|0...0> of Hermitian observables, shape (K,), float64.
+
+    I and Z have the value 1 in the state |0>, X and Y the value 0: each value is the sum of the
+    coefficients of the Pauli strings without X or Y, rounded once.
+
+    >>> read_zero_state([SparsePauliOp(["ZZ", "XI"], [0.5, 2.0]), SparsePauliOp("IY")]).tolist()
+    [0.5, 0.0]
+    """
+    return np.array(
+        [math.fsum(op.coeffs[~op.paulis.x.any(axis=1)].real) for op in observables], np.float64
+    )
 
 
 def _build_local_paulis(letters: str, num_qubits: int) -> list[SparsePauliOp]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit.batch_random import Dropout
-from qrnn_qiskit.engines.cpu import NOTHING_KEPT, ControllerWeights, Kept
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
 

@@ -2,7 +2,8 @@
 
 Every gate becomes a product of rotations about Y, phases exp(-i angle/2 Z...Z), CZ signs and
 controlled rotations about Y. Phases and signs are diagonal and commute, so whole layers of them
-become one sweep over the state, and a rotation about Y is real: it costs half of a complex one.
+become one sweep over the state. The matrix of a rotation about Y is real: it acts on the real and
+on the imaginary parts separately and costs half as much as a complex one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from circuits.errors import InvalidValueError
 
 
 class UnsupportedCircuitError(InvalidValueError):
-    """The circuit holds something that the simulator does not run; the message names it."""
+    """The circuit contains an instruction that the simulator does not run; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Angle:
     """An angle in radians that is affine in the circuit's parameters.
 
     Attributes:
-        terms: Pairs (parameter name, coefficient).
+        terms: Pairs of a parameter's name and its coefficient.
         offset: The constant part in radians.
     """
 
@@ -62,7 +63,10 @@ class ControlledRotation:
 
 @dataclass(frozen=True)
 class Phase:
-    """exp(-i angle/2 P), P the product of Z on the qubits of ``mask`` (0: a global phase)."""
+    """exp(-i angle/2 P), where P is the product of Z on the qubits of ``mask``.
+
+    With mask 0, P is the identity and this is a global phase.
+    """
 
     mask: int
     angle: Angle
@@ -79,7 +83,10 @@ Primitive = Rotation | ControlledRotation | Phase | Sign
 
 
 def name_parameters(circuit: QuantumCircuit) -> list[str]:
-    """Names of the P parameters in the order of ``circuit.parameters``, that of angle sets."""
+    """Return the names of the P parameters in the order of ``circuit.parameters``.
+
+    Angle sets have the same order.
+    """
     return [parameter.name for parameter in circuit.parameters]
 
 
@@ -89,10 +96,12 @@ def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
     Qubit q of the circuit is bit q of every mask (Qiskit's little-endian order).
 
     Raises:
-        UnsupportedCircuitError: The circuit has classical bits in use, control flow, gates on more
-            than two qubits, gates outside Qiskit's standard library, or angles that are not affine
-            in one parameter. The message names the gate, its position and what to do.
+        UnsupportedCircuitError: The circuit has instructions that are not unitary gates (such as
+            measurements, resets and control flow), gates on more than two qubits, gates outside
+            Qiskit's standard library, gates controlled on 0, or angles that are not affine in one
+            parameter. The message names the gate, its position and a remedy.
     """
+    # A global phase of angle g is exp(i g), and Phase(0, angle) is exp(-i angle / 2).
     primitives: list[Primitive] = [
         Phase(0, _read_angle(circuit.global_phase, "the global phase") * -2.0)
     ]
@@ -110,7 +119,7 @@ def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
 def _check_gate(gate: object, where: str) -> None:
     if not isinstance(gate, Gate):
         raise UnsupportedCircuitError(
-            f"{where} cannot be simulated: it is no unitary gate. The simulator takes standard "
+            f"{where} cannot be simulated: it is not a unitary gate. The simulator takes standard "
             "one- and two-qubit gates; remove it, or run the circuit on an Aer device."
         )
     if gate.num_qubits > 2:
@@ -143,7 +152,7 @@ def _read_angle(value: object, where: str) -> Angle:
         raise UnsupportedCircuitError(
             f"{where} has the angle {value}, which depends on {len(parameters)} parameters "
             f"({names}); the simulator takes angles that are affine in one parameter. Give the "
-            "gate a parameter of its own, or split it into one gate per parameter."
+            "gate its own parameter, or split it into one gate per parameter."
         )
     (parameter,) = parameters
     refusal = UnsupportedCircuitError(
@@ -152,7 +161,7 @@ def _read_angle(value: object, where: str) -> Angle:
     )
     try:
         slope = value.gradient(parameter)
-    except RuntimeError as error:  # Qiskit knows no derivative of sign(parameter)
+    except RuntimeError as error:  # Qiskit has no derivative of sign(parameter)
         raise refusal from error
     if isinstance(slope, ParameterExpression) and slope.parameters:
         raise refusal
@@ -161,11 +170,12 @@ def _read_angle(value: object, where: str) -> Angle:
 
 
 def _bit(*qubits: int) -> int:
+    """Return the mask of ``qubits``."""
     return sum(1 << qubit for qubit in qubits)
 
 
 def _lower_u(theta: Angle, phi: Angle, lam: Angle, qubit: int) -> Iterator[Primitive]:
-    """U(theta, phi, lambda) = exp(i (phi + lambda) / 2) RZ(phi) RY(theta) RZ(lambda)."""
+    """Lower U(theta, phi, lambda) = exp(i (phi + lambda) / 2) RZ(phi) RY(theta) RZ(lambda)."""
     yield Phase(_bit(qubit), lam)
     yield Rotation(qubit, theta)
     yield Phase(_bit(qubit), phi)
@@ -173,13 +183,13 @@ def _lower_u(theta: Angle, phi: Angle, lam: Angle, qubit: int) -> Iterator[Primi
 
 
 def _lower_phase_gate(lam: Angle, qubit: int) -> Iterator[Primitive]:
-    """diag(1, exp(i lambda))."""
+    """Lower diag(1, exp(i lambda)) = exp(i lambda / 2) RZ(lambda)."""
     yield Phase(_bit(qubit), lam)
     yield Phase(0, lam * -1.0)
 
 
 def _lower_controlled_phase(lam: Angle, first: int, second: int) -> Iterator[Primitive]:
-    """exp(i lambda/4 (1 - Z)(1 - Z))."""
+    """Lower exp(i lambda/4 (1 - Z)(1 - Z)), which is exp(i lambda) on |11> and 1 elsewhere."""
     yield Phase(0, lam * -0.5)
     yield Phase(_bit(first), lam * 0.5)
     yield Phase(_bit(second), lam * 0.5)
@@ -187,25 +197,27 @@ def _lower_controlled_phase(lam: Angle, first: int, second: int) -> Iterator[Pri
 
 
 def _lower_cx(control: int, target: int) -> Iterator[Primitive]:
+    """Lower CX = RY(pi/2) CZ RY(-pi/2) on the target: RY turns Z into X."""
     yield Rotation(target, Angle(offset=-math.pi / 2))
     yield Sign(_bit(control, target))
     yield Rotation(target, Angle(offset=math.pi / 2))
 
 
 def _lower_crx(theta: Angle, control: int, target: int) -> Iterator[Primitive]:
-    """RX = RZ(-pi/2) RY RZ(pi/2), and the two RZ cancel where the control is 0."""
+    """Lower CRX: RX = RZ(-pi/2) RY RZ(pi/2), and the two RZ cancel where the control is 0."""
     yield Phase(_bit(target), Angle(offset=math.pi / 2))
     yield ControlledRotation(control, target, theta)
     yield Phase(_bit(target), Angle(offset=-math.pi / 2))
 
 
 def _lower_crz(theta: Angle, control: int, target: int) -> Iterator[Primitive]:
+    """Lower CRZ: Z (1 - Z_control) / 2 is 0 where the control is 0, and Z where it is 1."""
     yield Phase(_bit(target), theta * 0.5)
     yield Phase(_bit(control, target), theta * -0.5)
 
 
 def _lower_cu(angles: Sequence[Angle], control: int, target: int) -> Iterator[Primitive]:
-    """exp(i gamma) U(theta, phi, lambda) where the control is 1, factor by factor of U."""
+    """Lower exp(i gamma) U(theta, phi, lambda) where the control is 1, factor by factor of U."""
     theta, phi, lam, gamma = angles
     yield from _lower_crz(lam, control, target)
     yield ControlledRotation(control, target, theta)
@@ -220,7 +232,7 @@ _ZERO = Angle()
 
 Lowering = Callable[[list[Angle], list[int]], Iterator[Primitive]]
 
-# Gates with a short form of their own; every other standard gate is lowered by its definition.
+# Gates with a short form; every other standard gate is lowered by its definition.
 _LOWERINGS: dict[str, Lowering] = {
     "id": lambda angles, qubits: iter(()),
     "rx": lambda angles, qubits: _lower_u(angles[0], _MINUS_HALF_PI, _HALF_PI, *qubits),

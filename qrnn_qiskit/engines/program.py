@@ -25,21 +25,28 @@ Floats = NDArray[np.float64]
 
 
 class Program(NamedTuple):
-    """One step's circuit as arrays. A *column* is one angle of one sweep.
+    """One step's circuit as arrays.
+
+    A *site* is one qubit or mask that a sweep acts on, a *column* the angle of one site. Sweep s
+    has the sites ``start[s]`` to ``start[s + 1] - 1``. Column j has the parameter terms k from
+    ``term_start[j]`` to ``term_start[j + 1] - 1``: its angle is ``offset[j]`` plus the sum of
+    ``term_coefficient[k] * theta[term_parameter[k]]``.
 
     Attributes:
         num_qubits: n.
-        kind: (sweeps,) ROTATION (of three neighbours), PHASE or CONTROLLED (one rotation).
-        start: (sweeps + 1,) first site of each sweep.
+        kind: (sweeps,) ROTATION (of three neighbour qubits), PHASE, or CONTROLLED (one rotation,
+            with or without a control).
+        start: (sweeps + 1,) the first site of each sweep.
         site: (sites,) the qubit of a rotation, the mask of a phase, the target of a control.
-        column: (sites,) the column that holds the site's angle, or -1 for no angle.
-        extra: (sweeps,) the lowest qubit of a ROTATION, row of ``signs`` (or -1) of a PHASE, the
-            control (or -1) of a CONTROLLED sweep.
-        signs: (rows, 2^n) float64 +1 or -1, the product of the CZ of a sweep by basis state.
-        term_start: (columns + 1,) first parameter term of each column.
-        term_parameter: (terms,) index of the circuit parameter.
-        term_coefficient: (terms,) its coefficient.
-        offset: (columns,) constant part in radians.
+        column: (sites,) the column with the site's angle, or -1 for a qubit that is not rotated.
+        extra: (sweeps,) the lowest qubit of a ROTATION; the row of ``signs`` of a PHASE, or -1; the
+            control of a CONTROLLED sweep, or -1.
+        signs: (rows, 2^n) +1 or -1 in the states' dtype, the product of the CZ of a sweep for each
+            basis state.
+        term_start: (columns + 1,) the first parameter term of each column.
+        term_parameter: (terms,) the index of the circuit parameter.
+        term_coefficient: (terms,) its coefficient, float64.
+        offset: (columns,) the constant part of each angle in radians, float64.
     """
 
     num_qubits: int
@@ -55,24 +62,52 @@ class Program(NamedTuple):
     offset: Floats
 
 
-class PauliProgram(NamedTuple):
-    """Pauli strings as arrays: those of I and Z, X and Y of single qubits, and the other ones.
+class Window(NamedTuple):
+    """X and Y of three neighbour qubits, which are read in one pass over the state.
 
-    The other ones are in groups that flip the same qubits. A place of -1 is that of no string.
+    The places are those of the six strings in the output, -1 for a string that is not read.
+
+    Attributes:
+        low: The lowest of the three qubits.
+        x0: The place of X of qubit ``low``.
+        y0: The place of Y of qubit ``low``.
+        x1: The place of X of qubit ``low + 1``.
+        y1: The place of Y of qubit ``low + 1``.
+        x2: The place of X of qubit ``low + 2``.
+        y2: The place of Y of qubit ``low + 2``.
+    """
+
+    low: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+class PauliProgram(NamedTuple):
+    """The distinct Pauli strings of K observables as arrays, sorted by how they are read.
+
+    Strings of I and Z are diagonal; X and Y of single qubits are read in windows of three
+    neighbours; all others form groups that flip the same qubits (have X or Y there). The *place* of
+    a string is its index among the S values.
+
+    A string with flips f, Z mask z and k letters Y maps |x> to i^k (-1)^parity(x & z) |x ^ f>; here
+    Y has a bit in both masks, for Y = i X Z.
 
     Attributes:
         num_strings: S.
-        diagonal_mask: (diagonal,) Z mask of each string without X or Y.
-        diagonal_term: (diagonal,) its place in the output.
-        neighbours: (windows, 7) the lowest of three neighbour qubits, then the places in the output
-            of X and Y of each of the three.
-        flip: (groups,) mask of the qubits that the group's strings flip (X or Y).
-        start: (groups + 1,) first entry of each group.
-        z_mask: (entries,) Z mask of a string.
-        power: (entries,) k of its factor i^k, the number of Y modulo 4.
-        term: (entries,) its place in the output.
+        diagonal_mask: (diagonal,) the Z mask of each string without X or Y.
+        diagonal_term: (diagonal,) its place.
+        neighbours: (windows, 7), each row the fields of a :class:`Window`.
+        flip: (groups,) the mask of the qubits that the strings of a group flip.
+        start: (groups + 1,) the first entry of each group.
+        z_mask: (entries,) the Z mask of each string.
+        power: (entries,) k modulo 4 of its factor i^k.
+        term: (entries,) its place.
         matrix: (K, S) from the values of the strings to those of the observables; (0, 0) where
-            each observable is one string with the factor 1.
+            each observable is one string with coefficient 1.
         transposed: (S, K), its transpose.
     """
 
@@ -103,6 +138,36 @@ def compile_circuit(circuit: QuantumCircuit, dtype: np.dtype[Any]) -> Program:
     return compile_primitives(primitives, circuit.num_qubits, names, dtype)
 
 
+class _Sweeps:
+    """The arrays of a :class:`Program` that grow with every sweep."""
+
+    def __init__(self) -> None:
+        self.kind: list[int] = []
+        self.extra: list[int] = []
+        self.start = [0]
+        self.site: list[int] = []
+        self.column: list[int] = []
+        self.angles: list[Angle] = []
+
+    def add(self, kind: int, extra: int, sites: Mapping[int, Angle | None]) -> None:
+        """Append a sweep; a site without an angle has no column."""
+        self.kind.append(kind)
+        self.extra.append(extra)
+        for place, angle in sites.items():
+            self.site.append(place)
+            self.column.append(-1 if angle is None else len(self.angles))
+            self.angles.extend([] if angle is None else [angle])
+        self.start.append(len(self.site))
+
+    def add_rotations(self, angles: Mapping[int, Angle], num_qubits: int) -> None:
+        """Append rotations of three neighbours at a time: one pass over the state for three."""
+        waiting = dict(sorted(angles.items()))
+        while waiting:
+            low, width = _find_neighbours(list(waiting), num_qubits)
+            turned = {qubit: waiting.pop(qubit, None) for qubit in range(low, low + width)}
+            self.add(*((CONTROLLED, -1) if width == 1 else (ROTATION, low)), turned)
+
+
 def compile_primitives(
     primitives: Iterable[Primitive],
     num_qubits: int,
@@ -110,55 +175,42 @@ def compile_primitives(
     dtype: np.dtype[Any],
 ) -> Program:
     """Compile ``primitives`` for angle sets in the order of ``parameters`` (their names)."""
-    index = {name: position for position, name in enumerate(parameters)}
-    kind: list[int] = []
-    extra: list[int] = []
-    start, site, column = [0], list[int](), list[int]()
+    sweeps = _Sweeps()
     signs: list[NDArray[np.float64]] = []
-    angles: list[Angle] = []
-
-    def add(sweep_kind: int, sweep_extra: int, sites: Mapping[int, Angle | None]) -> None:
-        kind.append(sweep_kind)
-        extra.append(sweep_extra)
-        for place, angle in sites.items():
-            site.append(place)
-            column.append(-1 if angle is None else len(angles))
-            angles.extend([] if angle is None else [angle])
-        start.append(len(site))
-
     for sweep in schedule_sweeps(primitives):
         if isinstance(sweep, RotationSweep):
-            waiting = dict(sorted(sweep.angles.items()))
-            while waiting:
-                low, width = _find_neighbours(list(waiting), num_qubits)
-                turned = {qubit: waiting.pop(qubit, None) for qubit in range(low, low + width)}
-                add(*((CONTROLLED, -1) if width == 1 else (ROTATION, low)), turned)
+            sweeps.add_rotations(sweep.angles, num_qubits)
         elif isinstance(sweep, PhaseSweep):
             if sweep.signs:
                 signs.append(_multiply_signs(sweep.signs, num_qubits))
             phases = {mask: angle for mask, angle in sweep.angles.items() if angle != Angle()}
-            add(PHASE, len(signs) - 1 if sweep.signs else -1, phases)
+            sweeps.add(PHASE, len(signs) - 1 if sweep.signs else -1, phases)
         elif isinstance(sweep, ControlledSweep):
-            add(CONTROLLED, sweep.control, {sweep.target: sweep.angle})
-    terms = [[(index[name], factor) for name, factor in angle.terms] for angle in angles]
+            sweeps.add(CONTROLLED, sweep.control, {sweep.target: sweep.angle})
+    index = {name: position for position, name in enumerate(parameters)}
+    terms = [[(index[name], factor) for name, factor in angle.terms] for angle in sweeps.angles]
     flat = [term for column in terms for term in column]
     return Program(
         num_qubits=num_qubits,
-        kind=_integers(kind),
-        start=_integers(start),
-        site=_integers(site),
-        column=_integers(column),
-        extra=_integers(extra),
+        kind=_integers(sweeps.kind),
+        start=_integers(sweeps.start),
+        site=_integers(sweeps.site),
+        column=_integers(sweeps.column),
+        extra=_integers(sweeps.extra),
         signs=np.asarray(signs, dtype).reshape(len(signs), 1 << num_qubits),
         term_start=np.cumsum([0, *map(len, terms)], dtype=np.int64),
         term_parameter=_integers([parameter for parameter, _ in flat]),
         term_coefficient=np.asarray([factor for _, factor in flat], np.float64),
-        offset=np.asarray([angle.offset for angle in angles], np.float64),
+        offset=np.asarray([angle.offset for angle in sweeps.angles], np.float64),
     )
 
 
 def _find_neighbours(qubits: Sequence[int], num_qubits: int) -> tuple[int, int]:
-    """Where to begin with ``qubits`` in rising order: three neighbours, or one that has none."""
+    """Find what to rotate in one pass with the first of ``qubits``, which are in rising order.
+
+    Returns:
+        The lowest qubit and the number of qubits: 3, or 1 where no other of the next two is turned.
+    """
     low = qubits[0]
     if num_qubits < 3 or len(qubits) == 1 or qubits[1] > low + 2:
         return low, 1
@@ -166,6 +218,7 @@ def _find_neighbours(qubits: Sequence[int], num_qubits: int) -> tuple[int, int]:
 
 
 def _multiply_signs(masks: set[int], num_qubits: int) -> NDArray[np.float64]:
+    """Return the sign (2^n,) of each basis state: -1 where an odd number of pairs is |11>."""
     states = np.arange(1 << num_qubits)
     sign = np.ones(states.size)
     for mask in masks:
@@ -191,7 +244,7 @@ def compile_paulis(
     for position, row in enumerate(weights):
         matrix[position, list(row)] = list(row.values())
     if np.array_equal(matrix, np.eye(len(matrix))):
-        matrix = matrix[:0, :0]
+        matrix = matrix[:0, :0]  # the usual case: no matrix product in every step
 
     groups: dict[int, list[tuple[int, int]]] = {}
     for (x_mask, z_mask), term in strings.items():
@@ -215,16 +268,20 @@ def compile_paulis(
 
 
 def _pop_neighbours(groups: dict[int, list[tuple[int, int]]], num_qubits: int) -> Integers:
-    """Take X and Y of single qubits out of ``groups``, three neighbours at a time."""
+    """Take X and Y of single qubits out of ``groups``, three neighbours at a time.
+
+    The windows cover the qubits from below; the last one overlaps its neighbour where the number of
+    qubits is not a multiple of three, with the place -1 for what has been read already.
+    """
     singles: dict[int, tuple[int, int]] = {}
     for qubit in range(num_qubits if num_qubits > 2 else 0):
         terms = dict(groups.get(1 << qubit, []))
-        if terms and terms.keys() <= {0, 1 << qubit}:
+        if terms and terms.keys() <= {0, 1 << qubit}:  # no X or Y times Z of other qubits
             singles[qubit] = (terms.get(0, -1), terms.get(1 << qubit, -1))
             del groups[1 << qubit]
-    rows = []
+    windows = []
     while singles:
         low = min(*singles, num_qubits - 3)
         places = [singles.pop(qubit, (-1, -1)) for qubit in range(low, low + 3)]
-        rows.append([low, *(place for pair in places for place in pair)])
-    return np.asarray(rows, np.int64).reshape(-1, 7)
+        windows.append(Window(low, *(place for pair in places for place in pair)))
+    return np.asarray(windows, np.int64).reshape(-1, len(Window._fields))

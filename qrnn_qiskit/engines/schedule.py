@@ -1,8 +1,9 @@
 """Gather primitives into the fewest sweeps over the state.
 
-A sweep is a layer of rotations about Y on distinct qubits, a layer of diagonal phases and signs, or
-one controlled rotation. A primitive joins the earliest sweep of its kind that it can reach by
-commuting backwards; this turns a layer of the ``linear`` ansatz into two sweeps.
+A sweep is one pass over all amplitudes: rotations about Y on distinct qubits, diagonal phases and
+signs, or one controlled rotation. For more than a few qubits passes over memory cost more than the
+arithmetic in them, so a primitive joins the earliest sweep of its kind that it can reach by
+commuting backwards. This turns a layer of the ``linear`` ansatz (RY, RZ, CZ) into two sweeps.
 """
 
 from __future__ import annotations
@@ -22,14 +23,23 @@ from qrnn_qiskit.engines.lowering import (
 
 @dataclass
 class RotationSweep:
-    """RY on several qubits; ``angles`` maps qubit to angle."""
+    """RY on several qubits.
+
+    Attributes:
+        angles: The angle of each qubit.
+    """
 
     angles: dict[int, Angle] = field(default_factory=dict)
 
 
 @dataclass
 class PhaseSweep:
-    """A diagonal: ``angles`` maps the mask of Z to its angle, ``signs`` holds the masks of CZ."""
+    """A diagonal of phases exp(-i angle/2 Z...Z) and CZ signs.
+
+    Attributes:
+        angles: The angle of each mask of Z.
+        signs: The masks of CZ, two bits each.
+    """
 
     angles: dict[int, Angle] = field(default_factory=dict)
     signs: set[int] = field(default_factory=set)
@@ -37,7 +47,7 @@ class PhaseSweep:
 
 @dataclass
 class ControlledSweep:
-    """One controlled RY."""
+    """RY(angle) on ``target`` where ``control`` is 1."""
 
     control: int
     target: int
@@ -51,13 +61,15 @@ def schedule_sweeps(primitives: Iterable[Primitive]) -> list[Sweep]:
     """Return sweeps, in time order, whose product is the product of ``primitives``."""
     sweeps: list[Sweep] = []
     for primitive in primitives:
+        # Lowering leaves phases with angle 0, such as the global phase of most gates.
         if not (isinstance(primitive, Phase) and primitive.angle == Angle()):
             _place(primitive, sweeps)
     return sweeps
 
 
 def _place(primitive: Primitive, sweeps: list[Sweep]) -> None:
-    reachable = len(sweeps)
+    """Put ``primitive`` into the earliest sweep of its kind that it can reach, or a new one."""
+    reachable = len(sweeps)  # it commutes with all sweeps from this one on
     host: Sweep | None = None
     while reachable > 0:
         candidate = sweeps[reachable - 1]
@@ -93,7 +105,7 @@ def _open_sweep(primitive: Primitive) -> Sweep:
 
 def _join(primitive: Primitive, sweep: Sweep) -> None:
     if isinstance(primitive, Sign) and isinstance(sweep, PhaseSweep):
-        sweep.signs ^= {primitive.mask}
+        sweep.signs ^= {primitive.mask}  # CZ is its own inverse: two of them cancel
     elif isinstance(primitive, Phase) and isinstance(sweep, PhaseSweep):
         sweep.angles[primitive.mask] = sweep.angles.get(primitive.mask, Angle()) + primitive.angle
     elif isinstance(primitive, Rotation) and isinstance(sweep, RotationSweep):
@@ -105,7 +117,11 @@ def _join(primitive: Primitive, sweep: Sweep) -> None:
 
 
 def _commutes(primitive: Primitive, sweep: Sweep) -> bool:
-    """Whether ``primitive`` commutes with every part of ``sweep``: Y moves, Z and controls stay."""
+    """Return whether ``primitive`` commutes with every part of ``sweep``.
+
+    On one qubit, rotations about Y commute with each other, and so do Z and controls, which are
+    diagonal; a rotation and a diagonal do not. No finer rule is tried, such as angles of pi.
+    """
     turned = _turned_mask(sweep)
     diagonal = _diagonal_mask(sweep)
     if isinstance(primitive, Phase | Sign):
@@ -116,14 +132,14 @@ def _commutes(primitive: Primitive, sweep: Sweep) -> bool:
 
 
 def _turned_mask(sweep: Sweep) -> int:
-    """The qubits that ``sweep`` rotates about Y."""
+    """Return the mask of the qubits that ``sweep`` rotates about Y."""
     if isinstance(sweep, RotationSweep):
         return sum(1 << qubit for qubit in sweep.angles)
     return 1 << sweep.target if isinstance(sweep, ControlledSweep) else 0
 
 
 def _diagonal_mask(sweep: Sweep) -> int:
-    """The qubits on which ``sweep`` acts by Z or as a control."""
+    """Return the mask of the qubits on which ``sweep`` acts by Z or as a control."""
     if isinstance(sweep, PhaseSweep):
         mask = 0
         for part in (*sweep.angles, *sweep.signs):

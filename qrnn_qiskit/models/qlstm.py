@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from circuits import build_readout
 from circuits.validation import require_count
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.reversible import advance
 from qrnn_qiskit.recurrent import Step, SteppedModel
 
 __all__ = ["QLSTM", "build_gate_circuit", "count_qlstm"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.engines.cpu import NOTHING_KEPT, Kept
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, Kept
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState

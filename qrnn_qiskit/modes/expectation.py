@@ -14,22 +14,12 @@ from circuits.errors import InvalidValueError
 from qrnn_qiskit.carried import check_state
 from qrnn_qiskit.checks import check_angles, check_finite, check_fit
 from qrnn_qiskit.controller import Controller, count_kept
-from qrnn_qiskit.engines.cpu import (
-    NOTHING_KEPT,
-    ControllerWeights,
-    Kept,
-    Recurrence,
-    Reversible,
-    Simulator,
-    advance,
-    begin,
-    open_token,
-    read_vector,
-    run_recurrence,
-)
-from qrnn_qiskit.engines.cpu.memory import count_bytes
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept, Recurrence
+from qrnn_qiskit.engines.cpu import Simulator, begin, run_recurrence
+from qrnn_qiskit.engines.cpu.memory_layout import count_bytes
 from qrnn_qiskit.engines.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.engines.gpu import has_kernels
+from qrnn_qiskit.engines.reversible import Reversible, advance, open_token, read_vector
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import (

@@ -25,7 +25,8 @@ from circuits.validation import require_count
 from qrnn_qiskit.carried import check_density, check_trajectories
 from qrnn_qiskit.checks import check_angles, check_finite, check_fit
 from qrnn_qiskit.controller import count_kept
-from qrnn_qiskit.engines.cpu import NOTHING_KEPT, DensitySimulator, Kept, Simulator, run_measured
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, Kept
+from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, run_measured
 from qrnn_qiskit.executors.protocol import DynamicExecutor, Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import (

@@ -22,7 +22,8 @@ from torch import Tensor
 from circuits.coupling import Measurement
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.batch_random import Draws
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin, read_vector
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.reversible import advance, read_vector
 
 __all__ = [
     "Samples",

@@ -12,7 +12,8 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits.shifts import ShiftedCircuit, shift_parameters
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.reversible import advance
 from qrnn_qiskit.executors.protocol import Estimates, Pub
 
 __all__ = ["CircuitFunction"]

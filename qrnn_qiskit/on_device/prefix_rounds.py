@@ -13,6 +13,7 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from circuits import Ansatz, unroll
+from circuits.readout import read_zero_state
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
@@ -42,7 +43,7 @@ class PrefixCircuits:
 
     def read_zero(self) -> NDArray[np.float64]:
         """The readouts (K,) of the state |0...0>, which need no device."""
-        return np.array([op.coeffs[~op.paulis.x.any(1)].sum().real for op in self.observables])
+        return read_zero_state(self.observables)
 
 
 @dataclass(frozen=True)

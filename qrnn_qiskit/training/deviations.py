@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.reversible import advance
 from qrnn_qiskit.model import QRNN
 
 __all__ = ["Deviations", "measure_deviations", "read_exactly"]

@@ -44,7 +44,7 @@ def list_wide(num_qubits: int) -> list[SparsePauliOp]:
 
 
 def make_model(dtype: torch.dtype, **arguments: Any) -> QRNN:
-    """A small model with weights that are always the same."""
+    """Make a small model whose weights are the same in every call."""
     torch.manual_seed(0)
     return QRNN(WIDTH, dtype=dtype, **({"num_layers": 2, "controller_hidden": 6} | arguments))
 
@@ -52,7 +52,7 @@ def make_model(dtype: torch.dtype, **arguments: Any) -> QRNN:
 def differentiate(
     model: QRNN, device: str = "cpu", lengths: Sequence[int] = LENGTHS
 ) -> list[Tensor]:
-    """Outputs, states and gradients by inputs, first state and weights."""
+    """Return outputs, states and gradients by inputs, first state and weights."""
     batch, steps = len(lengths), max(lengths)
     dtype, amplitudes = model.dtype, 1 << model.num_qubits
     random = torch.Generator().manual_seed(1)
@@ -76,7 +76,7 @@ def differentiate(
 
 
 def find_difference(found: list[Tensor], expected: list[Tensor]) -> float:
-    """The largest difference, relative to the largest number of its tensor if that is above 1."""
+    """Return the largest difference, relative to its tensor's largest number if that is above 1."""
     return max(
         float((one - other).abs().max()) / max(1.0, float(other.abs().max()))
         for one, other in zip(found, expected, strict=True)

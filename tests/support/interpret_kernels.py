@@ -1,8 +1,8 @@
 """Run as a program: the Triton kernels by Triton's interpreter, compared with the CPU's kernels.
 
-Triton reads TRITON_INTERPRET when a kernel is defined, so this has a process of its own. It prints,
-as JSON, for each case the largest difference of outputs, states and gradients, and where the
-kernels should have waited for other threads.
+Triton reads TRITON_INTERPRET when a kernel is defined, so this needs a separate process. It prints,
+as JSON, for each case the largest difference of outputs, states and gradients, and the places where
+the kernels should have waited for other threads.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def compare(case: Case) -> float:
 
 
 def patch_once(interpreter: Any) -> Callable[..., Any]:
-    """Triton's interpreter wraps its whole language again at every call inside of a kernel."""
+    """Wrap Triton's language once; its interpreter does so at every call inside of a kernel."""
     wrap, language = interpreter._patch_lang, interpreter.tl
     wrapped: set[frozenset[str]] = set()
 

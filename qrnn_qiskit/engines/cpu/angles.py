@@ -1,4 +1,8 @@
-"""From angles to cosines and sines in lane vectors, and from slopes back to gradients."""
+"""Kernels from angles to cosines and sines, and from the derivatives by columns to those by angles.
+
+Numba would call the C library's cosine for one lane after the other; the polynomials here take all
+lanes at once.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,12 @@ from qrnn_qiskit.engines.cpu.float64 import (
 from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store, sum_lanes
 from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 
-# pi in three parts: a multiple k of the first two is exact for |k| < 2^20 (Cody and Waite).
+# pi in three parts (Cody and Waite): k times either of the first two is exact for |k| < 2^20, so
+# that subtracting the multiple of pi loses no digit of the rest.
 _PI_HIGH = 3.1415926534682512
 _PI_MIDDLE = 1.2154201012607932e-10
 _PI_LOW = 4.044532497591901e-21
-_FAR = 1.5e6  # radians, where k is below 2^19
+_FAR = 1.5e6  # radians; up to there k is below 2^19
 # Taylor polynomials in the square of the angle, cut where the next term is below 2^-55 on
 # [-pi/2, pi/2].
 _sine_series: Any = define_polynomial(
@@ -34,23 +39,31 @@ _cosine_series: Any = define_polynomial(
 
 @inline
 def _turn(angle: Any) -> Any:
-    """Cosine and sine of angles within ``_FAR`` of 0, reduced by multiples of pi."""
+    """Return cosine and sine of angles within ``_FAR`` of 0.
+
+    An angle is k pi + r with |r| <= pi / 2; cosine and sine are those of r, negative for odd k.
+    """
     k = nearest(angle * spread(1.0 / math.pi))
     r = angle - k * spread(_PI_HIGH) - k * spread(_PI_MIDDLE) - k * spread(_PI_LOW)
     q = r * r
-    odd = k - spread(2.0) * nearest(spread(0.5) * k)
+    odd = k - spread(2.0) * nearest(spread(0.5) * k)  # 0 for even k, +1 or -1 for odd k
     sign = spread(1.0) - spread(2.0) * odd * odd
     return sign * _cosine_series(q), sign * r * _sine_series(q)
 
 
 @kernel
 def gather_turns(program: Any, angles: Any, turns: Any, residual: Any) -> None:
-    """Fill ``turns`` with cosine and sine of half of every column.
+    """Fill ``turns`` with cosine and sine of half the angle of every column.
 
-    ``angles`` holds parameter p in radians in lane vector p. ``residual`` (float64, a lane vector's
-    lanes for each column, radians) carries what rounding to float32 took from an angle over to the
-    next step, so that over many steps with the same angles the error stays one rounding instead of
-    growing with every step.
+    Rounded cosines and sines turn by a slightly other angle. Over many steps with the same angles
+    these errors would add up; carrying them over to the next step keeps their sum at one rounding.
+
+    Args:
+        program: The circuit.
+        angles: Parameter p in radians in lane vector p.
+        turns: Where to write.
+        residual: What rounding took from half the angle of each column in the step before, radians,
+            float64, as many lanes per column as a lane vector of ``angles`` has. Updated.
     """
     columns = program.offset.size
     parts = residual.size // (DOUBLE_LANES * max(columns, 1))
@@ -69,16 +82,18 @@ def gather_turns(program: Any, angles: Any, turns: Any, residual: Any) -> None:
             cosine, sine = i + j * parts, i + (j + 1) * parts
             store_part(turns, cosine, c)
             store_part(turns, sine, s)
+            # sin(half - rounded half), which for so small a difference is the difference itself.
             store_part(residual, i, s * load_part(turns, cosine) - c * load_part(turns, sine))
 
 
 @kernel
 def _bring_near(angles: Any) -> None:
-    """Reduce float64 ``angles`` to [-pi, pi] if one of them is further than ``_FAR`` from 0."""
+    """Reduce float64 ``angles`` to [-pi, pi] if one of them is farther than ``_FAR`` from 0."""
     total = spread(0.0)
     for part in range(angles.size // DOUBLE_LANES):
         total = total + absolute(load_part(angles, part))
-    # Where all of them together are near, each is. The others may be reduced without need.
+    # One comparison for all: if the sum of the distances is small, so is each. Angles that are
+    # reduced without need keep their cosine and sine, and this slow path is rare. NaN passes by.
     if sum_lanes(total) > _FAR:
         for i in range(angles.size):
             angles[i] = math.atan2(math.sin(angles[i]), math.cos(angles[i]))
@@ -86,7 +101,7 @@ def _bring_near(angles: Any) -> None:
 
 @kernel
 def scatter_slopes(program: Any, slopes: Any, gradient: Any) -> None:
-    """Set ``gradient``, one lane vector a parameter, from the slopes of the columns."""
+    """Set ``gradient``, one lane vector per parameter, from the slopes of the columns."""
     gradient[:] = 0.0
     for j in range(program.offset.size):
         slope = load(slopes, j)

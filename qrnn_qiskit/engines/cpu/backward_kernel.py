@@ -1,13 +1,15 @@
-"""The way back of whole sequences in one compiled call.
+"""The backward pass of whole sequences in one compiled call.
 
-States are un-computed step by step together with the adjoint state, the derivative of the loss by
-the amplitudes; the controller's gradients are summed up on the way.
+States are undone step by step together with the adjoint state, the derivative of the loss by the
+amplitudes, so that no state of an earlier step is stored. The derivatives by the controller's
+weights are summed on the way.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.engines.contract import GIVEN, LINEAR, NORM_STEPS
 from qrnn_qiskit.engines.cpu.angles import scatter_slopes
 from qrnn_qiskit.engines.cpu.blocks import (
     add_rows,
@@ -28,9 +30,9 @@ from qrnn_qiskit.engines.cpu.call_records import (
 )
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, load, store
-from qrnn_qiskit.engines.cpu.layers import GIVEN, LINEAR, add_product, pull_hidden, transpose
+from qrnn_qiskit.engines.cpu.layers import add_product, pull_hidden, transpose
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
-from qrnn_qiskit.engines.cpu.readouts import NORM_STEPS, normalize, pull_observables
+from qrnn_qiskit.engines.cpu.readouts import normalize, pull_observables
 from qrnn_qiskit.engines.cpu.steps import unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 from qrnn_qiskit.engines.cpu.weight_gradients import (
@@ -48,17 +50,17 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     """Undo all steps of all sequences and pull the derivative of the loss back through them.
 
     Args:
-        table: As in :func:`.sequences.run_sequences`.
-        doubles: Likewise.
-        like: Likewise.
-        sizes: Likewise.
-        addresses: A record, see :class:`.handover.Backward`.
+        table: As in :func:`.forward_kernel.run_sequences`.
+        doubles: As in :func:`.forward_kernel.run_sequences`.
+        like: As in :func:`.forward_kernel.run_sequences`.
+        sizes: As in :func:`.forward_kernel.run_sequences`.
+        addresses: A record of :class:`.call_records.Backward`.
     """
     sizes, run = open_sizes(sizes), open_backward(addresses)
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
     blocks = (sizes.batch + lanes - 1) // lanes
-    width = sizes.width if run.by_x else 0
+    width = sizes.width if run.by_x else 0  # columns of x are left out where nobody needs them
     weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
     by_seen = transpose(weight, width + sizes.heard)
     by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
@@ -72,6 +74,10 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
+    """Undo all steps of the sequences of a block, and sum its derivatives by the weights.
+
+    It is long because it opens every array once and then holds the loop over the steps.
+    """
     program, paulis, table, like, sizes, run, width, by_seen, by_units = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
@@ -125,6 +131,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
                 add_rows(by_vector, ends, step + 1, first, lam)
             if run.by_final:
                 add_rows(by_final, ends, step + 1, first, pull)
+        # What the controller of the following step, undone before, adds through its feedback.
         for k in range(sizes.heard):
             store(pull, k, load(pull, k) + load(fed, k))
         pull_observables(psi, lam, n, paulis, pull, strings)
@@ -155,7 +162,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
                 if sizes.kind != LINEAR:
                     at = step * sizes.units
                     add_outer(of_angles, hidden, at, count, output_sums, output_bias_sums)
-    ends[:] = steps
+    ends[:] = steps  # from here on, "ended with the last step" means every sequence
     if run.by_fed:
         scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, sizes.readouts)))
     if run.by_start:

@@ -1,4 +1,10 @@
-"""Between complex tensors, a sequence a row, and blocks of lane vectors, a sequence a lane."""
+"""Conversion between tensors, a sequence per row, and blocks of lane vectors, a sequence per lane.
+
+A *block* is as many sequences as a lane vector has lanes: 16 in float32, 8 in float64. Its states
+are 2 * 2^n lane vectors, vector 2 x the real and vector 2 x + 1 the imaginary part of the amplitude
+of basis state x. Lanes of the last block without a sequence are *idle*; they compute like all
+others, so no kernel has to branch, and nothing of them is written back.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +25,21 @@ from qrnn_qiskit.engines.cpu.lane_vectors import (
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 
 
-def real_dtype(dtype: torch.dtype) -> np.dtype[Any]:
-    """NumPy's name of torch.float32 or torch.float64."""
-    return np.dtype("float32" if dtype == torch.float32 else "float64")
-
-
 def count_blocks(batch_size: int, dtype: torch.dtype | np.dtype[Any]) -> int:
-    """Blocks that ``batch_size`` sequences take; the lanes left over in the last are idle."""
+    """Return the number of blocks of ``batch_size`` sequences; the last may have idle lanes."""
     return -(-batch_size // (VECTOR_BYTES // dtype.itemsize))
 
 
 def pack_states(
     vector: Tensor | None, batch_size: int, num_qubits: int, real: np.dtype[Any]
 ) -> NDArray[Any]:
-    """Lay out complex states (B, 2^n), or |0...0>, as (blocks, 2^n * 2 * lanes)."""
+    """Return complex states (B, 2^n), or |0...0> for None, as (blocks, 2^n * 2 * lanes)."""
     lanes, blocks = lanes_per_vector(real), count_blocks(batch_size, real)
     states = allocate_aligned((blocks, 1 << num_qubits, 2, lanes), real)
     if vector is None:
         states[:, 0, 0, :] = 1.0
     else:
-        states[-1, 0, 0, :] = 1.0  # idle lanes need a norm
+        states[-1, 0, 0, :] = 1.0  # idle lanes need a norm to be divided by
         sequences = states.transpose(0, 3, 1, 2)
         parts = torch.view_as_real(vector.detach().resolve_conj()).numpy()
         for block in range(blocks):
@@ -48,7 +49,7 @@ def pack_states(
 
 
 def unpack_states(states: NDArray[Any], batch_size: int, num_qubits: int) -> Tensor:
-    """Return lane-vector states as a complex tensor (B, 2^n), bit q of the index qubit q."""
+    """Return states in lane vectors as a complex tensor (B, 2^n), bit q of the index qubit q."""
     blocks = states.shape[0]
     split = states.reshape(blocks, 1 << num_qubits, 2, -1).transpose(0, 3, 1, 2)
     merged = split.reshape(-1, 1 << num_qubits, 2)[:batch_size]
@@ -57,7 +58,7 @@ def unpack_states(states: NDArray[Any], batch_size: int, num_qubits: int) -> Ten
 
 @kernel
 def zero_vectors(count: int, lanes: int, like: Any) -> Any:
-    """An aligned array of ``count`` lane vectors of 0, of the dtype of ``like``."""
+    """Return an aligned array of ``count`` lane vectors of 0 in the dtype of ``like``."""
     buffer = np.zeros((count + 1) * lanes, like.dtype)
     start = (-buffer.ctypes.data % VECTOR_BYTES) // buffer.itemsize
     return buffer[start : start + count * lanes]
@@ -65,7 +66,7 @@ def zero_vectors(count: int, lanes: int, like: Any) -> Any:
 
 @kernel
 def copy_vectors(vectors: Any, count: int, kept: Any, place: int) -> None:
-    """Copy ``count`` lane vectors to a place of ``kept``, which has as many at each."""
+    """Copy ``count`` lane vectors to ``kept``, which has as many at each place."""
     for k in range(count):
         store(kept, place * count + k, load(vectors, k))
 
@@ -74,7 +75,7 @@ def copy_vectors(vectors: Any, count: int, kept: Any, place: int) -> None:
 def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> None:
     """Copy one step of the sequences from ``first`` on from (B, T, width) to lane vectors.
 
-    Idle lanes get the last sequence.
+    Idle lanes get a copy of the last sequence.
     """
     for lane in range(lanes):
         row = min(first + lane, batch.shape[0] - 1)
@@ -84,7 +85,7 @@ def gather_step(batch: Any, step: int, first: int, lanes: int, block: Any) -> No
 
 @kernel
 def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> None:
-    """Copy lane vectors to one step of the sequences from ``first`` on, as :func:`gather_step`."""
+    """Copy lane vectors to one step of the sequences from ``first`` on of (B, T, width)."""
     for lane in range(min(lanes, batch.shape[0] - first)):
         for i in range(block.size // lanes):
             batch[first + lane, step, i] = block[i * lanes + lane]
@@ -92,7 +93,10 @@ def scatter_step(block: Any, step: int, first: int, lanes: int, batch: Any) -> N
 
 @kernel
 def gather_rows(rows: Any, first: int, lanes: int, block: Any) -> None:
-    """Copy the rows from ``first`` on of (B, width) to lane vectors; idle lanes get the last."""
+    """Copy the rows from ``first`` on of (B, width) to lane vectors.
+
+    Idle lanes get a copy of the last row.
+    """
     for lane in range(lanes):
         row = min(first + lane, rows.shape[0] - 1)
         for i in range(rows.shape[1]):
@@ -121,7 +125,7 @@ def add_rows(rows: Any, ends: Any, end: int, first: int, block: Any) -> None:
 
 @kernel
 def find_ends(given: Any, is_given: bool, steps: int, first: int, lanes: int) -> Any:
-    """(sequences of the block,) the last valid step of each, counted from 1."""
+    """Return the last valid step of each sequence of a block, counted from 1."""
     ends = np.empty(min(lanes, given.size - first), np.int64)
     for lane in range(ends.size):
         ends[lane] = given[first + lane] if is_given else steps
@@ -130,7 +134,7 @@ def find_ends(given: Any, is_given: bool, steps: int, first: int, lanes: int) ->
 
 @kernel
 def any_ends(ends: Any, end: int) -> bool:
-    """Whether a sequence of the block ends with step ``end``."""
+    """Return whether a sequence of the block ends with step ``end``."""
     count = 0
     for each in ends:
         count += each == end

@@ -1,10 +1,10 @@
 """How arrays get into compiled code: by address, in records of integers.
 
-Numba takes an array apart in about as long as a short sequence needs for a step, and a call has
-thirty of them. The circuit's arrays are listed once in a *table* of addresses. A call has two
-records more: its :class:`Sizes`, listed once for all calls of a shape, and its addresses, the
-fields of a :class:`Forward` or a :class:`Backward`, 0 where there is none. Whoever calls keeps the
-arrays alive, contiguous and of the states' dtype.
+To unpack one array argument takes Numba about as long as a step of a short sequence, and a call has
+thirty of them. The arrays of the circuit are therefore listed once in a *table* of addresses. A
+call adds two records: its :class:`Sizes`, made once for all calls of a shape, and its addresses,
+the fields of a :class:`Forward` or a :class:`Backward`, 0 for an array that is absent. The caller
+keeps the arrays alive, contiguous and in the states' dtype.
 """
 
 from __future__ import annotations
@@ -20,27 +20,31 @@ from numba.np.arrayobj import populate_array
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
-from qrnn_qiskit.engines.cpu.numba_compiler import kernel
+from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 from qrnn_qiskit.engines.program import PauliProgram, Program
 
-# What the states of a forward run are at first.
+# The first states of a forward run: those in ``states``, |0...0>, or those at ``start``.
 CARRIED, ZERO, GIVEN_VECTOR = 0, 1, 2
 
 
 class Sizes(NamedTuple):
-    """Of a run of B sequences over T steps, and of its way back.
+    """The sizes of a run of B sequences over T steps and of its backward pass.
 
     Attributes:
-        threads: How many threads share the blocks.
-        kind: Of the controller: GIVEN, LINEAR, RELU, GELU or GLU of :mod:`.network`.
-        batch, steps, angles, readouts: B, T, P and K.
-        width: E, of the inputs.
-        heard: K where the controller sees the readouts of the step before, 0 where it does not.
-        layer: W, of the controller's first layer; 0 for given angles.
-        units: H, of its hidden layer; 0 without one.
-        origin: What the states are at first: CARRIED as they are in ``states``, ZERO for |0...0>,
-            GIVEN_VECTOR for those at ``start``.
-        rows: How many rows ``fed`` has, B or 1.
+        threads: The number of threads that share the blocks.
+        kind: The controller: GIVEN, LINEAR, RELU, GELU or GLU of
+            :mod:`qrnn_qiskit.engines.contract`.
+        batch: B.
+        steps: T.
+        angles: P.
+        readouts: K.
+        width: E, the width of the inputs.
+        heard: K where the controller sees the readouts of the step before, otherwise 0.
+        layer: W, the width of the controller's first layer; 0 for given angles.
+        units: H, the width of its hidden layer; 0 without one.
+        origin: The first states: CARRIED for those in ``states``, ZERO for |0...0>, GIVEN_VECTOR
+            for those at ``start``.
+        rows: The number of rows of ``fed``, B or 1.
     """
 
     threads: int
@@ -57,34 +61,34 @@ class Sizes(NamedTuple):
     rows: int = 0
 
     def record(self) -> NDArray[np.int64]:
-        """What the kernels read."""
+        """Return the record that the kernels read."""
         return np.array(self, np.int64)
 
 
 class Forward(NamedTuple):
-    """The arrays of a forward run.
+    """The arrays of a forward run, each by its address.
 
     Attributes:
-        first: (W, E + heard) weights of the first layer.
-        output: (P, H) of the layer from the hidden one to angles.
-        ends: (B,) int64 last valid step of each sequence, counted from 1; without it T.
-        slope: (blocks, T, W * lanes) derivative of the hidden layer by the first one, written.
+        first: Weights (W, E + heard) of the first layer.
+        output: Weights (P, H) of the output layer.
+        ends: The last valid step of each sequence, counted from 1, (B,) int64; T if absent.
+        slope: Derivatives (blocks, T, W * lanes) of the hidden layer by the first one, written.
         turns: (blocks, T, columns * 2 * lanes), see :func:`.angles.gather_turns`, written.
         states: (blocks, 2^n * 2 * lanes), moved on in place.
-        theta: (B, T, P) angles in radians, written; read where they are given.
-        residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`, where further
-            calls go on with the states.
-        x: (B, T, E).
-        first_bias: (W,).
-        output_bias: (P,).
-        fed: (rows, K) readouts that the first step is fed with.
-        start: (B, 2^n) complex first states.
-        factors: (B, T, H) dropout factors of the hidden layer; without them nothing is dropped.
-        inputs: (blocks, T, (E + heard) * lanes) what the controller sees, [x ; readouts], written.
-        hidden: (blocks, T, H * lanes) the hidden layer, written.
-        values: (B, T, K) readouts, written.
-        final: (B, K) readouts after each sequence's last valid step, written.
-        vector: (B, 2^n) complex states there, written.
+        theta: Angles (B, T, P) in radians, written; read with a GIVEN controller.
+        residual: (blocks, columns * lanes) float64, see :func:`.angles.gather_turns`; present where
+            further calls go on with the states.
+        x: Inputs (B, T, E).
+        first_bias: Biases (W,) of the first layer.
+        output_bias: Biases (P,) of the output layer.
+        fed: Readouts (rows, K) that the controller sees in the first step.
+        start: First states (B, 2^n), complex.
+        factors: Dropout factors (B, T, H) of the hidden layer; nothing is dropped if absent.
+        inputs: The controller's inputs (blocks, T, (E + heard) * lanes), [x ; readouts], written.
+        hidden: The hidden layer (blocks, T, H * lanes), written.
+        values: Readouts (B, T, K), written.
+        final: Readouts (B, K) after the last valid step of each sequence, written.
+        vector: States (B, 2^n) after that step, complex, written.
     """
 
     first: int = 0
@@ -109,25 +113,31 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """The arrays of the way back of a :class:`Forward` run.
+    """The arrays of the backward pass of a :class:`Forward` run, each by its address.
 
     Attributes:
-        first, output, ends, slope, turns, inputs, hidden: As in :class:`Forward`.
-        states: The states after the last step, left as they are; without them ``back`` and
-            ``adjoint`` go on as they stand.
-        back: Like the states: those before the first step, written.
-        adjoint: Likewise, the derivative of the loss by them.
-        by_values: (B, T, K) derivative of the loss by the readouts.
-        by_final: (B, K) by those after each sequence's last valid step.
-        by_vector: (B, 2^n) complex, by the states there.
-        by_theta: (B, T, P) derivative by the angles, written.
-        by_x: (B, T, E) by the inputs, written.
-        by_fed: (B, K) by the readouts that the first step was fed with, written.
-        by_start: (B, 2^n) complex, by the first states, written.
-        sums: (blocks, numbers) room for the sums of each block where the derivatives by the
-            controller's weights are asked for.
-        by_weights: (numbers,) these derivatives, written: those by the first layer's weights and
-            biases, then, where there is a hidden layer, those of the output layer.
+        first: As in :class:`Forward`, like the six below it.
+        output: See ``first``.
+        ends: See ``first``.
+        slope: See ``first``.
+        turns: See ``first``.
+        inputs: See ``first``.
+        hidden: See ``first``.
+        states: The states after the last step, not changed; if absent, ``back`` and ``adjoint``
+            hold the states and their adjoint already.
+        back: Room like ``states``: the states before the first step, written.
+        adjoint: Room like ``states``: the derivative of the loss by them, written.
+        by_values: Derivative (B, T, K) of the loss by the readouts.
+        by_final: Derivative (B, K) by the readouts after the last valid step of each sequence.
+        by_vector: Derivative (B, 2^n) by the states after that step, complex.
+        by_theta: Derivative (B, T, P) by the angles, written.
+        by_x: Derivative (B, T, E) by the inputs, written.
+        by_fed: Derivative (B, K) by the readouts that the first step was fed with, written.
+        by_start: Derivative (B, 2^n) by the first states, complex, written.
+        sums: Room (blocks, numbers) for the sums of each block; present where the derivatives by
+            the controller's weights are requested.
+        by_weights: These derivatives (numbers,), written: by the weights and biases of the first
+            layer, then, with a hidden layer, by those of the output layer.
     """
 
     first: int = 0
@@ -158,26 +168,26 @@ NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (
 
 @kernel
 def open_sizes(record: Any) -> Sizes:
-    """The fields of a record."""
+    """Return the fields of a record of :class:`Sizes`."""
     return Sizes(*to_fixed_tuple(record, NUM_SIZES))
 
 
 @kernel
 def open_forward(record: Any) -> Forward:
-    """Likewise."""
+    """Return the fields of a record of :class:`Forward`."""
     return Forward(*to_fixed_tuple(record, NUM_FORWARD))
 
 
 @kernel
 def open_backward(record: Any) -> Backward:
-    """Likewise."""
+    """Return the fields of a record of :class:`Backward`."""
     return Backward(*to_fixed_tuple(record, NUM_BACKWARD))
 
 
 def _view(typingctx: Any, like: Any, address: Any, shape: Any) -> Any:
-    """``view(like, address, shape)``: the array of ``shape`` at ``address``.
+    """``view(like, address, shape)`` returns the array of ``shape`` at ``address``.
 
-    It has the dtype of the array ``like``, and must not be read where the address is 0.
+    It has the dtype of the array ``like``. A view of the address 0 may be made, but not read.
     """
     array_type = types.Array(like.dtype, len(shape), "C")
 
@@ -189,6 +199,7 @@ def _view(typingctx: Any, like: Any, address: Any, shape: Any) -> Any:
         for size in reversed(sizes[1:]):
             strides.insert(0, builder.mul(strides[0], size))
         data = builder.inttoptr(args[1], array.data.type)
+        # No meminfo: the array is not counted, and the caller keeps its memory alive.
         populate_array(array, data, sizes, strides, itemsize, meminfo=None)
         return array._getvalue()
 
@@ -200,15 +211,22 @@ view: Any = intrinsic(_view)
 
 @kernel
 def find_block(like: Any, address: int, block: int, shape: Any) -> Any:
-    """The numbers of a block, which are of the same ``shape`` in every block."""
+    """Return the numbers of a block, which have the same ``shape`` in every block."""
     return view(like, address, (block + 1, *shape))[block]
 
 
-def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
-    """The table that :func:`open_program` and :func:`open_paulis` read.
+# The table has a row for each field of the circuit, then for each of the observables: two tuples of
+# row numbers, which Numba reads as constants. A row is an address and up to two sizes; where the
+# field is a number, the number stands in place of the address.
+_PROGRAM: Any = Program(*range(len(Program._fields)))
+_PAULIS: Any = PauliProgram(
+    *range(len(Program._fields), len(Program._fields) + len(PauliProgram._fields))
+)
+_ADDRESS, _ROWS, _COLUMNS = 0, 1, 2
 
-    An entry is an address and two sizes, or a number.
-    """
+
+def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
+    """Return the table (rows, 3) that :func:`open_program` and :func:`open_paulis` read."""
     entries: list[tuple[int, int, int]] = []
     for value in (*program, *paulis):
         if isinstance(value, int):
@@ -220,37 +238,53 @@ def list_addresses(program: Program, paulis: PauliProgram) -> NDArray[np.int64]:
     return np.asarray(entries, np.int64)
 
 
+@inline
+def _open_vector(like: Any, table: Any, entry: int) -> Any:
+    return view(like, table[entry, _ADDRESS], (table[entry, _ROWS],))
+
+
+@inline
+def _open_matrix(like: Any, table: Any, entry: int) -> Any:
+    return view(like, table[entry, _ADDRESS], (table[entry, _ROWS], table[entry, _COLUMNS]))
+
+
 @kernel
 def open_program(table: Any, doubles: Any, like: Any) -> Program:
-    """The circuit of a table; ``doubles`` is any float64 array, ``like`` has the states' dtype."""
+    """Return the circuit of a table.
+
+    Args:
+        table: See :func:`list_addresses`.
+        doubles: Any float64 array, for its type.
+        like: Any array of the states' dtype.
+    """
     return Program(
-        table[0, 0],
-        view(table, table[1, 0], (table[1, 1],)),
-        view(table, table[2, 0], (table[2, 1],)),
-        view(table, table[3, 0], (table[3, 1],)),
-        view(table, table[4, 0], (table[4, 1],)),
-        view(table, table[5, 0], (table[5, 1],)),
-        view(like, table[6, 0], (table[6, 1], table[6, 2])),
-        view(table, table[7, 0], (table[7, 1],)),
-        view(table, table[8, 0], (table[8, 1],)),
-        view(doubles, table[9, 0], (table[9, 1],)),
-        view(doubles, table[10, 0], (table[10, 1],)),
+        num_qubits=table[_PROGRAM.num_qubits, _ADDRESS],
+        kind=_open_vector(table, table, _PROGRAM.kind),
+        start=_open_vector(table, table, _PROGRAM.start),
+        site=_open_vector(table, table, _PROGRAM.site),
+        column=_open_vector(table, table, _PROGRAM.column),
+        extra=_open_vector(table, table, _PROGRAM.extra),
+        signs=_open_matrix(like, table, _PROGRAM.signs),
+        term_start=_open_vector(table, table, _PROGRAM.term_start),
+        term_parameter=_open_vector(table, table, _PROGRAM.term_parameter),
+        term_coefficient=_open_vector(doubles, table, _PROGRAM.term_coefficient),
+        offset=_open_vector(doubles, table, _PROGRAM.offset),
     )
 
 
 @kernel
 def open_paulis(table: Any, like: Any) -> PauliProgram:
-    """The observables of a table; ``like`` has the states' dtype."""
+    """Return the observables of a table; ``like`` is any array of the states' dtype."""
     return PauliProgram(
-        table[11, 0],
-        view(table, table[12, 0], (table[12, 1],)),
-        view(table, table[13, 0], (table[13, 1],)),
-        view(table, table[14, 0], (table[14, 1], table[14, 2])),
-        view(table, table[15, 0], (table[15, 1],)),
-        view(table, table[16, 0], (table[16, 1],)),
-        view(table, table[17, 0], (table[17, 1],)),
-        view(table, table[18, 0], (table[18, 1],)),
-        view(table, table[19, 0], (table[19, 1],)),
-        view(like, table[20, 0], (table[20, 1], table[20, 2])),
-        view(like, table[21, 0], (table[21, 1], table[21, 2])),
+        num_strings=table[_PAULIS.num_strings, _ADDRESS],
+        diagonal_mask=_open_vector(table, table, _PAULIS.diagonal_mask),
+        diagonal_term=_open_vector(table, table, _PAULIS.diagonal_term),
+        neighbours=_open_matrix(table, table, _PAULIS.neighbours),
+        flip=_open_vector(table, table, _PAULIS.flip),
+        start=_open_vector(table, table, _PAULIS.start),
+        z_mask=_open_vector(table, table, _PAULIS.z_mask),
+        power=_open_vector(table, table, _PAULIS.power),
+        term=_open_vector(table, table, _PAULIS.term),
+        matrix=_open_matrix(like, table, _PAULIS.matrix),
+        transposed=_open_matrix(like, table, _PAULIS.transposed),
     )

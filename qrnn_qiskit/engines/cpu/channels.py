@@ -1,9 +1,10 @@
 """Kernels for maps of density matrices that act on one qubit: measurements and noise.
 
-A density matrix of n qubits is laid out as a state of 2n: the element (x, y) of the matrix is the
-amplitude of basis state (x << n) | y, as in :mod:`~qrnn_qiskit.engines.cpu.rotations`. A map
-rho -> sum_k K_k rho K_k^dagger on qubit q is then a matrix of 4 x 4 on the bits q + n (row of the
-matrix, the higher one) and q (column).
+A density matrix of n qubits is laid out as a state of 2n qubits: the element (x, y) of the matrix
+is the amplitude of basis state (x << n) | y, in the layout of
+:mod:`~qrnn_qiskit.engines.cpu.rotations`. A map rho -> sum_k K_k rho K_k^dagger on qubit q is then
+the 4 x 4 matrix sum_k K_k (x) conj(K_k) on the bits q + n (row of rho, the higher bit) and q
+(column of rho).
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from qrnn_qiskit.engines.cpu.rotations import insert_zero
 
 
 class Channels(NamedTuple):
-    """What follows the circuit of a step; every map is its real and imaginary part (2, 4, 4).
+    """The noise and measurements after the circuit of a step.
+
+    A map is an array (2, 4, 4) of its real and its imaginary part.
 
     Attributes:
-        noise_qubit: (maps,) qubit of each map that does not depend on outcomes.
-        noise: (maps, 2, 4, 4).
-        qubit: (m,) qubit that each ancilla reads.
-        measurement: (m, 2, 2, 4, 4) the map of each ancilla and stored bit; the two of an ancilla
-            add up to one that keeps the trace.
+        noise_qubit: (maps,) the qubit of each map that does not depend on outcomes.
+        noise: (maps, 2, 4, 4) these maps.
+        qubit: (m,) the qubit that each ancilla reads.
+        measurement: (m, 2, 2, 4, 4) the map of each ancilla and stored bit; the two maps of an
+            ancilla add up to one that preserves the trace.
     """
 
     noise_qubit: NDArray[np.int64]
@@ -37,7 +40,7 @@ class Channels(NamedTuple):
 
 
 def write_map(kraus: Sequence[NDArray[np.complex128]]) -> NDArray[np.complex128]:
-    """The 4 x 4 matrix of rho -> sum_k K_k rho K_k^dagger for operators (2, 2)."""
+    """Return the 4 x 4 matrix of rho -> sum_k K_k rho K_k^dagger for Kraus operators (2, 2)."""
     total = np.zeros((4, 4), np.complex128)
     for operator in kraus:
         total += np.kron(operator, operator.conj())
@@ -49,12 +52,12 @@ def make_channels(
     measurement: Sequence[tuple[int, NDArray[np.complex128]]],
     real: np.dtype[Any],
 ) -> tuple[Channels, Channels]:
-    """The maps for the kernels, and their adjoints.
+    """Return the maps for the kernels, and their adjoints.
 
     Args:
-        noise: Qubit and map (4, 4) each.
-        measurement: Qubit and maps (2, 4, 4) by stored bit, one pair for each ancilla.
-        real: dtype of the states.
+        noise: Pairs of a qubit and its map (4, 4).
+        measurement: For each ancilla, its qubit and its maps (2, 4, 4) by stored bit.
+        real: The dtype of the states.
     """
 
     def pack(pairs: Sequence[tuple[int, NDArray[np.complex128]]], adjoint: bool) -> Any:
@@ -64,7 +67,8 @@ def make_channels(
         return np.ascontiguousarray(np.stack((maps.real, maps.imag), -3).astype(real))
 
     def collect(adjoint: bool) -> Channels:
-        quiet = [(0, np.zeros((4, 4), np.complex128))] * (not noise)  # numba wants its dimensions
+        # Numba needs the number of dimensions of an empty array, too.
+        quiet = [(0, np.zeros((4, 4), np.complex128))] * (not noise)
         return Channels(
             np.array([qubit for qubit, _ in noise], np.int64),
             pack([*noise, *quiet], adjoint)[: len(noise)],
@@ -79,7 +83,16 @@ def make_channels(
 def apply_map(
     source: Any, target: Any, num_qubits: int, qubit: int, parts: Any, adds: bool
 ) -> None:
-    """Write the map of ``source`` to ``target``, which may be the same, or add it."""
+    """Write the map of ``source`` to ``target``, which may be the same array, or add it.
+
+    Args:
+        source: A density matrix.
+        target: Where to write.
+        num_qubits: n.
+        qubit: The qubit that the map acts on.
+        parts: The map, real and imaginary part (2, 4, 4).
+        adds: Whether to add to ``target``; then it is another array than ``source``.
+    """
     low, high = qubit, qubit + num_qubits
     zero = splat(source, 0.0)
     for k in range(1 << (2 * num_qubits - 2)):
@@ -109,7 +122,11 @@ def apply_map(
 
 @kernel
 def split_outcomes(channels: Channels, num_qubits: int, total: Any, rho: Any) -> None:
-    """Set ``rho[c]`` to the part of ``total`` with the stored value c; bit a is of ancilla a."""
+    """Set ``rho[c]`` to the part of ``total`` with the stored value c, bit a that of ancilla a.
+
+    The list doubles with each ancilla: every part so far is split into the part with bit 1, written
+    to a new place, and the part with bit 0, written over it last.
+    """
     rho[0] = total
     for a in range(channels.qubit.size):
         qubit, maps = channels.qubit[a], channels.measurement[a]
@@ -120,7 +137,10 @@ def split_outcomes(channels: Channels, num_qubits: int, total: Any, rho: Any) ->
 
 @kernel
 def merge_outcomes(adjoint: Channels, num_qubits: int, lam: Any) -> None:
-    """Adjoint of :func:`split_outcomes`: the derivative by ``total``, in ``lam[0]``."""
+    """Apply the adjoint of :func:`split_outcomes`, ancillas in reverse order.
+
+    ``lam[c]`` is the derivative by ``rho[c]``; on return ``lam[0]`` is that by ``total``.
+    """
     for a in range(adjoint.qubit.size - 1, -1, -1):
         qubit, maps = adjoint.qubit[a], adjoint.measurement[a]
         for c in range(1 << a):

@@ -1,7 +1,8 @@
-"""Measured mode, exact: from angle tables to outcome probabilities and density matrices.
+"""Exact measured mode: from angle tables to outcome probabilities and density matrices.
 
-The density matrix of n qubits is the state of 2n qubits that the circuit U on the upper half and
-its complex conjugate on the lower half move on, so that the kernels of pure states run it.
+rho -> U rho U^dagger is (U (x) conj(U)) on the 4^n elements of rho. So the density matrix of n
+qubits is run as a state of 2n qubits, by the kernels of pure states, with the circuit on the upper
+half of the qubits (the rows of rho) and its complex conjugate on the lower half (the columns).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor
 
 from qrnn_qiskit.backward import once_differentiable
-from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, real_dtype, unpack_states
+from qrnn_qiskit.engines.contract import real_dtype
+from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.outcomes import reverse_outcomes, run_outcomes
@@ -37,13 +39,13 @@ Operator = NDArray[np.complex128]
 
 
 class DensityRun(NamedTuple):
-    """What a run returns.
+    """The results of a run.
 
     Attributes:
-        probabilities: (B, T, 2^m) of each stored value at each step; past a sequence's end they
-            mean nothing.
-        density: (B, 2^m, 2^n, 2^n) complex, unnormalized, by the last stored value, at each
-            sequence's end.
+        probabilities: Probabilities (B, T, 2^m) of each stored value at each step; past the end of
+            a sequence they have no meaning.
+        density: Density matrices (B, 2^m, 2^n, 2^n) at the end of each sequence, complex,
+            unnormalized, by the last stored value.
     """
 
     probabilities: Tensor
@@ -56,14 +58,24 @@ class DensitySimulator:
     Args:
         circuit: The step's circuit on n qubits, without measurements; its P parameters are in the
             order of ``circuit.parameters`` in the angle sets.
-        qubits: Memory qubit that each of the m ancillas reads, ancilla 0 first.
-        kraus: m arrays (2, 2, 2), the operators M_0 and M_1 of each ancilla on its memory qubit.
-        assignment: (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
+        qubits: The memory qubit that each of the m ancillas reads, ancilla 0 first.
+        kraus: The operators M_0 and M_1 of each ancilla on its memory qubit, m arrays (2, 2, 2).
+        assignment: Readout errors (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
         noise: Kraus operators (2, 2) of a channel that acts on every qubit after each measurement.
-        dtype: torch.float32 or torch.float64.
+        dtype: torch.float32 or torch.float64, the precision of matrices and probabilities.
+
+    Attributes:
+        dtype: The dtype of matrices and probabilities.
+        real: The same as a NumPy dtype.
+        num_qubits: n.
+        num_outcomes: 2^m.
+        program: The compiled circuit and its conjugate, on 2n qubits.
+        channels: The noise and measurements after it.
+        adjoint: The adjoints of these maps.
 
     Raises:
-        UnsupportedCircuitError: A gate or angle that the simulator does not run, by name.
+        UnsupportedCircuitError: The circuit has a gate or an angle that the simulator does not run;
+            the message names it.
     """
 
     def __init__(
@@ -95,13 +107,13 @@ class DensitySimulator:
         self.channels, self.adjoint = make_channels([(q, noisy) for q in rest], maps, self.real)
 
     def count_bytes(self, batch_size: int, num_kept: int) -> int:
-        """Memory that a run takes that keeps the states of ``num_kept`` steps for backward."""
+        """Return the bytes of a run that keeps the states of ``num_kept`` steps for backward."""
         matrices = num_kept + 6 * self.num_outcomes
         block = 2 * VECTOR_BYTES << (2 * self.num_qubits)
         return matrices * count_blocks(batch_size, self.real) * block
 
     def pack(self, density: Tensor | None, batch_size: int) -> Array:
-        """Lay out (B, 2^m, 2^n, 2^n), or |0...0> with the register 0, in blocks."""
+        """Return (B, 2^m, 2^n, 2^n), or for None |0...0> with the register 0, in blocks."""
         size = 2 * self.num_qubits
         first = None if density is None else density[:, 0].flatten(1)
         packed = pack_states(first, batch_size, size, self.real)
@@ -113,7 +125,7 @@ class DensitySimulator:
         return rho
 
     def unpack(self, rho: Array, batch_size: int) -> Tensor:
-        """Back from blocks to (B, 2^m, 2^n, 2^n) complex."""
+        """Return blocks as a complex tensor (B, 2^m, 2^n, 2^n)."""
         size, side = 2 * self.num_qubits, 1 << self.num_qubits
         parts = [unpack_states(rho[:, c], batch_size, size) for c in range(self.num_outcomes)]
         return torch.stack(parts, 1).reshape(batch_size, self.num_outcomes, side, side)
@@ -126,9 +138,9 @@ def run_measured(
 
     Args:
         simulator: The compiled step.
-        tables: (B, T, 2^m, P) angles in radians of each step by the value stored before it; from
-            |0...0> only the value 0 counts in the first step.
-        density: (B, 2^m, 2^n, 2^n) complex first matrices, or None for |0...0>.
+        tables: Angles (B, T, 2^m, P) in radians of each step by the value stored before it; from
+            |0...0> the first step reads only those of the value 0.
+        density: First matrices (B, 2^m, 2^n, 2^n), complex, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1.
     """
     return DensityRun(*_Measured.apply(simulator, np.asarray(ends, np.int64), tables, density))
@@ -202,7 +214,8 @@ class _Measured(torch.autograd.Function):
             weights,
             gradient,
         )
-        by_start = simulator.unpack(lam, batch) if ctx.needs_input_grad[3] else None
+        _, _, _, needs_density = ctx.needs_input_grad
+        by_start = simulator.unpack(lam, batch) if needs_density else None
         return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start
 
 
@@ -213,7 +226,7 @@ def _copy_aligned(array: Array) -> Array:
 
 
 def _double(primitives: Iterable[Primitive], num_qubits: int) -> Iterator[Primitive]:
-    """The circuit on the upper half of 2n qubits and its complex conjugate on the lower half."""
+    """Yield a circuit on the upper half of 2n qubits and its conjugate on the lower half."""
     for primitive in primitives:
         if isinstance(primitive, Rotation):
             yield Rotation(primitive.qubit + num_qubits, primitive.angle)

@@ -1,10 +1,14 @@
 """Kernels for diagonal sweeps: products of phases exp(-i angle/2 Z...Z) and of CZ signs.
 
-Basis state x = (h, i) is split into its low n // 2 bits i and its high bits h. Phases on one side
-alone are multiplied into two small tables, so that the sweep itself costs one complex product for
-the factor and one for the amplitude however many phases there are; only masks that cross the split
-cost more. States, ``turns`` and ``slopes`` are laid out as in
-:mod:`~qrnn_qiskit.engines.cpu.rotations`.
+The phase of mask m multiplies the amplitude of basis state x by cos - i sin of half the angle, with
+the opposite sign of the sine where x & m has an odd number of ones. Basis state x = (h, i) is split
+into its low n // 2 bits i and its high bits h. Masks on one side of the split depend on i or on h
+only, so their product is a table of 2^(n/2) factors for either side. However many phases there are,
+the sweep itself costs one complex product of two table entries and one with the amplitude; only
+masks that cross the split need a pass each. CZ signs come as a table of +1 and -1 for all 2^n basis
+states, made once per circuit, and are folded into the factor in the same pass.
+
+States, ``turns`` and ``slopes`` are laid out as in :mod:`~qrnn_qiskit.engines.cpu.rotations`.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 
 
 def _count_ones(typingctx: Any, bits: Any) -> Any:
-    """``count_ones(bits)`` of an integer; most processors have one instruction for it."""
+    """``count_ones(bits)`` counts the ones of an integer, one instruction on most processors."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
@@ -32,14 +36,14 @@ _ones: Any = intrinsic(_count_ones)
 
 @inline
 def is_odd(bits: int) -> bool:
-    """Whether ``bits`` has an odd number of ones."""
+    """Return whether ``bits`` has an odd number of ones."""
     odd: bool = (_ones(bits) & 1) == 1
     return odd
 
 
 @kernel
 def scratch_vectors(num_qubits: int) -> int:
-    """Lane vectors of scratch memory that a diagonal sweep needs: two complex tables."""
+    """Return the lane vectors of scratch memory of a diagonal sweep: two complex tables."""
     low = num_qubits // 2
     return 2 * ((1 << low) + (1 << (num_qubits - low)))
 
@@ -55,7 +59,23 @@ def _fill_table(
     columns: Any,
     turns: Any,
 ) -> None:
-    """Multiply the phases on bits [shift, shift + bits) into 2^bits complex lane vectors."""
+    """Multiply the phases on bits [shift, shift + bits) into 2^bits complex lane vectors.
+
+    Phases of single qubits, the usual ones, double the table bit by bit: the entries with the new
+    bit at 1 are those with the bit at 0 times another factor. All of them together cost about 2
+    complex products per entry, instead of one per entry and qubit. The other masks inside follow
+    with one product per entry each.
+
+    Args:
+        table: Where to write, entry j real in lane vector ``first + 2 j``, imaginary in the next.
+        first: The first lane vector of the table.
+        shift: The lowest bit.
+        bits: How many bits.
+        with_global: Whether mask 0, the global phase, belongs to this table.
+        sites: The masks.
+        columns: Their columns.
+        turns: Cosines and sines.
+    """
     inside = ((1 << bits) - 1) << shift
     one, zero = splat(table, 1.0), splat(table, 0.0)
     store(table, first, one)
@@ -90,13 +110,14 @@ def _fill_table(
 def _fill_tables(table: Any, num_qubits: int, sites: Any, columns: Any, turns: Any) -> None:
     """Write the phases of the low bits, with the global one, then those of the high bits."""
     low = num_qubits // 2
-    for half in range(2):  # one call in the code, and so one compilation
+    for half in range(2):  # a loop has one call in the code, which is compiled once
         bits = num_qubits - low if half else low
         _fill_table(table, 2 * half << low, half * low, bits, half == 0, sites, columns, turns)
 
 
 @kernel
 def _crosses(mask: int, low: int) -> bool:
+    """Return whether ``mask`` has bits on both sides of the split."""
     return mask >> low != 0 and mask & ((1 << low) - 1) != 0
 
 
@@ -111,7 +132,7 @@ def apply_phases(
     turns: Any,
     scratch: Any,
 ) -> None:
-    """Multiply ``psi`` by the diagonal, with the signs of ``row`` unless that is negative."""
+    """Multiply ``psi`` by the diagonal, with the signs of ``row`` unless that is -1."""
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     _fill_tables(scratch, num_qubits, sites, columns, turns)
@@ -139,7 +160,7 @@ def apply_phases(
 
 @kernel
 def _signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
-    """Sum of ``size`` lane vectors, each with the sign (-1)^parity(index & mask)."""
+    """Return the sum of ``size`` lane vectors, each times (-1)^parity(index & mask)."""
     total = splat(table, 0.0)
     for i in range(size):
         value = load(table, first + i)
@@ -149,9 +170,11 @@ def _signed_sum(table: Any, first: int, size: int, mask: int) -> Any:
 
 @kernel
 def sum_half(sums: Any, num_qubits: int, mask: int) -> Any:
-    """The sum of all amplitudes' parts with the sign of ``mask``, which does not cross the split.
+    """Return sum_x (-1)^parity(x & mask) w_x for a ``mask`` that does not cross the split.
 
-    ``sums`` has those of the low bits, each over all high bits, and then those of the high bits.
+    ``sums`` holds the marginals of w: lane vector i the sum over all high bits, then lane vector
+    2^(n // 2) + h the sum over all low bits. They serve all masks of either side, so that each mask
+    costs 2^(n/2) additions instead of 2^n.
     """
     low = num_qubits // 2
     half = 1 if mask >> low else 0
@@ -174,8 +197,11 @@ def unapply_phases(
 ) -> None:
     """Undo the diagonal on ``psi`` and ``lam`` and add the derivative of each phase to ``slopes``.
 
-    The derivative by the angle of mask m is 1/2 sum_x (-1)^parity(x & m) Im(conj(lam_x) psi_x);
-    the sums over each half of the bits are gathered on the way.
+    The derivative by the angle of mask m is 1/2 sum_x (-1)^parity(x & m) w_x with
+    w_x = Im(conj(lam_x) psi_x). A diagonal of modulus 1 multiplies psi and lam by the same factor
+    and leaves w as it is, so the pass that undoes the phases also gathers the marginals of w, from
+    which all derivatives follow. Masks that cross the split are undone before it, each with its own
+    sum; all diagonals commute, so their order is free.
     """
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)

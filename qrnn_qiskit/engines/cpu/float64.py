@@ -1,8 +1,8 @@
-"""Functions of float64 lane vectors, whatever the precision of the states.
+"""Functions of float64 lane vectors, for states of either precision.
 
-Angles and the controller's activations are computed in float64 and rounded once. *Part* number i of
-an array is its eight numbers from 8 i on: a lane vector of a float64 array, half of one of a
-float32 array.
+Angles and the controller's activations are computed in float64 and rounded once. *Part* i of an
+array is its eight numbers from 8 i on: a lane vector of a float64 array, half of one of a float32
+array.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _point(context: Any, builder: Any, array_type: Any, array: Any, part: Any) -
 
 
 def _load_part(typingctx: Any, array: Any, part: Any) -> Any:
-    """``load_part(array, i)``: part number i."""
+    """``load_part(array, i)`` returns part i, widened to float64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _point(context, builder, sig.args[0], *args)
@@ -44,7 +44,7 @@ def _load_part(typingctx: Any, array: Any, part: Any) -> Any:
 
 
 def _store_part(typingctx: Any, array: Any, part: Any, vector: Any) -> Any:
-    """``store_part(array, i, vector)``: write part number i, rounded."""
+    """``store_part(array, i, vector)`` writes part i, rounded to the array's dtype."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _point(context, builder, sig.args[0], args[0], args[1])
@@ -57,7 +57,7 @@ def _store_part(typingctx: Any, array: Any, part: Any, vector: Any) -> Any:
 
 
 def _spread(typingctx: Any, value: Any) -> Any:
-    """``spread(value)``: a number in every lane."""
+    """``spread(value)`` returns ``value`` in every lane."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         empty = ir.Constant(_VECTOR, ir.Undefined)
@@ -69,7 +69,10 @@ def _spread(typingctx: Any, value: Any) -> Any:
 
 
 def _power_of_two(typingctx: Any, exponent: Any) -> Any:
-    """``power_of_two(exponent)``: 2 to whole numbers between -1022 and 1023."""
+    """``power_of_two(exponent)`` returns 2^exponent for whole numbers from -1022 to 1023.
+
+    It writes the biased exponent into the exponent bits 52 to 62 of a float64 whose mantissa is 1.
+    """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         whole = builder.fptosi(args[0], _INTEGERS)
@@ -81,7 +84,11 @@ def _power_of_two(typingctx: Any, exponent: Any) -> Any:
 
 
 def define_polynomial(coefficients: Sequence[float]) -> Any:
-    """A polynomial for use in kernels; the coefficient of the highest power comes first."""
+    """Return a polynomial for use in kernels, evaluated by Horner's rule.
+
+    Args:
+        coefficients: The coefficients, that of the highest power first.
+    """
 
     def function(typingctx: Any, vector: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -107,7 +114,8 @@ copy_sign: Any = define_function("copysign", 2)
 lesser: Any = define_function("minnum", 2)
 greater: Any = define_function("maxnum", 2)
 
-# ln 2 in two parts: a multiple k of the first is exact for |k| < 2^11.
+# ln 2 in two parts (Cody and Waite): the first has so many trailing zero bits that k times it is
+# exact for |k| < 2^11, and subtracting it from x loses nothing.
 _LN2_HIGH = 0.693147180559663
 _LN2_LOW = 2.8235290563031577e-13
 _exponential_series: Any = define_polynomial([1.0 / math.factorial(k) for k in range(13, -1, -1)])
@@ -115,7 +123,11 @@ _exponential_series: Any = define_polynomial([1.0 / math.factorial(k) for k in r
 
 @inline
 def exponential(x: Any) -> Any:
-    """exp(x), with x brought between -700 and 700 first."""
+    """Return exp(x), with x clipped to [-700, 700], where float64 has no overflow.
+
+    exp(x) = 2^k exp(r) with k = round(x / ln 2) and |r| <= ln(2) / 2. There the Taylor series up to
+    r^13 is exact to rounding.
+    """
     x = lesser(greater(x, spread(-700.0)), spread(700.0))
     k = nearest(x * spread(1.0 / math.log(2.0)))
     r = x - k * spread(_LN2_HIGH) - k * spread(_LN2_LOW)

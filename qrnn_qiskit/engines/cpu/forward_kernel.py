@@ -1,7 +1,7 @@
 """Whole sequences in one compiled call: controller, circuit and readouts, all steps forward.
 
-Arrays of a batch are (B, T, width); inside a block they are lane vectors. One thread takes one
-block through all steps, so threads meet once a sequence and not once a step.
+Arrays of a batch are (B, T, width); inside a block they are lane vectors. A thread takes a block
+through all steps, so threads wait for each other once per call and not once per step.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qrnn_qiskit.engines.contract import GIVEN, LINEAR, NORM_STEPS
 from qrnn_qiskit.engines.cpu.angles import gather_turns
 from qrnn_qiskit.engines.cpu.blocks import (
     any_ends,
@@ -33,15 +34,16 @@ from qrnn_qiskit.engines.cpu.call_records import (
 )
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, splat, square_root, store
-from qrnn_qiskit.engines.cpu.layers import GIVEN, LINEAR, activate, apply_layer, drop
+from qrnn_qiskit.engines.cpu.layers import activate, apply_layer, drop
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
-from qrnn_qiskit.engines.cpu.readouts import NORM_STEPS, read_observables, scale_state
+from qrnn_qiskit.engines.cpu.readouts import read_observables, scale_state
 from qrnn_qiskit.engines.cpu.steps import evolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 
 
 @kernel
 def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
+    """Return the residuals of a block: those of the caller, or zeros for a whole sequence."""
     if run.residual:
         return find_block(doubles, run.residual, block, (size,))
     return np.zeros(size)
@@ -49,7 +51,10 @@ def _open_residual(run: Any, doubles: Any, block: int, size: int) -> Any:
 
 @kernel
 def _is_finite(numbers: Any) -> bool:
-    """Whether none is NaN or infinite: 0 times such a number is NaN, and stays so in a sum."""
+    """Return whether no number is NaN or infinite.
+
+    0 times such a number is NaN, and so is every sum with it: one pass without a branch.
+    """
     a = b = c = d = zero = numbers.dtype.type(0.0)
     i = 0
     while i + 4 <= numbers.size:  # four sums at a time to hide latency
@@ -69,14 +74,14 @@ def run_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses: An
     """Run all steps of all sequences, if all inputs are finite.
 
     Args:
-        table: The circuit and the observables, see :func:`.handover.list_addresses`.
-        doubles: Any float64 array.
-        like: (0,) of the states' dtype.
-        sizes: A record, see :class:`.handover.Sizes`.
-        addresses: Another, see :class:`.handover.Forward`.
+        table: The circuit and the observables, see :func:`.call_records.list_addresses`.
+        doubles: Any float64 array, for its type.
+        like: Any array of the states' dtype, for its type.
+        sizes: A record of :class:`.call_records.Sizes`.
+        addresses: A record of :class:`.call_records.Forward`.
 
     Returns:
-        False where an input is NaN or infinite; nothing has been written then.
+        False if an input is NaN or infinite; nothing has been written then.
     """
     sizes, run = open_sizes(sizes), open_forward(addresses)
     if run.x and not _is_finite(view(like, run.x, (sizes.batch * sizes.steps * sizes.width,))):
@@ -90,6 +95,10 @@ def run_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses: An
 
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
+    """Run all steps of the sequences of a block.
+
+    It is long because it opens every array once and then holds the loop over the steps.
+    """
     program, paulis, table, doubles, like, sizes, run = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
@@ -124,7 +133,8 @@ def _run_block(block: int, arguments: Any) -> None:
     units, masks = zero_vectors(sizes.units, lanes, like), zero_vectors(sizes.units, lanes, like)
     layer = zero_vectors(sizes.layer, lanes, like)
     steep = zero_vectors(sizes.layer, lanes, like)
-    # The readouts are where the controller of the next step sees them.
+    # The controller reads [x ; readouts] as one vector. The readouts of a step are written to its
+    # end, where the controller of the next step reads them, without a copy.
     seen = zero_vectors(sizes.width + sizes.readouts, lanes, like)
     new, read = seen[: sizes.width * lanes], seen[sizes.width * lanes :]
     known = seen[: (sizes.width + sizes.heard) * lanes]
@@ -158,7 +168,7 @@ def _run_block(block: int, arguments: Any) -> None:
             if run.theta:
                 scatter_step(angles, step, first, lanes, theta)
         if run.turns:
-            turns = kept[step]
+            turns = kept[step]  # written where backward reads them, without a copy
         gather_turns(program, angles, turns, rest)
         evolve(program, psi, turns, scratch)
         total = read_observables(psi, n, paulis, strings, read)

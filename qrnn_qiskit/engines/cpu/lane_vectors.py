@@ -1,12 +1,14 @@
 """Lane vectors: one machine vector that holds the same amplitude of many sequences.
 
 The simulator keeps the batch as the innermost axis. A *lane vector* is 64 bytes of it, 16 numbers
-in float32 and 8 in float64, which is one AVX-512 register, two AVX2 ones or four NEON ones. Kernels
-written with lane vectors are explicit SIMD: no auto-vectorizer has to guess, and LLVM turns
+in float32 and 8 in float64: one AVX-512 register, two AVX2 registers or four NEON registers. Each
+lane is another sequence, and all lanes take the same path through the circuit, so a gate on any
+qubit is plain vector arithmetic, without shuffles between lanes. Kernels written with lane vectors
+are explicit SIMD: they do not depend on what LLVM's auto-vectorizer recognizes, and LLVM turns
 ``a * b + c`` into one fused multiply-add.
 
-All functions here are for use inside ``numba.njit`` code only. Indices count lane vectors, not
-numbers, and arrays are one-dimensional and contiguous.
+The functions from ``load`` to ``square_root`` are for ``numba.njit`` code only. Indices count lane
+vectors, not numbers, and arrays are one-dimensional and contiguous.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 VECTOR_BYTES = 64
-# Lets LLVM fuse a product and a sum into one instruction; nothing else of IEEE 754 is given up.
+# Allows LLVM to fuse a product and a sum into one instruction. No other rule of IEEE 754 is
+# relaxed: NaN and infinity pass through, and sums keep their order.
 _FLAGS = ("contract",)
 
 
@@ -58,7 +61,7 @@ def _vector_of(dtype: types.Float) -> ir.VectorType:
 
 
 def _pointer_to(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Address of lane vector ``index`` of a one-dimensional contiguous array."""
+    """Return the address of lane vector ``index`` of a one-dimensional contiguous array."""
     lanes = VECTOR_BYTES * 8 // array_type.dtype.bitwidth
     data = context.make_array(array_type)(context, builder, array).data
     offset = builder.mul(index, ir.Constant(index.type, lanes))
@@ -67,6 +70,7 @@ def _pointer_to(context: Any, builder: Any, array_type: Any, array: Any, index: 
 
 
 def _splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
+    """Return ``value`` in every lane: LLVM's idiom, which becomes one broadcast instruction."""
     single = builder.insert_element(
         ir.Constant(vector_type, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
     )
@@ -75,18 +79,20 @@ def _splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
 
 
 def _load(typingctx: Any, array: Any, index: Any) -> Any:
-    """``load(array, index)``: lane vector number ``index`` of ``array``."""
+    """``load(array, index)`` returns lane vector ``index`` of ``array``."""
     signature = LaneVector(array.dtype)(array, types.intp)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _pointer_to(context, builder, sig.args[0], *args)
+        # Only the alignment of one number is promised: a slice may begin anywhere. Where an array
+        # does begin at a multiple of 64 bytes, the unaligned instruction is as fast.
         return builder.load(pointer, align=sig.args[0].dtype.bitwidth // 8)
 
     return signature, codegen
 
 
 def _store(typingctx: Any, array: Any, index: Any, vector: Any) -> Any:
-    """``store(array, index, vector)``: write lane vector number ``index`` of ``array``."""
+    """``store(array, index, vector)`` writes lane vector ``index`` of ``array``."""
     signature = types.void(array, types.intp, vector)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -98,7 +104,7 @@ def _store(typingctx: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 def _splat_number(typingctx: Any, array: Any, value: Any) -> Any:
-    """``splat(array, value)``: a lane vector of ``array``'s dtype with ``value`` in every lane."""
+    """``splat(array, value)`` returns ``value`` in every lane, in the dtype of ``array``."""
     signature = LaneVector(array.dtype)(array, array.dtype)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -113,8 +119,8 @@ def _define_operator(function: Any, instruction: str, arity: int) -> None:
     @infer_global(function)
     class _Template(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
-            alike = len(args) == arity and all(arg == args[0] for arg in args)
-            if alike and isinstance(args[0], LaneVector):
+            matches = len(args) == arity and all(arg == args[0] for arg in args)
+            if matches and isinstance(args[0], LaneVector):
                 return typing_signature(args[0], *args)
             return None
 
@@ -124,7 +130,7 @@ def _define_operator(function: Any, instruction: str, arity: int) -> None:
 
 
 def _sum_lanes(typingctx: Any, vector: Any) -> Any:
-    """``sum_lanes(vector)``: the sum of the numbers in it, in an order of LLVM's."""
+    """``sum_lanes(vector)`` returns the sum of its lanes, added in an order that LLVM chooses."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         vector_type, bits = args[0].type, sig.args[0].dtype.bitwidth
@@ -132,7 +138,8 @@ def _sum_lanes(typingctx: Any, vector: Any) -> Any:
         name = f"llvm.vector.reduce.fadd.v{vector_type.count}f{bits}"
         function_type = ir.FunctionType(scalar, [scalar, vector_type])
         called = cgutils.get_or_insert_function(builder.module, function_type, name)
-        # Without leave to change the order, it would be one lane after the other.
+        # Without "reassoc" LLVM would add one lane after the other, 16 dependent additions. The
+        # start is -0.0, which leaves every number unchanged; +0.0 would turn a sum of -0.0 into it.
         return builder.call(called, [ir.Constant(scalar, -0.0), *args], fastmath=("reassoc",))
 
     return vector.dtype(vector), codegen
@@ -149,7 +156,7 @@ for _function, _instruction, _arity in (
 
 
 def define_function(name: str, arity: int = 1) -> Any:
-    """LLVM's function ``name`` of lane vectors, lane by lane, for use in kernels."""
+    """Return LLVM's function ``name`` for lane vectors, lane by lane, for use in kernels."""
 
     def make(vector: Any, count: int) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -174,7 +181,10 @@ square_root: Any = define_function("sqrt")
 
 
 def allocate_aligned(shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDArray[Any]:
-    """Return a zeroed array of ``shape`` whose first number starts a lane vector in memory."""
+    """Return a zeroed array of ``shape`` that begins at a multiple of ``VECTOR_BYTES``.
+
+    A lane vector is then one cache line, and no load touches two.
+    """
     size = math.prod(shape)
     buffer = np.zeros(size + lanes_per_vector(dtype), dtype)
     start = -buffer.__array_interface__["data"][0] % VECTOR_BYTES // buffer.itemsize

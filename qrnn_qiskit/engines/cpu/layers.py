@@ -1,6 +1,7 @@
-"""The controller inside the compiled recurrence: one hidden layer at most, in lane vectors.
+"""The controller inside the compiled recurrence: at most one hidden layer, in lane vectors.
 
-Element i of a layer is lane vector i of a one-dimensional array.
+Element i of a layer is lane vector i of a one-dimensional array. A weight is the same for all
+sequences, so a matrix product is, for each weight, one broadcast and one fused multiply-add.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qrnn_qiskit.engines.contract import GLU, RELU
 from qrnn_qiskit.engines.cpu.float64 import (
     DOUBLE_LANES,
     absolute,
@@ -24,13 +26,14 @@ from qrnn_qiskit.engines.cpu.float64 import (
 from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 
-# Kinds of controllers; GIVEN is none, for angles that are there already.
-GIVEN, LINEAR, RELU, GELU, GLU = 0, 1, 2, 3, 4
-
 
 @kernel
 def add_product(matrix: Any, vector: Any, result: Any) -> None:
-    """Add matrix @ vector to ``result``, lane by lane; four rows at a time to hide latency."""
+    """Add matrix @ vector to ``result``, lane by lane.
+
+    Four rows at a time: a multiply-add takes several cycles, and the sums of four rows do not wait
+    for each other. They also share the load of the vector's element.
+    """
     rows, columns = matrix.shape
     i = 0
     while i + 4 <= rows:
@@ -57,7 +60,11 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
 
 @kernel
 def transpose(matrix: Any, columns: int) -> Any:
-    """The last ``columns`` columns as rows, copied: :func:`add_product` is compiled once."""
+    """Return the last ``columns`` columns of ``matrix`` as the rows of a new array.
+
+    Copied once per call, so that :func:`add_product` reads consecutive weights in backward, too,
+    and is compiled for one layout only.
+    """
     rows = np.empty((columns, matrix.shape[0]), matrix.dtype)
     for i in range(columns):
         for k in range(matrix.shape[0]):
@@ -73,8 +80,8 @@ def apply_layer(weight: Any, bias: Any, vector: Any, result: Any) -> None:
     add_product(weight, vector, result)
 
 
-# erfc(z) exp(z^2) / t for z >= 0 is this polynomial of 2 t - 1, t = 3 / (3 + z), within 4e-16 of
-# it: the interpolation in 25 Chebyshev nodes.
+# For z >= 0, erfc(z) exp(z^2) / t is this polynomial of 2 t - 1 with t = 3 / (3 + z), to within
+# 4e-16: the interpolation in 25 Chebyshev nodes. LLVM has no error function for vectors.
 _tail_series: Any = define_polynomial(
     [
         6.034271894545842e-11,
@@ -127,6 +134,8 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
             store_part(hidden, i, greater(u, zero))
             store_part(slope, i, step)
         else:
+            # u Phi(u) with Phi(u) = 1/2 + sign(u) (1/2 - tail), where tail = erfc(z) / 2 and
+            # z = |u| / sqrt(2); the derivative is Phi(u) + u exp(-u^2 / 2) / sqrt(2 pi).
             bell = exponential(-half * u * u)
             t = spread(3.0) / (spread(3.0) + spread(math.sqrt(0.5)) * absolute(u))
             tail = half * bell * t * _tail_series(t + t - one)
@@ -137,7 +146,10 @@ def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
 
 @kernel
 def drop(masks: Any, units: int, layer: int, hidden: Any, slope: Any) -> None:
-    """Multiply ``hidden`` and ``slope`` by the dropout masks of ``hidden``."""
+    """Multiply ``hidden`` and ``slope`` by the dropout factors of ``hidden``.
+
+    With GLU the layer is twice as wide as ``hidden``, and either half takes the same factors.
+    """
     for i in range(units):
         store(hidden, i, load(masks, i) * load(hidden, i))
     for i in range(layer):
@@ -146,6 +158,9 @@ def drop(masks: Any, units: int, layer: int, hidden: Any, slope: Any) -> None:
 
 @kernel
 def pull_hidden(slope: Any, at: int, units: int, layer: int, hidden: Any, first: Any) -> None:
-    """From the derivative by ``hidden`` to that by the first layer; slopes from ``at`` on."""
+    """Set ``first``, the derivative by the first layer, from that by ``hidden``.
+
+    ``slope`` holds the derivatives of the activation from lane vector ``at`` on.
+    """
     for i in range(layer):
         store(first, i, load(slope, at + i) * load(hidden, i if i < units else i - units))

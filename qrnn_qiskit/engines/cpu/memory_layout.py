@@ -1,4 +1,4 @@
-"""What all calls of the recurrence with inputs of one shape have in common, found once."""
+"""The memory of a run: the shapes of its arrays, their places, and how many bytes it takes."""
 
 from __future__ import annotations
 
@@ -9,47 +9,58 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qrnn_qiskit.engines.contract import GLU, LINEAR, Kept
 from qrnn_qiskit.engines.cpu.call_records import GIVEN_VECTOR, ZERO, Sizes
-from qrnn_qiskit.engines.cpu.layers import GELU, GLU, LINEAR, RELU
 from qrnn_qiskit.engines.cpu.simulator import Simulator
-
-# Of activations, as the kernels have them.
-KINDS = {"linear": LINEAR, "relu": RELU, "gelu": GELU, "glu": GLU}
 
 
 class Plan:
-    """Shapes of arrays, and where in one piece of memory those lie that backward needs.
+    """The shapes of the arrays of a run, and the places of those that backward needs.
 
-    To make, save and check a tensor takes as long as a short sequence needs for a step, and so does
-    to work out a shape.
+    To make, save and check a tensor takes as long as a step of a short sequence, and so does
+    working out a shape. The shapes are therefore found once for all calls of one shape, and the
+    arrays that backward needs are parts of one piece of memory: states, turns, slope, inputs,
+    hidden, in this order.
 
     Args:
         simulator: The compiled step.
-        kind: Of the controller.
-        inputs: (B, T, E).
-        first: The shape of the controller's first weight, whatever it is.
+        kind: The kind of the controller, see :mod:`qrnn_qiskit.engines.contract`.
+        inputs: The shape (B, T, E) of the inputs.
+        first: The shape of the controller's first weight, not checked yet.
         keeps: Whether backward may follow.
         drops: Whether hidden units are dropped.
         has_vector: Whether the first states are given.
         has_readouts: Whether the readouts of the first states are given.
 
     Attributes:
-        sizes: The record of :class:`.handover.Sizes`.
-        of_x, of_theta, ...: Shapes; ``of_layers`` those of the weights and biases that ``inputs``
-            and ``first`` ask for, None for what the kind has not, and ``of_factors`` is None
-            where nothing is dropped.
-        numbers: Size of the piece, which begins with the states.
-        slope, turns, inputs, hidden: Bytes from there to these arrays; 0 for those not kept.
-        apart: Bytes from the states to their adjoint in the piece of backward.
+        sizes: The record of :class:`.call_records.Sizes`.
+        hears: Whether the controller sees the readouts of the step before.
+        of_x: Shape of the inputs.
+        of_theta: Shape of the angles.
+        of_values: Shape of the readouts of all steps.
+        of_readouts: Shape of the readouts of one step.
+        of_vector: Shape of complex states.
+        of_layers: Shapes of first weight, first bias, output weight and output bias that fit
+            ``inputs`` and ``first``; None for a layer that the kind does not have.
+        of_factors: Shape (T, B, H) of the dropout factors, or None if nothing is dropped.
+        of_sums: Shape (blocks, numbers) of the sums of the derivatives by the weights.
+        of_saved: Shapes of the tensors that are saved for backward.
+        of_pair: Shape of the states and their adjoint in backward.
+        numbers: Size of the piece of memory.
+        turns: Bytes from its start to the cosines and sines; 0 if they are not kept.
+        slope: Bytes to the derivatives of the hidden layer; 0 if they are not kept.
+        inputs: Bytes to the controller's inputs; 0 if they are not kept.
+        hidden: Bytes to the hidden layer; 0 if it is not kept.
+        apart: Bytes from the states to their adjoint in backward.
     """
 
     @classmethod
     def find(cls, simulator: Simulator, **question: Any) -> Plan:
-        """The plan of the last call if it is the same, otherwise a new one."""
-        threads, known = torch.get_num_threads(), simulator.plan
-        if known is None or known[:2] != (threads, question):
-            known = simulator.plan = threads, question, cls(simulator, **question)
-        plan: Plan = known[2]
+        """Return the plan of the last call if the arguments are the same, otherwise a new one."""
+        asked = torch.get_num_threads(), question
+        if simulator.plan is None or simulator.plan[0] != asked:
+            simulator.plan = asked, cls(simulator, **question)
+        plan: Plan = simulator.plan[1]
         return plan
 
     def __init__(
@@ -115,8 +126,40 @@ class Plan:
         self.apart = itemsize * self.of_pair[1]
 
     def split(self, by_weights: Tensor | None) -> list[Tensor | None]:
-        """Derivatives by weights and biases, None for what the kind has not."""
+        """Return the derivatives by weights and biases, None for a layer that does not exist."""
         if by_weights is None:
             return [None] * 4
         parts = iter(by_weights.split_with_sizes(self._lengths))
         return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]
+
+
+def count_bytes(
+    simulator: Simulator,
+    batch_size: int,
+    num_steps: int,
+    kept: Kept | None = None,
+    num_starts: int = 1,
+) -> int:
+    """Return the bytes that a run takes, without its inputs and its weights.
+
+    A run has two arrays of states: those that move on, and those at the end of each sequence.
+    Backward has two more, those that move back and their adjoint, and needs the cosines and sines
+    of all steps. Angles are not stored unless they are requested.
+
+    Args:
+        simulator: The compiled step.
+        batch_size: B; the last block may have idle lanes.
+        num_steps: T.
+        kept: What is kept of the controller; None for a run without backward.
+        num_starts: How often the run starts again from |0...0>; backward keeps the states of each
+            start, and those that move back.
+    """
+    states = math.prod(simulator.shape_states(batch_size))
+    numbers = states + (batch_size << simulator.num_qubits + 1)
+    numbers += batch_size * num_steps * simulator.num_readouts
+    if kept is not None:
+        numbers += (3 * num_starts - 1) * states
+        numbers += math.prod(simulator.shape_turns(batch_size, num_steps))
+        numbers += num_steps * simulator.count_lanes(batch_size) * kept.of_step
+        numbers += simulator.count_blocks(batch_size) * kept.of_block
+    return numbers * simulator.dtype.itemsize

@@ -1,4 +1,8 @@
-"""How kernels are compiled, and where they are kept between two starts of Python."""
+"""How kernels are compiled, and where they are cached between two starts of Python.
+
+Private parts of Numba are overridden here, in :mod:`.lane_vectors` and in :mod:`.threads`. A test
+names each of them with what breaks without it, and pyproject.toml bounds the version of Numba.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +27,12 @@ from numba.core.event import Event, Listener, register
 
 @contextmanager
 def kernel_cache() -> Iterator[None]:
-    """Let kernels that are defined in this context be kept in a folder of this version's own.
+    """Cache the kernels that are defined in this context in a folder of the present sources.
 
-    Numba asks only whether the file of a kernel has changed, not the files of the kernels that it
-    calls; the name of the folder therefore holds a hash of them all. Where neither the package nor
-    the user's cache can be written to, kernels are kept for this process alone.
+    Numba checks only whether the file of an entry point has changed, not the files of the kernels
+    and constants that it contains; the name of the folder therefore holds a hash of all of them.
+    Where neither the package nor the user's cache is writable, the kernels last for this process
+    only.
     """
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_find_folder())
@@ -40,6 +45,7 @@ def kernel_cache() -> Iterator[None]:
 def _find_folder() -> Path:
     package = Path(__file__).parent
     sources = hashlib.sha256()
+    # The kernels of this folder, and the neutral modules beside it, whose constants they contain.
     for path in sorted([*package.parent.glob("*.py"), *package.glob("*.py")]):
         sources.update(path.read_bytes())
     name = f"kernels-{sources.hexdigest()[:16]}"
@@ -49,11 +55,11 @@ def _find_folder() -> Path:
         folder = parent / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
+            with tempfile.TemporaryFile(dir=folder):  # an existing folder may be read-only
                 return folder
         except OSError:
             continue
-    # A folder of a fixed name in /tmp could be somebody else's, and the cache holds code.
+    # A folder with a fixed name in /tmp could belong to another user, and the cache holds code.
     own = Path(tempfile.mkdtemp(prefix="qrnn_qiskit-"))
     atexit.register(shutil.rmtree, own, ignore_errors=True)
     return own
@@ -68,11 +74,12 @@ def _user_cache() -> Path | None:
 
 
 class _Library(JITCodeLibrary):
-    """The code of an entry point and of all kernels that it calls, optimised once.
+    """The code of an entry point and of all kernels that it calls, optimized once.
 
-    Numba runs LLVM's passes over every function three times, the last time with all that the third
-    level has. Kernels are written in vectors, unrolled and inlined by hand: one run of the first
-    level makes code as fast, in four fifths of the time.
+    Numba runs LLVM's passes over every function three times, the last time at level 3. The kernels
+    are vectorized, unrolled and inlined by hand, and nothing is left for those passes to find: one
+    run at level 1, without LLVM's loop vectorizer, makes equally fast code in four fifths of the
+    time.
     """
 
     def _optimize_final_module(self) -> None:
@@ -81,25 +88,26 @@ class _Library(JITCodeLibrary):
 
 
 class _LinkedLibrary(_Library):
-    """The code of a kernel until an entry point is compiled, which contains it.
+    """The LLVM code of a kernel, which becomes machine code only inside of an entry point.
 
-    Numba optimises every function and makes machine code of it, whoever calls it, and again of its
-    copy in each of its callers: a third of the time that it takes to compile the entry points.
+    Numba optimizes every function, makes machine code of it even if Python never calls it, and does
+    so again for its copy in each of its callers: a third of the time that it takes to compile the
+    entry points. This library keeps the unoptimized module for linking and skips the rest.
     """
 
     @property
     def codegen(self) -> _LinkedLibrary:
-        """What has :meth:`set_env`."""
+        """Return the object whose ``set_env`` Numba calls for a function from the cache."""
         return self
 
     def _optimize_final_module(self) -> None:
-        """Nothing: the entry point's module has the code of all that it calls."""
+        """Do nothing: the module of the entry point is optimized with all kernels in it."""
 
     def set_env(self, name: str, environment: object) -> None:
-        """Nothing: a kernel calls nothing of Python's, and one from the cache has none either."""
+        """Do nothing: a kernel uses no Python object and needs no environment for them."""
 
     def get_pointer_to_function(self, name: str) -> int:
-        """No address: Python calls entry points alone."""
+        """Return 0, no address: Python calls only entry points."""
         self._ensure_finalized()
         return 0
 
@@ -109,12 +117,12 @@ class _LinkedLibrary(_Library):
 
 
 class _Compiler(CompilerBase):
-    """Numba's compiler, with a library of ours."""
+    """Numba's compiler with another library."""
 
     library_type: type[JITCodeLibrary] = _Library
 
     def define_pipelines(self) -> list[Any]:
-        """The usual passes."""
+        """Return the usual passes, after choosing the library that they write to."""
         name = self.state.func_id.func_qualname
         self.state.library = self.library_type(self.state.targetctx.codegen(), name)
         self.state.library.enable_object_caching()
@@ -126,7 +134,7 @@ class _KernelCompiler(_Compiler):
 
 
 _KERNEL = {
-    "error_model": "numpy",
+    "error_model": "numpy",  # 0 / 0 is NaN; a Python exception would need a check at each division
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "pipeline_class": _KernelCompiler,
@@ -134,26 +142,33 @@ _KERNEL = {
 
 
 def kernel(function: Any) -> Any:
-    """Decorate what compiled code alone calls: no wrapper for Python, no file of its own."""
+    """Decorate a function that only compiled code calls: no Python wrapper, no cache file."""
     return numba.njit(**_KERNEL)(function)
 
 
 def inline(function: Any) -> Any:
-    """Decorate a kernel whose code goes into the loops of its callers."""
+    """Decorate a kernel whose code goes into the loops of its callers.
+
+    LLVM's level 1 cannot be relied on to do so. A call for each lane vector would cost more than
+    the few instructions of such a kernel, and pass its vectors through memory.
+    """
     return numba.njit(forceinline=True, **_KERNEL)(function)
 
 
 def entry_point(function: Any) -> Any:
-    """Decorate what Python calls; it is kept on disk with all the kernels that it calls."""
+    """Decorate a function that Python calls; it is cached on disk with all kernels in it.
+
+    It releases the GIL, so that other Python threads run beside it.
+    """
     options = {"error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Compiler}
     return numba.njit(cache=True, nogil=True, **options)(function)
 
 
 class _Progress(Listener):
-    """Says on stderr why a first call takes so long, and makes it shorter.
+    """Prints on stderr why a first call takes so long, and shortens it.
 
-    Python looks for garbage the more often the more objects there are; without that Numba takes a
-    sixth less time.
+    The garbage collector runs more often the more objects there are, and Numba makes many of them.
+    While it is off, compiling takes a sixth less time.
     """
 
     def __init__(self) -> None:
@@ -162,9 +177,9 @@ class _Progress(Listener):
         self._collects = False
 
     def on_start(self, event: Event) -> None:
-        """Begin a line when an entry point is compiled, not for what it calls."""
+        """Begin a line when an entry point is compiled, but not for the kernels that it calls."""
         function = event.data["dispatcher"].py_func
-        module = function.__module__ or ""  # generated code may be in none
+        module = function.__module__ or ""  # generated code may have no module
         if self._depth or module.startswith(__package__):
             self._depth += 1
             if self._depth == 1:
@@ -174,7 +189,7 @@ class _Progress(Listener):
                 _say(f"qrnn_qiskit: compiling {function.__name__} (once per version) ... ")
 
     def on_end(self, event: Event) -> None:
-        """End the line with the seconds."""
+        """End the line with the seconds that it took."""
         if self._depth:
             self._depth -= 1
             if not self._depth:
@@ -184,9 +199,9 @@ class _Progress(Listener):
 
 
 def _say(text: str) -> None:
-    is_first = os.environ.get("LOCAL_RANK", "0") == "0"  # of torchrun's processes one speaks
+    is_first = os.environ.get("LOCAL_RANK", "0") == "0"  # one of torchrun's processes prints
     if is_first and sys.stderr is not None:
-        with suppress(OSError, ValueError):  # closed: who cannot read this still wants a result
+        with suppress(OSError, ValueError):  # a closed stream must not stop the computation
             sys.stderr.write(text)
             sys.stderr.flush()
 

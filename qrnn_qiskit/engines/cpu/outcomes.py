@@ -1,14 +1,15 @@
 """Whole sequences with measurements in one compiled call, forward and backward.
 
 Between two steps a sequence is 2^m unnormalized density matrices, one for each value c of the last
-register. A step applies U(theta(c)) to each, adds them up to the state before the measurement, and
-splits it by the new outcome:
+register. A step applies U(theta(c)) to each, adds them to the state before the measurement, and
+splits that state by the new outcome:
 
     rho'(c') = M_c' [ sum_c U(theta(c)) rho(c) U(theta(c))^dagger ] M_c'^dagger
 
-with readout errors and noise inside the map M. Forward keeps one matrix a step, the state before
-the measurement. M cannot be undone: backward splits that state again, applies the circuits again,
-and un-computes them together with the adjoint.
+with readout errors and noise inside the map M. M is not invertible, so backward cannot undo a step.
+Forward keeps one matrix per step, the state before the measurement (not 2^m after it); backward
+splits it again, applies the circuits of the following step again, and undoes those together with
+the adjoint.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from qrnn_qiskit.engines.cpu.threads import share_blocks
 
 @kernel
 def _add(source: Any, target: Any, vectors: int) -> None:
+    """Add ``vectors`` lane vectors to ``target``."""
     for k in range(vectors):
         store(target, k, load(target, k) + load(source, k))
 
@@ -37,7 +39,7 @@ def _add(source: Any, target: Any, vectors: int) -> None:
 def _add_ended(
     ends: Any, step: int, first: int, lanes: int, source: Any, target: Any, adds: bool
 ) -> None:
-    """Copy (or add) the matrices (2^m, size) of sequences that have just had their last step."""
+    """Copy (or add) the matrices (2^m, size) of sequences whose last valid step this is."""
     for lane in range(min(lanes, ends.size - first)):
         if ends[first + lane] == step + 1:
             for c in range(source.shape[0]):
@@ -49,7 +51,9 @@ def _add_ended(
 def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     """Write the factor that gives ``total`` the trace 1 to ``scale``.
 
-    Rounded cosines and sines make every step change the trace by the same tiny factor.
+    Rounded cosines and sines make every step change the trace by the same factor, as they do the
+    norm, see :data:`~qrnn_qiskit.engines.contract.NORM_STEPS`. Backward multiplies by the factor of
+    the forward run and does not differentiate it.
     """
     value = splat(total, 0.0)
     for x in range(1 << num_qubits):
@@ -59,6 +63,7 @@ def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
 
 @kernel
 def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
+    """Multiply ``vectors`` lane vectors by ``scale``, lane by lane."""
     factor = load(scale, 0)
     for k in range(vectors):
         store(matrix, k, factor * load(matrix, k))
@@ -68,6 +73,7 @@ def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
 def _read_traces(
     rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
 ) -> None:
+    """Write the traces of ``rho[c]``, the probabilities of the stored values c, to ``outcomes``."""
     for c in range(rho.shape[0]):
         total = np.zeros(lanes, rho.dtype)
         value = splat(total, 0.0)
@@ -82,6 +88,7 @@ def _read_traces(
 def _pull_traces(
     lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
 ) -> None:
+    """Add the derivative by the probabilities to the diagonals of ``lam``."""
     for c in range(lam.shape[0]):
         weight = np.zeros(lanes, lam.dtype)
         for lane in range(min(lanes, gradient.shape[1] - first)):
@@ -109,18 +116,18 @@ def run_outcomes(
     """Run all steps of all sequences.
 
     Args:
-        threads: How many threads share the blocks.
-        program: The compiled circuit of a step and of its conjugate, on 2n qubits.
-        channels: What follows it.
+        threads: The number of threads that share the blocks.
+        program: The compiled circuit of a step and its conjugate, on 2n qubits.
+        channels: The noise and measurements after it.
         rho: (blocks, 2^m, 4^n * 2 * lanes), moved on in place.
-        theta: (2^m, B, T, P) angles in radians by the value of the last register.
-        branches: How many values the register has before the first step: 1 or 2^m.
-        ends: (B,) last valid step of each sequence, counted from 1.
-        last: Like ``rho``: the matrices after each sequence's last valid step, written.
-        totals: (T, blocks, 4^n * 2 * lanes) states before each measurement, written; (1, ...)
-            where no backward follows.
-        scales: (T or 1, blocks, lanes) factors that gave them the trace 1, written.
-        outcomes: (T, B, 2^m) probabilities of the stored values, written.
+        theta: Angles (2^m, B, T, P) in radians by the value of the last register.
+        branches: The number of values of the register before the first step: 1 or 2^m.
+        ends: The last valid step of each sequence, counted from 1, (B,).
+        last: The matrices after that step, of the shape of ``rho``, written.
+        totals: States (T, blocks, 4^n * 2 * lanes) before each measurement, written; (1, ...) if no
+            backward follows.
+        scales: Factors (T or 1, blocks, lanes) that gave these states the trace 1, written.
+        outcomes: Probabilities (T, B, 2^m) of the stored values, written.
     """
     arguments = (
         program,
@@ -139,8 +146,19 @@ def run_outcomes(
 
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
-    program, channels, rho, theta, branches = arguments[:5]
-    ends, last, totals, scales, outcomes = arguments[5:]
+    """Run all steps of the sequences of a block."""
+    (
+        program,
+        channels,
+        rho,
+        theta,
+        branches,
+        ends,
+        last,
+        totals,
+        scales,
+        outcomes,
+    ) = arguments
     n = program.num_qubits // 2
     size = rho.shape[2]
     lanes = size >> (2 * n + 1)
@@ -189,19 +207,19 @@ def reverse_outcomes(
 
     Args:
         threads: As in :func:`run_outcomes`.
-        program: Likewise.
-        channels: Likewise.
-        adjoint: The adjoint maps.
+        program: As in :func:`run_outcomes`.
+        channels: As in :func:`run_outcomes`.
+        adjoint: The adjoint maps of ``channels``.
         start: The matrices before the first step.
         theta: As in :func:`run_outcomes`.
-        branches: Likewise.
-        ends: Likewise.
-        lam: Like ``start``, 0 at first; the derivative by it on return.
-        last: Derivative of the loss by what :func:`run_outcomes` wrote there.
-        totals: As :func:`run_outcomes` wrote it.
-        scales: Likewise.
-        weights: (T, B, 2^m) derivative of the loss by the probabilities.
-        gradient: (2^m, B, T, P) derivative by the angles, written; 0 at first.
+        branches: As in :func:`run_outcomes`.
+        ends: As in :func:`run_outcomes`.
+        lam: Zeros of the shape of ``start``; on return the derivative by it.
+        last: Derivative of the loss by the ``last`` of :func:`run_outcomes`.
+        totals: As written by :func:`run_outcomes`.
+        scales: As written by :func:`run_outcomes`.
+        weights: Derivative (T, B, 2^m) of the loss by the probabilities.
+        gradient: Zeros (2^m, B, T, P); on return the derivative by the angles.
     """
     arguments = (
         program,
@@ -223,8 +241,22 @@ def reverse_outcomes(
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    program, channels, adjoint, start, theta, branches = arguments[:6]
-    ends, lam, last, totals, scales, weights, gradient = arguments[6:]
+    """Pull the derivative of the loss back through all steps of the sequences of a block."""
+    (
+        program,
+        channels,
+        adjoint,
+        start,
+        theta,
+        branches,
+        ends,
+        lam,
+        last,
+        totals,
+        scales,
+        weights,
+        gradient,
+    ) = arguments
     n = program.num_qubits // 2
     size = start.shape[2]
     lanes = size >> (2 * n + 1)
@@ -249,6 +281,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
             split_outcomes(channels, n, totals[step - 1, block], before)
         else:
             before[:] = state
+        # The state before the measurement is a sum over c, so every branch has the same adjoint.
         pull[1:] = pull[0]
         for c in range(count):
             gather_step(theta[c], step, first, lanes, angles)

@@ -1,8 +1,12 @@
 """Kernels for Pauli expectation values and their adjoint, and for the norm.
 
-States are laid out as in :mod:`~qrnn_qiskit.engines.cpu.rotations`; ``values`` and ``weights`` hold
-observable number k in lane vector k, and below that, in the functions of strings, string number j
-in lane vector j.
+States are laid out as in :mod:`~qrnn_qiskit.engines.cpu.rotations`. ``values`` and ``weights`` hold
+observable k in lane vector k; in the functions of Pauli strings, string j in lane vector j.
+
+A value is sum_j m_kj <psi|P_j|psi>, so the derivative of the loss by psi is
+2 sum_k weights_k O_k psi = 2 sum_j (m^T weights)_j P_j psi. Strings of I and Z are diagonal: their
+values come from the marginals of the probabilities over the low and the high bits, as the slopes do
+in :mod:`~qrnn_qiskit.engines.cpu.diagonals`.
 """
 
 from __future__ import annotations
@@ -17,10 +21,6 @@ from qrnn_qiskit.engines.cpu.neighbours import TILE, pull_neighbours, read_neigh
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 from qrnn_qiskit.engines.cpu.rotations import insert_zero
 
-# Rounded cosines and sines make every step change the norm by the same tiny factor; it is set to 1
-# once in so many steps. Readouts are divided by the norm in every step.
-NORM_STEPS = 8
-
 
 @kernel
 def scale_state(psi: Any, num_vectors: int, factor: Any) -> None:
@@ -33,8 +33,8 @@ def scale_state(psi: Any, num_vectors: int, factor: Any) -> None:
 def normalize(psi: Any, lam: Any, num_amplitudes: int) -> None:
     """Scale ``psi`` to norm 1 lane by lane, and ``lam`` by the same factor.
 
-    Rounded cosines and sines make every step change the norm by the same tiny factor, which grows
-    with the number of steps; ``lam`` went through the same steps backwards.
+    See :data:`~qrnn_qiskit.engines.contract.NORM_STEPS`. ``lam`` is undone by the same rounded
+    cosines and sines as ``psi``, so it is off by the same factor.
     """
     total = splat(psi, 0.0)
     for start in range(0, num_amplitudes, TILE):
@@ -52,7 +52,8 @@ def normalize(psi: Any, lam: Any, num_amplitudes: int) -> None:
 def read_observables(psi: Any, num_qubits: int, paulis: Any, strings: Any, values: Any) -> Any:
     """Write <psi|O|psi> / <psi|psi> of every observable to ``values``; return <psi|psi>.
 
-    ``strings`` has room for the values of the Pauli strings, where those are not the observables.
+    ``strings`` has room for the values of the Pauli strings; it is not used where the observables
+    are single strings.
     """
     found = strings if paulis.matrix.size else values
     total = _read_diagonal(psi, num_qubits, paulis.diagonal_mask, paulis.diagonal_term, found)
@@ -78,6 +79,7 @@ def read_observables(psi: Any, num_qubits: int, paulis: Any, strings: Any, value
 
 @kernel
 def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: Any) -> Any:
+    """Write the values of strings of I and Z; return <psi|psi>, which is a by-product."""
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     zero = splat(psi, 0.0)
@@ -113,6 +115,7 @@ def _read_diagonal(psi: Any, num_qubits: int, masks: Any, terms: Any, values: An
 
 @kernel
 def _lowest_bit(mask: int) -> int:
+    """Return the position of the lowest 1 of ``mask``."""
     position = 0
     while not (mask >> position) & 1:
         position += 1
@@ -123,7 +126,13 @@ def _lowest_bit(mask: int) -> int:
 def _read_flips(
     psi: Any, num_qubits: int, flip: int, z_masks: Any, powers: Any, terms: Any, values: Any
 ) -> None:
-    """Strings that flip the same qubits: sums of conj(psi_y) psi_x over pairs y = x ^ flip."""
+    """Write the values of the strings that flip the same qubits.
+
+    String P maps |x> to i^power (-1)^parity(x & z) |y> with y = x ^ flip, so its value is the sum
+    over x of i^power (-1)^parity(x & z) conj(psi_y) psi_x. P is Hermitian: the terms of x and y are
+    conjugates, and twice the real part over the x whose lowest flipped bit (the pivot) is 0 is the
+    whole sum.
+    """
     pivot = _lowest_bit(flip)
     pairs = 1 << (num_qubits - 1)
     zero, two = splat(psi, 0.0), splat(psi, 2.0)
@@ -144,7 +153,7 @@ def _read_flips(
 
 @kernel
 def _times_power(re: Any, im: Any, power: int) -> Any:
-    """Real part of i^power (re + i im)."""
+    """Return the real part of i^power (re + i im)."""
     if power == 0:
         return re
     if power == 1:
@@ -160,7 +169,13 @@ def pull_observables(
 ) -> None:
     """Add 2 sum_k weights_k O_k psi, the derivative of the readouts by psi, to ``lam``.
 
-    ``strings`` is as in :func:`read_observables`.
+    Args:
+        psi: The states.
+        lam: Their adjoint.
+        num_qubits: n.
+        paulis: The observables.
+        weights: Derivatives of the loss by the readouts, K lane vectors.
+        strings: Room as in :func:`read_observables`.
     """
     given = weights
     if paulis.matrix.size:
@@ -189,6 +204,11 @@ def pull_observables(
 def _pull_diagonal(
     psi: Any, lam: Any, num_qubits: int, masks: Any, terms: Any, weights: Any
 ) -> None:
+    """Add 2 sum_j weights_j P_j psi over strings of I and Z to ``lam``.
+
+    The factor of psi_x is the sum of an entry for the low bits of x and one for the high bits, as
+    in reading; only strings that cross the split take a separate pass.
+    """
     low = num_qubits // 2
     lows, highs = 1 << low, 1 << (num_qubits - low)
     two = splat(psi, 2.0)
@@ -232,6 +252,11 @@ def _pull_flips(
     terms: Any,
     weights: Any,
 ) -> None:
+    """Add 2 sum_j weights_j P_j psi over strings that flip the same qubits to ``lam``.
+
+    With re + i im the sum of 2 weights_j i^power (-1)^parity(x & z), amplitude y of ``lam``
+    receives (re + i im) psi_x and, because P is Hermitian, amplitude x receives (re - i im) psi_y.
+    """
     pivot = _lowest_bit(flip)
     zero, two = splat(psi, 0.0), splat(psi, 2.0)
     for k in range(1 << (num_qubits - 1)):

@@ -1,18 +1,17 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
-Forward keeps the last state only; backward undoes it step by step, together with the adjoint state
-(the derivative of the loss by the amplitudes). Memory is readouts and, for whole blocks of
-sequences, inputs, cosines and sines of angles and controller activations of all steps with their
-derivatives and what drops them, sums as many as the controller's weights, and four arrays of states
-whatever the number of steps.
+Forward keeps only the last states; backward undoes them step by step, together with the adjoint
+(the derivative of the loss by the amplitudes). The states take four arrays for any number of steps.
+What grows with the steps is the readouts and, where backward may follow, the cosines and sines of
+the angles, the controller's inputs, its hidden layer with its derivatives, and dropout factors.
 
-What lies between input and readouts is in the compiled call, and nothing here is done step by step:
-a short sequence costs little more than the few torch operations around it.
+Everything between input and readouts is in the compiled call, and nothing here is done step by
+step: a short sequence costs little more than the few torch operations around it.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,45 +19,10 @@ from torch import Tensor
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.checks import check_finite
+from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS, Plan
+from qrnn_qiskit.engines.cpu.memory_layout import Plan
 from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
-
-
-class ControllerWeights(NamedTuple):
-    """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
-
-    Attributes:
-        activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
-        dropout: Probability of dropping a hidden unit.
-        first: (W, E + K), or (W, E) for no feedback.
-        first_bias: (W,).
-        output: (P, H), or None for "linear".
-        output_bias: (P,), or None for "linear".
-    """
-
-    activation: str
-    dropout: float
-    first: Tensor
-    first_bias: Tensor
-    output: Tensor | None
-    output_bias: Tensor | None
-
-
-class Recurrence(NamedTuple):
-    """What a run of the recurrence returns.
-
-    Attributes:
-        output: (B, T, K) readouts of every step; past a sequence's end they mean nothing.
-        readouts: (B, K) readouts at each sequence's end.
-        vector: (B, 2^n) complex, the state at each sequence's end.
-        theta: (B, T, P) angles in radians, without gradient, where they were asked for.
-    """
-
-    output: Tensor
-    readouts: Tensor
-    vector: Tensor
-    theta: Tensor | None
 
 
 def run_recurrence(
@@ -75,18 +39,19 @@ def run_recurrence(
     Args:
         simulator: The compiled step.
         weights: The controller.
-        x: (B, T, E) inputs.
-        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+        x: Inputs (B, T, E).
+        readouts: Readouts (B, K) of the first state, the feedback of the first step; those of
             |0...0> for None.
-        vector: (B, 2^n) complex first states, or None for |0...0>.
+        vector: First states (B, 2^n), complex, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
-        wants_angles: Whether the angles are returned.
+        wants_angles: Whether to return the angles.
 
     Raises:
-        TypeError, ValueError: A weight or a part of the state does not fit the inputs, or an input
-            is NaN or infinite.
+        TypeError: A tensor has another dtype than the simulator or is not on the CPU.
+        ValueError: A weight or a part of the state does not fit the inputs, or an input is NaN or
+            infinite.
     """
-    keeps = torch.is_grad_enabled()  # inside of a Function it never is
+    keeps = torch.is_grad_enabled()  # always False inside of a Function
     return Recurrence(
         *_Recurrence.apply(simulator, keeps, wants_angles, ends, vector, x, readouts, *weights)
     )
@@ -133,12 +98,7 @@ class _Recurrence(torch.autograd.Function):
         )
         last_steps = None if ends is None else torch.tensor(ends, device="cpu")
         piece = simulator.allocate((plan.numbers,))
-        factors = None
-        if plan.of_factors is not None:
-            check_finite(x)  # before a number is drawn: the kernels look too late for that
-            steps, *of_step = plan.of_factors
-            like = simulator.allocate(tuple(of_step))
-            factors = Draws().keep(steps, like, dropout).transpose(0, 1).contiguous()
+        factors = _draw_factors(simulator, plan, x, dropout)
         theta = simulator.allocate(plan.of_theta) if wants_angles else None
         values = simulator.allocate(plan.of_values)
         final = simulator.allocate(plan.of_readouts)
@@ -150,7 +110,7 @@ class _Recurrence(torch.autograd.Function):
                 first=find(first),
                 output=find(output),
                 ends=find(last_steps),
-                slope=plan.slope and base + plan.slope,
+                slope=plan.slope and base + plan.slope,  # 0, no address, for what is not kept
                 turns=plan.turns and base + plan.turns,
                 states=base,
                 theta=find(theta),
@@ -168,14 +128,14 @@ class _Recurrence(torch.autograd.Function):
             ),
         )
         if not is_finite:
-            check_finite(x)
+            check_finite(x)  # raises, with the place of the first such number
         ctx.set_materialize_grads(False)
         if theta is not None:
             ctx.mark_non_differentiable(theta)
         if keeps:
             ctx.simulator, ctx.plan, ctx.ends = simulator, plan, last_steps
-            # Views of the weights: torch sees when those change, and they stay where a module's
-            # weights are exchanged for those of another dtype.
+            # Detached views of the weights: torch still notices when a weight is changed in place,
+            # and the views keep the old memory when model.to(dtype) replaces a module's weights.
             views = (None if weight is None else weight.detach() for weight in (first, output))
             ctx.save_for_backward(*views, piece)
         return values, final, last, theta
@@ -190,20 +150,20 @@ class _Recurrence(torch.autograd.Function):
         _theta: None,
     ) -> tuple[Tensor | None, ...]:
         simulator, plan = ctx.simulator, ctx.plan
-        # Hooks may return another layout, but not another dtype.
+        # Hooks on saved tensors may return another layout; another dtype is refused.
         first, output, piece = (
             None if saved is None else lay_out("a saved tensor", saved, shape, simulator.dtype)
             for saved, shape in zip(ctx.saved_tensors, plan.of_saved, strict=True)
         )
         assert first is not None
         assert piece is not None
-        _, _, _, _, needs_vector, needs_x, needs_fed, *_ = ctx.needs_input_grad
+        _, _, _, _, needs_vector, needs_x, needs_fed, _, _, *need_weights = ctx.needs_input_grad
         given = [
             None if each is None else make_plain(each) for each in (by_values, by_final, by_vector)
         ]
         pair = simulator.allocate(plan.of_pair)
         sums = by_weights = None
-        if any(ctx.needs_input_grad[-4:]):
+        if any(need_weights):
             sums = simulator.allocate(plan.of_sums)
             by_weights = simulator.allocate(plan.of_sums[1:])
         by_x = simulator.allocate(plan.of_x) if needs_x else None
@@ -237,3 +197,13 @@ class _Recurrence(torch.autograd.Function):
         )
         layers = plan.split(by_weights)
         return None, None, None, None, by_start, by_x, by_fed, None, None, *layers
+
+
+def _draw_factors(simulator: Simulator, plan: Plan, x: Tensor, probability: float) -> Tensor | None:
+    """Draw the dropout factors (B, T, H) of the hidden layer, or return None for no dropout."""
+    if plan.of_factors is None:
+        return None
+    check_finite(x)  # the kernels check too late: the random state would have moved on by then
+    steps, *of_step = plan.of_factors
+    like = simulator.allocate(tuple(of_step))
+    return Draws().keep(steps, like, probability).transpose(0, 1).contiguous()

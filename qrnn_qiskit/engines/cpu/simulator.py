@@ -13,8 +13,10 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from circuits.readout import read_zero_state
+from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
-from qrnn_qiskit.engines.cpu.blocks import count_blocks, real_dtype
+from qrnn_qiskit.engines.cpu.blocks import count_blocks
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, list_addresses
 from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
@@ -34,11 +36,17 @@ class Simulator:
         dtype: torch.float32 or torch.float64, the precision of amplitudes and readouts.
 
     Attributes:
-        zero_readouts: (1, K), the readouts of |0...0>.
-        plan: Of the last recurrence, see :meth:`.plan.Plan.find`.
+        dtype: The dtype of amplitudes and readouts.
+        num_qubits: n.
+        num_parameters: P.
+        num_readouts: K.
+        real: The NumPy dtype of amplitudes and readouts.
+        zero_readouts: The readouts (1, K) of |0...0>.
+        plan: The shapes of the last recurrence, see :meth:`.memory_layout.Plan.find`.
 
     Raises:
-        UnsupportedCircuitError: A gate or angle that the simulator does not run, by name.
+        UnsupportedCircuitError: The circuit has a gate or an angle that the simulator does not run;
+            the message names it.
     """
 
     def __init__(
@@ -55,16 +63,12 @@ class Simulator:
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
         self._circuit = self._list_circuit()
-        self.plan: tuple[int, dict[str, Any], Any] | None = None
-        # Z is 1 in |0>, X and Y are 0.
-        zero = [
-            sum(factor.real for pauli, factor in observable.label_iter() if set(pauli) <= set("IZ"))
-            for observable in observables
-        ]
-        self.zero_readouts = torch.from_numpy(np.asarray([zero], self.real))
+        self.plan: tuple[tuple[int, dict[str, Any]], Any] | None = None
+        zero = read_zero_state(observables).astype(self.real)
+        self.zero_readouts = torch.from_numpy(zero[None])
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the addresses, which a copy does not share, and the last plan."""
+        """Return all but the addresses, which a copy does not share, and the last plan."""
         own = {name: value for name, value in vars(self).items() if name != "_circuit"}
         return own | {"plan": None}
 
@@ -74,19 +78,24 @@ class Simulator:
         self._circuit = self._list_circuit()
 
     def read_zero(self, batch_size: int) -> Tensor:
-        """Readouts (B, K) of |0...0>, the feedback of the first step."""
+        """Return the readouts (B, K) of |0...0>, the feedback of the first step."""
         return self.zero_readouts.expand(batch_size, -1)
 
     def allocate(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
-        """Memory on the CPU, whatever torch's default device is; of the states' dtype."""
+        """Return memory on the CPU, also where torch's default device is another one.
+
+        Args:
+            shape: Its shape.
+            dtype: Its dtype; the states' real dtype for None.
+        """
         return torch.empty(shape, dtype=dtype or self.dtype, device="cpu")
 
     def shape_pair(self, batch_size: int) -> tuple[int, int]:
-        """(2, numbers) of two arrays of states: each is the first numbers of a row.
+        """Return the shape (2, numbers) of memory for two arrays of states, one in each row.
 
-        Equal places in them are half a page apart. A processor compares the last 12 bits of
-        addresses first: were those equal, it would wait with each load from one for the last store
-        to the other.
+        Backward loads and stores the same amplitude of both arrays. A processor first compares the
+        last 12 bits of addresses: if those were equal, each load from one array would wait for the
+        last store to the other. Equal places are therefore half a page of 4096 bytes apart.
         """
         blocks, size = self.shape_states(batch_size)
         page = _PAGE_BYTES // self.dtype.itemsize
@@ -94,48 +103,53 @@ class Simulator:
         return 2, apart
 
     def shape_turns(self, batch_size: int, num_steps: int) -> tuple[int, ...]:
-        """(blocks, T, columns * 2 * lanes) of the cosines and sines of all steps.
+        """Return the shape (blocks, T, columns * 2 * lanes) of cosines and sines of all steps.
 
-        Idle lanes of the last block have room, too.
+        It includes the idle lanes of the last block.
         """
         blocks, size = self._shape_columns(batch_size)
         return blocks, num_steps, 2 * size
 
     def allocate_residual(self, batch_size: int) -> Tensor:
-        """Rounding residuals of the angles, for a run that several calls make up; zero."""
+        """Return rounding residuals of the angles, zeros, for a run of several calls."""
         return torch.zeros(self._shape_columns(batch_size), dtype=torch.float64, device="cpu")
 
     def count_blocks(self, batch_size: int) -> int:
-        """Blocks that a batch takes; the last one may have idle lanes."""
+        """Return the number of blocks of a batch; the last one may have idle lanes."""
         return count_blocks(batch_size, self.dtype)
 
     def count_lanes(self, batch_size: int) -> int:
-        """Lanes of these blocks."""
+        """Return the number of lanes of these blocks."""
         return self.count_blocks(batch_size) * VECTOR_BYTES // self.dtype.itemsize
 
     def count_threads(self, batch_size: int, num_steps: int) -> int:
-        """Threads that pay for a batch."""
+        """Return the number of threads that are worth waking for a batch."""
         return count_threads(self.count_blocks(batch_size), num_steps << self.num_qubits)
 
     def run(self, sizes: NDArray[np.int64], call: Forward) -> bool:
-        """Run the steps of ``call``; everything that it has the address of is still alive.
+        """Run the steps of ``call``; the caller keeps all arrays alive whose address is in it.
 
         Args:
-            sizes: The record of :class:`.handover.Sizes`.
-            call: The arrays.
+            sizes: The record of :class:`.call_records.Sizes`.
+            call: The addresses of the arrays.
 
         Returns:
-            False where an input is NaN or infinite; nothing has been run then.
+            False if an input is NaN or infinite; nothing has been run then.
         """
         is_finite: bool = run_sequences(*self._circuit, sizes, np.array(call, np.int64))
         return is_finite
 
     def reverse(self, sizes: NDArray[np.int64], call: Backward) -> None:
-        """Undo the steps of ``call``, likewise."""
+        """Undo the steps of ``call``; the caller keeps all arrays alive whose address is in it.
+
+        Args:
+            sizes: The record of :class:`.call_records.Sizes`.
+            call: The addresses of the arrays.
+        """
         reverse_sequences(*self._circuit, sizes, np.array(call, np.int64))
 
     def _list_circuit(self) -> tuple[NDArray[Any], ...]:
-        """What every call begins with, see :func:`.sequences.run_sequences`."""
+        """Return the first arguments of every call, see :func:`.forward_kernel.run_sequences`."""
         table = list_addresses(self._program, self._paulis)
         return table, np.empty(0), np.empty(0, self.real)
 
@@ -144,44 +158,50 @@ class Simulator:
         return self.count_blocks(batch_size), self._program.offset.size * lanes
 
     def shape_states(self, batch_size: int) -> tuple[int, int]:
-        """(blocks, 2^n * 2 * lanes)."""
+        """Return the shape (blocks, 2^n * 2 * lanes) of an array of states."""
         lanes = VECTOR_BYTES // self.dtype.itemsize
         return self.count_blocks(batch_size), lanes << (self.num_qubits + 1)
 
 
 def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """``tensor`` as its memory has to be before its address is handed over.
+    """Return ``tensor`` with the memory that compiled code expects at its address.
 
     Args:
-        name: What it is, for the message.
+        name: Its name in messages.
+        tensor: What was passed.
+        shape: The shape that it must have.
+        dtype: The dtype that it must have.
+
+    Returns:
+        The tensor itself where it is contiguous, otherwise a copy.
 
     Raises:
-        TypeError: No tensor, of another dtype or elsewhere than on the CPU.
-        ValueError: Of another shape.
+        TypeError: It is not a tensor, has another dtype or is not on the CPU.
+        ValueError: It has another shape.
     """
-    # Compiled code would read other memory than the tensor's.
+    # With any of these, compiled code would read memory beyond the tensor's.
     if not isinstance(tensor, Tensor) or tensor.dtype != dtype or not tensor.is_cpu:
-        arrived = type(tensor).__name__
+        found = type(tensor).__name__
         if isinstance(tensor, Tensor):
-            arrived = f"{tensor.dtype} on {tensor.device}"
+            found = f"{tensor.dtype} on {tensor.device}"
         raise InvalidTypeError(
-            f"{name} must be {dtype} on the CPU, and {arrived} arrived; convert the whole model "
-            f"and its inputs: model.to(dtype), model.cpu()"
+            f"expected {name} to be {dtype} on the CPU, got {found}; convert the whole model and "
+            "its inputs: model.to(dtype), model.cpu()"
         )
     if tensor.shape != shape:
         raise InvalidValueError(
-            f"{name} must have shape {shape}, and {tuple(tensor.shape)} arrived"
+            f"expected {name} of shape {shape}, got {tuple(tensor.shape)}; pass it in this shape"
         )
     return make_plain(tensor)
 
 
 def make_plain(tensor: Tensor) -> Tensor:
-    """``tensor`` contiguous, without bits for a sign or a conjugation that is still to be done."""
+    """Return ``tensor`` contiguous, with torch's pending negation and conjugation carried out."""
     if tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg():
-        return tensor  # as nearly always; three operations less
+        return tensor  # the usual case, three torch operations cheaper
     return tensor.resolve_conj().resolve_neg().contiguous()
 
 
 def find(tensor: Tensor | None) -> int:
-    """The address of ``tensor``; 0 for None."""
+    """Return the address of ``tensor``, or 0 for None."""
     return 0 if tensor is None else tensor.data_ptr()

@@ -1,7 +1,7 @@
 """One recurrent step of one block of sequences: its sweeps forward, and backward with gradient.
 
-A *block* is as many sequences as a lane vector has lanes. Blocks never talk to each other, so every
-thread works on its own block from the first gate to the last readout.
+A *block* is as many sequences as a lane vector has lanes. Blocks do not depend on each other, so a
+thread takes a block from the first gate to the last readout without waiting for others.
 """
 
 from __future__ import annotations

@@ -1,26 +1,27 @@
-"""Derivatives of the loss by the controller's weights, summed up in compiled code.
+"""Derivatives of the loss by the controller's weights, summed in compiled code.
 
-Each block sums up its own, a few steps at a time, and the sums of the blocks are added in their
-order: they are the same whatever the number of threads.
+Each block has its own sums, and the sums of the blocks are added in their order, so that the result
+does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.engines.contract import LINEAR
 from qrnn_qiskit.engines.cpu.blocks import copy_vectors
 from qrnn_qiskit.engines.cpu.call_records import view
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, load, splat, sum_lanes
-from qrnn_qiskit.engines.cpu.layers import LINEAR
 from qrnn_qiskit.engines.cpu.numba_compiler import kernel
 
-# Steps whose products are summed up at once: what they need stays in the cache nearest by.
+# Steps whose products are summed at once: their vectors stay in the nearest cache, and a weight's
+# sum over them stays in a register and is added over its lanes once instead of in every step.
 CHUNK = 16
 
 
 @kernel
 def count_weights(sizes: Any) -> int:
-    """Numbers of a controller, its biases among them."""
+    """Return how many weights and biases a controller has."""
     numbers: int = sizes.layer * (sizes.width + sizes.heard + 1)
     if sizes.kind != LINEAR:
         numbers += sizes.angles * (sizes.units + 1)
@@ -29,7 +30,7 @@ def count_weights(sizes: Any) -> int:
 
 @kernel
 def open_sums(like: Any, address: int, sizes: Any) -> tuple[Any, Any, Any, Any]:
-    """Sums of one block: by first weight and bias, and by those of the output layer."""
+    """Return the sums of one block: by weights and biases of the first, then the output layer."""
     seen = sizes.width + sizes.heard
     bias = address + sizes.layer * seen * like.itemsize
     output = bias + sizes.layer * like.itemsize
@@ -44,7 +45,10 @@ def open_sums(like: Any, address: int, sizes: Any) -> tuple[Any, Any, Any, Any]:
 
 @kernel
 def put_step(vectors: Any, count: int, busy: int, chunk: Any, place: int) -> None:
-    """Write ``count`` lane vectors to a place of the chunk; lanes from ``busy`` on are 0."""
+    """Write ``count`` lane vectors to a place of the chunk, with 0 in the lanes from ``busy`` on.
+
+    Idle lanes repeat a sequence, which would otherwise be counted twice.
+    """
     lanes = VECTOR_BYTES // vectors.itemsize
     copy_vectors(vectors, count, chunk, place)
     for k in range(place * count, place * count + count):
@@ -54,25 +58,28 @@ def put_step(vectors: Any, count: int, busy: int, chunk: Any, place: int) -> Non
 
 @kernel
 def _add_sum(weight: Any, row: int, column: int, vector: Any) -> None:
-    """Add the lanes of ``vector``; a kernel of its own is compiled once."""
+    """Add the lanes of ``vector``; as a separate kernel this code is compiled once."""
     weight[row, column] += sum_lanes(vector)
 
 
 @kernel
 def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: Any) -> None:
-    """Add a layer's derivatives by ``weight`` (R, C) and ``bias`` (R,), those of ``steps`` steps.
+    """Add the derivatives by a layer's weights and biases in ``steps`` steps.
 
     Args:
-        chunk: Derivatives by the layer's results, R lane vectors a step.
-        vectors: What it was applied to, C lane vectors a step from lane vector ``at`` on.
+        chunk: Derivatives by the layer's results, R lane vectors per step.
+        vectors: What the layer was applied to, C lane vectors per step.
+        at: The first lane vector of ``vectors``.
         steps: How many steps.
-        weight: Sums over steps and lanes.
-        bias: Likewise.
+        weight: Sums (R, C) over steps and lanes, added to.
+        bias: Sums (R,) over steps and lanes, added to.
     """
     rows, columns = weight.shape
     zero = splat(chunk, 0.0)
     i = 0
-    while i + 4 <= rows:  # four rows and two columns at a time keep a processor's units busy
+    # Four rows by two columns: eight independent sums hide the latency of a multiply-add, and six
+    # loads serve eight of them.
+    while i + 4 <= rows:
         k = 0
         while k + 2 <= columns:
             a = b = c = d = e = f = g = h = zero
@@ -109,7 +116,7 @@ def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: 
 @kernel
 def add_blocks(sums: Any, result: Any) -> None:
     """Set ``result`` to the sum of the blocks' sums."""
-    result[:] = 0.0  # to assign a row, Numba would compile what formats the message of an error
+    result[:] = 0.0  # assigning a row would make Numba compile the message of a shape error
     for block in range(sums.shape[0]):
         for i in range(result.size):
             result[i] += sums[block, i]

@@ -29,12 +29,12 @@ __all__ = ["DenseCircuit", "Factors"]
 
 
 class Factors(NamedTuple):
-    """What a step multiplies the states by.
+    """The factors by which a step multiplies the states.
 
     Attributes:
-        matrices: (B, blocks, 2^k, 2^k) complex with real entries, k the size of the largest group;
-            the matrix of a smaller one is its first rows and columns.
-        diagonals: (B, diagonals, 2^n) complex of modulus 1.
+        matrices: Rotations (B, blocks, 2^k, 2^k), real but of complex dtype, k the size of the
+            largest group; the matrix of a smaller group is its first rows and columns.
+        diagonals: Phases (B, diagonals, 2^n), complex of modulus 1.
     """
 
     matrices: Tensor
@@ -49,9 +49,15 @@ class DenseCircuit:
     controlled rotation is two rotations between two CZ.
 
     Args:
-        circuit: Without measurements; angle sets have the order of ``circuit.parameters``.
-        dtype: Real dtype of the angles.
-        device: Where the states are.
+        circuit: The circuit, without measurements; angle sets have the order of
+            ``circuit.parameters``.
+        dtype: The real dtype of the angles.
+        device: The device of the states.
+
+    Attributes:
+        groups: The groups of qubits.
+        width: The size k of the largest group.
+        order: The operations in time order: the group of a block, or None for the next diagonal.
 
     Raises:
         UnsupportedCircuitError: See :func:`~qrnn_qiskit.engines.lowering.lower_circuit`.
@@ -61,7 +67,6 @@ class DenseCircuit:
         self.groups = divide_qubits(circuit.num_qubits)
         self.width = self.groups[0].size
         index = {name: place for place, name in enumerate(name_parameters(circuit))}
-        # In time order: a block's group, or None for the next diagonal.
         self.order: list[Group | None] = []
         turns: list[Angle] = []
         diagonals: list[NDArray[np.float64]] = []
@@ -70,6 +75,8 @@ class DenseCircuit:
                 for group in self.groups:
                     places = range(group.start, group.start + self.width)
                     if any(1 << qubit & group.mask for qubit in sweep.angles):
+                        # A smaller group is filled up with qubits that do not turn (angle 0):
+                        # the blocks of all groups then come from one batched product.
                         own = (qubit if 1 << qubit & group.mask else -1 for qubit in places)
                         turns += [sweep.angles.get(qubit, Angle()) * 0.5 for qubit in own]
                         self.order.append(group)
@@ -91,7 +98,11 @@ class DenseCircuit:
         self._one = torch.ones((), dtype=dtype, device=device)
 
     def prepare(self, theta: Tensor) -> Factors:
-        """The factors of a step with angles ``theta`` (B, P) in radians."""
+        """Return the factors of a step with angles ``theta`` (B, P) in radians.
+
+        Half angles and phases are affine in ``theta``: one matrix product each gives all of them. A
+        block is the Kronecker product of the 2 x 2 rotations of its qubits.
+        """
         half = torch.addmm(self._turn_offsets, theta, self._turns)
         half = half.reshape(len(theta), self._num_blocks, self.width)
         cos, sin = half.cos(), half.sin()
@@ -108,7 +119,7 @@ class DenseCircuit:
         )
 
     def apply(self, states: Tensor, factors: Factors) -> Tensor:
-        """The states (B, 2^n) after the step."""
+        """Return the states (B, 2^n) after the step."""
         for group, place in self._steps():
             if group is None:
                 states = states * factors.diagonals[:, place]
@@ -117,10 +128,21 @@ class DenseCircuit:
         return states
 
     def undo(self, states: Tensor, adjoint: Tensor, factors: Factors) -> tuple[Tensor, ...]:
-        """States and adjoint before the step, and the derivative (B, P) by its angles.
+        """Undo the step on states and adjoint.
 
-        ``adjoint`` is the derivative of the loss by ``states`` as torch has it: the loss changes
-        by Re(conj(adjoint) d states).
+        The derivatives are taken after each operation and before it is undone. By the phase phi of
+        basis state x, with factor exp(i phi), it is Im(adjoint_x conj(psi_x)). By half the angle of
+        a rotation with generator G, it is sum_ij G_ij Re(sum adjoint_i conj(psi_j)), the inner sum
+        over all qubits outside of the group.
+
+        Args:
+            states: States (B, 2^n) after the step.
+            adjoint: Derivative (B, 2^n) of the loss by them in torch's convention: the loss changes
+                by Re(conj(adjoint) d states).
+            factors: As returned by :meth:`prepare`.
+
+        Returns:
+            States and adjoint before the step, and the derivative (B, P) by its angles.
         """
         phases: list[Tensor] = []
         turns: list[Tensor] = []
@@ -146,7 +168,7 @@ class DenseCircuit:
         return states, adjoint, by_theta
 
     def _steps(self) -> Iterator[tuple[Group | None, int]]:
-        """The order with the place of each block among the blocks, and of each diagonal."""
+        """Yield the operations, each with its place among the blocks or among the diagonals."""
         blocks = diagonals = 0
         for group in self.order:
             if group is None:
@@ -158,11 +180,19 @@ class DenseCircuit:
 
 
 def _cut(matrices: Tensor, group: Group) -> Tensor:
+    """Return the first rows and columns of ``matrices``, those of a smaller group.
+
+    The qubits that fill it up are the highest bits and do not turn: the matrix is block diagonal.
+    """
     return matrices[:, : group.dim, : group.dim]
 
 
 def _without_controls(primitives: Iterable[Primitive]) -> Iterator[Primitive]:
-    """RY where the control is 1 = RY(angle / 2) CZ RY(-angle / 2) CZ."""
+    """Replace controlled rotations by RY(angle / 2) CZ RY(-angle / 2) CZ.
+
+    Where the control is 0, the two rotations cancel. Where it is 1, CZ is Z on the target, and
+    Z RY(-angle / 2) Z = RY(angle / 2).
+    """
     for primitive in primitives:
         if isinstance(primitive, ControlledRotation):
             sign = Sign(1 << primitive.control | 1 << primitive.target)
@@ -174,7 +204,7 @@ def _without_controls(primitives: Iterable[Primitive]) -> Iterator[Primitive]:
 
 
 def _list_terms(angle: Angle, index: dict[str, int]) -> NDArray[np.float64]:
-    """(1 + P,) the constant part of an angle, then its factor of each parameter."""
+    """Return (1 + P,): the constant part of an angle, then its coefficient of each parameter."""
     row = np.zeros(1 + len(index))
     row[0] = angle.offset
     for name, factor in angle.terms:
@@ -183,7 +213,11 @@ def _list_terms(angle: Angle, index: dict[str, int]) -> NDArray[np.float64]:
 
 
 def _list_phases(sweep: PhaseSweep, num_qubits: int, index: dict[str, int]) -> NDArray[np.float64]:
-    """(1 + P, 2^n) the phase of each basis state: constant part, then factor of each parameter."""
+    """Return (1 + P, 2^n), the phases of a sweep in radians for each basis state.
+
+    The first row is the constant part, with pi for each CZ sign, modulo 2 pi; the others are the
+    coefficients of the parameters.
+    """
     basis = np.arange(1 << num_qubits)
     rows = np.zeros((1 + len(index), basis.size))
     for mask, angle in sweep.angles.items():
@@ -198,7 +232,10 @@ def _list_phases(sweep: PhaseSweep, num_qubits: int, index: dict[str, int]) -> N
 
 
 def _list_generators(width: int) -> NDArray[np.float64]:
-    """(4^k, k): the derivative of a rotation by half its angle, as a matrix in front of it."""
+    """Return (4^k, k), the flattened generator G of the rotation of each qubit of a group.
+
+    The derivative of a rotation by half its angle is G times the rotation.
+    """
     columns = []
     for qubit in range(width):
         left, right = np.eye(1 << (width - qubit - 1)), np.eye(1 << qubit)

@@ -1,4 +1,4 @@
-"""Observables of batched states: their values and what these add to the adjoint."""
+"""Observables of batched states: their values, and the derivative by the states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ class DenseReadout:
 
     Pauli strings within a group of qubits are read from its reduced density matrix, one matrix
     product for each group. Strings across groups are read together with those that flip the same
-    qubits.
+    qubits (have X or Y there), which connect the same pairs of amplitudes.
+
+    Args:
+        observables: The observables.
+        groups: The groups of qubits.
+        dtype: The real dtype of the values.
+        device: The device of the states.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class DenseReadout:
                     matrices[row] += coefficient.real * part.to_matrix().ravel()
 
         def place(array: Complexes) -> Tensor:
+            # Re(conj(O) overlap) is a dot product of (real, imaginary) pairs, so one real matrix
+            # product reads all observables.
             pairs = torch.view_as_real(torch.from_numpy(array))
             return pairs.flatten(1).to(device, dtype)
 
@@ -62,7 +70,7 @@ class DenseReadout:
         self._partners = {flip: basis ^ flip for flip in wide}
 
     def read(self, states: Tensor) -> Tensor:
-        """The values (B, K) of normalized states (B, 2^n)."""
+        """Return the values (B, K) of normalized states (B, 2^n)."""
         # The value is the sum of Re(conj(psi_i) O_ij psi_j), and an overlap is psi_i conj(psi_j).
         values = states.real.new_zeros(len(states), self.num_observables)
         for group, weights in self._near.items():
@@ -74,7 +82,13 @@ class DenseReadout:
         return values
 
     def pull(self, states: Tensor, weights: Tensor, adjoint: Tensor) -> Tensor:
-        """``adjoint`` (B, 2^n) and the derivative by the states, from that (B, K) by the values."""
+        """Return ``adjoint`` (B, 2^n) plus the derivative by the states.
+
+        Args:
+            states: States (B, 2^n).
+            weights: Derivative (B, K) of the loss by the values.
+            adjoint: What to add to; it is not changed.
+        """
         pulled = adjoint.clone()
         for group, matrices in self._near.items():
             dense = torch.view_as_complex((weights @ matrices).reshape(len(states), -1, 2))
@@ -87,18 +101,19 @@ class DenseReadout:
 
 
 def _slice(group: Group) -> slice:
+    """Return the slice of the group's qubits in an array over all qubits."""
     return slice(group.start, group.start + group.size)
 
 
 def _read_masks(pauli: Pauli) -> tuple[int, int]:
-    """The qubits that a string flips (X or Y), and all that it acts on."""
+    """Return the mask of the qubits that a string flips (X or Y), and that of all it acts on."""
     flip = sum(1 << qubit for qubit, bit in enumerate(pauli.x) if bit)
     z_mask = sum(1 << qubit for qubit, bit in enumerate(pauli.z) if bit)
     return flip, flip | z_mask
 
 
 def _read_entries(pauli: Pauli, flip: int) -> Complexes:
-    """(2^n,) the entry of each row x of a string, in the column x ^ flip."""
+    """Return (2^n,), the entry of each row x of a string's matrix, in the column x ^ flip."""
     basis = np.arange(1 << len(pauli.x))
     z_mask = sum(1 << qubit for qubit, bit in enumerate(pauli.z) if bit)
     signs = 1.0 - 2.0 * (np.bitwise_count((basis ^ flip) & z_mask) & 1)

@@ -1,9 +1,13 @@
-"""The compiled circuit on a GPU: all steps of the recurrence in one Triton kernel each way.
+"""The compiled circuit on a GPU: all steps in one Triton kernel forward and one backward.
 
-The same program as in :mod:`qrnn_qiskit.engines.cpu`, read by kernels that know no circuit: they
-are compiled for the sizes of a model, its activation and its precision. Triton comes with torch on
-Linux; without it, and for anything but the standard controller, :mod:`qrnn_qiskit.engines.dense`
-runs on a GPU.
+The kernels read the same program as those of :mod:`qrnn_qiskit.engines.cpu`. They contain no
+circuit: they are compiled for the sizes of a model, its activation and its precision. Triton comes
+with torch on Linux; without it, and for anything but the standard controller,
+:mod:`qrnn_qiskit.engines.dense` runs on a GPU.
+
+A program of the GPU takes one sequence, and its threads share the amplitudes of that sequence. The
+CPU's kernels do the opposite, a sequence per lane; the formulas are the same in both, and the
+reasons for them stand in the CPU's modules of the same names.
 """
 
 from __future__ import annotations
@@ -18,7 +22,10 @@ __all__ = ["has_kernels"]
 
 @cache
 def has_kernels(device: torch.device) -> bool:
-    """Whether the kernels run on ``device``: a GPU that Triton compiles for, where Triton is."""
+    """Return whether the kernels run on ``device``.
+
+    It must be an NVIDIA GPU of compute capability 8.0 or higher, and Triton must be installed.
+    """
     return (
         device.type == "cuda"
         and importlib.util.find_spec("triton") is not None

@@ -1,4 +1,4 @@
-"""Triton functions from angles to cosines and sines, and from slopes back to gradients."""
+"""Triton functions from angles to cosines and sines, and from slopes to gradients."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _COLUMNS = tl.constexpr(32)
 def gather_turns(
     circuit: tl.tuple, theta: tl.tensor, turns: tl.tensor, residual: tl.tensor
 ) -> None:
-    """Fill ``turns`` with cosine and sine of half of every column, computed in float64.
+    """Fill ``turns`` with cosine and sine of half the angle of every column, computed in float64.
 
-    ``residual`` (float64, radians) carries what rounding to float32 took from half an angle over to
-    the next step, so that over many steps with the same angles the error stays one rounding.
+    ``residual`` (float64, radians) carries over to the next step what rounding took from half an
+    angle, so that over many steps with the same angles the error stays one rounding.
     """
     for start in range(0, circuit.num_columns, _COLUMNS):
         j = start + tl.arange(0, _COLUMNS)
@@ -27,7 +27,7 @@ def gather_turns(
             half += tl.load(circuit.half_factor + term, inside, 0.0) * angle.to(tl.float64)
         exact_c, exact_s = tl.cos(half), tl.sin(half)
         c, s = exact_c.to(turns.dtype.element_ty), exact_s.to(turns.dtype.element_ty)
-        tl.debug_barrier()  # a residual that several threads hold was read by all of them
+        tl.debug_barrier()  # several threads may hold one residual: all have read it by now
         tl.store(turns + 2 * j, c, inside)
         tl.store(turns + 2 * j + 1, s, inside)
         rest = exact_s * c.to(tl.float64) - exact_c * s.to(tl.float64)

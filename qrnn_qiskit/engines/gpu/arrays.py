@@ -1,6 +1,6 @@
 """A compiled circuit, its readouts and a controller as tensors on a GPU, as the kernels read them.
 
-Integers are int32, numbers have the precision of the states unless it is told.
+Integers are int32; numbers have the precision of the states where nothing else is specified.
 """
 
 from __future__ import annotations
@@ -27,27 +27,30 @@ __all__ = [
 
 
 class Circuit(NamedTuple):
-    """A :class:`~qrnn_qiskit.engines.program.Program` with tables of the same length for all.
+    """A :class:`~qrnn_qiskit.engines.program.Program` with tables of equal length for all columns.
+
+    Lists of different lengths are padded with factors of 0, so that all threads run the same loop.
+    The masks of a PHASE are sorted: low bits only, high bits only, both; see :mod:`.diagonals`.
 
     Attributes:
         num_sweeps: S.
         num_columns: C.
         num_parameters: P.
-        num_terms: Parameter terms that a column has at most.
-        num_uses: Columns that a parameter is in at most.
-        kind: (S,).
-        start: (S + 1,).
-        high_start: (S,) first site of a PHASE that has no low bit; see :mod:`.diagonals`.
-        cross_start: (S,) first site of a PHASE that has both.
-        site: (sites,).
-        column: (sites,).
-        extra: (S,).
-        signs: (rows, 2^n).
-        parameter: (num_terms, C) index of the circuit parameter of each term.
-        half_factor: (num_terms, C) float64 half of its coefficient, 0 where there is no term.
-        half_offset: (C,) float64 half of the constant part in radians.
+        num_terms: The largest number of parameter terms of a column.
+        num_uses: The largest number of columns of a parameter.
+        kind: (S,), as in the program.
+        start: (S + 1,), as in the program.
+        high_start: (S,) the first site of a PHASE with a mask of high bits only.
+        cross_start: (S,) the first site of a PHASE with a mask of both.
+        site: (sites,), as in the program, masks sorted.
+        column: (sites,), as in the program, in the order of ``site``.
+        extra: (S,), as in the program.
+        signs: (rows, 2^n), as in the program.
+        parameter: (num_terms, C) the index of the circuit parameter of each term.
+        half_factor: (num_terms, C) half its coefficient, float64; 0 where there is no term.
+        half_offset: (C,) half the constant part in radians, float64.
         use_column: (num_uses, P) the columns of each parameter.
-        use_factor: (num_uses, P) its coefficient there, 0 where there is no column.
+        use_factor: (num_uses, P) its coefficient there; 0 where there is no column.
     """
 
     num_sweeps: int
@@ -71,25 +74,27 @@ class Circuit(NamedTuple):
 
 
 class Observables(NamedTuple):
-    """A :class:`~qrnn_qiskit.engines.program.PauliProgram`, its diagonal strings in order.
+    """A :class:`~qrnn_qiskit.engines.program.PauliProgram` with its diagonal strings sorted.
+
+    Attributes without a description are those of the program.
 
     Attributes:
         num_observables: K.
         num_strings: S.
-        num_diagonal: Strings without X or Y.
-        high_start: Place of the first of them that has no low bit; see :mod:`.diagonals`.
-        cross_start: Place of the first of them that has both.
-        num_windows: Of three neighbours.
-        num_groups: Of strings that flip the same qubits.
-        diagonal_mask: (num_diagonal,).
-        diagonal_term: (num_diagonal,).
+        num_diagonal: The number of strings without X or Y.
+        high_start: The first of them with a mask of high bits only; see :mod:`.diagonals`.
+        cross_start: The first of them with a mask of low and high bits.
+        num_windows: The number of windows of three neighbours.
+        num_groups: The number of groups of strings that flip the same qubits.
+        diagonal_mask: (num_diagonal,), sorted.
+        diagonal_term: (num_diagonal,), in the order of ``diagonal_mask``.
         neighbours: (num_windows, 7).
         flip: (num_groups,).
         start: (num_groups + 1,).
         z_mask: (entries,).
         power: (entries,).
         term: (entries,).
-        matrix: (K, S), or None where each observable is one string with the factor 1.
+        matrix: (K, S), or None where each observable is one string with coefficient 1.
         transposed: (S, K), or None.
     """
 
@@ -113,13 +118,13 @@ class Observables(NamedTuple):
 
 
 class Network(NamedTuple):
-    """The controller, each layer as (what it reads, what it writes).
+    """The controller; the weights of a layer are (inputs, outputs) in the direction of the run.
 
     Attributes:
-        num_inputs: E + K, or E for no feedback.
-        num_heard: K, or 0 for no feedback.
-        width: W of the first layer.
-        num_units: H of the hidden layer, 0 without one.
+        num_inputs: E + K, or E without feedback.
+        num_heard: K, or 0 without feedback.
+        width: W, of the first layer.
+        num_units: H, of the hidden layer; 0 without one.
         num_angles: P.
         first: Forward (E + K, W), backward (W, num_heard).
         first_bias: (W,), or None backward.
@@ -139,15 +144,15 @@ class Network(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a forward run leaves for backward.
+    """The arrays that a forward run leaves for backward.
 
     Attributes:
-        theta: (B, T, P) angles in radians.
-        inputs: (B, T, E + K) what the controller sees, [x ; readouts of the step before], or
-            (B, T, E) where it does not see readouts.
-        hidden: (B, T, H) hidden layer; None without one.
-        slope: (B, T, W) derivative of the hidden layer by the first one; None without one.
-        readouts: (B, T, K).
+        theta: Angles (B, T, P) in radians.
+        inputs: Inputs of the controller (B, T, E + K), [x ; readouts of the step before], or
+            (B, T, E) without feedback.
+        hidden: The hidden layer (B, T, H); None without one.
+        slope: Derivatives (B, T, W) of the hidden layer by the first one; None without one.
+        readouts: Readouts (B, T, K).
     """
 
     theta: Tensor
@@ -158,18 +163,18 @@ class Trace(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What every program works on, a row of its own in each.
+    """Scratch memory, one row of each array for each program.
 
     Attributes:
-        num_sums: Sums over the low and the high bits of a basis state.
-        turns: (B, 2 C).
-        residual: (B, C) float64, zeros.
-        sums: (B, num_sums).
-        strings: (B, S).
-        slopes: (B, C), backward only, as all that follows.
-        pull: (B, K).
-        fed: (B, K), zeros.
-        units: (B, H).
+        num_sums: The number of values of the low bits of a basis state plus that of its high bits.
+        turns: Cosines and sines (B, 2 C) of a step.
+        residual: Residuals (B, C) of half angles in radians, float64, zeros at first.
+        sums: Marginal sums (B, num_sums).
+        strings: Values of the Pauli strings (B, S).
+        slopes: Derivatives by columns (B, C); only for backward, like those below it.
+        pull: Derivatives by the readouts of a step (B, K).
+        fed: Derivatives by the readouts that the controller saw (B, K), zeros at first.
+        units: Derivatives by the hidden layer (B, H).
     """
 
     num_sums: int
@@ -184,7 +189,7 @@ class Work(NamedTuple):
 
 
 def _make_placer(dtype: torch.dtype, device: torch.device) -> Callable[[Any], Tensor]:
-    """From NumPy arrays to tensors on ``device``: integers to int32, numbers to ``dtype``."""
+    """Return a function from NumPy arrays to tensors: integers to int32, numbers to ``dtype``."""
 
     def place(array: Any) -> Tensor:
         array = np.ascontiguousarray(array)
@@ -269,7 +274,11 @@ def place_observables(
 
 
 def _divide_masks(masks: Integers, num_qubits: int) -> tuple[Integers, int, int]:
-    """An order of ``masks``: of low bits, of high bits, of both; and where the others begin."""
+    """Sort ``masks``: low bits only, high bits only, both.
+
+    Returns:
+        The order, and the places where the second and the third kind begin.
+    """
     low = (1 << (num_qubits // 2)) - 1
     side = np.where(masks & ~low == 0, 0, np.where(masks & low == 0, 1, 2))
     order = np.argsort(side, kind="stable")
@@ -279,7 +288,7 @@ def _divide_masks(masks: Integers, num_qubits: int) -> tuple[Integers, int, int]
 def _tabulate(
     rows: Sequence[Sequence[tuple[int, float]]],
 ) -> tuple[Integers, NDArray[np.float64]]:
-    """Lists of (index, factor) as two tables, entry i of list j in row i and column j."""
+    """Return lists of (index, factor) as two tables, entry i of list j in row i and column j."""
     length = max(map(len, rows), default=0)
     index = np.zeros((length, len(rows)), np.int64)
     factor = np.zeros((length, len(rows)))

@@ -1,9 +1,10 @@
 """Triton functions for what is diagonal: sweeps of phases exp(-i angle/2 Z...Z) and CZ signs.
 
 Basis state x = (h, i) is split into its low n // 2 bits i and its high bits h, the columns and rows
-of a tile. Phases on one side alone are one factor for each column or row of it; only masks that
-cross the split cost something for each amplitude. Sites come in this order: masks of low bits, of
-high bits, of both. States, ``turns`` and ``slopes`` are as in :mod:`.rotations`.
+of a tile. Phases on one side of the split are one factor for each column or row of the tile; only
+masks that cross the split cost an operation for each amplitude. Sites come in this order: masks of
+low bits only, of high bits only, of both. States, ``turns`` and ``slopes`` are as in
+:mod:`.rotations`; :mod:`qrnn_qiskit.engines.cpu.diagonals` has the mathematics.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ _UNROLL = tl.constexpr(4)  # sites whose numbers are fetched together
 
 @triton.jit
 def is_odd(bits: tl.tensor) -> tl.tensor:
-    """Whether ``bits``, fewer than 32, have an odd number of ones."""
+    """Return whether ``bits``, fewer than 32 of them, have an odd number of ones.
+
+    Each line folds the upper half of the bits onto the lower half, which keeps the parity.
+    """
     bits = bits ^ (bits >> 16)
     bits = bits ^ (bits >> 8)
     bits = bits ^ (bits >> 4)
@@ -38,7 +42,7 @@ def add_signed(
     last: tl.tensor,
     weights: tl.tensor,
 ) -> tl.tensor:
-    """Add to ``total`` the weights of strings ``first`` to ``last``, signed by ``states``."""
+    """Add to ``total`` the weights of strings ``first`` to ``last`` - 1, signed by ``states``."""
     for start in range(first, last, _UNROLL):
         for number in tl.static_range(_UNROLL):
             k = start + number
@@ -83,7 +87,7 @@ def _multiply_phases(
     last: tl.tensor,
     turns: tl.tensor,
 ) -> tl.tensor:
-    """Multiply re + i im by the phases ``first`` to ``last`` of basis states ``states``."""
+    """Multiply re + i im by the phases ``first`` to ``last`` - 1 of basis states ``states``."""
     for start in range(first, last, _UNROLL):
         for number in tl.static_range(_UNROLL):
             k = start + number
@@ -98,7 +102,7 @@ def _multiply_phases(
 def _multiply_low(
     circuit: tl.tuple, sweep: tl.tensor, turns: tl.tensor, N: tl.constexpr
 ) -> tl.tensor:
-    """The factor of each column of a tile: the phases on low bits."""
+    """Return the factor of each column of a tile: the phases on low bits."""
     low = tl.arange(0, 1 << (N // 2))
     real = turns.dtype.element_ty
     one, zero = tl.full([1 << (N // 2)], 1.0, real), tl.full([1 << (N // 2)], 0.0, real)
@@ -117,7 +121,7 @@ def _multiply_tile(
     states: tl.tensor,
     N: tl.constexpr,
 ) -> tl.tensor:
-    """All factors of a tile, from those a + i b of its columns, and its rows ``high``."""
+    """Return all factors of a tile, from those of its columns, a + i b, and its rows ``high``."""
     real = turns.dtype.element_ty
     one, zero = tl.full(high.shape, 1.0, real), tl.full(high.shape, 0.0, real)
     first, cross = tl.load(circuit.high_start + sweep), tl.load(circuit.cross_start + sweep)
@@ -126,7 +130,7 @@ def _multiply_tile(
     re = p[:, None] * a[None, :] - q[:, None] * b[None, :]
     im = p[:, None] * b[None, :] + q[:, None] * a[None, :]
     re, im = _multiply_phases(re, im, states, circuit.site, circuit.column, cross, last, turns)
-    place = tl.load(circuit.extra + sweep) * (1 << N) + states  # negative without signs
+    place = tl.load(circuit.extra + sweep) * (1 << N) + states  # the row is -1 without signs
     sign = tl.load(circuit.signs + place, place >= 0, 1.0)
     return re * sign, im * sign
 
@@ -168,8 +172,9 @@ def unapply_phases(
 ) -> None:
     """Undo :func:`apply_phases` on ``psi`` and ``lam`` and write the slope of each phase.
 
-    The slope of mask m is 1/2 sum_x (-1)^parity(x & m) Im(conj(lam_x) psi_x); ``sums`` has room for
-    the sums over each half of the bits.
+    The slope of mask m is 1/2 sum_x (-1)^parity(x & m) w_x with w_x = Im(conj(lam_x) psi_x), which
+    no phase changes: slopes of crossing masks may come first, before anything is undone. ``sums``
+    has room for the marginals of w over either half of the bits.
     """
     LOW: tl.constexpr = N // 2
     low = tl.arange(0, 1 << LOW)

@@ -1,7 +1,11 @@
 """The two Triton kernels: all steps of all sequences in one launch, forward and backward.
 
-A program runs one sequence from the first step to the last. Its states and what else it works on
-are rows of its own in global memory, small enough to stay in the caches of its processor.
+A program runs one sequence from the first step to the last. Its states and scratch memory are rows
+of arrays in global memory, small enough to stay in the caches of its processor.
+
+Threads of a program exchange numbers through these rows. ``tl.debug_barrier`` makes all of them
+wait for each other; one stands wherever a number is read that another thread wrote, or overwritten
+that another thread may still read.
 """
 
 from __future__ import annotations
@@ -50,18 +54,18 @@ def run_sequences(
         circuit: A :class:`.arrays.Circuit`.
         observables: An :class:`.arrays.Observables`.
         network: A :class:`.arrays.Network`.
-        trace: A :class:`.arrays.Trace`, written but for the inputs of the first step, x, and
-            dropout factors.
+        trace: A :class:`.arrays.Trace`, written, except for x, the inputs of the first step and
+            dropout factors, which are given.
         work: A :class:`.arrays.Work`.
-        states: (B, 2 * 2^n) real and imaginary parts, moved on in place.
-        ends: (B,) int32 last valid step of each sequence, counted from 1.
-        last: (B, 2 * 2^n) states after each sequence's last valid step, written.
+        states: States (B, 2 * 2^n), real and imaginary parts, moved on in place.
+        ends: The last valid step of each sequence, counted from 1, (B,) int32.
+        last: States (B, 2 * 2^n) after that step, written.
         num_steps: T.
         N: n.
-        TILE: Amplitudes worked on at a time, a power of two.
-        KIND: The controller's activation, as :mod:`qrnn_qiskit.engines.cpu.layers` numbers them.
-        DROPS: Whether ``trace.hidden`` comes in as dropout factors.
-        NORM_STEPS: After how many steps the norm is set to 1.
+        TILE: The number of amplitudes per pass of a loop, a power of two.
+        KIND: The controller's activation, as numbered in :mod:`qrnn_qiskit.engines.contract`.
+        DROPS: Whether ``trace.hidden`` holds dropout factors at first.
+        NORM_STEPS: The number of steps after which states are scaled to norm 1.
     """
     row = tl.program_id(0).to(tl.int64)
     psi = states + row * (2 << N)
@@ -103,6 +107,7 @@ def run_sequences(
         total = read_observables(psi, observables, values, strings, sums, N, TILE)
         tl.debug_barrier()
         if step + 1 < num_steps:
+            # The readouts are the last num_heard inputs of the next step, which is num_inputs on.
             heard = inputs + 2 * network.num_inputs - network.num_heard
             copy_row(values, heard, network.num_heard)
         is_end = step + 1 == end
@@ -137,23 +142,23 @@ def reverse_sequences(
 
     Args:
         circuit: As in :func:`run_sequences`.
-        observables: Likewise.
-        network: An :class:`.arrays.Network`, the way back.
-        trace: As :func:`run_sequences` left it.
-        work: As in :func:`run_sequences`; ``fed`` holds on return the derivative by the readouts
+        observables: As in :func:`run_sequences`.
+        network: An :class:`.arrays.Network` with the weights for backward.
+        trace: As written by :func:`run_sequences`.
+        work: As in :func:`run_sequences`; on return, ``fed`` holds the derivative by the readouts
             that the first step was fed with.
-        states: (B, 2 * 2^n) after the last step; those before the first on return.
-        adjoints: (B, 2 * 2^n) zeros; the derivative by the states before the first step on return.
+        states: States (B, 2 * 2^n) after the last step; on return those before the first step.
+        adjoints: Zeros (B, 2 * 2^n); on return the derivative by the states before the first step.
         ends: As in :func:`run_sequences`.
-        weights: (B, T, K) derivative of the loss by the readouts.
-        by_last: (B, 2 * 2^n) derivative by the states at ``ends``, or None.
-        by_theta: (B, T, P) derivative by the angles, written.
-        by_layer: (B, T, W) derivative by the first layer, written; None without a hidden layer.
+        weights: Derivative (B, T, K) of the loss by the readouts.
+        by_last: Derivative (B, 2 * 2^n) by the states at ``ends``, or None.
+        by_theta: Derivative (B, T, P) by the angles, written.
+        by_layer: Derivative (B, T, W) by the first layer, written; None without a hidden layer.
         num_steps: T.
-        N: n.
+        N: As in :func:`run_sequences`.
         TILE: As in :func:`run_sequences`.
-        KIND: Likewise.
-        NORM_STEPS: Likewise.
+        KIND: As in :func:`run_sequences`.
+        NORM_STEPS: As in :func:`run_sequences`.
     """
     row = tl.program_id(0).to(tl.int64)
     psi, lam = states + row * (2 << N), adjoints + row * (2 << N)
@@ -168,7 +173,7 @@ def reverse_sequences(
     for back in range(num_steps):
         step = num_steps - 1 - back
         place = row * num_steps + step
-        if by_last is not None:  # noqa: SIM102 -- decided while compiling, the other one in a run
+        if by_last is not None:  # noqa: SIM102 -- decided at compile time, the other at run time
             if step + 1 == end:
                 add_rows(lam, by_last + row * (2 << N), lam, 2 << N)
         theta = trace.theta + place * network.num_angles

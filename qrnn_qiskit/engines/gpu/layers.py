@@ -1,4 +1,4 @@
-"""Triton functions for the controller: affine layers, its activation, and the way back."""
+"""Triton functions for the controller: affine layers, its activation, and their derivatives."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 import triton
 import triton.language as tl
 
-from qrnn_qiskit.engines.cpu import layers
+from qrnn_qiskit.engines import contract
 
-LINEAR = tl.constexpr(layers.LINEAR)
-_RELU = tl.constexpr(layers.RELU)
-_GLU = tl.constexpr(layers.GLU)
+LINEAR = tl.constexpr(contract.LINEAR)
+_RELU = tl.constexpr(contract.RELU)
+_GLU = tl.constexpr(contract.GLU)
 _INPUTS = tl.constexpr(16)
 _OUTPUTS = tl.constexpr(32)
 _UNITS = tl.constexpr(32)
@@ -30,8 +30,8 @@ def apply_layer(
 ) -> None:
     """Write ``vector`` @ ``weight`` + ``bias`` to ``result``.
 
-    ``weight`` is (inputs, outputs): threads are side by side along the outputs, so that they read
-    consecutive weights and add up on their own. ``bias`` may be None.
+    ``weight`` is (inputs, outputs): neighbouring threads take neighbouring outputs, so that they
+    read consecutive weights and each adds up its own sum. ``bias`` may be None.
     """
     for start in range(0, outputs, _OUTPUTS):
         j = start + tl.arange(0, _OUTPUTS)
@@ -58,7 +58,8 @@ def activate(
     """Write the activation of ``layer`` to ``hidden``, and its derivatives in place of ``layer``.
 
     It is computed in float64 and rounded once. GELU is the exact one, u Phi(u); GLU multiplies the
-    first half by the sigmoid of the second. With ``DROPS``, ``hidden`` comes in as dropout factors.
+    first half by the sigmoid of the second. With ``DROPS``, ``hidden`` holds dropout factors at
+    first.
     """
     for start in range(0, num_units, _UNITS):
         i = start + tl.arange(0, _UNITS)
@@ -70,7 +71,7 @@ def activate(
         gate = u
         if KIND == _GLU:
             gate = tl.load(layer + num_units + i, inside, 0.0).to(tl.float64)
-        tl.debug_barrier()  # a number that several threads hold was read by all of them
+        tl.debug_barrier()  # several threads may hold one number: all have read it by now
         if KIND == _GLU:
             sigmoid = 1.0 / (1.0 + tl.exp(-gate))
             tl.store(hidden + i, kept * u * sigmoid, inside)

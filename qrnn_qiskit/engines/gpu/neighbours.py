@@ -1,6 +1,7 @@
 """Triton functions for X and Y of three neighbour qubits at once: the usual readouts, in one pass.
 
-States are as in :mod:`.rotations`, ``values`` and ``weights`` as in :mod:`.readouts`.
+States are as in :mod:`.rotations`, ``values`` and ``weights`` as in :mod:`.readouts`. The letters a
+to h and p to w and their pairs are those of :mod:`qrnn_qiskit.engines.cpu.neighbours`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,13 @@ import triton
 import triton.language as tl
 
 from qrnn_qiskit.engines.gpu.rotations import load_eight
+from qrnn_qiskit.engines.program import Window
+
+WINDOW_SIZE = tl.constexpr(len(Window._fields))
+_X0 = tl.constexpr(Window._fields.index("x0"))
+_Y0 = tl.constexpr(Window._fields.index("y0"))
+_X1 = tl.constexpr(Window._fields.index("x1"))
+_X2 = tl.constexpr(Window._fields.index("x2"))
 
 
 @triton.jit
@@ -23,6 +31,7 @@ def _multiply(
 def _write_pair(
     re: tl.tensor, im: tl.tensor, places: tl.tensor, scale: tl.tensor, values: tl.tensor
 ) -> None:
+    """Write <X> = 2 Re z and <Y> = -2 Im z times ``scale``, each unless its place is -1."""
     x, y = tl.load(places), tl.load(places + 1)
     tl.store(values + x, 2.0 * scale * tl.sum(re, 0), x >= 0)
     tl.store(values + y, -2.0 * scale * tl.sum(im, 0), y >= 0)
@@ -39,7 +48,7 @@ def read_neighbours(
 ) -> None:
     """Write ``scale`` <psi|P|psi> of X and Y of three neighbour qubits to ``values``.
 
-    ``window`` points at the lowest qubit and the place of each of the six, or -1 for none.
+    ``window`` points at the fields of a :class:`~qrnn_qiskit.engines.program.Window`.
     """
     low = tl.load(window)
     far = 1 << low
@@ -62,9 +71,9 @@ def read_neighbours(
         x2, y2 = _multiply(x2, y2, b, q, f, u)
         x2, y2 = _multiply(x2, y2, c, r, g, v)
         x2, y2 = _multiply(x2, y2, d, s, h, w)
-    _write_pair(x0, y0, window + 1, scale, values)
-    _write_pair(x1, y1, window + 3, scale, values)
-    _write_pair(x2, y2, window + 5, scale, values)
+    _write_pair(x0, y0, window + _X0, scale, values)
+    _write_pair(x1, y1, window + _X1, scale, values)
+    _write_pair(x2, y2, window + _X2, scale, values)
 
 
 @triton.jit
@@ -79,12 +88,14 @@ def pull_neighbours(
 ) -> tl.tuple:
     """Add sum_j weights_j P_j psi over X and Y of three neighbour qubits to amplitudes ``x``.
 
-    These are re + i im; ``window`` is as in :func:`read_neighbours`.
+    The sum so far is re + i im; ``window`` is as in :func:`read_neighbours`. Amplitude x receives
+    (weight_X - i weight_Y) times the amplitude with the qubit's bit flipped, with a plus where the
+    bit of x is 1. Each thread gathers what its own amplitudes receive, so no sum is shared.
     """
     low = tl.load(window)
     for number in tl.static_range(3):
         bit = 1 << (low + number)
-        by_x, by_y = tl.load(window + 1 + 2 * number), tl.load(window + 2 + 2 * number)
+        by_x, by_y = tl.load(window + _X0 + 2 * number), tl.load(window + _Y0 + 2 * number)
         weight = tl.load(weights + by_x, by_x >= 0, 0.0)
         turned = tl.load(weights + by_y, by_y >= 0, 0.0)
         turned = tl.where((x & bit) != 0, -turned, turned)

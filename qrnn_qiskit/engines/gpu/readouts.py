@@ -1,8 +1,9 @@
 """Triton functions for Pauli expectation values and their adjoint, and for the norm.
 
-States are as in :mod:`.rotations`. ``values`` and ``weights`` hold observable number k, and in the
-functions of strings string number j, one number each; ``sums`` has room for one number for each
-value of the low bits of a basis state, and of its high ones.
+States are as in :mod:`.rotations`. ``values`` and ``weights`` hold one number for observable k, in
+the functions of Pauli strings for string j. ``sums`` has room for one number for each value of the
+low bits of a basis state and each value of its high bits. The mathematics is in
+:mod:`qrnn_qiskit.engines.cpu.readouts`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import triton.language as tl
 
 from qrnn_qiskit.engines.gpu.diagonals import add_signed, is_odd, write_signed_sums
 from qrnn_qiskit.engines.gpu.layers import apply_layer
-from qrnn_qiskit.engines.gpu.neighbours import pull_neighbours, read_neighbours
+from qrnn_qiskit.engines.gpu.neighbours import WINDOW_SIZE, pull_neighbours, read_neighbours
 
 
 @triton.jit
@@ -48,7 +49,8 @@ def read_observables(
 ) -> tl.tensor:
     """Write <psi|O|psi> / <psi|psi> of every observable to ``values``; return <psi|psi>.
 
-    ``strings`` has room for the values of the Pauli strings, where those are not the observables.
+    ``strings`` has room for the values of the Pauli strings; it is not used where the observables
+    are single strings.
     """
     if observables.matrix is None:
         total = _read_strings(psi, observables, values, sums, N, TILE)
@@ -75,13 +77,16 @@ def _read_strings(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> tl.tensor:
+    """Write the values of all Pauli strings, divided by <psi|psi>; return <psi|psi>."""
     total = _sum_halves(psi, sums, N, TILE)
     tl.debug_barrier()
     scale = 1.0 / total
     _read_diagonal(psi, observables, scale, values, sums, N, TILE)
     if N >= 3:
         for window in range(observables.num_windows):
-            read_neighbours(psi, observables.neighbours + 7 * window, scale, values, N, TILE)
+            read_neighbours(
+                psi, observables.neighbours + WINDOW_SIZE * window, scale, values, N, TILE
+            )
     for group in range(observables.num_groups):
         flip = tl.load(observables.flip + group)
         first, last = tl.load(observables.start + group), tl.load(observables.start + group + 1)
@@ -93,7 +98,7 @@ def _read_strings(
 
 @triton.jit
 def _sum_halves(psi: tl.tensor, sums: tl.tensor, N: tl.constexpr, TILE: tl.constexpr) -> tl.tensor:
-    """Write the sums of all probabilities over each half of the bits; return that over both."""
+    """Write the sums of |psi_x|^2 over either half of the bits; return the sum over all x."""
     LOW: tl.constexpr = N // 2
     low = tl.arange(0, 1 << LOW)
     low_sums = tl.zeros([1 << LOW], psi.dtype.element_ty)
@@ -118,6 +123,7 @@ def _read_diagonal(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
+    """Write the values of the strings of I and Z, times ``scale``."""
     LOW: tl.constexpr = N // 2
     masks, terms = observables.diagonal_mask, observables.diagonal_term
     first, last = observables.high_start, observables.cross_start
@@ -144,7 +150,10 @@ def _read_flip(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> tl.tensor:
-    """A string that flips qubits: the sum of i^power conj(psi_y) psi_x over x and y = x ^ flip."""
+    """Return the value of a string that flips qubits.
+
+    It is the sum over x of i^power (-1)^parity(x & z) conj(psi_y) psi_x with y = x ^ flip.
+    """
     z_mask, power = tl.load(observables.z_mask + entry), tl.load(observables.power + entry)
     total = tl.zeros([TILE], psi.dtype.element_ty)
     for start in range(0, 1 << N, TILE):
@@ -197,6 +206,7 @@ def _pull_strings(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
+    """Add 2 sum_j weights_j P_j psi over all Pauli strings to ``lam``, in one pass over it."""
     LOW: tl.constexpr = N // 2
     masks, terms = observables.diagonal_mask, observables.diagonal_term
     first, last = observables.high_start, observables.cross_start
@@ -213,7 +223,7 @@ def _pull_strings(
         re, im = factor * tl.load(psi + x), factor * tl.load(psi + x + (1 << N))
         for window in range(observables.num_windows):
             re, im = pull_neighbours(
-                re, im, x, psi, observables.neighbours + 7 * window, weights, N
+                re, im, x, psi, observables.neighbours + WINDOW_SIZE * window, weights, N
             )
         for group in range(observables.num_groups):
             re, im = _pull_flips(re, im, x, psi, observables, group, weights, N)
@@ -232,7 +242,7 @@ def _pull_flips(
     weights: tl.tensor,
     N: tl.constexpr,
 ) -> tl.tuple:
-    """Add to amplitudes ``x``, re + i im, what strings that flip the same qubits give."""
+    """Add to re + i im what amplitudes ``x`` receive from strings that flip the same qubits."""
     other = x ^ tl.load(observables.flip + group)
     a, b = tl.load(psi + other), tl.load(psi + other + (1 << N))
     for entry in range(tl.load(observables.start + group), tl.load(observables.start + group + 1)):

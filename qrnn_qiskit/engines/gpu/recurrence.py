@@ -1,8 +1,7 @@
 """The whole recurrence of the standard controller on a GPU as one differentiable operation.
 
-What :mod:`qrnn_qiskit.engines.cpu.recurrence` is on the CPU: one kernel runs all steps forward,
-another one undoes them backward together with the adjoint state, and memory grows by no state with
-the number of steps.
+As :mod:`qrnn_qiskit.engines.cpu.recurrence` on the CPU: one kernel runs all steps forward, another
+one undoes them together with the adjoint state, and no state of an earlier step is stored.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from torch import Tensor
 
 from qrnn_qiskit.backward import once_differentiable
 from qrnn_qiskit.batch_random import Draws
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS
-from qrnn_qiskit.engines.cpu.recurrence import ControllerWeights, Recurrence
+from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace
 from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
 
@@ -36,12 +34,12 @@ def run_recurrence(
     Args:
         simulator: The compiled step.
         weights: The controller.
-        x: (B, T, E) inputs.
-        readouts: (B, K) readouts of the first state, the feedback of the first step; those of
+        x: Inputs (B, T, E).
+        readouts: Readouts (B, K) of the first state, the feedback of the first step; those of
             |0...0> for None.
-        vector: (B, 2^n) complex first states, or None for |0...0>.
+        vector: First states (B, 2^n), complex, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
-        wants_angles: Whether the angles are returned.
+        wants_angles: Whether to return the angles.
     """
     if readouts is None:
         readouts = simulator.read_zero(len(x))
@@ -49,7 +47,7 @@ def run_recurrence(
     last_steps = last_steps.to(x.device, torch.int32)
     output, last, theta = _Recurrence.apply(simulator, last_steps, vector, x, readouts, *weights)
     if ends is None:
-        final = output[:, -1].clone()  # a state is of its own: who changes the output keeps it
+        final = output[:, -1].clone()  # a copy: changing the output does not change the state
     else:
         final = output[torch.arange(len(x), device=x.device), last_steps - 1]
     return Recurrence(output, final, last, theta if wants_angles else None)
@@ -142,7 +140,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 def _describe(input_size: int, first: Tensor, output: Tensor | None) -> Network:
-    """The sizes of a controller with a first layer (W, E + K) and an output layer (P, H)."""
+    """Return the sizes of a controller with a first layer (W, E + K) and an output layer (P, H)."""
     return Network(
         num_inputs=first.shape[1],
         num_heard=first.shape[1] - input_size,
@@ -157,5 +155,10 @@ def _describe(input_size: int, first: Tensor, output: Tensor | None) -> Network:
 
 
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by weight and bias of a layer from ``vectors`` (B T, in) to (B T, out)."""
+    """Return the derivatives by the weights and biases of a layer.
+
+    Args:
+        by_result: Derivatives (B T, out) by the results of the layer.
+        vectors: What it was applied to, (B T, in).
+    """
     return torch.mm(by_result.t(), vectors), by_result.sum(0)

@@ -1,9 +1,12 @@
 """Triton functions for RY and controlled RY: forward, and backward with un-computation and slope.
 
-A state is a row of 2 * 2^n numbers, the real parts of all amplitudes and then the imaginary ones:
-whether a number is imaginary is bit n of its place. ``turns`` holds cosine and sine of half of the
-angle of column j at 2 j and 2 j + 1, ``slopes`` the derivative of the loss by that angle at j.
-``N`` is n, and ``TILE`` the amplitudes that are worked on at a time.
+A state is a row of 2 * 2^n numbers, the real parts of all amplitudes and then the imaginary parts:
+qubit q is bit q of a place, and bit n is the part. (On the CPU the part is bit 0. Here neighbouring
+threads read neighbouring amplitudes, so the parts are apart.) ``turns`` holds cosine and sine of
+half the angle of column j at 2 j and 2 j + 1, ``slopes`` the derivative of the loss by that angle
+at j. ``N`` is n, and ``TILE`` the number of amplitudes per pass of a loop.
+
+The mathematics is in :mod:`qrnn_qiskit.engines.cpu.rotations`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import triton.language as tl
 
 @triton.jit
 def load_turn(turns: tl.tensor, column: tl.tensor) -> tl.tuple:
-    """Cosine and sine of half of the angle of ``column``; those of 0 for a negative one."""
+    """Return cosine and sine of half the angle of ``column``; those of 0 for column -1."""
     cosine = tl.load(turns + 2 * column, column >= 0, 1.0)
     sine = tl.load(turns + 2 * column + 1, column >= 0, 0.0)
     return cosine, sine
@@ -27,7 +30,7 @@ def _turn_pair(c: tl.tensor, s: tl.tensor, a: tl.tensor, b: tl.tensor) -> tl.tup
 
 @triton.jit
 def load_eight(place: tl.tensor, far: tl.tensor) -> tl.tuple:
-    """Eight numbers from ``place`` on, ``far`` apart."""
+    """Return eight numbers from ``place`` on, ``far`` apart."""
     return (
         tl.load(place),
         tl.load(place + far),
@@ -85,7 +88,7 @@ def rotate_three(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
-    """Apply RY to ``qubit`` and the next two in one pass; a negative column leaves one as it is."""
+    """Apply RY to ``qubit`` and the next two in one pass; column -1 leaves a qubit unchanged."""
     if N >= 3:
         c0, s0 = load_turn(turns, tl.load(columns))
         c1, s1 = load_turn(turns, tl.load(columns + 1))
@@ -139,13 +142,13 @@ def _write_slope(slopes: tl.tensor, column: tl.tensor, parts: tl.tensor) -> None
 
 @triton.jit
 def _insert_zero(index: tl.tensor, position: tl.tensor) -> tl.tensor:
-    """Move the bits of ``index`` from ``position`` upwards one place up."""
+    """Move the bits of ``index`` from ``position`` on one place up, with a 0 at ``position``."""
     return ((index >> position) << (position + 1)) | (index & ((1 << position) - 1))
 
 
 @triton.jit
 def _find_pairs(k: tl.tensor, target: tl.tensor, control: tl.tensor) -> tl.tensor:
-    """Number k of the places in which ``target`` is 0 and ``control``, if any, is 1."""
+    """Return place k of those in which ``target`` is 0 and ``control``, if any, is 1."""
     place = _insert_zero(k, target)
     if control >= 0:
         first = _insert_zero(k, tl.minimum(control, target))
@@ -163,7 +166,7 @@ def rotate_pairs(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
-    """Apply RY to ``target``, where ``control`` is 1 unless that is negative."""
+    """Apply RY to ``target``, where ``control`` is 1; everywhere for control -1."""
     c, s = load_turn(turns, column)
     pairs = tl.where(control >= 0, (2 << N) // 4, (2 << N) // 2)
     for start in range(0, pairs, TILE):

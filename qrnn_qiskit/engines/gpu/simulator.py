@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
-from qrnn_qiskit.engines.cpu.blocks import real_dtype
+from circuits.readout import read_zero_state
+from qrnn_qiskit.engines.contract import NORM_STEPS, real_dtype
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace, Work, place_circuit, place_observables
 from qrnn_qiskit.engines.gpu.kernels import reverse_sequences, run_sequences
 from qrnn_qiskit.engines.program import compile_circuit, compile_paulis
 
 __all__ = ["KernelSimulator"]
-
-# As on the CPU: rounding changes the norm by the same tiny factor in every step, and it is set to 1
-# once in so many. Readouts are divided by the norm in every step.
-_NORM_STEPS = 8
 
 
 class KernelSimulator:
@@ -33,8 +29,16 @@ class KernelSimulator:
         dtype: torch.float32 or torch.float64, the precision of amplitudes and readouts.
         device: The GPU.
 
+    Attributes:
+        dtype: The dtype of amplitudes and readouts.
+        device: The GPU.
+        num_qubits: n.
+        circuit: The compiled circuit on the GPU.
+        observables: The compiled observables on the GPU.
+
     Raises:
-        UnsupportedCircuitError: A gate or angle that the simulator does not run, by name.
+        UnsupportedCircuitError: The circuit has a gate or an angle that the simulator does not run;
+            the message names it.
     """
 
     def __init__(
@@ -52,17 +56,15 @@ class KernelSimulator:
         paulis = compile_paulis(observables, self.num_qubits, real)
         self.circuit = place_circuit(program, circuit.num_parameters, dtype, device)
         self.observables = place_observables(paulis, self.num_qubits, dtype, device)
-        strings = np.zeros(paulis.num_strings, real)
-        strings[paulis.diagonal_term] = 1.0  # Z is 1 in |0>, X and Y are 0
-        zero = paulis.matrix @ strings if paulis.matrix.size else strings
-        self._zero_readouts = torch.from_numpy(zero).to(device)
-        # A thread works on 4 amplitudes at a time, which leaves registers for several programs.
+        self._zero_readouts = torch.from_numpy(read_zero_state(observables)).to(device, dtype)
+        # A thread works on 4 amplitudes at a time, which leaves registers for several programs on
+        # one processor. For the diagonals a tile holds whole rows of 2^(n // 2) amplitudes.
         self._num_warps = min(max(1 << self.num_qubits >> 8, 1), 16)
         largest = max(128 * self._num_warps, 1 << self.num_qubits // 2)
         self._tile = min(1 << self.num_qubits, largest)
 
     def start(self, vector: Tensor | None, batch_size: int) -> Tensor:
-        """Real and imaginary parts (B, 2, 2^n) of complex states (B, 2^n), or of |0...0>."""
+        """Return real and imaginary parts (B, 2, 2^n) of states (B, 2^n); None is |0...0>."""
         if vector is not None:
             return torch.view_as_real(vector.detach().resolve_conj()).mT.contiguous()
         states = self._allocate(batch_size, 2, 1 << self.num_qubits).zero_()
@@ -70,11 +72,11 @@ class KernelSimulator:
         return states
 
     def read_zero(self, batch_size: int) -> Tensor:
-        """Readouts (B, K) of |0...0>, the feedback of the first step."""
+        """Return the readouts (B, K) of |0...0>, the feedback of the first step."""
         return self._zero_readouts.expand(batch_size, -1)
 
     def allocate_trace(self, network: Network, batch_size: int, num_steps: int) -> Trace:
-        """Memory for a forward run of ``num_steps`` steps."""
+        """Return memory for a forward run of ``num_steps`` steps."""
         rows = (batch_size, num_steps)
         has_hidden = network.output is not None
         return Trace(
@@ -97,12 +99,12 @@ class KernelSimulator:
         """Move ``states`` (B, 2, 2^n) on in place through all steps of ``trace``.
 
         Args:
-            kind: Activation of the controller.
-            network: Its weights, forward.
-            trace: See :func:`.sequences.run_sequences`.
-            states: As :meth:`start` has them.
-            ends: (B,) int32 the last valid step of each sequence, counted from 1.
-            drops: Whether ``trace.hidden`` comes in as dropout factors.
+            kind: Activation of the controller, as numbered in :mod:`qrnn_qiskit.engines.contract`.
+            network: Its weights for forward.
+            trace: See :func:`.kernels.run_sequences`.
+            states: States as returned by :meth:`start`.
+            ends: The last valid step of each sequence, counted from 1, (B,) int32.
+            drops: Whether ``trace.hidden`` holds dropout factors at first.
 
         Returns:
             The states (B, 2, 2^n) at ``ends``.
@@ -136,12 +138,12 @@ class KernelSimulator:
 
         Args:
             kind: As in :meth:`run`.
-            network: Its weights, backward.
-            trace: As :meth:`run` left it.
-            states: Likewise.
+            network: The controller's weights for backward.
+            trace: As written by :meth:`run`.
+            states: As written by :meth:`run`.
             ends: As in :meth:`run`.
-            weights: (B, T, K) derivative of the loss by the readouts.
-            by_last: (B, 2, 2^n) derivative by the states at ``ends``, or None.
+            weights: Derivative (B, T, K) of the loss by the readouts.
+            by_last: Derivative (B, 2, 2^n) by the states at ``ends``, or None.
 
         Returns:
             Derivatives by the first states (B, 2, 2^n), by the angles (B, T, P), by the first layer
@@ -193,7 +195,7 @@ class KernelSimulator:
         )
 
     def _launch(self, kernel: Any, *arguments: Any, **constants: Any) -> None:
-        """Launch a kernel, a program for each sequence, on the stream that torch works on."""
+        """Launch a kernel with a program for each sequence, on torch's current stream."""
         trace = arguments[1]
         with torch.cuda.device_of(trace.theta):  # type: ignore[no-untyped-call]
             kernel[(len(trace.theta),)](
@@ -202,7 +204,7 @@ class KernelSimulator:
                 *arguments,
                 N=self.num_qubits,
                 TILE=self._tile,
-                NORM_STEPS=_NORM_STEPS,
+                NORM_STEPS=NORM_STEPS,
                 num_warps=self._num_warps,
                 num_stages=1,
                 enable_fp_fusion=True,

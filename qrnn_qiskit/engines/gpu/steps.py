@@ -1,6 +1,6 @@
 """Triton functions for one recurrent step of one sequence: its sweeps forward and backward.
 
-A barrier follows every sweep, for the next one reads numbers that other threads wrote.
+A barrier follows every sweep, because the next one reads numbers that other threads wrote.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import Pauli, SparsePauliOp, Statevector
 
 from circuits import build_readout
+from circuits.readout import read_zero_state
 
 
 def test_default_is_x_then_y_then_z_of_every_qubit() -> None:
@@ -26,6 +27,16 @@ def test_default_is_x_then_y_then_z_of_every_qubit() -> None:
 )
 def test_letters_choose_paulis_in_the_given_order(letters: str, labels: list[str]) -> None:
     assert build_readout(letters, num_qubits=2).labels == labels
+
+
+def test_values_in_the_zero_state_are_those_of_a_state_vector() -> None:
+    operator = SparsePauliOp(["ZIZ", "III", "XIZ", "IYI", "XIX"], [0.5, -2.0, 3.0, 4.0, 0.25])
+    observables = [*build_readout(num_qubits=3).observables, operator]
+    zero = Statevector.from_label("000")
+    values = read_zero_state(observables)
+    assert values.dtype == np.float64
+    assert values.tolist() == [zero.expectation_value(each).real for each in observables]
+    assert values[-1] == -1.5
 
 
 def test_one_qubit() -> None:

@@ -12,7 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from qrnn_qiskit import QRNN, HiddenState
-from qrnn_qiskit.engines.cpu import UnsupportedCircuitError
+from qrnn_qiskit.engines.lowering import UnsupportedCircuitError
 from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.modes.expectation import UnitaryCore
 

@@ -23,8 +23,8 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_statevector
 
-from qrnn_qiskit.engines.cpu import Simulator, UnsupportedCircuitError, begin
-from qrnn_qiskit.engines.lowering import Angle, lower_circuit
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.lowering import Angle, UnsupportedCircuitError, lower_circuit
 
 STANDARD = {
     name: gate
@@ -171,7 +171,7 @@ def test_refuses_what_is_no_gate(name: str) -> None:
             circuit.x(0)
     else:
         getattr(circuit, name)(*{"measure": (0, 0), "delay": (1, 0)}.get(name, (0,)))
-    refuse(circuit, f"instruction 0 ({name!r})", "no unitary gate", "remove it")
+    refuse(circuit, f"instruction 0 ({name!r})", "not a unitary gate", "remove it")
 
 
 def test_refuses_blocks() -> None:
@@ -219,7 +219,7 @@ def test_refuses_angles_that_are_not_affine(angle: ParameterExpression) -> None:
 def test_refuses_angles_of_two_parameters() -> None:
     circuit = QuantumCircuit(1)
     circuit.rz(A + B, 0)
-    refuse(circuit, "instruction 0 ('rz')", "a + b", "2 parameters (a, b)", "of its own")
+    refuse(circuit, "instruction 0 ('rz')", "a + b", "2 parameters (a, b)", "its own parameter")
 
 
 def test_refuses_a_global_phase_that_is_not_affine() -> None:

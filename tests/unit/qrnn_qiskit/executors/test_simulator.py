@@ -10,7 +10,7 @@ from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from qrnn_qiskit import Executor, SimulatorExecutor
-from qrnn_qiskit.engines.cpu import UnsupportedCircuitError
+from qrnn_qiskit.engines.lowering import UnsupportedCircuitError
 
 A, B = Parameter("a"), Parameter("b")
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import io
 import re
+import shutil
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numba
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from qrnn_qiskit.engines.cpu import numba_compiler
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for the simulator's folder, with one source file."""
-    folder = tmp_path / "simulator"
-    folder.mkdir()
+    """A stand-in for ``engines/cpu``, with one source file in it and one beside it."""
+    folder = tmp_path / "engines" / "cpu"
+    folder.mkdir(parents=True)
+    (folder.parent / "program.py").write_text("a = 0\n")
     (folder / "numba_compiler.py").write_text("a = 1\n")
     monkeypatch.setattr(numba_compiler, "__file__", str(folder / "numba_compiler.py"))
     return folder
@@ -36,11 +42,76 @@ def test_folder_is_inside_the_package_and_the_setting_comes_back(package: Path) 
     assert before == numba.config.CACHE_DIR
 
 
-def test_a_change_of_any_source_changes_the_folder(package: Path) -> None:
-    first = find_folder()
-    assert find_folder() == first
-    (package / "rotations.py").write_text("b = 2\n")
-    assert find_folder() != first
+def test_a_new_or_changed_source_changes_the_folder(package: Path) -> None:
+    folders = [find_folder()]
+    assert find_folder() == folders[0]
+    for path in (
+        package / "rotations.py",
+        package / "numba_compiler.py",
+        package.parent / "program.py",
+        package.parent / "contract.py",
+    ):
+        path.write_text("b = 2\n")
+        folders.append(find_folder())
+    assert len(set(folders)) == len(folders)
+
+
+def list_kernel_sources() -> list[Path]:
+    """The files of all kernels, and of all project modules that these files import."""
+    waiting, found = [_find_source(module) for module in _list_kernel_modules()], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qrnn_qiskit"):
+                waiting += [_find_source(name) for name in _list_modules(node)]
+    return sorted(found)
+
+
+def _list_kernel_modules() -> list[str]:
+    """The modules in which a function is compiled by Numba."""
+    folder = Path(numba_compiler.__file__).parent
+    names = [f"{numba_compiler.__package__}.{path.stem}" for path in folder.glob("*.py")]
+    return [
+        name
+        for name in names
+        if any(
+            isinstance(each, Dispatcher) and each.py_func.__module__ == name
+            for each in vars(import_module(name)).values()
+        )
+    ]
+
+
+def _list_modules(node: ast.ImportFrom) -> list[str]:
+    """The modules that an import reads: one, or of a package those that it names."""
+    assert node.module
+    if _find_source(node.module).name == "__init__.py":
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return [node.module]
+
+
+def _find_source(module: str) -> Path:
+    spec = find_spec(module)
+    assert spec
+    assert spec.origin
+    return Path(spec.origin)
+
+
+@pytest.mark.parametrize("source", list_kernel_sources(), ids=lambda path: path.name)
+def test_every_file_that_a_kernel_reads_is_in_the_name_of_the_folder(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stale kernel would load silently where a file that it reads were left out."""
+    engines = Path(numba_compiler.__file__).parents[1]
+    copy = tmp_path / "engines"
+    shutil.copytree(engines, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(numba_compiler, "__file__", str(copy / "cpu" / "numba_compiler.py"))
+    before = find_folder()
+    changed = copy / source.relative_to(engines)  # a ValueError names a file outside of engines/
+    changed.write_text(changed.read_text() + "\n")
+    assert find_folder() != before
 
 
 def test_read_only_package_falls_back_to_the_users_cache(

@@ -1,4 +1,4 @@
-"""Memory that is handed over to the kernels by address."""
+"""Memory that is passed to the kernels by address."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from circuits import build_ansatz, build_readout
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin
+from qrnn_qiskit.engines.contract import KINDS
+from qrnn_qiskit.engines.cpu import Simulator, begin
 from qrnn_qiskit.engines.cpu.call_records import Forward, Sizes
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
-from qrnn_qiskit.engines.cpu.memory_layout import KINDS, Plan
+from qrnn_qiskit.engines.cpu.memory_layout import Plan
 from qrnn_qiskit.engines.cpu.simulator import lay_out
+from qrnn_qiskit.engines.reversible import advance
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -109,30 +111,35 @@ def test_layouts_do_not_change_the_numbers() -> None:
     assert torch.equal(model(x)[0], expected)
 
 
-def test_a_plain_tensor_is_handed_over_as_it_is() -> None:
+def test_a_plain_tensor_is_passed_unchanged() -> None:
     tensor = torch.rand(3, 4)
     assert lay_out("x", tensor, (3, 4), torch.float32) is tensor
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"x must be torch\.float64 on the CPU, and torch\.float32"):
+    with pytest.raises(TypeError, match=r"x .*torch\.float64 on the CPU.* torch\.float32"):
         lay_out("x", torch.rand(3, 4), (3, 4), torch.float64)
-    with pytest.raises(TypeError, match=r"and torch\.float32 on meta arrived"):
+    with pytest.raises(TypeError, match=r"got torch\.float32 on meta"):
         lay_out("x", torch.rand(3, 4, device="meta"), (3, 4), torch.float32)
-    with pytest.raises(TypeError, match="and NoneType arrived"):
+    with pytest.raises(TypeError, match="got NoneType"):
         lay_out("x", None, (3, 4), torch.float32)
-    with pytest.raises(ValueError, match=r"x must have shape \(4, 3\), and \(3, 4\) arrived"):
+    with pytest.raises(ValueError, match=r"x .*shape \(4, 3\).* \(3, 4\)"):
         lay_out("x", torch.rand(3, 4), (4, 3), torch.float32)
 
 
 @pytest.mark.parametrize(
     ("layer", "name", "weight", "message"),
     [
-        (3, "weight", nn.Parameter(torch.rand(12, 32).double()), "controller's output must be"),
-        (3, "weight", nn.Parameter(torch.rand(12, 31)), r"output must have shape \(12, 32\)"),
-        (3, "bias", None, "output_bias must be torch.float32 on the CPU, and NoneType"),
-        (0, "weight", nn.Parameter(torch.rand(32, 5)), r"first must have shape \(32, 11\)"),
-        (0, "bias", nn.Parameter(torch.rand(3)), r"first_bias must have shape \(32,\)"),
+        (
+            3,
+            "weight",
+            nn.Parameter(torch.rand(12, 32).double()),
+            r"controller's output .*torch\.float32.*torch\.float64",
+        ),
+        (3, "weight", nn.Parameter(torch.rand(12, 31)), r"output .*shape \(12, 32\).* \(12, 31\)"),
+        (3, "bias", None, r"output_bias .*torch\.float32 on the CPU.* NoneType"),
+        (0, "weight", nn.Parameter(torch.rand(32, 5)), r"first .*shape \(32, 11\).* \(32, 5\)"),
+        (0, "bias", nn.Parameter(torch.rand(3)), r"first_bias .*shape \(32,\).* \(3,\)"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(
@@ -150,7 +157,7 @@ def test_angles_that_do_not_fit_are_refused(angles: Tensor) -> None:
     observables = model.readout.observables
     simulator = Simulator(model.ansatz.circuit, observables, torch.float32)
     evolution, token = begin(simulator, None, 2)
-    with pytest.raises((TypeError, ValueError), match="angles must"):
+    with pytest.raises((TypeError, ValueError), match="expected angles"):
         advance(evolution, token, angles)
 
 
@@ -211,7 +218,7 @@ def test_hooks_that_round_are_refused() -> None:
     model = make_activated("gelu")
     with torch.autograd.graph.saved_tensors_hooks(Tensor.bfloat16, lambda tensor: tensor):
         output, _ = model(torch.randn(2, 3, 2))
-    with pytest.raises(TypeError, match=r"a saved tensor must be torch\.float32"):
+    with pytest.raises(TypeError, match=r"a saved tensor .*torch\.float32"):
         output.sum().backward()
 
 

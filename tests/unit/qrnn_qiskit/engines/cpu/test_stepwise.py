@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from circuits import build_ansatz, build_readout
-from qrnn_qiskit.engines.cpu import Simulator, advance, begin, read_vector
+from qrnn_qiskit.engines.cpu import Simulator, begin
+from qrnn_qiskit.engines.reversible import advance, read_vector
 
 STEPS = 4
 

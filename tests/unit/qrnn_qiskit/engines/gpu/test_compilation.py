@@ -24,7 +24,7 @@ TINY = {
     "rotations": ["ry"],
     "observables": "z",
     "readout": "none",
-}  # sizes of 1, for which Triton compiles a kernel of its own
+}  # sizes of 1, for which Triton compiles a separate kernel
 MODELS = [
     pytest.param({"num_qubits": 8, "num_layers": 2}, torch.float32, 90, id="n=8"),
     pytest.param(TINY, torch.float64, 90, id="sizes of 1", marks=pytest.mark.slow),
@@ -48,7 +48,7 @@ MODELS = [
 
 @pytest.fixture
 def compile_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], list[Any]]:
-    """Let launches compile for a GPU of a compute capability, and return what they compiled."""
+    """Make launches compile for a GPU of a compute capability, and return the compiled kernels."""
     from triton.backends.compiler import GPUTarget
     from triton.runtime import driver, jit
 
@@ -99,9 +99,9 @@ def test_both_kernels_compile(
 def count_registers(code: Path) -> int:
     """Registers of a thread, as NVIDIA's tool reads them in the machine code."""
     tool = triton.knobs.nvidia.cuobjdump.path
-    told = subprocess.run(
+    printed = subprocess.run(
         [tool, "--dump-resource-usage", str(code)], check=True, capture_output=True, text=True
     ).stdout
-    found = re.search(r"REG:(\d+)", told)
+    found = re.search(r"REG:(\d+)", printed)
     assert found
     return int(found[1])

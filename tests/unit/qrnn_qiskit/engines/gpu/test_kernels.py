@@ -30,7 +30,7 @@ needs_gpu = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def interpreted() -> dict[str, Any]:
-    """What the interpreter's process found."""
+    """The results of the interpreter's process."""
     pytest.importorskip("triton", reason="Triton is not on this platform")
     done = subprocess.run(
         [sys.executable, interpret_kernels.__file__],
@@ -130,7 +130,7 @@ def refuse_to_run(*arguments: Any) -> None:
 
 @pytest.fixture
 def kernels_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if this machine's processor were a GPU whose kernels only tell that they were chosen."""
+    """As if the processor were a GPU whose kernels raise an error when they are chosen."""
     monkeypatch.setattr("qrnn_qiskit.modes.expectation.has_kernels", lambda device: True)
     monkeypatch.setattr(UnitaryCore, "_run_kernels", refuse_to_run)
 
@@ -149,7 +149,7 @@ def test_what_the_kernels_cannot_do_runs_elsewhere(arguments: dict[str, Any]) ->
 
 
 @pytest.mark.usefixtures("kernels_refuse")
-def test_a_controller_of_ones_own_runs_elsewhere() -> None:
+def test_a_custom_controller_runs_elsewhere() -> None:
     model = QRNN(2, 2)
     model.controller = nn.Sequential(model.controller, nn.Tanh())
     assert model(torch.rand(1, 2, 2))[0].isfinite().all()

@@ -1,4 +1,4 @@
-"""The memory that a run is said to take is what it allocates."""
+"""The bytes that count_bytes returns are those that a run allocates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.engines.cpu import Simulator
-from qrnn_qiskit.engines.cpu.memory import count_bytes
+from qrnn_qiskit.engines.cpu.memory_layout import count_bytes
 from qrnn_qiskit.engines.cpu.stepwise import Evolution
 
 BATCH, STEPS = 19, 11  # the last block has idle lanes
@@ -19,7 +19,7 @@ BATCH, STEPS = 19, 11  # the last block has idle lanes
 
 @pytest.fixture
 def allocated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of every array that the engine asks for."""
+    """The bytes of every array that the engine allocates."""
     sizes: list[int] = []
     allocate = Simulator.allocate
 
