@@ -71,7 +71,7 @@ def test_calibration_is_counted_once() -> None:
         device.estimate(CIRCUIT, VALUES, OBSERVABLES)
     counts = device.counts
     assert (counts.jobs, counts.pubs, counts.bindings) == (2, 2 + 2, 2 * 20 + 2)
-    assert counts.executions == 2 * 20 * 4 * 100 + 2 * 10_000  # ZXY needs a basis of its own
+    assert counts.executions == 2 * 20 * 4 * 100 + 2 * 10_000  # ZXY needs a separate basis
 
 
 def test_a_readout_without_information_cannot_be_inverted() -> None:

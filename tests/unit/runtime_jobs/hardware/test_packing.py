@@ -1,4 +1,4 @@
-"""Copies of a circuit side by side: each is the circuit that would run there alone."""
+"""Copies of a circuit side by side: each is the circuit that would run there without the others."""
 
 from __future__ import annotations
 
