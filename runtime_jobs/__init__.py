@@ -1,4 +1,4 @@
-"""Where a recurrent circuit runs: devices by name, and the command line ``qrnn``."""
+"""Devices by name that run recurrent circuits, and the command line ``qrnn``."""
 
 from __future__ import annotations
 

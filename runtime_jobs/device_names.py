@@ -1,4 +1,4 @@
-"""Names of devices: their grammar, and what they say.
+"""Names of devices: their grammar and their parts.
 
 A name is ``name[:target][?key=value[&...]]`` with the keys shots, seed, noise, mitigation, patches
 and spacing:
@@ -20,7 +20,7 @@ _GRAMMAR = "name[:target][?key=value[&...]]"
 
 
 class DeviceError(InvalidValueError):
-    """A device that cannot be opened: says what arrived and what is required."""
+    """A device cannot be opened; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class DeviceName:
     """The parts of a device name.
 
     Attributes:
-        name: one of ``simulator``, ``aer``, ``ibm``.
-        target: the QPU, without the prefix ``ibm_``; None where none was named.
-        shots: executions of each circuit, at least 1; None is exact or left to the caller.
-        seed: of the sampling, at least 0.
-        noise: factor on the noise of the target, or rates of errors without a target.
-        mitigation: names of the error mitigation, joined by ``+``.
-        patches: sequences side by side on qubits of their own, at least 1.
-        spacing: of the patches, at least 0; see
+        name: One of ``simulator``, ``aer`` and ``ibm``.
+        target: Name of the QPU without the prefix ``ibm_``; None where none was given.
+        shots: Executions of each circuit, at least 1; None is exact or left to the caller.
+        seed: Seed of the sampling, at least 0.
+        noise: Factor on the noise of the target, or error rates without a target.
+        mitigation: Methods of error mitigation, joined by ``+``.
+        patches: Sequences side by side on separate qubits, at least 1.
+        spacing: Spacing of the patches, at least 0; see
             :func:`runtime_jobs.hardware.patches.choose_patches`.
     """
 
@@ -49,7 +49,7 @@ class DeviceName:
     spacing: int | None = None
 
     def __str__(self) -> str:
-        """The name in full, which :func:`parse_device_name` reads back to an equal one."""
+        """The full name, which :func:`parse_device_name` reads back to an equal object."""
         target = "" if self.target is None else f":{self.target}"
         options = "&".join(f"{key}={value}" for key, value in self.options().items())
         return self.name + target + (f"?{options}" if options else "")
@@ -64,18 +64,18 @@ _LEAST = {"shots": 1, "seed": 0, "patches": 1, "spacing": 0}
 
 
 def parse_device_name(text: str) -> DeviceName:
-    """The parts of a device name. ``ibm:ibm_kingston`` is the same as ``ibm:kingston``.
+    """Parse a device name; ``ibm:ibm_kingston`` is the same as ``ibm:kingston``.
 
     >>> device = parse_device_name("aer:kingston?shots=4096")
     >>> device.name, device.target, device.shots
     ('aer', 'kingston', 4096)
 
     Raises:
-        DeviceError: the text does not follow the grammar, or names an unknown device or key.
+        DeviceError: The text does not follow the grammar, or names an unknown device or key.
     """
     match = re.fullmatch(r"([^:?]*)(?::([^?]*))?(?:\?(.*))?", text)
     if match is None or not match[1]:
-        raise DeviceError(f"device {text!r} is no device name; {_GRAMMAR} is required")
+        raise DeviceError(f"expected a device name {_GRAMMAR}, got {text!r}")
     name, target, query = match.groups()
     if name not in DEVICES:
         nearest = get_close_matches(name, DEVICES, n=1)
@@ -83,7 +83,7 @@ def parse_device_name(text: str) -> DeviceName:
         raise DeviceError(f"unknown device {name!r} in {text!r}; {hint}known: {', '.join(DEVICES)}")
     if target is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
         raise DeviceError(
-            f"device {text!r}: target {target!r} is no name of a QPU; {_GRAMMAR} is required"
+            f"device {text!r}: expected the name of a QPU as target in {_GRAMMAR}, got {target!r}"
         )
     if name == "ibm" and target is not None:
         target = target.removeprefix("ibm_")
@@ -96,11 +96,11 @@ def _parse_options(query: str, text: str) -> dict[str, str | int]:
     for part in query.split("&"):
         key, equals, value = part.partition("=")
         if not (key and equals and value):
-            raise DeviceError(f"device {text!r}: {part!r} arrived; key=value is required")
+            raise DeviceError(f"device {text!r}: expected key=value, got {part!r}")
         if key not in _KEYS:
             raise DeviceError(f"device {text!r}: unknown key {key!r}; known: {', '.join(_KEYS)}")
         if key in options:
-            raise DeviceError(f"device {text!r}: key {key!r} is given twice")
+            raise DeviceError(f"device {text!r}: key {key!r} is given twice; give it once")
         options[key] = _parse_count(key, value, text) if key in _LEAST else value
     return options
 
@@ -110,27 +110,33 @@ def _parse_count(key: str, value: str, text: str) -> int:
         count = int(value)
     except ValueError as error:
         raise DeviceError(
-            f"device {text!r}: {key} is {value!r}; a whole number is required"
+            f"device {text!r}: expected {key} to be a whole number, got {value!r}"
         ) from error
-    return _check_count(key, count, text)
-
-
-def _check_count(key: str, count: int, text: str) -> int:
-    if count < _LEAST[key]:
-        raise DeviceError(f"device {text!r}: {key} is {count}; at least {_LEAST[key]} is required")
+    _check_count(key, count, text)
     return count
 
 
+def _check_count(key: str, count: int, text: str) -> None:
+    if count < _LEAST[key]:
+        raise DeviceError(
+            f"device {text!r}: expected {key} to be at least {_LEAST[key]}, got {count}"
+        )
+
+
 def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> DeviceName:
-    """``device`` with options that were given beside its name; DeviceError where they differ."""
+    """Merge options given as arguments into a device name.
+
+    Raises:
+        DeviceError: An option differs from that in the name, or is out of range.
+    """
     for key, value in (("shots", shots), ("seed", seed)):
         named = getattr(device, key)
         if value is None:
             continue
         if named not in (None, value):
             raise DeviceError(
-                f"device '{device}' says {key}={named}, and {key}={value} was given beside it; "
-                "give one of the two"
+                f"device '{device}' has {key}={named} in its name, but the argument is "
+                f"{key}={value}; give one of the two"
             )
         _check_count(key, value, str(device))
     return replace(

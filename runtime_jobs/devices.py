@@ -1,4 +1,4 @@
-"""Devices by name: the executor behind a name."""
+"""Devices by name: open the executor behind a name."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
 
     from qrnn_qiskit.executors import Executor
+    from runtime_jobs.aer.mitigation import Mitigation
+    from runtime_jobs.aer.stage import StageFinder
 
 __all__ = ["DEVICES", "DeviceError", "DeviceName", "open_device", "parse_device_name"]
 
@@ -34,28 +36,27 @@ def open_device(
 ) -> Executor:
     """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston``, ``ibm:kingston``.
 
-    On ``ibm:NAME`` every call waits for its jobs, and a call that was made before with the same
+    On ``ibm:NAME`` every call waits for its jobs. A call that was made before with the same
     circuits, values and shots is answered from the ledger; the commands submit, collect and resume
-    do the same for a run without waiting. Its ledger is this process's until the executor is
+    do the same for a run without waiting. This process holds the ledger until the executor is
     closed (``executor.close()``, or ``with open_device(...) as executor``).
 
     Args:
-        name: a device name, see :func:`parse_device_name`. A key in it and the argument of the
-            same name must not differ.
-        shots: executions of each circuit. Without shots ``aer`` gives exact values, with the noise
-            of its target where it has one.
-        seed: of the sampling.
-        gradient: method of the gradient on a device; the simulator has its own, the adjoint.
-        noise_model: a noise model of your own for ``aer``, for the qubits of the circuit counted
-            from 0.
-        max_qpu_seconds: what may be spent in all, in seconds of QPU time; a QPU is not opened
-            without. Local devices spend none.
-        ledger: the folder where jobs are recorded, made where there is none; a QPU is not opened
-            without. Local devices have none.
+        name: Device name, see :func:`parse_device_name`. A key in it and the argument of the same
+            name must not differ.
+        shots: Executions of each circuit. Without shots ``aer`` gives exact values, with the noise
+            of its target, if any.
+        seed: Seed of the sampling.
+        gradient: Gradient method on a device; the simulator has its own, the adjoint.
+        noise_model: Custom noise model for ``aer``, for the qubits of the circuit counted from 0.
+        max_qpu_seconds: Cap on the total QPU time in seconds; required for a QPU. Local devices use
+            none.
+        ledger: Folder where jobs are recorded, created if missing; required for a QPU. Local
+            devices have none.
 
     Raises:
-        DeviceError: a name that cannot be read, a device that this version does not have, or an
-            option that the device does not take.
+        DeviceError: The name cannot be parsed, the device is unknown, or it does not take one of
+            the options.
     """
     device = merge_options(parse_device_name(name), shots, seed)
     if device.name == "aer":
@@ -68,25 +69,13 @@ def open_device(
 def _open_simulator(
     device: DeviceName, gradient: str | None, noise_model: NoiseModel | None
 ) -> Executor:
-    given = device.options() | {
-        "target": device.target,
-        "gradient": gradient,
-        "noise_model": noise_model,
-    }
-    for key in (
-        "target",
-        "shots",
-        "noise",
-        "mitigation",
-        "patches",
-        "spacing",
-        "gradient",
-        "noise_model",
-    ):
-        if given.get(key) is not None:
+    given = {"target": device.target} | device.options()
+    given |= {"gradient": gradient, "noise_model": noise_model}
+    for key, value in given.items():
+        if key != "seed" and value is not None:
             raise DeviceError(
-                f"device '{device}': {key} is {given[key]!r}, but the simulator is exact, "
-                f"noiseless and differentiates by itself; leave {key} out"
+                f"device '{device}': {key} is {value!r}, but the simulator is exact and noiseless "
+                f"and uses the adjoint gradient; leave {key} out"
             )
     from qrnn_qiskit.executors import SimulatorExecutor
 
@@ -105,7 +94,9 @@ def _open_ibm(
             )
     for key in ("seed", "noise", "mitigation"):
         if getattr(device, key) is not None:
-            raise DeviceError(f"device '{device}': a QPU takes shots alone; leave {key} out")
+            raise DeviceError(
+                f"device '{device}': {key} does not apply to a QPU; leave {key} out of its name"
+            )
     assert device.shots is not None
     assert cap is not None
     assert folder is not None
@@ -134,58 +125,15 @@ def _open_ibm(
 
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
-    from runtime_jobs.aer.mitigation import parse_mitigation
     from runtime_jobs.aer.patched_executor import PatchedExecutor
 
-    for key in ("patches", "spacing"):
-        if getattr(device, key) is not None and device.target is None:
-            raise DeviceError(
-                f"device '{device}': {key} is {getattr(device, key)}, but there are no qubits to "
-                f"choose; name a device, such as aer:kingston, or leave {key} out"
-            )
-    stages = []
+    stages: list[StageFinder | None] = [None]
     if device.target is not None:
-        from runtime_jobs.aer.noisy_device import DeviceStages
-        from runtime_jobs.hardware.snapshots import open_target
-
-        target, scale, count = open_target(device.target), _read_scale(device), device.patches or 1
-        stages = [
-            DeviceStages(
-                device.target,
-                target,
-                scale,
-                patches=count,
-                spacing=device.spacing or 0,
-                patch=patch,
-            )
-            for patch in range(count)
-        ]
-    elif device.noise is not None:
-        from runtime_jobs.aer.noise import build_rates_model, parse_rates
-
-        if noise_model is not None:
-            raise DeviceError(
-                f"device '{device}' has rates of errors, and noise_model was given beside them; "
-                "give one of the two"
-            )
-        try:
-            noise_model = build_rates_model(**parse_rates(device.noise))
-        except ValueError as error:
-            raise DeviceError(f"device '{device}': {error}") from error
-    if stages and noise_model is not None:
-        raise DeviceError(
-            f"device '{device}' brings the noise of {device.target}, and noise_model was given "
-            "beside it; give noise_model to 'aer'"
-        )
-    if device.mitigation is not None and not stages and noise_model is None:
-        raise DeviceError(
-            f"device '{device}': mitigation is {device.mitigation!r}, but there is no noise to "
-            "mitigate; name a device, such as aer:kingston, or give rates of errors by noise="
-        )
-    try:
-        mitigation = parse_mitigation(device.mitigation)
-    except ValueError as error:
-        raise DeviceError(f"device '{device}': {error}") from error
+        stages = _find_stages(device, noise_model)
+    else:
+        noise_model = _find_noise(device, noise_model)
+    is_noisy = device.target is not None or noise_model is not None
+    mitigation = _find_mitigation(device, is_noisy=is_noisy)
     executors = [
         AerExecutor(
             shots=device.shots,
@@ -196,13 +144,69 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
             name=str(device),
             stages=stage,
         )
-        for patch, stage in enumerate(stages or [None])
+        for patch, stage in enumerate(stages)
     ]
     return executors[0] if len(executors) == 1 else PatchedExecutor(executors, str(device))
 
 
+def _find_stages(device: DeviceName, noise_model: NoiseModel | None) -> list[StageFinder | None]:
+    """Make the stages of each patch of the device that ``device.target`` names."""
+    from runtime_jobs.aer.noisy_device import DeviceStages
+    from runtime_jobs.hardware.snapshots import open_target
+
+    assert device.target is not None
+    target, scale, count = open_target(device.target), _read_scale(device), device.patches or 1
+    if noise_model is not None:
+        raise DeviceError(
+            f"device '{device}' has the noise of {device.target}, but noise_model was given as "
+            "well; give noise_model to 'aer'"
+        )
+    spacing = device.spacing or 0
+    return [
+        DeviceStages(device.target, target, scale, patches=count, spacing=spacing, patch=patch)
+        for patch in range(count)
+    ]
+
+
+def _find_noise(device: DeviceName, noise_model: NoiseModel | None) -> NoiseModel | None:
+    """Find the noise model of a device without a target: from its error rates, or the given one."""
+    for key in ("patches", "spacing"):
+        if (value := getattr(device, key)) is not None:
+            raise DeviceError(
+                f"device '{device}': {key} is {value}, but there are no qubits to choose; name a "
+                f"device, such as aer:kingston, or leave {key} out"
+            )
+    if device.noise is None:
+        return noise_model
+    if noise_model is not None:
+        raise DeviceError(
+            f"device '{device}' has error rates, but noise_model was given as well; give one of "
+            "the two"
+        )
+    from runtime_jobs.aer.noise import build_rates_model, parse_rates
+
+    try:
+        return build_rates_model(**parse_rates(device.noise))
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': {error}") from error
+
+
+def _find_mitigation(device: DeviceName, *, is_noisy: bool) -> Mitigation:
+    from runtime_jobs.aer.mitigation import parse_mitigation
+
+    if device.mitigation is not None and not is_noisy:
+        raise DeviceError(
+            f"device '{device}': mitigation is {device.mitigation!r}, but there is no noise to "
+            "mitigate; name a device, such as aer:kingston, or give error rates with noise="
+        )
+    try:
+        return parse_mitigation(device.mitigation)
+    except ValueError as error:
+        raise DeviceError(f"device '{device}': {error}") from error
+
+
 def _seed_patch(seed: int | None, patch: int) -> int | None:
-    """A seed of its own for each patch; the first one has that of the device."""
+    """Make a separate seed for each patch; the first one has that of the device."""
     if seed is None or patch == 0:
         return seed
     import numpy as np
@@ -211,12 +215,15 @@ def _seed_patch(seed: int | None, patch: int) -> int | None:
 
 
 def _read_scale(device: DeviceName) -> float:
-    """The factor on the noise of a target, 1 unless given."""
-    required = "a number of at least 0 is required, by which the noise of the device is multiplied"
+    """Read the factor on the noise of a target, 1 by default."""
+    expected = (
+        f"device '{device}': expected noise to be a number of at least 0, the factor on the noise "
+        f"of {device.target}, got {device.noise!r}"
+    )
     try:
         scale = float(device.noise or 1.0)
     except ValueError as error:
-        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}") from error
+        raise DeviceError(expected) from error
     if not 0.0 <= scale < float("inf"):
-        raise DeviceError(f"device '{device}': noise is {device.noise!r}; {required}")
+        raise DeviceError(expected)
     return scale

@@ -1,4 +1,4 @@
-"""Circuits on Qiskit Aer: exact, sampled, and with noise."""
+"""Circuits on Qiskit Aer: exact, sampled and with noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AerExecutor", "ExecutionError"]
 
 
 def __getattr__(name: str) -> object:
-    """Import Aer where it is used: that takes seconds, and plans need other modules here."""
+    """Import Aer on first use: that takes seconds."""
     if name == "AerExecutor":
         from runtime_jobs.aer.executor import AerExecutor
 

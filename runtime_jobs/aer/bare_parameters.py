@@ -1,4 +1,4 @@
-"""Circuits whose gates each take a parameter of their own, which Aer binds fastest."""
+"""Circuits with a separate parameter for each angle, which Aer binds fastest."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ __all__ = ["PlainCircuit", "make_plain"]
 
 @dataclass(frozen=True)
 class PlainCircuit:
-    """A circuit without expressions, and how its Q angles follow from P parameter values.
+    """A circuit without expressions, and the map from P parameter values to its Q angles.
 
-    Aer evaluates an expression once for each gate and binding in Python; a bare parameter costs
+    Aer evaluates an expression in Python once for each gate and binding; a bare parameter costs
     nothing. So every expression becomes a parameter, and its values are computed for all bindings
     at once.
 
     Attributes:
-        circuit: the circuit with bare parameters, without a global phase.
-        angles: its Q parameters.
-        slopes: (P, Q) and ``offsets`` (Q,), radians: angles = values @ slopes + offsets.
-        curved: the expressions that are not affine, by position; they are evaluated one by one.
-        parameters: the P parameters of the original circuit, in its order.
+        circuit: Circuit with bare parameters and without a global phase.
+        angles: Its Q parameters.
+        slopes: Slopes (P, Q): angles = values @ slopes + offsets.
+        offsets: Offsets (Q,), radians.
+        curved: Expressions that are not affine, by position; they are evaluated one by one.
+        parameters: The P parameters of the original circuit, in its order.
     """
 
     circuit: QuantumCircuit
@@ -46,11 +47,11 @@ class PlainCircuit:
 
 
 def make_plain(circuit: QuantumCircuit, parameters: list[Parameter]) -> PlainCircuit:
-    """Give every parametrized angle of ``circuit`` a parameter of its own.
+    """Give every parametrized angle of ``circuit`` a separate parameter.
 
     Args:
-        circuit: its parameters are among ``parameters``; angles in branches of ``if_test`` count.
-        parameters: the P parameters in the order of the values.
+        circuit: Circuit whose parameters are among ``parameters``, also in branches of ``if_test``.
+        parameters: The P parameters in the order of the values.
     """
     found: dict[Parameter, ParameterExpression] = {}
     plain = _rename_angles(circuit, found)
@@ -74,7 +75,7 @@ def make_plain(circuit: QuantumCircuit, parameters: list[Parameter]) -> PlainCir
 def _rename_angles(
     circuit: QuantumCircuit, found: dict[Parameter, ParameterExpression]
 ) -> QuantumCircuit:
-    """A copy whose angles are new parameters, which are added to ``found``."""
+    """Copy a circuit with new parameters as angles, and add these to ``found``."""
     plain = circuit.copy_empty_like()
     for instruction in circuit.data:
         operation = instruction.operation

@@ -1,8 +1,8 @@
-"""Dynamic circuits without sampling: measurements deferred, branches controlled.
+"""Dynamic circuits without sampling: deferred measurements and controlled branches.
 
-A measured bit goes into a record qubit by a CX, which dephases the measured qubit; gates of a
-branch are controlled by the records; a record is reset before it takes the next bit. Density
-matrices of Aer then give the exact distribution of every register.
+A CX copies a measured bit to a record qubit, which dephases the measured qubit. The records control
+the gates of a branch, and a record is reset before it takes the next bit. Density matrices of Aer
+then give the exact distribution of every register.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
 from qiskit.transpiler import PassManager
 from qiskit.transpiler.passes import BasisTranslator, UnrollCustomDefinitions
 
-from runtime_jobs.aer.stage import GATES
+from runtime_jobs.hardware.gates import GATES
 
 __all__ = ["defer_measurements"]
 
@@ -37,19 +37,19 @@ _TRANSLATION = PassManager(
 
 
 def defer_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A circuit without classical bits that saves the distribution of each classical register.
+    """Replace measurements by record qubits and save the distribution of each register.
 
-    The last register is read at the end; of the others the bits of one are kept at a time, which
-    is all that a dynamic circuit asks about.
+    The last register is read at the end. Of the others only the latest one is kept, since the
+    branches of a dynamic circuit depend on no other.
 
     Args:
-        circuit: every bit is measured once, register by register, and conditions are on the
+        circuit: Circuit that measures every bit once, register by register, with conditions on the
             register measured last.
 
     Returns:
-        The qubits of ``circuit``, then record qubits and, for registers of several bits, one that
-        tells whether a branch runs. The probabilities are saved under the name of the register,
-        bit 0 of the register being bit 0 of the outcome.
+        Circuit without classical bits: the qubits of ``circuit``, then record qubits and, for
+        registers of several bits, a flag qubit that is 1 where a branch runs. The probabilities are
+        saved under the name of the register; bit 0 of the register is bit 0 of the outcome.
     """
     deferred: QuantumCircuit = _TRANSLATION.run(_Deferral(circuit).run())
     return deferred

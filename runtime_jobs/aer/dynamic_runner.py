@@ -1,8 +1,8 @@
 """Dynamic circuits on Aer: exact, sampled, and with the noise of a device.
 
-Sampled circuits go through the Sampler of ``qiskit_ibm_runtime`` as they go to a QPU: one job, one
-PUB for each circuit, all sets of values and all measurement bases as its bindings. Its local mode
-adds nothing that could be measured to what Aer takes.
+Sampled circuits go through the Sampler of ``qiskit_ibm_runtime`` as they would on a QPU: one job,
+one PUB for each circuit, with all sets of values and all measurement bases as its bindings. The
+local mode of the Sampler adds no measurable time to that of Aer.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.exceptions import QiskitError
-from qiskit.primitives import BitArray
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
-from circuits import DynamicCircuit, build_readout
+from circuits import DynamicCircuit
 from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
 from circuits.rules import RulePub, check_rules
@@ -31,35 +29,60 @@ from runtime_jobs.aer.deferral import defer_measurements
 from runtime_jobs.aer.idling import Timing, idle_channels, insert_idling
 from runtime_jobs.aer.mitigation import Mitigation
 from runtime_jobs.aer.noise import check_noise_model
-from runtime_jobs.aer.simulate import BATCH_BYTES, ExecutionError, describe_failure, sweep_values
+from runtime_jobs.aer.simulate import (
+    ExecutionError,
+    check_state_fits,
+    describe_failure,
+    split_rows,
+    sweep_values,
+)
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
 from runtime_jobs.device_names import DeviceError
-from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.standard_errors import estimate_mean
+from runtime_jobs.estimation.bases import Basis
+from runtime_jobs.estimation.counting import (
+    average_values,
+    bind_bases,
+    choose_final_bases,
+    read_outcomes,
+)
 
 __all__ = ["DynamicRunner"]
 
-# A simulated device runs what a QPU would run, and is told of circuits that are too long for it.
+# A simulated device also runs circuits that are too long for a QPU; a warning reports those.
 _UNBOUNDED = JobLimits(coherence=math.inf)
-_ANGLE_DECIMALS = 12  # the local mode rounds angles, to 1e-5 quarter turns unless told
+_ANGLE_DECIMALS = 12  # the default of the local mode rounds angles to 1e-5 quarter turns
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A dynamic circuit made ready once, for any values."""
+    """A dynamic circuit compiled once for any values.
 
-    plain: PlainCircuit  # sampled: with its waits; exact: with deferred measurements
+    Attributes:
+        plain: The circuit; sampled on a device with its waits, exact with deferred measurements.
+        stage: Stage that the circuit is compiled for.
+        timing: Durations on the device; None without a device.
+    """
+
+    plain: PlainCircuit
     stage: Stage
     timing: Timing | None
 
 
 @dataclass(frozen=True)
 class _Request:
-    """A PUB with what it takes to run and to read it."""
+    """A checked PUB with its compiled circuit.
+
+    Attributes:
+        circuit: Circuit of the PUB.
+        prepared: The same circuit, compiled.
+        angles: Angles (B, bases, Q) of the compiled circuit, radians.
+        bases: Bases of the final measurement.
+        num_observables: Number of observables K.
+    """
 
     circuit: DynamicCircuit
     prepared: _Prepared
-    angles: NDArray[np.float64]  # (B, bases, Q), of the plain circuit
+    angles: NDArray[np.float64]
     bases: list[Basis]
     num_observables: int
 
@@ -68,12 +91,12 @@ class DynamicRunner:
     """Runs dynamic circuits for an executor, whose shots, counts and random numbers it shares.
 
     Args:
-        name: of the device, for messages.
-        find_stage: what a circuit is made ready with.
-        shots: of each measurement basis of each set of values; None for exact values.
-        random: of the shots.
-        counts: are kept up to date.
-        mitigation: only none is taken.
+        name: Name of the device, for messages.
+        find_stage: Finds the stage that a circuit is compiled for.
+        shots: Shots of each measurement basis of each set of values; None for exact values.
+        random: Source of the random numbers.
+        counts: Counts of the executor, which are kept up to date.
+        mitigation: Error mitigation of the executor; any is refused.
     """
 
     def __init__(
@@ -97,13 +120,13 @@ class DynamicRunner:
         """Run one job; see :meth:`qrnn_qiskit.executors.DynamicExecutor.run_dynamic`.
 
         Raises:
-            ValueError: bad values or observables, a device with noise but without shots,
+            TypeError, ValueError: Bad values or observables, a device with noise but without shots,
                 mitigation, or a device that lacks qubits or instructions. Nothing has run then.
             ExecutionError: Aer failed.
         """
         if self._mitigation != Mitigation():
             raise DeviceError(
-                f"device {self._name!r} mitigates errors, which is not done for dynamic circuits; "
+                f"device {self._name!r} mitigates errors, which dynamic circuits do not support; "
                 "leave mitigation out"
             )
         requests = [self._request(pub) for pub in pubs]
@@ -120,7 +143,7 @@ class DynamicRunner:
         return outcomes
 
     def describe(self) -> list[str]:
-        """Layout and durations of the circuits so far, a line each."""
+        """Layout and durations of each circuit so far, one line each."""
         return [
             f"{prepared.stage.description}; {prepared.timing}"
             for prepared in self._prepared.values()
@@ -128,31 +151,26 @@ class DynamicRunner:
         ]
 
     def list_durations(self) -> list[tuple[Stage, float]]:
-        """Where the circuits so far sit, and how many seconds each takes."""
+        """Stage and duration in seconds of each circuit so far."""
         return [(p.stage, p.timing.total) for p in self._prepared.values() if p.timing is not None]
 
     def _request(self, pub: DynamicPub) -> _Request:
         circuit = pub.circuit
         values = check_values(circuit.circuit, pub.values)
-        observables = list(pub.observables)
-        if observables:
-            observables = build_readout(observables, num_qubits=circuit.num_qubits).observables
-        bases = group_terms(observables, range(circuit.num_qubits)) or [Basis()]
+        bases = choose_final_bases(pub)
         prepared = self._prepare(circuit.circuit)
-        angles = [
-            prepared.plain.evaluate(circuit.bind_basis(values, _spell(basis, circuit.num_qubits)))
-            for basis in bases
-        ]
-        return _Request(circuit, prepared, np.stack(angles, 1), bases, len(observables))
+        angles = prepared.plain.evaluate(bind_bases(circuit, values, bases))
+        by_basis = angles.reshape(len(values), len(bases), -1)
+        return _Request(circuit, prepared, by_basis, bases, len(pub.observables))
 
     def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
         key = fingerprint(circuit)
         if key not in self._prepared:
-            self._prepared[key] = self._make_ready(circuit)
+            self._prepared[key] = self._compile(circuit)
             self._counts.transpilations += 1
         return self._prepared[key]
 
-    def _make_ready(self, circuit: QuantumCircuit) -> _Prepared:
+    def _compile(self, circuit: QuantumCircuit) -> _Prepared:
         stage = self._find_stage(circuit)
         if stage.noise is not None:
             if self._shots is None:
@@ -175,7 +193,12 @@ class DynamicRunner:
             ready = ready if stage.noise is None else waiting
         if self._shots is None:
             ready = defer_measurements(ready)
-            _check_state_fits(ready)
+            check_state_fits(
+                ready,
+                "density_matrix",
+                "give shots, or take fewer qubits or ancillas (exact outcomes are recorded in "
+                "further qubits)",
+            )
         return _Prepared(make_plain(ready, list(circuit.parameters)), stage, timing)
 
     def _sample(self, requests: Sequence[_Request], shots: int) -> list[Outcomes]:
@@ -185,7 +208,7 @@ class DynamicRunner:
                 f"the {len(requests)} circuits of a job need {len(noises)} different layouts on "
                 f"{self._name}; run circuits of one shape in a job"
             )
-        # Trajectories: the number of gates, not of qubits, is what they cost.
+        # Trajectories: their cost is the number of gates, not of qubits.
         simulator = AerSimulator(
             method="statevector",
             noise_model=requests[0].prepared.stage.noise,
@@ -208,71 +231,26 @@ class DynamicRunner:
         except (QiskitError, RuntimeError, MemoryError) as error:
             raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
         return [
-            _count_outcomes(request, result.data)
+            read_outcomes(
+                dict(result.data.items()), request.circuit, request.bases, request.num_observables
+            )
             for request, result in zip(requests, results, strict=True)
         ]
-
-
-def _spell(basis: Basis, num_qubits: int) -> str:
-    return "".join(basis.letters.get(qubit, "Z") for qubit in range(num_qubits))
-
-
-def _count_outcomes(request: _Request, data: Any) -> Outcomes:
-    """Outcomes with errors from the bits (B, bases, shots) of each register."""
-    *steps, final = (register.name for register in request.circuit.circuit.cregs)
-    batch = len(request.angles)
-    num_outcomes = request.circuit.num_outcomes
-    outcomes = np.stack([_count(data[step], num_outcomes).sum(1) for step in steps], 1)
-    shots = int(outcomes[0, 0].sum())
-    counts = _count(data[final], 2**request.circuit.num_qubits)
-    values = np.zeros((batch, request.num_observables))
-    variances = np.zeros_like(values)
-    for k, basis in enumerate(request.bases):
-        rows, table = basis.tabulate(request.circuit.num_qubits)
-        if rows:
-            mean, variance = estimate_mean(counts[:, k], table)
-            values[:, rows] += mean
-            variances[:, rows] += variance
-    return Outcomes(outcomes / shots, values, np.sqrt(variances), shots)
-
-
-def _count(bits: BitArray, size: int) -> NDArray[np.int64]:
-    """How often each value of a register was seen, (B, bases, size)."""
-    weights = 256 ** np.arange(bits.array.shape[-1] - 1, -1, -1)
-    numbers = bits.array @ weights
-    rows = numbers.reshape(-1, numbers.shape[-1])
-    rows = rows + size * np.arange(len(rows))[:, None]
-    counts = np.bincount(rows.ravel(), minlength=len(rows) * size)
-    return counts.reshape(*numbers.shape[:-1], size)
 
 
 def _read_exactly(request: _Request) -> Outcomes:
     """Exact outcomes and values, from density matrices."""
     plain = request.prepared.plain
     simulator = AerSimulator(method="density_matrix", runtime_parameter_bind_enable=True)
-    batch, bases, width = request.angles.shape
-    rows = request.angles.reshape(-1, width)
-    chunk = max(1, BATCH_BYTES // (16 * 4**plain.circuit.num_qubits))
+    angles = request.angles.reshape(-1, request.angles.shape[-1])
     data = [
         item
-        for start in range(0, len(rows), chunk)
-        for item in sweep_values(simulator, plain.circuit, plain, rows[start : start + chunk])
+        for rows in split_rows(len(angles), plain.circuit.num_qubits, "density_matrix")
+        for item in sweep_values(simulator, plain.circuit, plain, angles[rows])
     ]
     *steps, final = (register.name for register in request.circuit.circuit.cregs)
-    outcomes = np.array([[item[step] for step in steps] for item in data[::bases]])
-    probabilities = np.array([item[final] for item in data]).reshape(batch, bases, -1)
-    values = np.zeros((batch, request.num_observables))
-    for k, basis in enumerate(request.bases):
-        chosen, table = basis.tabulate(request.circuit.num_qubits)
-        if chosen:
-            values[:, chosen] += probabilities[:, k] @ table.T
-    return Outcomes(outcomes, values)
-
-
-def _check_state_fits(circuit: QuantumCircuit) -> None:
-    if 16 * 4**circuit.num_qubits > 2**32:
-        raise InvalidValueError(
-            f"circuit {circuit.name!r} has {circuit.num_qubits} qubits with those that record "
-            f"its outcomes, so a density matrix takes 2^{2 * circuit.num_qubits + 4} bytes, and at "
-            "most 2^32 are taken; give shots, or take fewer qubits or ancillas"
-        )
+    # Outcomes do not depend on the final basis: those of the first one are taken.
+    first = data[:: len(request.bases)]
+    outcomes = np.array([[item[step] for step in steps] for item in first])
+    probabilities = np.array([item[final] for item in data])
+    return Outcomes(outcomes, average_values(probabilities, request.bases, request.num_observables))

@@ -1,4 +1,4 @@
-"""The executor on Qiskit Aer: exact, sampled, and with the noise of a device."""
+"""The executor on Qiskit Aer: exact, sampled and with the noise of a device."""
 
 from __future__ import annotations
 
@@ -37,36 +37,38 @@ from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
 from runtime_jobs.aer.simulate import simulate_states
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint, list_layouts, make_stage
 from runtime_jobs.estimation.bases import Basis, group_terms, read_matrices, read_vectors
+from runtime_jobs.estimation.bits import name_states
 from runtime_jobs.estimation.standard_errors import draw_frequencies, estimate_mean
 
 __all__ = ["AerExecutor"]
 
 
 class AerExecutor(DynamicExecutor):
-    """Circuits on Aer; those with measurements in their middle by :meth:`run_dynamic`.
+    """Runs circuits on Aer; :meth:`run_dynamic` runs those with mid-circuit measurements.
 
-    The states of a whole batch come from one call; density matrices where there is noise, so a
+    The states of a whole batch come from one call. With noise these are density matrices, so a
     sampled value costs the same for any number of shots. Observables that commute qubit by qubit
     share their shots, which are drawn from the exact distribution of the bit strings, readout error
     included.
 
     Args:
-        shots: shots of each measurement basis of each set of values; None for exact values.
-        seed: of the shots.
-        gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
-        noise_model: a noise model of your own, for the qubits of the circuit counted from 0.
-            Circuits are translated to its basis gates.
-        name: of the device, for tables.
-        mitigation: what is done against noise in estimates; samples are left as they are.
-        stages: finds what a circuit is made ready with; this is how a device with a layout comes
-            in. Not together with ``noise_model``.
+        shots: Shots of each measurement basis of each set of values; None for exact values.
+        seed: Seed of the shots; None for a random one.
+        gradient: Gradient method of backward, see :class:`~qrnn_qiskit.executors.Executor`.
+        noise_model: Custom noise model for the qubits of the circuit counted from 0. Circuits are
+            translated to its basis gates.
+        name: Name of the device, for tables.
+        mitigation: Error mitigation of estimates; samples are not mitigated.
+        stages: Finds the stage that a circuit is compiled for, such as the qubits of a device. Not
+            together with ``noise_model``.
 
     Attributes:
-        counts: what has been run so far, exact.
+        counts: Exact counts of the jobs, PUBs, bindings, executions and transpilations so far.
 
     Raises:
-        TypeError: ``shots`` is no integer, ``noise_model`` is no NoiseModel.
-        ValueError: ``shots`` is below 1, or ``gradient`` is no method of the gradient.
+        TypeError: ``shots`` is not an integer, or ``noise_model`` is not a NoiseModel.
+        ValueError: ``shots`` is below 1, ``gradient`` is not a gradient method, or both
+            ``noise_model`` and ``stages`` are given.
     """
 
     def __init__(
@@ -82,12 +84,13 @@ class AerExecutor(DynamicExecutor):
     ) -> None:
         if noise_model is not None and not isinstance(noise_model, NoiseModel):
             raise InvalidTypeError(
-                f"noise_model must be a qiskit_aer.noise.NoiseModel, but "
-                f"{type(noise_model).__name__} arrived"
+                "expected noise_model to be a qiskit_aer.noise.NoiseModel, got "
+                f"{type(noise_model).__name__}"
             )
         if noise_model is not None and stages is not None:
             raise InvalidValueError(
-                "a device brings its own noise; give noise_model or stages, not both"
+                "noise_model and stages were both given, but the stages of a device have its "
+                "noise; give one of the two"
             )
         self.name = name
         self.shots = None if shots is None else require_count("shots", shots)
@@ -114,9 +117,9 @@ class AerExecutor(DynamicExecutor):
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
 
         Raises:
-            TypeError, ValueError: observables that are not Hermitian or act on other qubits,
-                parameters without a value, values that are not finite, a circuit that measures, a
-                noise model for other qubits, or a device that lacks qubits or gates. Nothing has
+            TypeError, ValueError: Observables that are not Hermitian or act on other qubits,
+                parameters without a value, values that are not finite, a circuit with measurements,
+                a noise model for other qubits, or a device that lacks qubits or gates. Nothing has
                 run then.
             ExecutionError: Aer failed.
         """
@@ -128,7 +131,7 @@ class AerExecutor(DynamicExecutor):
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of dynamic circuits.
 
-        See :class:`~runtime_jobs.aer.dynamic_runner.DynamicRunner`.
+        See :meth:`runtime_jobs.aer.dynamic_runner.DynamicRunner.run`.
         """
         return self._dynamic.run(pubs)
 
@@ -140,37 +143,31 @@ class AerExecutor(DynamicExecutor):
         check_unmeasured(circuit)
         values = check_values(circuit, values)
         prepared = self._prepare(circuit)
-        num_qubits = circuit.num_qubits
-        states = np.arange(2**num_qubits)
-        places = [
-            sum(((state >> q) & 1) << prepared.positions[q] for q in range(num_qubits))
-            for state in states
-        ]
+        # Routing may end with a qubit of the circuit at another position: states are renumbered.
+        states = np.arange(2**circuit.num_qubits)
+        places = sum(((states >> q) & 1) << place for q, place in enumerate(prepared.positions))
         drawn = [
             draw_frequencies(
                 self._random, self._read(prepared.stage, chunk, Basis())[:, places], shots
             )
-            for chunk in simulate_states(prepared.plains[0], values, prepared.stage.noise)
+            for _, chunk in simulate_states(prepared.plains[0], values, prepared.stage.noise)
         ]
         self.counts.jobs += 1
         self._count(len(values), len(values) * shots)
-        return [
-            {f"{state:0{num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
-            for row in np.concatenate(drawn)
-        ]
+        return name_states(np.concatenate(drawn))
 
     def reseed(self, *numbers: int) -> None:
-        """Draw shots from now on as the seed and these numbers say; without a seed as it comes.
+        """Restart the random numbers of the shots from the seed and these numbers.
 
-        What is drawn afterwards does not depend on what has been drawn before.
+        Later shots do not depend on earlier ones. Without a seed this does nothing.
         """
         if self._seed is not None:
-            # In place: whoever draws from the same generator goes on with it.
+            # In place: the runner of dynamic circuits shares this generator.
             fresh = np.random.default_rng((self._seed, *numbers))
             self._random.bit_generator.state = fresh.bit_generator.state
 
     def describe(self) -> list[str]:
-        """The layouts in use so far, one line each."""
+        """The layouts in use so far, one line each; empty without a device."""
         lines = [prepared.stage.description for prepared in self._prepared.values()]
         return [line for line in dict.fromkeys(lines) if line] + self._dynamic.describe()
 
@@ -186,31 +183,28 @@ class AerExecutor(DynamicExecutor):
         tables = [_tabulate(basis, num_qubits, calibration) for basis in bases]
         values = np.zeros((batch, len(pub.observables)))
         variances = np.zeros_like(values)
-        # What each uncertain number of the calibration does to the values; all factors share it.
+        # The change of the values by each uncertain number of the calibration; factors share it.
         changes = np.zeros((0 if calibration is None else len(calibration.moves), *values.shape))
         for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
-            start = 0
-            for states in simulate_states(plain, pub.values, prepared.stage.noise):
-                chunk = slice(start, start + len(states))
-                start = chunk.stop
-                for basis, (rows, table, moved) in zip(bases, tables, strict=True):
+            for chunk, states in simulate_states(plain, pub.values, prepared.stage.noise):
+                for basis, (columns, table, moved) in zip(bases, tables, strict=True):
                     probabilities = self._read(prepared.stage, states, basis)
                     if self.shots is None:
-                        values[chunk, rows] += weight * (probabilities @ table.T)
+                        values[chunk, columns] += weight * (probabilities @ table.T)
                         continue
                     counts = draw_frequencies(self._random, probabilities, self.shots)
                     mean, variance = estimate_mean(counts, table)
-                    values[chunk, rows] += weight * mean
-                    variances[chunk, rows] += weight**2 * variance
+                    values[chunk, columns] += weight * mean
+                    variances[chunk, columns] += weight**2 * variance
                     for change, other in zip(changes, moved, strict=True):
-                        change[chunk, rows] += weight * (counts @ (other - table).T) / self.shots
+                        change[chunk, columns] += weight * (counts @ (other - table).T) / self.shots
         circuits = batch * len(bases) * len(prepared.plains)
         self._count(batch, circuits * (self.shots or 0))
         errors = np.sqrt(variances + (changes**2).sum(0))
         return Estimates(values, None if self.shots is None else errors)
 
     def _calibrate(self, stage: Stage, num_qubits: int) -> Calibration | None:
-        """What the bits of each qubit are worth, measured once; None without such mitigation."""
+        """Calibrate the readout of the qubits of a stage, once; None without its mitigation."""
         if not self._mitigation.readout:
             return None
         key = (id(stage), num_qubits)
@@ -221,16 +215,16 @@ class AerExecutor(DynamicExecutor):
         return self._calibrations[key]
 
     def _read_all(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
-        """Frequencies (2^n,) of what is read when all qubits are prepared in ``bit``."""
+        """Frequencies (2^n,) of the bit strings read when all qubits are prepared in ``bit``."""
         circuit = QuantumCircuit(num_qubits, name=f"readout of {str(bit) * num_qubits}")
         if bit:
             circuit.x(range(num_qubits))
         plain = make_plain(stage.pass_manager.run(circuit), [])
-        (states,) = simulate_states(plain, np.empty((1, 0)), stage.noise)
+        ((_, states),) = simulate_states(plain, np.empty((1, 0)), stage.noise)
         probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
         if self.shots is None:
             return probabilities
-        # A stream of its own: the same calibration wherever training is taken up again.
+        # A separate stream: the calibration is the same wherever training is resumed.
         random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
         counts = draw_frequencies(random, probabilities[None], CALIBRATION_SHOTS)
         self._count(1, CALIBRATION_SHOTS)
@@ -269,7 +263,11 @@ class AerExecutor(DynamicExecutor):
 def _tabulate(
     basis: Basis, num_qubits: int, calibration: Calibration | None
 ) -> tuple[list[int], NDArray[np.float64], list[NDArray[np.float64]]]:
-    """The observables with terms in a basis, their table, and the tables after each move."""
+    """Tabulate the observables with terms in a basis.
+
+    Returns:
+        Indices of the observables, their table, and the tables after each move of the calibration.
+    """
     if calibration is None:
         return *basis.tabulate(num_qubits), []
     moved = [calibration.move(number) for number in range(len(calibration.moves))]

@@ -1,18 +1,19 @@
-"""The time that a dynamic circuit takes on a device, and what idle qubits lose meanwhile.
+"""The duration of a dynamic circuit on a device, and the decoherence of its idle qubits.
 
-A device holds every qubit still while one of them is measured or reset and while a bit travels to
-the control electronics that choose a branch. Aer knows no time, so what is lost then is written
-into the circuit: relaxation (T1) and dephasing (T2) of each qubit for as long as it waits.
+Every qubit waits while one of them is measured or reset and while a bit travels to the control
+electronics that choose a branch. Aer has no notion of time, so relaxation (T1) and dephasing (T2)
+of each qubit are written into the circuit for as long as the qubit waits.
 
-The passes of ``qiskit_ibm_runtime`` that pad with delays put every gate of a branch into a block of
-its own (seen in 0.51), so a branch of one rotation a qubit takes nine times too long; hence this.
+The passes of ``qiskit_ibm_runtime`` that pad with delays are not used: they put every gate of a
+branch into a separate block (seen in 0.51), so a branch of one rotation per qubit takes nine times
+too long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Instruction, Measure, QuantumCircuit
 from qiskit.circuit.controlflow import condition_resources
@@ -30,13 +31,13 @@ Idle = Callable[[QuantumCircuit, int, float], None]
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a circuit takes, in seconds, and what of it is not gates.
+    """Durations of a circuit in seconds.
 
     Attributes:
-        total: from the first gate to the end of the last measurement.
-        measurement: of one measurement, the longest.
-        reset: of one reset, the longest; 0 where none is used.
-        feed_forward: waits for branches, all together.
+        total: Time from the first gate to the end of the last measurement.
+        measurement: Duration of the longest measurement.
+        reset: Duration of the longest reset; 0 without resets.
+        feed_forward: Sum of all waits for branches.
     """
 
     total: float
@@ -53,7 +54,10 @@ class Timing:
 
 
 def idle_channels(target: Target) -> Idle:
-    """Writes thermal relaxation by the T1 and T2 of ``target`` for each wait."""
+    """Make a function that appends thermal relaxation by T1 and T2 of ``target`` for a wait.
+
+    Qubits without T1 or T2 in the target wait without relaxation.
+    """
     properties = target.qubit_properties or []
 
     @cache
@@ -74,17 +78,18 @@ def idle_channels(target: Target) -> Idle:
 def insert_idling(
     circuit: QuantumCircuit, target: Target, idle: Idle, patches: int = 1
 ) -> tuple[QuantumCircuit, Timing]:
-    """Let every qubit wait where the device makes it wait; gates come as late as possible.
+    """Insert the waits of every qubit; gates are scheduled as late as possible.
 
     Args:
-        circuit: for ``target``, with ``if_test`` and without nesting.
-        target: durations of its instructions; what has none takes no time.
-        idle: is called with the circuit that is built, a qubit and the seconds it waits.
-        patches: copies of the circuit side by side; each waits for the bits and branches of all,
+        circuit: ISA circuit for ``target`` with ``if_test`` and without nested branches.
+        target: Target with the durations of instructions; those without one take no time.
+        idle: Function called with the circuit under construction, a qubit and the seconds that it
+            waits.
+        patches: Copies of the circuit side by side; each waits for the bits and branches of all,
             one after another (see :mod:`circuits.profile`).
 
     Returns:
-        The circuit with its waits, and how long it takes.
+        The circuit with its waits, and its durations.
     """
     scheduler = _Scheduler(circuit, target, idle, patches)
     return scheduler.run(), scheduler.timing
@@ -106,19 +111,15 @@ class _Scheduler:
     def timing(self) -> Timing:
         longest = {"measure": 0.0, "reset": 0.0}
         for item in self._circuit.data:
-            if item.operation.name in longest:
-                qubits = self._find_qubits(item)
-                seconds = max(
-                    longest[item.operation.name],
-                    duration_of(self._target, item.operation.name, tuple(qubits)),
-                )
-                longest[item.operation.name] = seconds
+            name = item.operation.name
+            if name in longest:
+                longest[name] = max(longest[name], self._find_duration(item))
         return Timing(self._seconds, longest["measure"], longest["reset"], self._waited)
 
     def run(self) -> QuantumCircuit:
         built = self._circuit.copy_empty_like()
         segment: list[CircuitInstruction] = []
-        branch = 0.0  # of the if_tests of a register in a row, of which one body runs
+        branch = 0.0  # seconds of consecutive if_tests of a register, of which one body runs
         for item in self._circuit.data:
             if not isinstance(item.operation, IfElseOp):
                 segment.append(item)
@@ -139,7 +140,7 @@ class _Scheduler:
         return built
 
     def _wait_for_others(self, branch: float, built: QuantumCircuit) -> float:
-        """Idle while the other patches take their branches, as long as this one's; the seconds."""
+        """Idle while the other patches take branches as long as this one's; return the seconds."""
         wait = (self._patches - 1) * branch
         if wait:
             self._place([], built, wait)
@@ -147,7 +148,7 @@ class _Scheduler:
         return wait
 
     def _place_branches(self, item: CircuitInstruction, built: QuantumCircuit) -> float:
-        """Append an if_test whose bodies span all qubits; the seconds of the longer body."""
+        """Append an if_test with bodies on all qubits; return the seconds of the longer body."""
         clbits = list(item.clbits)
         bodies, longest = [], 0.0
         for body in item.operation.blocks:
@@ -167,37 +168,31 @@ class _Scheduler:
     ) -> float:
         """Append ``items`` to ``built``, as late as possible, and return their seconds.
 
-        Measurements end ``wait`` seconds before the others may end: their bits travel.
+        Measurements end at least ``wait`` seconds before the end: their bits travel.
         """
         busy = dict.fromkeys(range(self._circuit.num_qubits), 0.0)  # seconds before the end
-        backwards: list[tuple[int, float] | CircuitInstruction] = []
+        appends: list[Callable[[], object]] = []  # what is appended to ``built``, backwards
+
+        def wait_until(end: float, qubits: Iterable[int]) -> None:
+            for qubit in qubits:
+                if end - busy[qubit] > 1e-12:
+                    appends.append(partial(self._idle, built, qubit, end - busy[qubit]))
+
         for item in reversed(items):
             qubits = self._find_qubits(item)
             least = wait if isinstance(item.operation, Measure) else 0.0
             end = max(least, *(busy[qubit] for qubit in qubits))
-            backwards.extend(_list_gaps(qubits, busy, end))
-            backwards.append(item)
-            busy |= dict.fromkeys(
-                qubits, end + duration_of(self._target, item.operation.name, tuple(qubits))
-            )
+            wait_until(end, qubits)
+            appends.append(partial(built.append, item))
+            busy |= dict.fromkeys(qubits, end + self._find_duration(item))
         start = max(wait, *busy.values())
-        backwards.extend(_list_gaps(busy, dict(busy), start))
-        for placed in reversed(backwards):
-            if isinstance(placed, tuple):
-                self._idle(built, *placed)
-            else:
-                built.append(placed)
+        wait_until(start, busy)
+        for append in reversed(appends):
+            append()
         return start
 
     def _find_qubits(self, item: CircuitInstruction) -> list[int]:
         return [self._circuit.find_bit(qubit).index for qubit in item.qubits]
 
-    def _duration(self, item: CircuitInstruction, qubits: Sequence[int]) -> float:
-        return duration_of(self._target, item.operation.name, tuple(qubits))
-
-
-def _list_gaps(
-    qubits: Iterable[int], busy: dict[int, float], end: float
-) -> Iterable[tuple[int, float]]:
-    """The qubits that would wait until ``end``, with the seconds they do."""
-    return [(qubit, end - busy[qubit]) for qubit in qubits if end - busy[qubit] > 1e-12]
+    def _find_duration(self, item: CircuitInstruction) -> float:
+        return duration_of(self._target, item.operation.name, tuple(self._find_qubits(item)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from qiskit.circuit import QuantumCircuit
 
 from circuits.errors import InvalidValueError
 from runtime_jobs.estimation.bases import SIGNS
+from runtime_jobs.estimation.standard_errors import find_probability_error
 
 __all__ = [
     "CALIBRATION_SHOTS",
@@ -32,14 +32,14 @@ _LEAST_CONTRAST = 1e-3
 
 @dataclass(frozen=True)
 class Mitigation:
-    """What is done against noise.
+    """Error mitigation of expectation values.
 
     Attributes:
-        readout: whether the readout errors of each qubit are measured and inverted. The standard
-            errors grow by it, and those of the calibration itself are in them; these are common to
-            all values that one calibration serves.
-        factors: how often each two-qubit gate stands for itself; (1,) is no extrapolation. Every
-            factor takes all shots, and a line through the values goes back to factor 0.
+        readout: Whether the readout errors of each qubit are measured and inverted. This increases
+            the standard errors, which include those of the calibration itself; the latter are
+            common to all values that use one calibration.
+        factors: Number of times that each two-qubit gate is repeated; (1,) is no extrapolation.
+            Every factor takes all shots, and a line through the values is extrapolated to factor 0.
     """
 
     readout: bool = False
@@ -47,7 +47,7 @@ class Mitigation:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Factors of the values in the estimate, as many as ``factors``; their sum is 1."""
+        """Weight of the value of each factor in the estimate; the weights add up to 1."""
         if len(self.factors) == 1:
             return np.ones(1)
         line = np.vander(np.array(self.factors, float), 2)
@@ -56,15 +56,15 @@ class Mitigation:
 
 
 def parse_mitigation(text: str | None) -> Mitigation:
-    """``readout``, ``zne`` or ``readout+zne``; None for no mitigation.
+    """Parse ``readout``, ``zne`` or ``readout+zne``; None is no mitigation.
 
     Raises:
-        ValueError: another name, or one that is given twice.
+        ValueError: Another name, or one that is given twice.
     """
     names = [] if text is None else text.split("+")
     if len(set(names)) != len(names) or not set(names) <= set(METHODS):
         raise InvalidValueError(
-            f"mitigation is {text!r}; required is one of readout, zne and readout+zne"
+            f"expected mitigation to be readout, zne or readout+zne, got {text!r}"
         )
     return Mitigation("readout" in names, _FACTORS if "zne" in names else (1,))
 
@@ -80,19 +80,20 @@ def fold_pairs(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the bits of each of n qubits are worth, and how well that is known.
+    """Values of the bits of each of n qubits that invert its readout error.
 
     Attributes:
-        worth: of each qubit (2,), the values of bits 0 and 1 whose mean is that of a true readout.
-        moves: (qubit, (2,)), how its values change when one of the probabilities that were measured
-            is off by its standard error; empty where the probabilities are exact.
+        worth: For each qubit the values (2,) of bits 0 and 1 whose mean is that of an error-free
+            readout.
+        moves: Pairs of a qubit and the change (2,) of its values when one of the measured
+            probabilities is off by its standard error; empty where the probabilities are exact.
     """
 
     worth: list[NDArray[np.float64]]
     moves: list[tuple[int, NDArray[np.float64]]]
 
     def move(self, number: int) -> list[NDArray[np.float64]]:
-        """``worth`` after the move of this number."""
+        """``worth`` after move ``number``."""
         qubit, change = self.moves[number]
         return [w + change if q == qubit else w for q, w in enumerate(self.worth)]
 
@@ -100,16 +101,16 @@ class Calibration:
 def calibrate_readout(
     zeros: NDArray[np.float64], ones: NDArray[np.float64], num_qubits: int, shots: int | None
 ) -> Calibration:
-    """Invert the readout errors of each qubit by itself.
+    """Invert the readout errors of each qubit independently.
 
     Args:
-        zeros: probabilities or frequencies (2^n,) of the bit strings read from 0...0.
-        ones: the same read from 1...1.
-        num_qubits: n.
-        shots: of each of the two; None where they are exact.
+        zeros: Probabilities or frequencies (2^n,) of the bit strings read from 0...0.
+        ones: The same read from 1...1.
+        num_qubits: Number of qubits n.
+        shots: Shots of each of the two; None where the probabilities are exact.
 
     Raises:
-        ValueError: a qubit whose readout does not tell 0 from 1.
+        ValueError: The readout of a qubit does not distinguish 0 from 1.
     """
     bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
     worth: list[NDArray[np.float64]] = []
@@ -117,8 +118,9 @@ def calibrate_readout(
     for qubit, (wrong, right) in enumerate(zip(zeros @ bits, ones @ bits, strict=True)):
         if abs(right - wrong) < _LEAST_CONTRAST:
             raise InvalidValueError(
-                f"the readout of qubit {qubit} does not tell 0 from 1 (1 is read with probability "
-                f"{wrong:.3f} and {right:.3f}), so it cannot be inverted; leave mitigation out"
+                f"the readout of qubit {qubit} does not distinguish 0 from 1 (it reads 1 with "
+                f"probability {wrong:.3f} and {right:.3f}), so it cannot be inverted; leave "
+                "mitigation out"
             )
         assignment = np.array([[1 - wrong, wrong], [1 - right, right]])  # [true, read]
         values = np.linalg.solve(assignment, SIGNS)
@@ -126,9 +128,8 @@ def calibrate_readout(
         if shots is None:
             continue
         for row, probability in enumerate((wrong, right)):
-            smooth = (probability * shots + 1) / (shots + 2)  # Laplace: never certain
-            error = math.sqrt(smooth * (1 - smooth) / shots)
+            # First order: a change dA of the assignment changes the values by -A^-1 dA values.
             change = np.zeros(2)
-            change[row] = error * (values[0] - values[1])
+            change[row] = find_probability_error(probability, shots) * (values[0] - values[1])
             moves.append((qubit, np.linalg.solve(assignment, change)))
     return Calibration(worth, moves)

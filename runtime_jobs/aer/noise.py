@@ -1,4 +1,4 @@
-"""Noise models: what they do to a readout, and simple ones given by rates."""
+"""Noise models: their effect on a readout, and simple models given by error rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, depolarizin
 
 from circuits.errors import InvalidValueError
 from runtime_jobs.aer.simulate import run_aer
-from runtime_jobs.aer.stage import GATES, Stage
+from runtime_jobs.aer.stage import Stage
+from runtime_jobs.hardware.gates import GATES
 
 __all__ = [
     "Effects",
@@ -29,7 +30,7 @@ Effects = dict[str, list[NDArray[np.complex128]]]
 
 RATES = ("gate1", "gate2", "readout")
 _BASIS_GATES = ["cz", "id", "rz", "sx", "x"]
-_PROBES = [  # density matrices that span all others: 0, 1, + and right
+_PROBES = [  # density matrices that span all others: |0>, |1>, |+> and |+i>
     np.array([[1, 0], [0, 0]], complex),
     np.array([[0, 0], [0, 1]], complex),
     np.array([[1, 1], [1, 1]], complex) / 2,
@@ -38,47 +39,47 @@ _PROBES = [  # density matrices that span all others: 0, 1, + and right
 
 
 def parse_rates(text: str) -> dict[str, float]:
-    """Rates such as ``gate1:0.0003,gate2:0.003,readout:0.01``, each from 0 to 1.
+    """Parse error rates such as ``gate1:0.0003,gate2:0.003,readout:0.01``, each from 0 to 1.
 
     Raises:
-        ValueError: the text does not follow this form, or a rate is out of range.
+        ValueError: The text does not follow this form, or a rate is out of range.
     """
-    required = "required are rates such as gate1:0.0003,gate2:0.003,readout:0.01"
+    expected = "expected rates such as gate1:0.0003,gate2:0.003,readout:0.01"
     rates: dict[str, float] = {}
     for part in text.split(","):
         match = re.fullmatch(r"(\w+):([0-9.eE+-]+)", part)
         if match is None or match[1] not in RATES or match[1] in rates:
-            raise InvalidValueError(f"noise {text!r}: {part!r} arrived; {required}")
+            raise InvalidValueError(f"noise {text!r}: {expected}, got {part!r}")
         try:
             rate = float(match[2])
         except ValueError as error:
             raise InvalidValueError(
-                f"noise {text!r}: {part!r} has no number; {required}"
+                f"noise {text!r}: {expected}, got {part!r}, which has no number"
             ) from error
         if not 0.0 <= rate <= 1.0:
             raise InvalidValueError(
-                f"noise {text!r}: {match[1]} is {rate:g}; from 0 to 1 is required"
+                f"noise {text!r}: expected {match[1]} to be from 0 to 1, got {rate:g}"
             )
         rates[match[1]] = rate
     return rates
 
 
 def to_kraus(error: QuantumError) -> QuantumError:
-    """The same channel as a single Kraus instruction.
+    """Convert a channel to a single Kraus instruction.
 
     A trajectory of Aer 0.18 copies the circuit of the error that it draws, which takes five times
-    as long as to choose among Kraus operators.
+    as long as choosing among Kraus operators.
     """
     return QuantumError(Kraus(SuperOp(error)))
 
 
 def build_rates_model(gate1: float = 0.0, gate2: float = 0.0, readout: float = 0.0) -> NoiseModel:
-    """The same depolarizing and readout error on all qubits; gates are rz (free), sx, x and cz.
+    """Build a model with equal errors on all qubits; its gates are rz (noiseless), sx, x and cz.
 
     Args:
-        gate1: depolarizing probability of sx and x.
-        gate2: depolarizing probability of cz.
-        readout: probability of reading a bit wrong, the same for 0 and 1.
+        gate1: Depolarizing probability of sx and x.
+        gate2: Depolarizing probability of cz.
+        readout: Probability of reading a bit wrong, the same for 0 and 1.
     """
     model = NoiseModel(basis_gates=_BASIS_GATES)
     if gate1:
@@ -95,26 +96,27 @@ def check_noise_model(noise: NoiseModel, num_qubits: int) -> None:
     """Refuse a noise model that does not fit a circuit of ``num_qubits`` qubits.
 
     Raises:
-        ValueError: it has errors on other qubits, errors on gates that do not occur, errors of
-            several bits read together, or noise on the measurement that is no readout error.
+        ValueError: The model has errors on other qubits, errors on gates that do not occur, a
+            joint readout error of several bits, or noise on the measurement other than a readout
+            error.
     """
     others = sorted(qubit for qubit in noise.noise_qubits if qubit >= num_qubits)
     if others:
         raise InvalidValueError(
             f"the noise model has errors on the qubits {others}, but the circuit has the qubits 0 "
-            f"to {num_qubits - 1}; build the model for those"
+            f"to {num_qubits - 1}; build the model for these qubits"
         )
     unknown = sorted(set(noise.noise_instructions) - GATES - {"delay", "measure", "reset"})
     if unknown:
         raise InvalidValueError(
-            f"the noise model has errors on {', '.join(unknown)}, to which circuits are not "
-            f"translated; put them on some of: {', '.join(sorted(GATES))}"
+            f"the noise model has errors on {', '.join(unknown)}, but circuits are not translated "
+            f"to these gates; put the errors on some of: {', '.join(sorted(GATES))}"
         )
     for error in _list_errors(noise):
         if error["type"] == "roerror" and len(error["probabilities"]) > 2:
             raise InvalidValueError(
-                "the noise model has a readout error of several bits together; one for each qubit "
-                "is required"
+                "expected a readout error for each qubit, got a joint readout error of several "
+                "bits in the noise model; give each qubit its own"
             )
         if error["type"] != "roerror" and "measure" in error["operations"]:
             raise InvalidValueError(
@@ -123,11 +125,11 @@ def check_noise_model(noise: NoiseModel, num_qubits: int) -> None:
 
 
 def find_effects(stage: Stage, num_qubits: int) -> Effects:
-    """What a measurement in the basis X, Y or Z reads, with all its noise.
+    """Reconstruct the noisy measurement of each qubit in the bases X, Y and Z.
 
     Returns:
-        For each letter and qubit (2, 2, 2): for each outcome o the operator E_o such that
-        Tr(E_o rho) is the probability of reading o, noise of the gates that rotate the basis and
+        For each letter and qubit an array (2, 2, 2): for each outcome o the operator E_o such that
+        Tr(E_o rho) is the probability of reading o, noise of the gates that change the basis and
         readout error included. They are reconstructed from four input states.
     """
     changes = {letter: QuantumCircuit(num_qubits) for letter in "XYZ"}
@@ -156,7 +158,7 @@ def find_effects(stage: Stage, num_qubits: int) -> Effects:
 
 
 def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:
-    """All qubits start in ``probe`` and change their basis."""
+    """Build a circuit that starts with all qubits in ``probe`` and changes their basis."""
     circuit = QuantumCircuit(change.num_qubits, name="change of basis")
     start = DensityMatrix(probe)
     for _ in range(change.num_qubits - 1):
@@ -168,7 +170,7 @@ def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCirc
 
 
 def _reconstruct(ones: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Operators of the outcomes 0 and 1 from the probability of a 1 for each of the probes."""
+    """Operators of the outcomes 0 and 1 from the probability of a 1 for each probe."""
     zero, one, plus, right = ones
     middle = (zero + one) / 2
     off = (plus - middle) + 1j * (middle - right)
@@ -177,12 +179,13 @@ def _reconstruct(ones: NDArray[np.float64]) -> NDArray[np.complex128]:
 
 
 def _find_assignments(noise: NoiseModel | None, num_qubits: int) -> list[NDArray[np.float64]]:
-    """Of each qubit the matrix of probabilities to read m where a is true, [m, a]."""
+    """For each qubit the probability of reading m where a is true, as a matrix [m, a]."""
     found = [np.eye(2)] * num_qubits
     if noise is None:
         return found
     errors = [error for error in _list_errors(noise) if error["type"] == "roerror"]
-    for error in sorted(errors, key=lambda error: "gate_qubits" in error):  # own ones come last
+    # Errors of single qubits come last and override those of all qubits.
+    for error in sorted(errors, key=lambda error: "gate_qubits" in error):
         matrix = np.asarray(error["probabilities"], float).T
         qubits = [q for group in error.get("gate_qubits", [range(num_qubits)]) for q in group]
         for qubit in qubits:

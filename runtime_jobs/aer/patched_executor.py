@@ -1,13 +1,13 @@
-"""Sequences side by side on several patches of a device, each patch simulated by itself.
+"""Sequences side by side on several patches of a device, each patch simulated separately.
 
-Copies on disjoint qubits do not interact, so each runs with the noise of its own patch alone; what
-crosstalk between them would do is not simulated.
+Copies on disjoint qubits do not interact, so each runs with the noise of its own patch only;
+crosstalk between patches is not simulated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,18 +29,19 @@ from runtime_jobs.hardware.row_packing import deal_rows
 __all__ = ["PatchedExecutor"]
 
 _Pub = TypeVar("_Pub", Pub, DynamicPub)
+_Result = TypeVar("_Result", Estimates, Outcomes)
 Rows = list[NDArray[np.int64]]  # of a PUB on each patch that it needs
 
 
 class PatchedExecutor(DynamicExecutor):
-    """An executor whose rows of values are dealt over patches.
+    """An executor that distributes the rows of values over patches.
 
     Args:
-        patches: the executor of each patch, with the same options but other qubits and seeds.
-        name: of the device, for tables.
+        patches: Executor of each patch; they differ only in qubits and seeds.
+        name: Name of the device, for tables.
 
     Attributes:
-        counts: what a device would run, where one execution runs all patches.
+        counts: Counts of the device, where one execution runs all patches.
     """
 
     def __init__(self, patches: Sequence[AerExecutor], name: str) -> None:
@@ -53,12 +54,7 @@ class PatchedExecutor(DynamicExecutor):
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :meth:`runtime_jobs.aer.executor.AerExecutor.run`."""
         dealt = [self._deal(pub, pub.circuit) for pub in pubs]
-        found: list[list[Estimates]] = [[] for _ in pubs]
-        for patch, members in self._share(dealt):
-            parts = patch.run([_take(pubs[n], rows) for n, rows in members])
-            for (number, _), part in zip(members, parts, strict=True):
-                found[number].append(part)
-        self._count()
+        found = self._run_patches(pubs, dealt, AerExecutor.run)
         return [
             Estimates(_join(rows, [part.values for part in parts]), _join_errors(rows, parts))
             for rows, parts in zip(dealt, found, strict=True)
@@ -67,15 +63,10 @@ class PatchedExecutor(DynamicExecutor):
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of dynamic circuits.
 
-        See :class:`~runtime_jobs.aer.dynamic_runner.DynamicRunner`.
+        See :meth:`runtime_jobs.aer.dynamic_runner.DynamicRunner.run`.
         """
         dealt = [self._deal(pub, pub.circuit.circuit) for pub in pubs]
-        found: list[list[Outcomes]] = [[] for _ in pubs]
-        for patch, members in self._share(dealt):
-            parts = patch.run_dynamic([_take(pubs[n], rows) for n, rows in members])
-            for (number, _), part in zip(members, parts, strict=True):
-                found[number].append(part)
-        self._count()
+        found = self._run_patches(pubs, dealt, AerExecutor.run_dynamic)
         return [
             Outcomes(
                 _join(rows, [part.outcomes for part in parts]),
@@ -95,16 +86,16 @@ class PatchedExecutor(DynamicExecutor):
         found: dict[int, dict[str, int]] = {}
         for patch, rows in zip(self._patches, dealt, strict=False):
             found |= zip(rows.tolist(), patch.sample(circuit, values[rows], shots), strict=True)
-        self._count()
+        self._update_counts()
         return [found[row] for row in range(len(values))]
 
     def reseed(self, *numbers: int) -> None:
-        """Draw shots from now on as the seeds and these numbers say."""
+        """Restart the shots of all patches; see :meth:`AerExecutor.reseed`."""
         for patch in self._patches:
             patch.reseed(*numbers)
 
     def describe(self) -> list[str]:
-        """The layouts in use so far, a line for each patch and shape of circuit."""
+        """The layouts in use so far, one line for each patch and shape of circuit."""
         return [line for patch in self._patches for line in patch.describe()]
 
     def layouts(self) -> list[dict[str, Any]]:
@@ -112,26 +103,39 @@ class PatchedExecutor(DynamicExecutor):
         return [layout for patch in self._patches for layout in patch.layouts()]
 
     def _deal(self, pub: Pub | DynamicPub, circuit: QuantumCircuit) -> Rows:
-        """The rows of a PUB on each patch that it needs."""
+        """Choose the rows of a PUB on each patch that it needs."""
         values = check_values(circuit, pub.values)
         groups = np.arange(len(values)) if pub.groups is None else pub.groups
         deal = deal_rows(groups, len(self._patches))
         return [deal.find_rows(patch) for patch in range(deal.patches)]
 
-    def _share(
-        self, dealt: Sequence[Rows]
-    ) -> Iterator[tuple[AerExecutor, list[tuple[int, NDArray[np.int64]]]]]:
-        """For each patch in use the numbers of its PUBs with their rows."""
+    def _run_patches(
+        self,
+        pubs: Sequence[_Pub],
+        dealt: Sequence[Rows],
+        run: Callable[[AerExecutor, Sequence[_Pub]], list[_Result]],
+    ) -> list[list[_Result]]:
+        """Run each PUB on its patches; for each PUB the results of its patches."""
+        found: list[list[_Result]] = [[] for _ in pubs]
         for number, patch in enumerate(self._patches):
-            members = [(n, rows[number]) for n, rows in enumerate(dealt) if number < len(rows)]
-            if members:
-                yield patch, members
+            members = [n for n, rows in enumerate(dealt) if number < len(rows)]
+            if not members:
+                break  # PUBs take the first patches
+            for n, part in zip(
+                members,
+                run(patch, [_take(pubs[n], dealt[n][number]) for n in members]),
+                strict=True,
+            ):
+                found[n].append(part)
+        self._update_counts()
+        return found
 
-    def _count(self) -> None:
-        """The first patch has a row wherever another one has: its executions are those of all."""
-        bindings = sum(patch.counts.bindings for patch in self._patches)
-        for name, value in vars(replace(self._patches[0].counts, bindings=bindings)).items():
-            setattr(self.counts, name, value)
+    def _update_counts(self) -> None:
+        # The first patch has a row wherever another one has: its executions are those of all.
+        first = self._patches[0].counts
+        for field in fields(Counts):
+            setattr(self.counts, field.name, getattr(first, field.name))
+        self.counts.bindings = sum(patch.counts.bindings for patch in self._patches)
 
 
 def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
@@ -139,7 +143,7 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
 
 
 def _join(rows: Rows, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """What was found on each patch, in the order of the rows."""
+    """Join the results of all patches in the order of the rows."""
     joined = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()
     return joined

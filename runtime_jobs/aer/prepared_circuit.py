@@ -1,4 +1,4 @@
-"""Circuits without measurements, made ready once for any values."""
+"""Circuits without measurements, compiled once for any parameter values."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from circuits.profile import profile_circuit
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
 from runtime_jobs.aer.mitigation import fold_pairs
 from runtime_jobs.aer.noise import check_noise_model
-from runtime_jobs.aer.stage import GATES, Stage
+from runtime_jobs.aer.simulate import StateKind, check_state_fits
+from runtime_jobs.aer.stage import Stage
+from runtime_jobs.hardware.gates import GATES
 
 __all__ = ["PreparedCircuit", "prepare_circuit"]
-
-_MOST_STATE_BYTES = 2**32  # of one sequence
 
 
 @dataclass(frozen=True)
 class PreparedCircuit:
-    """A circuit made ready for a stage.
+    """A circuit compiled for a stage.
 
     Attributes:
-        plains: one for each factor of the extrapolation.
-        positions: of each qubit of the circuit, at its end.
-        stage: where it runs.
-        seconds: on the device, its final measurement included; 0 where there is none.
+        plains: One circuit for each factor of the extrapolation.
+        positions: Position of each qubit at the end of the compiled circuit.
+        stage: Stage that the circuit is compiled for.
+        seconds: Duration on the device, final measurement included; 0 without a device.
     """
 
     plains: list[PlainCircuit]
@@ -40,11 +40,21 @@ class PreparedCircuit:
 def prepare_circuit(
     circuit: QuantumCircuit, stage: Stage, factors: Sequence[int], name: str
 ) -> PreparedCircuit:
-    """Translate a circuit for a stage, with each two-qubit gate ``factors`` times.
+    """Compile a circuit for a stage.
 
-    ValueError where the state does not fit, or the device of this ``name`` lacks qubits or gates.
+    Args:
+        circuit: Circuit without measurements.
+        stage: Stage that runs it.
+        factors: Odd numbers; in one copy of the circuit for each, every two-qubit gate is repeated
+            that often.
+        name: Name of the device, for messages.
+
+    Raises:
+        ValueError: The state is too large, the noise model does not fit the circuit, or the device
+            lacks qubits or gates.
     """
-    _check_state_fits(circuit.num_qubits, stage)
+    kind: StateKind = "statevector" if stage.noise is None else "density_matrix"
+    check_state_fits(circuit, kind, "take fewer qubits")
     if stage.noise is not None:
         check_noise_model(stage.noise, circuit.num_qubits)
     try:
@@ -54,8 +64,8 @@ def prepare_circuit(
         has = f" has only {', '.join(sorted(basis))} and" if basis else ""
         gates = ", ".join(sorted(circuit.count_ops()))
         raise InvalidValueError(
-            f"{name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; take "
-            "other gates, or a noise model with more of them"
+            f"{name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; use "
+            "other gates, or a noise model with more basis gates"
         ) from error
     positions = list(range(circuit.num_qubits))
     if ready.layout is not None:
@@ -68,13 +78,3 @@ def prepare_circuit(
         measured.measure_all()
         seconds = profile_circuit(measured, stage.target).seconds
     return PreparedCircuit([make_plain(f, parameters) for f in folded], positions, stage, seconds)
-
-
-def _check_state_fits(num_qubits: int, stage: Stage) -> None:
-    exponent = num_qubits * (1 if stage.noise is None else 2) + 4
-    if 2**exponent > _MOST_STATE_BYTES:
-        raise InvalidValueError(
-            f"num_qubits={num_qubits} needs 2^{exponent} bytes for the "
-            f"{'state vector' if stage.noise is None else 'density matrix'} of one sequence, and "
-            f"at most 2^32 are taken; take fewer qubits"
-        )

@@ -1,9 +1,9 @@
-"""One call of Aer: the states at the end of a circuit for a batch of angles."""
+"""Calls of Aer for a batch of angles: states, saved data and failures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,49 +12,81 @@ from qiskit.exceptions import QiskitError
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
-from circuits.errors import OperationError
+from circuits.errors import InvalidValueError, OperationError
 from runtime_jobs.aer.bare_parameters import PlainCircuit
 
 __all__ = [
-    "BATCH_BYTES",
     "ExecutionError",
+    "StateKind",
+    "check_state_fits",
     "describe_failure",
     "run_aer",
     "simulate_states",
+    "split_rows",
     "sweep_values",
 ]
 
-BATCH_BYTES = 2**28  # of the states of one call
+StateKind = Literal["statevector", "density_matrix"]
+
+_EXPONENTS: dict[StateKind, int] = {"statevector": 1, "density_matrix": 2}
+_MOST_LOG_BYTES = 32  # of the state of one sequence, base 2
+_CALL_BYTES = 2**28  # of the states of one call
 
 
 class ExecutionError(OperationError):
-    """A circuit failed while it ran: says which, and the cause that the device gave."""
+    """A circuit failed while it ran; the message names the circuit and Aer's cause."""
+
+
+def check_state_fits(circuit: QuantumCircuit, kind: StateKind, remedy: str) -> None:
+    """Refuse a circuit whose state is too large.
+
+    Raises:
+        ValueError: The state takes more than 2^32 bytes; the message ends with ``remedy``.
+    """
+    log_bytes = _count_log_bytes(circuit.num_qubits, kind)
+    if log_bytes > _MOST_LOG_BYTES:
+        raise InvalidValueError(
+            f"circuit {circuit.name!r} with {circuit.num_qubits} qubits needs 2^{log_bytes} bytes "
+            f"for a {kind.replace('_', ' ')}, but the maximum is 2^{_MOST_LOG_BYTES}; {remedy}"
+        )
+
+
+def split_rows(rows: int, num_qubits: int, kind: StateKind) -> Iterator[slice]:
+    """Split a batch of ``rows`` into parts whose states fit into one call."""
+    chunk = max(1, _CALL_BYTES // 2 ** _count_log_bytes(num_qubits, kind))
+    for start in range(0, rows, chunk):
+        yield slice(start, min(start + chunk, rows))
 
 
 def simulate_states(
     plain: PlainCircuit, values: NDArray[np.float64], noise: NoiseModel | None
-) -> Iterator[NDArray[np.complex128]]:
-    """States for parameter values (B, P), in chunks whose first axis is the batch.
+) -> Iterator[tuple[slice, NDArray[np.complex128]]]:
+    """Simulate the states at the end of a circuit.
 
-    State vectors (B, 2^n) without a noise model, density matrices (B, 2^n, 2^n) with one; the
-    latter hold all noise exactly, so their cost does not depend on shots.
+    Density matrices contain all noise exactly, so their cost does not depend on shots.
+
+    Args:
+        plain: Circuit of n qubits.
+        values: Values (B, P) of its parameters, radians.
+        noise: Noise model, if any.
+
+    Yields:
+        Rows of the batch with their states: state vectors (rows, 2^n) without a noise model,
+        density matrices (rows, 2^n, 2^n) with one.
 
     Raises:
         ExecutionError: Aer failed.
     """
     circuit = plain.circuit.copy()
+    kind: StateKind = "statevector" if noise is None else "density_matrix"
     if noise is None:
-        kind, width = "statevector", 1
         circuit.save_statevector()
     else:
-        kind, width = "density_matrix", 2
         circuit.save_density_matrix()
     simulator = AerSimulator(method=kind, noise_model=noise, runtime_parameter_bind_enable=True)
-    chunk = max(1, BATCH_BYTES // (16 * 2 ** (width * circuit.num_qubits)))
-    for start in range(0, len(values), chunk):
-        angles = plain.evaluate(values[start : start + chunk])
-        data = sweep_values(simulator, circuit, plain, angles)
-        yield np.array([np.asarray(item[kind]) for item in data])
+    for rows in split_rows(len(values), circuit.num_qubits, kind):
+        data = sweep_values(simulator, circuit, plain, plain.evaluate(values[rows]))
+        yield rows, np.array([np.asarray(item[kind]) for item in data])
 
 
 def sweep_values(
@@ -63,14 +95,17 @@ def sweep_values(
     plain: PlainCircuit,
     angles: NDArray[np.float64],
 ) -> list[dict[str, Any]]:
-    """The data of ``circuit`` for each row of ``angles`` (B, Q), bound while it runs.
+    """Run a circuit once for each row of angles, which Aer binds while it runs.
 
     Args:
-        simulator: with ``runtime_parameter_bind_enable``.
-        circuit: that of ``plain`` with instructions that save; without control flow, for which
-            such binding aborts the process.
-        plain: whose angles are bound.
-        angles: in radians, see :meth:`PlainCircuit.evaluate`.
+        simulator: Simulator with ``runtime_parameter_bind_enable``.
+        circuit: Circuit of ``plain`` with instructions that save data. It has no control flow: with
+            control flow such binding aborts the process.
+        plain: Owner of the angles.
+        angles: Angles (B, Q) in radians, see :meth:`PlainCircuit.evaluate`.
+
+    Returns:
+        The saved data of each row.
 
     Raises:
         ExecutionError: Aer failed.
@@ -88,10 +123,10 @@ def sweep_values(
 def run_aer(
     simulator: AerSimulator, circuits: list[QuantumCircuit], **options: Any
 ) -> list[dict[str, Any]]:
-    """The data of every experiment of one call.
+    """Run circuits in one call and return the saved data of each experiment.
 
     Raises:
-        ExecutionError: with what Aer said and the name of the first circuit.
+        ExecutionError: Aer failed; the message names the first circuit and Aer's cause.
     """
     try:
         result = simulator.run(circuits, shots=1, **options).result()
@@ -104,8 +139,13 @@ def run_aer(
 
 
 def describe_failure(circuit: QuantumCircuit, cause: str) -> str:
-    """The message of an :class:`ExecutionError`."""
+    """Message of an :class:`ExecutionError`."""
     return (
         f"Aer failed on circuit {circuit.name!r} ({circuit.num_qubits} qubits, "
         f"{circuit.size()} gates, depth {circuit.depth()}): {cause}"
     )
+
+
+def _count_log_bytes(num_qubits: int, kind: StateKind) -> int:
+    """Bytes of one state, base 2; a complex number takes 2^4."""
+    return _EXPONENTS[kind] * num_qubits + 4

@@ -1,4 +1,4 @@
-"""What a circuit is made ready with: a pass manager, a noise model, and the qubits it sits on."""
+"""The place where a circuit runs: a pass manager, a noise model and physical qubits."""
 
 from __future__ import annotations
 
@@ -10,30 +10,25 @@ from typing import Any
 
 from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
-from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit.transpiler import PassManager, Target
 from qiskit_aer.noise import NoiseModel
 
-__all__ = ["GATES", "Stage", "StageFinder", "fingerprint", "list_layouts", "make_stage"]
+from runtime_jobs.hardware.gates import GATES, make_translator
 
-# What Aer runs by every method here, and binds. Of a circuit with controlled rotations (cp, crx,
-# cry, ...) Aer 0.18 returns one binding only.
-_FIXED = ["id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "t", "tdg"]
-_FIXED_PAIRS = ["cx", "cy", "cz", "ecr", "swap"]
-_ROTATIONS = ["p", "r", "rx", "ry", "rz", "u", "u1", "u2", "u3", "rxx", "ryy", "rzx", "rzz"]
-GATES = frozenset([*_FIXED, *_FIXED_PAIRS, *_ROTATIONS])
+__all__ = ["Stage", "StageFinder", "fingerprint", "list_layouts", "make_stage"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where circuits of one shape run.
+    """The place where circuits of one shape run.
 
     Attributes:
-        pass_manager: turns a circuit into one that the device runs, on as many qubits.
-        noise: the noise of those qubits, counted from 0; None without noise.
-        description: the qubits and their quality in one line, empty where there is no choice.
-        qubits: the device's numbers of the qubits in use, None where there is no device.
-        target: the device cut down to these qubits, None where there is no device.
-        patches: copies of the circuit that run side by side, each waiting for the branches of all.
+        pass_manager: Compiles a circuit to one that the device runs, on the same number of qubits.
+        noise: Noise of those qubits, counted from 0; None without noise.
+        description: The qubits and their quality in one line; empty without a device.
+        qubits: Physical qubits in use; None without a device.
+        target: The device cut down to these qubits; None without a device.
+        patches: Copies of the circuit side by side, each of which waits for the branches of all.
     """
 
     pass_manager: PassManager
@@ -48,26 +43,30 @@ StageFinder = Callable[[QuantumCircuit], Stage]
 
 
 def make_stage(noise: NoiseModel | None = None) -> Stage:
-    """Any number of qubits, all connected; with a noise model, its basis gates.
+    """Make a stage of any number of fully connected qubits.
 
-    Circuits are translated and not optimized, so a gate with noise stays that gate.
+    Circuits are translated to the basis gates of the noise model, if any, and not optimized, so a
+    gate with noise stays that gate.
     """
-    gates = sorted(GATES if noise is None else GATES.intersection(noise.basis_gates))
-    return Stage(generate_preset_pass_manager(optimization_level=0, basis_gates=gates), noise)
+    gates = GATES if noise is None else GATES.intersection(noise.basis_gates)
+    return Stage(make_translator(gates), noise)
 
 
 def fingerprint(circuit: QuantumCircuit) -> bytes:
-    """The same for circuits of the same content, whenever they were built."""
+    """SHA-256 of the content of a circuit: equal circuits that were built separately share it."""
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return hashlib.sha256(buffer.getvalue()).digest()
 
 
 def list_layouts(circuits: Iterable[tuple[Stage, float]]) -> list[dict[str, Any]]:
-    """Physical qubits in use and the seconds of the longest circuit on them, as JSON values.
+    """List the physical qubits in use with the seconds of the longest circuit on them.
 
     Args:
-        circuits: where each of them sits, and its seconds.
+        circuits: Stage and duration in seconds of each circuit.
+
+    Returns:
+        JSON values with the keys ``qubits`` and ``circuit_seconds``, one for each set of qubits.
     """
     longest: dict[tuple[int, ...], float] = {}
     for stage, seconds in circuits:

@@ -1,1 +1,4 @@
-"""From measured bits to values: measurement bases, counts and standard errors."""
+"""From measured bits to values: measurement bases, counts of bit strings and standard errors.
+
+Aer, IBM Quantum and the plans share this package; it imports none of them.
+"""

@@ -1,4 +1,4 @@
-"""Measurement bases: which observables share their shots, and what each bit string says of them."""
+"""Measurement bases: which observables share shots, and the value of each bit string for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 __all__ = ["SIGNS", "Basis", "Term", "group_terms", "read_matrices", "read_vectors"]
 
-SIGNS = np.array([1.0, -1.0])  # the eigenvalue that a bit 0 or 1 stands for
+SIGNS = np.array([1.0, -1.0])  # the eigenvalue of a Pauli operator that reads as bit 0 or 1
 
 # The rows are the bras of outcome 0 and 1.
 _ROTATIONS = {
@@ -26,9 +26,9 @@ class Term:
     """One Pauli term of an observable.
 
     Attributes:
-        observable: number of the observable it belongs to.
-        coefficient: real.
-        qubits: where it acts; the letters there are those of its basis.
+        observable: Index of the observable that the term belongs to.
+        coefficient: Real coefficient.
+        qubits: Qubits that the term acts on; its letters there are those of its basis.
     """
 
     observable: int
@@ -41,22 +41,30 @@ class Basis:
     """Terms that are measured by the same shots.
 
     Attributes:
-        letters: X, Y or Z of every qubit that is rotated or read; Z where a qubit is missing.
-        terms: the terms, which commute qubit by qubit.
+        letters: X, Y or Z for each qubit that a term acts on; the others are measured in Z.
+        terms: Terms that commute qubit by qubit.
     """
 
     letters: dict[int, str] = field(default_factory=dict)
     terms: list[Term] = field(default_factory=list)
 
+    def spell(self, num_qubits: int) -> str:
+        """The letter of each of n qubits, qubit 0 first; Z where no term acts."""
+        return "".join(self.letters.get(qubit, "Z") for qubit in range(num_qubits))
+
     def tabulate(
         self, num_qubits: int, eigenvalues: Sequence[NDArray[np.float64]] | None = None
     ) -> tuple[list[int], NDArray[np.float64]]:
-        """The observables with terms here, and (their number, 2^n) what each bit string is worth.
+        """Tabulate the value of each bit string for the observables with terms in this basis.
 
         Args:
-            num_qubits: n.
-            eigenvalues: what bit 0 and 1 of each qubit are worth; 1 and -1 unless given. Readout
+            num_qubits: Number of qubits n.
+            eigenvalues: Values (2,) of bits 0 and 1 of each qubit; 1 and -1 by default. Readout
                 mitigation gives other numbers.
+
+        Returns:
+            Indices of the observables, and a table (observables, 2^n). Bit q of a state is that of
+            qubit q.
         """
         worth = [SIGNS] * num_qubits if eigenvalues is None else eigenvalues
         states = np.arange(2**num_qubits)
@@ -73,12 +81,12 @@ class Basis:
 def group_terms(observables: Sequence[SparsePauliOp], positions: Sequence[int]) -> list[Basis]:
     """Put the terms of all observables into bases, each term into the first one that fits.
 
-    X, Y and Z of every qubit give three bases. The order of the observables decides, so the same
-    observables give the same bases.
+    X, Y and Z of every qubit give three bases. The result depends only on the observables and their
+    order.
 
     Args:
-        observables: real, on n qubits.
-        positions: the place on the device of each of the n qubits.
+        observables: Observables with real coefficients on n qubits.
+        positions: Position on the device of each of the n qubits.
     """
     bases: list[Basis] = []
     for k, observable in enumerate(observables):
@@ -94,7 +102,7 @@ def group_terms(observables: Sequence[SparsePauliOp], positions: Sequence[int]) 
 
 
 def read_vectors(vectors: NDArray[np.complex128], basis: Basis) -> NDArray[np.float64]:
-    """Probabilities (B, 2^n) of the bit strings when state vectors (B, 2^n) are measured."""
+    """Probabilities (B, 2^n) of the bit strings of state vectors (B, 2^n) in a basis."""
     batch, size = vectors.shape
     for qubit, letter in basis.letters.items():
         if letter in _ROTATIONS:
@@ -107,12 +115,12 @@ def read_vectors(vectors: NDArray[np.complex128], basis: Basis) -> NDArray[np.fl
 def read_matrices(
     matrices: NDArray[np.complex128], effects: Sequence[NDArray[np.complex128]]
 ) -> NDArray[np.float64]:
-    """Probabilities (B, 2^n) of the bit strings when density matrices (B, 2^n, 2^n) are measured.
+    """Probabilities (B, 2^n) of the bit strings of density matrices.
 
     Args:
-        matrices: the states.
-        effects: of each qubit (2, 2, 2): for each outcome o the operator E_o whose expectation is
-            the probability of reading o, with noise and readout error in it.
+        matrices: Density matrices (B, 2^n, 2^n).
+        effects: For each qubit an array (2, 2, 2): for each outcome o the operator E_o whose
+            expectation value is the probability of reading o, noise and readout error included.
     """
     batch, size = matrices.shape[:2]
     probabilities = matrices.reshape(batch, 1, size, size)

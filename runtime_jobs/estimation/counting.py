@@ -1,4 +1,4 @@
-"""From the bits of a job to values with standard errors."""
+"""From the counts or probabilities of bit strings to expectation values with standard errors."""
 
 from __future__ import annotations
 
@@ -6,72 +6,117 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.primitives import BitArray
 
-from circuits import DynamicCircuit
+from circuits import DynamicCircuit, build_readout
 from circuits.final_basis import FINAL_REGISTER
-from qrnn_qiskit.executors import Outcomes
-from runtime_jobs.estimation.bases import Basis
+from qrnn_qiskit.executors import DynamicPub, Outcomes
+from runtime_jobs.estimation.bases import Basis, group_terms
+from runtime_jobs.estimation.bits import Bits, count_states
 from runtime_jobs.estimation.standard_errors import estimate_mean
-from runtime_jobs.ibm.encoding import Bits
 
-__all__ = ["bind_bases", "count_states", "estimate_values", "join_bits", "read_outcomes"]
-
-
-def join_bits(parts: Sequence[Bits]) -> Bits:
-    """The bits of a PUB that was cut into jobs, joined along its sets of values."""
-    return {
-        name: BitArray(np.concatenate([part[name].array for part in parts]), array.num_bits)
-        for name, array in parts[0].items()
-    }
+__all__ = [
+    "average_values",
+    "bind_bases",
+    "choose_final_bases",
+    "estimate_values",
+    "read_outcomes",
+]
 
 
-def count_states(bits: BitArray, size: int) -> NDArray[np.int64]:
-    """How often each value of a register was seen, (rows, size)."""
-    states = np.zeros(bits.array.shape[:-1], np.int64)
-    for byte in np.moveaxis(bits.array, -1, 0):  # the first byte is the most significant
-        states = states * 256 + byte
-    offsets = np.arange(len(states))[:, None] * size
-    counts = np.bincount((states + offsets).ravel(), minlength=len(states) * size)
-    return counts.reshape(len(states), size)
+def choose_final_bases(pub: DynamicPub) -> list[Basis]:
+    """Group the observables of a dynamic PUB into the bases of its final measurement.
+
+    Returns:
+        At least one basis: without observables the final measurement is in Z on every qubit.
+
+    Raises:
+        TypeError, ValueError: Observables that are not Hermitian or act on other qubits than the
+            memory qubits.
+    """
+    num_qubits = pub.circuit.num_qubits
+    observables = list(pub.observables)
+    if observables:
+        observables = build_readout(observables, num_qubits=num_qubits).observables
+    return group_terms(observables, range(num_qubits)) or [Basis()]
+
+
+def bind_bases(
+    circuit: DynamicCircuit, values: NDArray[np.float64], bases: Sequence[Basis]
+) -> NDArray[np.float64]:
+    """Bind the final measurement of a dynamic circuit to each basis.
+
+    Args:
+        circuit: Circuit of P parameters.
+        values: Parameter values (B, P), radians.
+        bases: Bases of the final measurement.
+
+    Returns:
+        Parameter values (B * bases, P), radians; the basis changes fastest.
+    """
+    letters = [basis.spell(circuit.num_qubits) for basis in bases]
+    bound = np.stack([circuit.bind_basis(values, spelled) for spelled in letters], 1)
+    return bound.reshape(-1, values.shape[1])
+
+
+def average_values(
+    probabilities: NDArray[np.float64], bases: Sequence[Basis], num_observables: int
+) -> NDArray[np.float64]:
+    """Exact values (B, K) of K observables from the probabilities (B * bases, 2^n).
+
+    The basis changes fastest along the rows of ``probabilities``.
+    """
+    by_basis = probabilities.reshape(-1, len(bases), probabilities.shape[-1])
+    values = np.zeros((len(by_basis), num_observables))
+    for k, basis in enumerate(bases):
+        rows, table = basis.tabulate(by_basis.shape[-1].bit_length() - 1)
+        values[:, rows] += by_basis[:, k] @ table.T
+    return values
 
 
 def estimate_values(
     bits: Bits, bases: Sequence[Basis], num_qubits: int, num_observables: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values (B, K) of the observables and their standard errors, from the final register."""
+    """Estimate observables from the bits of the final register.
+
+    Args:
+        bits: Bits of B * bases rows; the basis changes fastest.
+        bases: Bases of the measurement.
+        num_qubits: Number of qubits n in the final register, bit q measuring qubit q.
+        num_observables: Number of observables K.
+
+    Returns:
+        Values (B, K) and their standard errors (B, K).
+    """
     counts = count_states(bits[FINAL_REGISTER], 2**num_qubits)
-    counts = counts.reshape(-1, len(bases), counts.shape[1])
-    values = np.zeros((len(counts), num_observables))
+    by_basis = counts.reshape(-1, len(bases), counts.shape[1])
+    values = np.zeros((len(by_basis), num_observables))
     variances = np.zeros_like(values)
     for k, basis in enumerate(bases):
         rows, table = basis.tabulate(num_qubits)
-        if rows:
-            mean, variance = estimate_mean(counts[:, k], table)
-            values[:, rows] += mean
-            variances[:, rows] += variance
+        mean, variance = estimate_mean(by_basis[:, k], table)
+        values[:, rows] += mean
+        variances[:, rows] += variance
     return values, np.sqrt(variances)
 
 
 def read_outcomes(
     bits: Bits, circuit: DynamicCircuit, bases: Sequence[Basis], num_observables: int
 ) -> Outcomes:
-    """What a dynamic circuit measured; the shots of all bases say what its steps stored."""
+    """Estimate the outcomes and observables of a dynamic circuit from its bits.
+
+    Args:
+        bits: Bits of B * bases rows; the basis changes fastest.
+        circuit: Circuit that measured them.
+        bases: Bases of its final measurement.
+        num_observables: Number of observables K.
+
+    Returns:
+        Outcomes of B sets of values. The registers of the steps do not depend on the final basis,
+        so the outcomes take the shots of all bases together.
+    """
     steps = [register.name for register in circuit.circuit.cregs[: circuit.num_steps]]
     counts = np.stack([count_states(bits[step], circuit.num_outcomes) for step in steps], 1)
     counts = counts.reshape(-1, len(bases), *counts.shape[1:]).sum(1)
     shots = int(counts[0, 0].sum())
     values, errors = estimate_values(bits, bases, circuit.num_qubits, num_observables)
     return Outcomes(counts / shots, values, errors, shots)
-
-
-def bind_bases(
-    circuit: DynamicCircuit, values: NDArray[np.float64], bases: Sequence[Basis]
-) -> NDArray[np.float64]:
-    """Values (B * bases, P) that measure in each basis at last; the basis changes fastest."""
-    letters = [
-        "".join(basis.letters.get(qubit, "Z") for qubit in range(circuit.num_qubits))
-        for basis in bases
-    ]
-    bound = np.stack([circuit.bind_basis(values, spelled) for spelled in letters], 1)
-    return bound.reshape(-1, values.shape[1])

@@ -1,17 +1,28 @@
-"""From probabilities of bit strings to values with standard errors."""
+"""Shots drawn from probabilities, and the standard errors of what they estimate."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_frequencies", "estimate_mean"]
+__all__ = ["draw_frequencies", "estimate_mean", "find_probability_error"]
 
 
 def draw_frequencies(
     random: np.random.Generator, probabilities: NDArray[np.float64], shots: int
 ) -> NDArray[np.int64]:
-    """How often each bit string is seen in ``shots`` shots, (B, 2^n) like ``probabilities``."""
+    """Draw how often each bit string is seen in ``shots`` shots.
+
+    Args:
+        random: Source of the random numbers.
+        probabilities: Probabilities (B, 2^n); each row is normalized.
+        shots: Shots of each row.
+
+    Returns:
+        Counts (B, 2^n) in shots.
+    """
     clipped = np.clip(probabilities, 0.0, None)  # rounding leaves -1e-17
     clipped /= clipped.sum(axis=1, keepdims=True)
     return random.multinomial(shots, clipped)
@@ -20,15 +31,18 @@ def draw_frequencies(
 def estimate_mean(
     counts: NDArray[np.int64], table: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of what the shots are worth, (B, K), and its variance, never 0.
+    """Estimate the means of K observables and the variances of these estimates.
 
-    The variance is that of the shots with two more that are worth the largest and the smallest
-    value possible (Laplace's rule of succession for a Pauli): 4096 equal shots do not prove a
-    certainty.
+    The variance is that of the shots with two more, which have the largest and the smallest value
+    possible (Laplace's rule of succession for a Pauli operator). It is never 0: 4096 equal shots do
+    not prove certainty.
 
     Args:
-        counts: (B, 2^n), each row with the same number of shots.
-        table: (K, 2^n), what each bit string is worth to each observable.
+        counts: Counts (B, 2^n), each row with the same number of shots.
+        table: Value (K, 2^n) of each bit string for each observable.
+
+    Returns:
+        Means (B, K) and their variances (B, K).
     """
     shots = int(counts[0].sum())
     total = counts @ table.T
@@ -37,3 +51,9 @@ def estimate_mean(
     mean = total / (shots + 2)
     variance = (squares + 2 * largest**2) / (shots + 2) - mean**2
     return total / shots, variance / shots
+
+
+def find_probability_error(frequency: float, shots: int) -> float:
+    """Standard error of a probability estimated by a frequency, never 0 (Laplace's rule)."""
+    smooth = (frequency * shots + 1) / (shots + 2)
+    return math.sqrt(smooth * (1 - smooth) / shots)

@@ -1,4 +1,4 @@
-"""Circuits as a QPU takes them: measured in any Pauli basis, on chosen physical qubits."""
+"""Circuits compiled for a QPU: measured in any Pauli basis, on chosen physical qubits."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit_ibm_runtime.transpiler.passes import ConvertToMidCircuitMeasure
 
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.hardware.targets import cut_target, duration_of
 
-__all__ = ["Chip", "MeasuredCircuit", "measure_in_bases"]
+__all__ = ["Chip", "MeasuredCircuit", "measure_in_bases", "speed_up_measurements"]
+
+_FAST_MEASUREMENT = "measure_2"
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredCircuit:
-    """A circuit of n qubits that is measured at its end, in bases that are bound like angles.
+    """A circuit of n qubits with a final measurement whose bases are bound like angles.
 
     Attributes:
-        circuit: with the register ``final`` of n bits, bit q of qubit q.
-        parameters: the P parameters of the circuit before, in the order of its values.
-        basis: of each qubit the two angles of RZ SX RZ SX before its measurement.
+        circuit: Circuit with the register ``final`` of n bits, bit q measuring qubit q.
+        parameters: The P parameters of the unmeasured circuit, in the order of its values.
+        basis: For each qubit the two angles of RZ SX RZ SX before its measurement.
     """
 
     circuit: QuantumCircuit
@@ -39,13 +42,21 @@ class MeasuredCircuit:
         return {parameter: place for place, parameter in enumerate(self.circuit.parameters)}
 
     def bind(self, values: NDArray[np.float64], bases: Sequence[Basis]) -> NDArray[np.float64]:
-        """Values of all parameters, (B * bases, P + 2n); the basis changes fastest."""
+        """Bind the final measurement to each basis.
+
+        Args:
+            values: Values (B, P) of the parameters of the unmeasured circuit, radians.
+            bases: Bases of the final measurement.
+
+        Returns:
+            Values (B * bases, P + 2n) in the order of ``circuit.parameters``, radians; the basis
+            changes fastest.
+        """
         bound = np.zeros((len(values), len(bases), len(self._places)))
         bound[:, :, [self._places[p] for p in self.parameters]] = values[:, None]
         for k, basis in enumerate(bases):
-            for qubit, angles in enumerate(self.basis):
-                places = [self._places[angle] for angle in angles]
-                bound[:, k, places] = BASIS_ANGLES[basis.letters.get(qubit, "Z")]
+            for letter, angles in zip(basis.spell(len(self.basis)), self.basis, strict=True):
+                bound[:, k, [self._places[angle] for angle in angles]] = BASIS_ANGLES[letter]
         return bound.reshape(-1, len(self._places))
 
 
@@ -60,12 +71,15 @@ def measure_in_bases(circuit: QuantumCircuit) -> MeasuredCircuit:
 
 
 class Chip:
-    """Qubits of a device that circuits are compiled for, and nothing around them.
+    """Qubits of a device that circuits are compiled for, without the rest of the device.
+
+    Aer and IBM Quantum compile through the same pass manager, so a simulated device runs the ISA
+    circuit that the QPU would run on these qubits.
 
     Args:
-        name: of the device.
-        target: the whole device.
-        qubits: the physical qubit of each qubit of the circuits.
+        name: Name of the device.
+        target: The whole device.
+        qubits: Physical qubit of each qubit of the circuits.
     """
 
     def __init__(self, name: str, target: Target, qubits: Sequence[int]) -> None:
@@ -75,11 +89,12 @@ class Chip:
 
     @cached_property
     def cut(self) -> Target:
-        """The part of the device that lies on the qubits, counted from 0."""
+        """The part of the device on these qubits, which are counted from 0 in it."""
         return cut_target(self.target, self.qubits)
 
     @cached_property
-    def _passes(self) -> PassManager:
+    def pass_manager(self) -> PassManager:
+        """Compiles circuits for the device; the layout is given, and no gate is approximated."""
         return generate_preset_pass_manager(
             optimization_level=2,
             target=self.cut,
@@ -89,7 +104,7 @@ class Chip:
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of instruction set, coupling map and layout: what compiling depends on."""
+        """SHA-256 of instruction set, coupling map and layout, which compilation depends on."""
         coupling = self.target.build_coupling_map()
         parts = [
             sorted(self.target.operation_names),
@@ -100,7 +115,7 @@ class Chip:
 
     @cached_property
     def timing(self) -> tuple[tuple[str, tuple[int, ...], float], ...]:
-        """Which gates there are on the chosen qubits, and how long each of them lasts."""
+        """Gate, qubits (counted from 0) and duration in seconds of each gate on these qubits."""
         return tuple(
             (name, qubits, duration_of(self.cut, name, qubits))
             for name in sorted(self.cut.operation_names)
@@ -108,5 +123,26 @@ class Chip:
         )
 
     def compile(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The circuit in the device's gates, on the chosen qubits counted from 0."""
-        return self._passes.run(circuit)
+        """Compile a circuit to an ISA circuit on these qubits, counted from 0."""
+        return self.pass_manager.run(circuit)
+
+
+def speed_up_measurements(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
+    """Replace the mid-circuit measurements by the faster ``measure_2`` where a device has it.
+
+    It takes 1.3 to 1.8 us instead of 2.2 to 2.6 us. This is the last step before a submission:
+    local simulators do not run ``measure_2``.
+
+    Args:
+        circuit: ISA circuit on the physical qubits of the device.
+        target: The device.
+
+    Returns:
+        The converted circuit; ``circuit`` itself where the device has no ``measure_2``.
+    """
+    if _FAST_MEASUREMENT not in target.operation_names:
+        return circuit
+    converted: QuantumCircuit = PassManager(
+        [ConvertToMidCircuitMeasure(target, _FAST_MEASUREMENT)]
+    ).run(circuit)
+    return converted

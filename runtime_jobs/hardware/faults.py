@@ -1,4 +1,4 @@
-"""Whether a device still does what a compiled circuit asks of it."""
+"""Check whether a device still runs a compiled circuit."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ __all__ = ["FaultyQubitsError", "check_working"]
 
 
 class FaultyQubitsError(OperationError):
-    """A qubit or coupler of a run does not work any more; nothing was sent."""
+    """A qubit or coupler of a run no longer works; nothing was sent."""
 
 
 def check_working(name: str, circuit: QuantumCircuit, target: Target) -> None:
-    """FaultyQubitsError if an instruction of a circuit does not work where it stands.
+    """Check that every instruction of a circuit works on its qubits.
 
     Args:
-        name: of the device, for the message.
-        circuit: compiled, on the physical qubits of the device.
-        target: the device as it is now.
+        name: Name of the device, for the message.
+        circuit: ISA circuit on the physical qubits of the device.
+        target: The device with its present calibration.
+
+    Raises:
+        FaultyQubitsError: An instruction is not offered on its qubits, or its error is 50 % or
+            more.
     """
     faults = sorted(set(_list_faults(circuit, target, range(circuit.num_qubits))))
     if faults:
         raise FaultyQubitsError(
-            f"the qubits of this run on {name} do not work any more: {', '.join(faults)}. Nothing "
-            "was sent. Wait for another calibration, or let 'qrnn submit' with --relayout choose "
-            "other qubits, which computes everything again and is planned and priced anew"
+            f"qubits of this run on {name} no longer work: {', '.join(faults)}. Nothing was sent. "
+            "Wait for the next calibration, or choose other qubits with 'qrnn submit --relayout', "
+            "which computes everything again under a new plan and price"
         )
 
 

@@ -1,4 +1,4 @@
-"""The limits of the service on one job, and jobs cut so that they keep them."""
+"""Limits of the service on one job, and rounds split into jobs within them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = [
     "weigh_job",
 ]
 
-JOB_SECONDS = 2.0  # of a job beside its circuits
+JOB_SECONDS = 2.0  # of a job, in addition to its circuits
 REP_DELAY_SECONDS = 250e-6  # between two executions
-MARGIN = 1.5  # of max_execution_time over the estimate: a job beyond it is cancelled but charged
+MARGIN = 1.5  # max_execution_time over the estimate: longer jobs are cancelled but charged
 
 
 class LimitError(InvalidValueError):
-    """A circuit that no job of the service takes, however the work is cut."""
+    """A single circuit exceeds the limits of the service on a job."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Load:
     """One PUB as the service counts it.
 
     Attributes:
-        label: for messages.
-        profile: of its circuit.
-        circuits: sets of parameter values, measurement bases included.
+        label: Name of the circuit, for messages.
+        profile: Profile of the circuit.
+        circuits: Number of sets of parameter values, measurement bases included.
     """
 
     label: str
@@ -47,7 +47,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows ``start`` to ``stop`` of the PUB number ``load`` of a round."""
+    """Rows of a PUB that run in one job.
+
+    Attributes:
+        load: Index of the PUB in its round.
+        start: First row.
+        stop: Row after the last one.
+    """
 
     load: int
     start: int
@@ -60,13 +66,21 @@ class Piece:
 def split_loads(
     loads: Sequence[Load], shots: int, limits: JobLimits | None = None
 ) -> list[list[Piece]]:
-    """Cut a round into as few jobs as the limits allow, in order.
+    """Split a round into as few jobs as the limits allow, in order.
 
-    Every row of every PUB is in exactly one piece, and the pieces of a PUB follow one another: its
-    results are the pieces' results joined along the rows.
+    Every row of every PUB is in exactly one piece, and the pieces of a PUB are in order: its
+    results are the results of the pieces joined along the rows.
+
+    Args:
+        loads: PUBs of the round.
+        shots: Shots of each set of values.
+        limits: Limits of the service; the known ones by default.
+
+    Returns:
+        For each job its pieces.
 
     Raises:
-        LimitError: a single circuit exceeds a limit.
+        LimitError: A single circuit exceeds a limit.
     """
     limits = limits or JobLimits()
     jobs: list[list[Piece]] = []
@@ -90,21 +104,21 @@ def split_loads(
 
 
 def estimate_seconds(loads: Sequence[Load], job: Sequence[Piece], shots: int) -> float:
-    """QPU seconds: 2 s + (rep_delay 250 us + length of the circuit) x circuits x shots."""
+    """Estimate QPU seconds: 2 s + (rep_delay 250 us + duration of a circuit) x circuits x shots."""
     return JOB_SECONDS + shots * sum(
         len(piece) * (REP_DELAY_SECONDS + loads[piece.load].profile.seconds) for piece in job
     )
 
 
 def reserve_seconds(seconds: float) -> int:
-    """The max_execution_time of a job with this estimate: whole seconds, with the margin."""
+    """The max_execution_time of a job with this estimate: its margin included, whole seconds."""
     return math.ceil(MARGIN * seconds)
 
 
 def weigh_job(
     loads: Sequence[Load], job: Sequence[Piece], shots: int, limits: JobLimits | None = None
 ) -> dict[str, float]:
-    """The share of each limit that a job takes, from 0 to 1."""
+    """Share of each limit that a job takes, from 0 to 1."""
     limits = limits or JobLimits()
     shares = {
         "two_qubit_gates": max(loads[piece.load].profile.two_qubit_gates for piece in job)
@@ -153,8 +167,8 @@ def _check_circuit(
     over = {key: (each[key], room[key]) for key in each if each[key] > room[key]}
     if load.profile.two_qubit_gates > limits.two_qubit_gates:
         over["two_qubit_gates"] = (load.profile.two_qubit_gates, limits.two_qubit_gates)
-    for key, (arrived, allowed) in over.items():
+    for key, (needed, allowed) in over.items():
         raise LimitError(
-            f"one circuit of {load.label} takes {arrived:,.0f} {key.replace('_', ' ')}, and a job "
-            f"holds {allowed:,.0f}; take fewer shots or shorter sequences"
+            f"one circuit of {load.label} takes {needed:,.0f} {key.replace('_', ' ')}, but the "
+            f"limit of a job is {allowed:,.0f}; use fewer shots or shorter sequences"
         )

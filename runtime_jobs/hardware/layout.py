@@ -1,4 +1,4 @@
-"""Which physical qubits a circuit sits on."""
+"""Layouts: the physical qubits of a circuit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from runtime_jobs.hardware.targets import (
 
 __all__ = ["choose_layout", "find_interactions", "find_layouts", "find_measured"]
 
-# How often a gate acts before the average readout of 8 steps with 2 layers: what an error weighs.
+# Weights of errors: how often a gate acts before the average readout of 8 steps with 2 layers.
 _USES_OF_A_COUPLER = 8
 _USES_OF_A_QUBIT = 16
 _MEASUREMENTS = 8  # of a dynamic circuit of 8 steps, during which the other qubits idle
-_BEAM = 500  # partial layouts that are kept unless told
+_BEAM = 500  # partial layouts that are kept by default
 
 Pairs = frozenset[tuple[int, int]]
 
 
 def find_interactions(circuit: QuantumCircuit) -> Pairs:
-    """The pairs (low, high) of qubits on which gates of two qubits act, also in branches."""
+    """Find the pairs (low, high) of qubits that two-qubit gates act on, branches included."""
     pairs: set[tuple[int, int]] = set()
     for instruction in circuit.data:
         qubits = [circuit.find_bit(qubit).index for qubit in instruction.qubits]
@@ -44,7 +44,7 @@ def find_interactions(circuit: QuantumCircuit) -> Pairs:
 
 
 def find_measured(circuit: QuantumCircuit) -> frozenset[int]:
-    """The qubits that are measured although operations follow: those of mid-circuit readout."""
+    """Find the qubits of mid-circuit measurements: those measured before a branch."""
     found: set[int] = set()
     measured: set[int] = set()
     for instruction in circuit.data:
@@ -63,37 +63,36 @@ def choose_layout(
     name: str,
     measured: Collection[int] = (),
 ) -> tuple[int, ...]:
-    """Choose good physical qubits: the errors of gates and readout together are least.
+    """Choose the physical qubits with the least total error of gates and readout.
 
-    First qubits are sought whose couplers are those that the circuit needs, so that no SWAP is;
-    where there are none (a ring of four on a heavy hexagon), a line; where there is none, any
-    connected qubits. Dead couplers and qubits are avoided. The same device and interactions give
-    the same layout.
+    The first choice is qubits with all couplers that the circuit needs, so that no SWAP is needed;
+    where there are none (a ring of four on a heavy hexagon), a line; without a line, any connected
+    qubits. Dead couplers and qubits are avoided. The result is deterministic.
 
     Args:
-        target: the device.
-        num_qubits: n, qubits of the circuit.
-        interactions: pairs of qubits of the circuit that gates act on.
-        name: of the device, for errors.
-        measured: qubits of the circuit that are read in its middle, again and again, while the
-            others wait; none in a circuit without mid-circuit readout.
+        target: The device.
+        num_qubits: Number of qubits n of the circuit.
+        interactions: Pairs of qubits of the circuit that two-qubit gates act on.
+        name: Name of the device, for messages.
+        measured: Qubits of the circuit that are measured mid-circuit again and again while the
+            others wait.
 
     Returns:
         The physical qubit of each qubit of the circuit.
 
     Raises:
-        DeviceError: the device has fewer qubits, or too few good ones in one piece.
+        DeviceError: The device has fewer than n qubits, or too few connected good ones.
     """
     if num_qubits > target.num_qubits:
         raise DeviceError(
             f"device {name!r} has {target.num_qubits} qubits, but the circuit needs {num_qubits}; "
-            "take a larger device or fewer qubits"
+            "use a larger device or fewer qubits"
         )
     found = find_layouts(target, num_qubits, interactions, measured)
     if not found:
         raise DeviceError(
             f"device {name!r} has no {num_qubits} connected qubits whose gates and readout work; "
-            "take another device or fewer qubits"
+            "use another device or fewer qubits"
         )
     return found[0][1]
 
@@ -108,16 +107,20 @@ def find_layouts(
     worst_readout: float = DEAD_ERROR,
     most: int = _BEAM,
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """Layouts as :func:`choose_layout` looks for them, the best first; none where there are none.
+    """Find layouts by the rules of :func:`choose_layout`, the best first.
 
     Args:
-        target, num_qubits, interactions, measured: see :func:`choose_layout`.
-        worst_coupler: couplers with this error or more are not used.
-        worst_readout: the same for the readout of a qubit.
-        most: partial layouts that are kept while searching, the best ones.
+        target: The device.
+        num_qubits: Number of qubits n of the circuit.
+        interactions: Pairs of qubits of the circuit that two-qubit gates act on.
+        measured: Qubits of the circuit that are measured mid-circuit.
+        worst_coupler: Couplers with this error or more are not used.
+        worst_readout: Qubits with this readout error or more are not used.
+        most: Number of best partial layouts that are kept during the search.
 
     Returns:
-        Each layout after its cost, which is -log of the probability that nothing errs.
+        Pairs of cost and layout; the cost is -log of the probability that no error occurs. Empty
+        where no layout exists.
     """
     line = [(q, q + 1) for q in range(num_qubits - 1)]
     couplers = {p: error for p, error in coupler_errors(target).items() if error < worst_coupler}
@@ -136,9 +139,10 @@ def find_layouts(
 def _weigh_qubits(
     target: Target, readouts: int, idles: int, worst_readout: float
 ) -> dict[int, float]:
-    """-log of the probability that a qubit's own gates, its readouts and its waits are right.
+    """Cost of each physical qubit: -log of the probability that none of its operations errs.
 
-    A wait lasts as long as a measurement and its feed-forward.
+    These are its single-qubit gates, its readouts and its waits; a wait lasts as long as a
+    measurement and its feed-forward.
     """
     costs = {}
     singles = [n for n in ("sx", "rx", "x") if n in target.operation_names]
@@ -162,10 +166,17 @@ def _search(
     costs: Sequence[dict[int, float]],
     most: int,
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """The best layouts found by placing one qubit after another, the best first.
+    """Find the best layouts by a beam search that places one qubit after another.
 
-    ``costs`` are those of each qubit of the circuit at each place; without ``interactions`` any
-    connected places do.
+    Args:
+        num_qubits: Number of qubits n of the circuit.
+        interactions: Pairs of qubits that need a coupler; None allows any connected qubits.
+        couplers: Error of each usable coupler.
+        costs: For each qubit of the circuit its cost on each physical qubit.
+        most: Number of partial layouts that are kept.
+
+    Returns:
+        Pairs of cost and layout, the best first.
     """
     partners: dict[int, set[int]] = {q: set() for q in range(num_qubits)}
     for a, b in interactions or ():
@@ -199,7 +210,7 @@ def _search(
 
 
 def _order_by_partners(partners: dict[int, set[int]]) -> list[int]:
-    """Every qubit after a partner of its own, where it has one: in breadth from an end."""
+    """Order the qubits breadth-first from an end, so that each follows one of its partners."""
     order: list[int] = []
     for start in sorted(partners, key=lambda q: (len(partners[q]), q)):
         queue = [start]

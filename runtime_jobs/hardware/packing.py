@@ -14,8 +14,8 @@ from qiskit.transpiler import Target
 from circuits.profile import CircuitProfile, profile_circuit
 from circuits.recurrence import name_parameter
 from circuits.rules import HardwareRuleError, RulePub, check_rules
-from runtime_jobs.aer.stage import make_stage
 from runtime_jobs.hardware.chip import Chip
+from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.layout import find_interactions, find_measured
 from runtime_jobs.hardware.patches import Patches, choose_patches, list_patches
@@ -28,9 +28,9 @@ class Packing:
     """The patches of a device that a run uses.
 
     Args:
-        name: of the device.
-        target: the whole device.
-        patches: for each the physical qubit of each qubit of the circuits, disjoint.
+        name: Name of the device.
+        target: The whole device.
+        patches: For each patch the physical qubit of each qubit of the circuits; disjoint.
     """
 
     def __init__(self, name: str, target: Target, patches: Patches) -> None:
@@ -40,22 +40,26 @@ class Packing:
         self.chips = [Chip(name, target, qubits) for qubits in patches]
 
     def fingerprint(self) -> str:
-        """SHA-256 of instruction set, coupling map and all patches; of one patch its chip's."""
+        """SHA-256 of instruction set, coupling map and all patches; for one patch its chip's."""
         prints = [chip.fingerprint() for chip in self.chips]
         if len(prints) == 1:
             return prints[0]
         return hashlib.sha256(json.dumps(prints).encode()).hexdigest()
 
     def build(self, circuit: QuantumCircuit, patches: int = 1) -> QuantumCircuit:
-        """Copies of a measured circuit on the first patches, as a service takes them.
+        """Place copies of a measured circuit on the first ``patches`` patches.
 
-        Each copy is compiled for its patch alone, so it is the circuit that would run there without
-        the others. Parameters and classical registers are named after the patch
-        (:func:`~runtime_jobs.hardware.row_packing.name_on_patch`); ``parameters`` has those of the
-        first patch first, in the order of ``circuit.parameters``. A single copy keeps its names.
+        Each copy is compiled for its patch separately, so it is the circuit that would run there
+        without the others. Parameters and classical registers are named after the patch
+        (:func:`~runtime_jobs.hardware.row_packing.name_on_patch`); ``parameters`` starts with those
+        of the first patch, in the order of ``circuit.parameters``. A single copy keeps its names.
 
-        Gates and branches take turns, those of all patches in a row, and before branches that need
-        bits anew is a barrier over all patches: all have been measured when the first bit is sent.
+        Gates and branches alternate, those of all patches in a row. A barrier over all patches
+        stands before branches that need new bits: all patches have been measured when the first bit
+        is sent.
+
+        Returns:
+            ISA circuit on all qubits of the device, as the service takes it.
         """
         copies = [self._copy(circuit, patch, patches) for patch in range(patches)]
         placed = QuantumCircuit(self.target.num_qubits, name=circuit.name)
@@ -73,13 +77,13 @@ class Packing:
     def check(
         self, placed: QuantumCircuit, patches: int, limits: JobLimits | None = None
     ) -> CircuitProfile:
-        """What a circuit of :meth:`build` asks of the device, after a check of its rules.
+        """Check a circuit of :meth:`build` against the rules of the hardware and profile it.
 
         Raises:
-            HardwareRuleError: it breaks one.
+            HardwareRuleError: The circuit breaks a rule.
         """
         try:
-            # Whether a whole job is too large is a matter of how it is split.
+            # One execution: a job that is too large is split later.
             check_rules([RulePub(placed, 1)], self.target, shots=1, limits=limits)
         except HardwareRuleError as error:
             if patches == 1:
@@ -91,17 +95,17 @@ class Packing:
         return profile_circuit(placed, self.target)
 
     def profile(self, circuit: QuantumCircuit, patches: int) -> CircuitProfile:
-        """The same profile as that of the circuit that :meth:`build` makes, without a check."""
+        """Profile the circuit that :meth:`build` makes, without checking its rules."""
         if any(isinstance(item.operation, ControlFlowOp) for item in circuit.data):
             return profile_circuit(self.build(circuit, patches), self.target)
-        alike = {chip.timing: chip for chip in self.chips[:patches]}
-        found = {  # the same for patches whose gates last equally long
+        # Patches with gates of the same durations have the same profile: compile for one of them.
+        chips = {chip.timing: chip for chip in self.chips[:patches]}
+        profiles = {
             timing: profile_circuit(chip.compile(circuit), chip.cut)
-            for timing, chip in alike.items()
+            for timing, chip in chips.items()
         }
-        # Copies do not wait for one another.
-        copies = [found[chip.timing] for chip in self.chips[:patches]]
-        return CircuitProfile(
+        copies = [profiles[chip.timing] for chip in self.chips[:patches]]
+        return CircuitProfile(  # copies without branches do not wait for one another
             seconds=max(copy.seconds for copy in copies),
             two_qubit_gates=sum(copy.two_qubit_gates for copy in copies),
             two_qubit_depth=max(copy.two_qubit_depth for copy in copies),
@@ -110,7 +114,7 @@ class Packing:
         )
 
     def least_coherence(self) -> float:
-        """The least T1 or T2 of all qubits in seconds; infinite where the device does not say."""
+        """The least T1 or T2 of all qubits in seconds; infinite where the device gives none."""
         times = [
             time
             for chip in self.chips
@@ -121,10 +125,11 @@ class Packing:
         return min(times, default=math.inf)
 
     def _copy(self, circuit: QuantumCircuit, patch: int, patches: int) -> QuantumCircuit:
-        """The circuit compiled for a patch and named after it."""
+        """Compile a circuit for a patch and name its parameters and registers after it."""
         compiled = self.chips[patch].compile(circuit)
         if patches == 1:
             return compiled
+        # Qiskit sorts parameters by name: the place in front keeps the order of ``circuit``.
         width = len(str(circuit.num_parameters))
         names = {
             parameter: name_parameter(
@@ -149,14 +154,22 @@ def choose_packing(
     patches: int | None = 1,
     spacing: int = 0,
 ) -> Packing:
-    """The best patches of a device for a circuit.
+    """Choose the best patches of a device for a circuit.
 
-    See :func:`runtime_jobs.hardware.patches.choose_patches`.
+    A circuit of T steps and its prefixes need the same couplers, so one choice serves a run.
 
-    As many as there are where ``patches`` is None. A circuit of T steps and its prefixes need the
-    same couplers, so one choice serves a run.
+    Args:
+        name: Name of the device, for messages.
+        target: The whole device.
+        circuit: Circuit before compilation.
+        patches: Number of patches; None takes as many as there are.
+        spacing: Spacing of the patches, see
+            :func:`runtime_jobs.hardware.patches.choose_patches`.
+
+    Raises:
+        DeviceError: The device has too few qubits or patches.
     """
-    interactions = sorted(find_interactions(make_stage().pass_manager.run(circuit)))
+    interactions = sorted(find_interactions(make_translator().run(circuit)))
     needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
     if patches is None:
         return Packing(name, target, list_patches(*needs, spacing=spacing))
@@ -164,7 +177,11 @@ def choose_packing(
 
 
 def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:
-    """The circuit in parts, by turns without and with branches, and whether they wait for bits."""
+    """Split a circuit into parts, alternately without and with branches.
+
+    Each part comes after a bool: whether it waits for bits that were measured since the last
+    branches.
+    """
     part, is_branch, waits = circuit.copy_empty_like(), False, False
     measured = False
     for item in circuit.data:

@@ -18,12 +18,12 @@ from runtime_jobs.hardware.layout import choose_layout, find_layouts
 
 __all__ = ["choose_patches", "list_patches"]
 
-# What a qubit must keep to be in a patch where there are several.
+# Limits on the qubits of a patch where there are several patches.
 _WORST_COUPLER = 0.01
 _WORST_READOUT = 0.03
-_WORST_COST = 2.0  # of a patch, times that of the best one
+_WORST_COST = 2.0  # of a patch, relative to the best one
 _BEAM = 5000  # partial layouts that are kept
-_GAP = 0.01  # less than a patch among a hundred
+_GAP = 0.01  # relative: less than one patch in a hundred
 
 Patches = tuple[tuple[int, ...], ...]
 
@@ -38,23 +38,29 @@ def choose_patches(
     count: int = 1,
     spacing: int = 0,
 ) -> Patches:
-    """Choose ``count`` disjoint patches whose errors together are least, the best first.
+    """Choose ``count`` disjoint patches with the least total error, the best first.
 
-    One patch is that of :func:`~runtime_jobs.hardware.layout.choose_layout`. Several have two-qubit
-    errors below 1 %, readout errors below 3 %, and none costs twice as much as the best.
+    A single patch is the layout of :func:`~runtime_jobs.hardware.layout.choose_layout`. Several
+    patches have two-qubit errors below 1 % and readout errors below 3 %, and none costs more than
+    twice as much as the best.
 
     Args:
-        target, num_qubits, interactions, name, measured: as for one patch.
-        count: how many.
-        spacing: d, more coupler steps than this lie between the qubits of two patches: 0 keeps
-            them disjoint, with 1 no coupler joins two of them.
+        target: The device.
+        num_qubits: Number of qubits n of the circuit.
+        interactions: Pairs of qubits of the circuit that two-qubit gates act on.
+        name: Name of the device, for messages.
+        measured: Qubits of the circuit that are measured mid-circuit.
+        count: Number of patches, at least 1.
+        spacing: The qubits of two patches are more than this number of couplers apart, at least 0:
+            0 keeps patches disjoint, with 1 no coupler joins two of them.
 
     Returns:
         For each patch the physical qubit of each qubit of the circuit.
 
     Raises:
-        TypeError, ValueError: ``count`` below 1 or ``spacing`` below 0, or no integers.
-        DeviceError: the device has fewer; the message says how many.
+        TypeError, ValueError: ``count`` is below 1, ``spacing`` is below 0, or one of them is not
+            an integer.
+        DeviceError: The device has fewer patches; the message gives their number.
     """
     require_count("patches", count)
     _check_spacing(spacing)
@@ -65,8 +71,8 @@ def choose_patches(
     if chosen is None:
         found = max(1, len(_select(target, candidates, costs, spacing) or ()))
         raise DeviceError(
-            f"{count} patches of {num_qubits} good qubits with a spacing of {spacing} were asked "
-            f"for, and device {name!r} has {found}; take --patches {found}"
+            f"{count} patches of {num_qubits} good qubits with a spacing of {spacing} were "
+            f"requested, but device {name!r} has {found}; use --patches {found}"
             + (" or a smaller --spacing" if spacing else "")
         )
     return chosen
@@ -81,7 +87,7 @@ def list_patches(
     *,
     spacing: int = 0,
 ) -> Patches:
-    """As many patches as there are, at least one; see :func:`choose_patches`."""
+    """Choose as many patches as possible, at least one; see :func:`choose_patches`."""
     _check_spacing(spacing)
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
     chosen = _select(target, candidates, costs, spacing)
@@ -90,7 +96,7 @@ def list_patches(
 
 def _check_spacing(spacing: int) -> None:
     if spacing < 0:
-        raise InvalidValueError(f"spacing is {spacing}; a number of couplers from 0 on is required")
+        raise InvalidValueError(f"expected spacing to be at least 0 couplers, got {spacing}")
 
 
 def _list_candidates(
@@ -99,13 +105,13 @@ def _list_candidates(
     interactions: Iterable[tuple[int, int]],
     measured: Collection[int],
 ) -> tuple[NDArray[np.float64], Patches]:
-    """The cost and the qubits of every patch that is good enough, the best first."""
+    """Costs and qubits of all patches within the limits, the best first."""
     line = [(q, q + 1) for q in range(num_qubits - 1)]
     best: dict[frozenset[int], tuple[float, tuple[int, ...]]] = {}
     for cost, layout in find_layouts(
         target,
         num_qubits,
-        list(interactions) or line,  # qubits that nothing couples can be anywhere: keep them near
+        list(interactions) or line,  # uncoupled qubits could lie anywhere: keep them together
         measured,
         worst_coupler=_WORST_COUPLER,
         worst_readout=_WORST_READOUT,
@@ -123,16 +129,19 @@ def _select(
     spacing: int,
     count: int | None = None,
 ) -> Patches | None:
-    """``count`` compatible candidates of the least cost, or as many as there are; None: too few.
+    """Select ``count`` compatible candidates of the least cost, or as many as possible.
 
     This is a set packing, solved as an integer program: tens of milliseconds for short patches.
+
+    Returns:
+        The selected candidates; None where there are too few.
     """
     if not candidates:
         return None
     conflicts = LinearConstraint(_find_conflicts(target, candidates, spacing), -np.inf, 1)
     if count is None:
         most = _solve(np.full(len(costs), -1.0), [conflicts])
-        assert most is not None  # no patch at all keeps every constraint
+        assert most is not None  # selecting no patch satisfies every constraint
         count = int(most.sum())
     exactly = LinearConstraint(np.ones((1, len(costs))), count, count)
     taken = _solve(costs, [conflicts, exactly])
@@ -142,7 +151,7 @@ def _select(
 def _solve(
     objective: NDArray[np.float64], constraints: Sequence[LinearConstraint]
 ) -> NDArray[np.bool_] | None:
-    """Which variables are 1 where the objective is least, within 1 %; None: impossible."""
+    """Minimize over binary variables, within 1 %; None where the constraints are infeasible."""
     solved = milp(
         objective,
         constraints=constraints,
@@ -154,9 +163,10 @@ def _solve(
 
 
 def _find_conflicts(target: Target, candidates: Sequence[Sequence[int]], spacing: int) -> csr_array:
-    """A row for every pair of qubits that is too close, marking the candidates that touch it.
+    """List the conflicts: a row for each pair of qubits that are too close.
 
-    A pair of one qubit is one too: it keeps candidates disjoint.
+    The row marks the candidates that contain one of the two qubits. A qubit paired with itself
+    keeps candidates disjoint.
     """
     size = target.num_qubits
     touches = np.zeros((size, len(candidates)), bool)
@@ -164,7 +174,7 @@ def _find_conflicts(target: Target, candidates: Sequence[Sequence[int]], spacing
         touches[list(layout), number] = True
     near = np.eye(size, dtype=bool)
     coupling = target.build_coupling_map()
-    if spacing and coupling is not None:  # also where a coupler is bad, it is there
+    if spacing and coupling is not None:  # bad couplers count as well
         a, b = np.transpose(list(coupling.get_edges()))
         graph = csr_array((np.ones(len(a)), (a, b)), shape=(size, size))
         near = shortest_path(graph, directed=False, unweighted=True) <= spacing

@@ -1,26 +1,27 @@
-"""Rows of a table of values dealt over patches of a device, and what they measured put together."""
+"""Rows of values distributed over patches of a device, and their measured bits reassembled."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BitArray
 
+from runtime_jobs.estimation.bits import Bits
+
 __all__ = ["Deal", "deal_rows", "name_on_patch"]
 
 
 @dataclass(frozen=True)
 class Deal:
-    """Where each of R rows runs.
+    """The execution and the patch of each of R rows.
 
     Attributes:
-        rows: (executions, patches), the row on each patch in each execution. The first patch has
-            the most rows; where another has fewer its last one runs again, and nobody reads it.
-        places: (R, 2), execution and patch of each row.
+        rows: Row (executions, patches) on each patch in each execution. The first patch has the
+            most rows; a patch with fewer repeats its last one, and the repetitions are not read.
+        places: Execution and patch (R, 2) of each row.
     """
 
     rows: NDArray[np.int64]
@@ -28,22 +29,22 @@ class Deal:
 
     @property
     def patches(self) -> int:
-        """The patches that are needed."""
+        """Number of patches in use."""
         return int(self.rows.shape[1])
 
     def find_rows(self, patch: int) -> NDArray[np.int64]:
-        """The rows on a patch, in order."""
+        """Find the rows on a patch, in order."""
         return np.flatnonzero(self.places[:, 1] == patch)
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The values (R, P) of single circuits as those (executions, patches * P) of packed ones.
+        """Arrange values (R, P) of single circuits as (executions, patches * P) of packed ones.
 
-        The values of a patch follow one another, the first patch first.
+        The values of each patch are contiguous, the first patch first.
         """
         return np.ascontiguousarray(values[self.rows].reshape(len(self.rows), -1))
 
-    def split(self, bits: Mapping[str, BitArray]) -> dict[str, BitArray]:
-        """The bits of packed circuits, by the registers of a single one, in the order of rows."""
+    def split(self, bits: Bits) -> Bits:
+        """Split the bits of packed circuits into those of single circuits, in the order of rows."""
         if self.patches == 1:
             return {name: array[self.places[:, 0]] for name, array in bits.items()}
         executions, patches = self.places.T
@@ -56,14 +57,15 @@ class Deal:
 
 
 def deal_rows(groups: NDArray[np.int64], patches: int) -> Deal:
-    """Deal rows over at most ``patches`` patches, in as few executions as their groups allow.
+    """Distribute rows over at most ``patches`` patches, in as few executions as groups allow.
 
-    The rows of a group stay on one patch, so that what is compared has the same errors. Large
-    groups come first, each to the patch with the fewest rows, so groups of one size go round.
+    The rows of a group stay on one patch, so that rows that are compared have the same errors.
+    Large groups come first, each on the patch with the fewest rows, so groups of equal size take
+    the patches in turn.
 
     Args:
-        groups: (R,) a number for each row, equal within a group.
-        patches: how many there are; no more are used than there are groups.
+        groups: Group number (R,) of each row.
+        patches: Number of patches; no more are used than there are groups.
     """
     _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     used = min(patches, len(sizes))
@@ -85,7 +87,7 @@ def deal_rows(groups: NDArray[np.int64], patches: int) -> Deal:
 
 
 def name_on_patch(name: str, patch: int, patches: int) -> str:
-    """The name of a register or a parameter on one of ``patches`` patches; on a single one its own.
+    """Name a register or a parameter after its patch; on a single patch the name is unchanged.
 
     >>> name_on_patch("final", 3, 12)
     'patch03_final'

@@ -15,12 +15,12 @@ from runtime_jobs.device_names import DeviceError
 
 __all__ = ["list_local_devices", "open_target"]
 
-_DYNAMIC = {"if_else", "reset"}  # what circuits with mid-circuit readout need
+_DYNAMIC = {"if_else", "reset"}  # instructions of circuits with mid-circuit readout
 
 
 @cache
 def list_local_devices() -> dict[str, int]:
-    """Names and numbers of qubits of the devices that run dynamic circuits, in order of names."""
+    """List the devices that run dynamic circuits, in alphabetical order, with their qubits."""
     sizes = {}
     for name, device in _find_classes().items():
         configuration = _read_configuration(device)
@@ -30,10 +30,14 @@ def list_local_devices() -> dict[str, int]:
 
 
 def open_target(name: str) -> Target:
-    """Gates, errors and times of a device: ``kingston``, ``fake_kingston`` or ``ibm_kingston``.
+    """Load gates, errors and durations of a device from its calibration snapshot.
+
+    Args:
+        name: Name of the device: ``kingston``, ``fake_kingston`` or ``ibm_kingston``.
 
     Raises:
-        DeviceError: no such device is known; the message lists those that are.
+        DeviceError: The device is unknown or does not run dynamic circuits; the message lists the
+            devices that do.
     """
     name = name.lower().removeprefix("ibm_").removeprefix("fake_")
     device = _find_classes().get(name)
@@ -47,7 +51,7 @@ def open_target(name: str) -> Target:
         problem = f"unknown device {name!r}; {hint}"
     else:
         lacks = " and ".join(lacking)
-        problem = f"device {name!r} lacks {lacks}, which measurements in mid-circuit need; "
+        problem = f"device {name!r} lacks {lacks}, which mid-circuit measurements need; "
     raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
 
 

@@ -1,4 +1,4 @@
-"""Targets cut down to the qubits in use, with their noise scaled."""
+"""Calibration of a device, and targets cut down to the qubits in use with scaled noise."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = [
     "median_errors",
 ]
 
-# Aer does not run the first two; rzz of a device takes angles from 0 to pi/2 only, which parameters
-# and their shifts leave, so it is compiled to the other two-qubit gate.
+# Aer does not run the first two. The rzz of a device takes angles from 0 to pi/2 only, but
+# parameters and their shifts leave that range, so it is compiled to the other two-qubit gate.
 _LEFT_OUT = {"measure_2", "reset_2", "rzz"}
 DEAD_ERROR = 0.5  # a gate or readout that errs this often carries no information
 
 
 def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
-    """Error of an instruction, 0 where the device does not say, 1 where it does not offer it.
+    """Error of an instruction: 0 where the device gives none, 1 where the instruction is missing.
 
-    A qubit that has become faulty is left out of what the device offers.
+    A device leaves out the instructions of qubits that have become faulty.
     """
     found = target[name] if name in target.operation_names else {}
     if qubits not in found and None not in found:
@@ -37,20 +37,20 @@ def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
 
 
 def duration_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:
-    """Seconds that an instruction takes, 0 where the device does not say."""
+    """Duration of an instruction in seconds, 0 where the device gives none."""
     properties = target[name].get(qubits) if name in target.operation_names else None
     return 0.0 if properties is None or properties.duration is None else float(properties.duration)
 
 
 def decay_rate(target: Target, qubit: int) -> float:
-    """Average infidelity per second of a qubit that waits; 0 where T1 and T2 are not known."""
+    """Average infidelity per second of an idle qubit; 0 where T1 and T2 are unknown."""
     (properties,) = _properties(target, [qubit])
     relaxation, dephasing = (1.0 / time if time else 0.0 for time in (properties.t1, properties.t2))
     return relaxation / 6 + dephasing / 3
 
 
 def coupler_errors(target: Target) -> dict[tuple[int, int], float]:
-    """The least error of a two-qubit gate on each pair (low, high); dead couplers are left out."""
+    """Least error of a two-qubit gate on each pair (low, high), without dead couplers."""
     errors: dict[tuple[int, int], float] = {}
     for name in target.operation_names:
         for qubits in target[name]:
@@ -63,15 +63,17 @@ def coupler_errors(target: Target) -> dict[tuple[int, int], float]:
 
 
 def cut_target(target: Target, qubits: Sequence[int], noise_scale: float = 1.0) -> Target:
-    """The part of a device that lies on ``qubits``, which are counted from 0 in it.
+    """Cut a target down to some qubits, which are counted from 0 in the result.
 
     The whole noise model of a large device takes seconds at every call; that of the qubits in use
-    takes none. Dead couplers and gates that do not serve here are left out.
+    takes a negligible time. Dead couplers and the instructions ``measure_2``, ``reset_2`` and
+    ``rzz`` are left out.
 
     Args:
-        target: the device.
-        qubits: those in use, in the order of their new numbers.
-        noise_scale: s > 0; errors are multiplied by s, up to 0.5; T1 and T2 are divided by it.
+        target: The device.
+        qubits: Qubits in use, in the order of their new numbers.
+        noise_scale: Factor s > 0: errors are multiplied by s, up to 0.5; T1 and T2 are divided by
+            it.
     """
     index = {qubit: k for k, qubit in enumerate(qubits)}
     alive = coupler_errors(target)
@@ -97,14 +99,14 @@ def cut_target(target: Target, qubits: Sequence[int], noise_scale: float = 1.0) 
 
 
 def median_errors(target: Target, qubits: Sequence[int]) -> tuple[float | None, float]:
-    """Medians of the two-qubit errors, None where no coupler lies between them, and of readout."""
+    """Median two-qubit error, None where no coupler joins the qubits, and median readout error."""
     couplers = [e for pair, e in coupler_errors(target).items() if set(pair) <= set(qubits)]
     readout = statistics.median(error_of(target, "measure", (q,)) for q in qubits)
     return statistics.median(couplers) if couplers else None, readout
 
 
 def describe_qubits(target: Target, qubits: Sequence[int]) -> str:
-    """The quality of some qubits in words: median errors, T1 and T2."""
+    """Describe the quality of some qubits in one line: median errors, T1 and T2."""
     parts = [f"qubits {'-'.join(map(str, qubits))}"]
     couplers, readout = median_errors(target, qubits)
     if couplers is not None:

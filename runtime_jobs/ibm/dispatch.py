@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from runtime_jobs.ibm.encoding import Bits, pack, unpack
+from runtime_jobs.estimation.bits import Bits
+from runtime_jobs.ibm.encoding import pack, unpack
 from runtime_jobs.ibm.job_contents import Shipment
 from runtime_jobs.ibm.queue_watch import Watch, look_at
 from runtime_jobs.ibm.service import (

@@ -13,10 +13,10 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.primitives import BitArray
 
 from circuits.errors import OperationError
+from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ledger import hash_bytes
 
 __all__ = [
-    "Bits",
     "ResultError",
     "hash_circuit",
     "pack",
@@ -27,8 +27,6 @@ __all__ = [
 
 _QPY_VERSION = 14  # fixed, so that another Qiskit writes the same bytes
 _QPY_RELEASE = slice(7, 10)  # where QPY says which Qiskit wrote it
-
-Bits = dict[str, BitArray]  # what one PUB measured, by classical register
 
 
 class ResultError(OperationError):

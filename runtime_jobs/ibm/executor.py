@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 
-from circuits import build_readout
 from circuits.final_basis import FINAL_REGISTER
 from circuits.recurrence import name_parameter
 from circuits.validation import require_count
@@ -27,9 +26,10 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.estimation.bases import Basis, group_terms
+from runtime_jobs.estimation.bits import count_states, name_states
 from runtime_jobs.estimation.counting import (
     bind_bases,
-    count_states,
+    choose_final_bases,
     estimate_values,
     read_outcomes,
 )
@@ -63,7 +63,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         spacing: between patches, see :func:`runtime_jobs.hardware.patches.choose_patches`.
         repetition: 0, or more to run on purpose again what the ledger has results of.
         fast_measurements: whether mid-circuit measurements are those of
-            :func:`~runtime_jobs.hardware.mid_circuit.speed_up_measurements`.
+            :func:`~runtime_jobs.hardware.chip.speed_up_measurements`.
         closing: closes the ledger, where it is this executor's own.
 
     Raises:
@@ -149,11 +149,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         assert self.shots is not None
         bases, sheets = [], []
         for pub in pubs:
-            num_qubits = pub.circuit.num_qubits
-            observables = list(pub.observables)
-            if observables:
-                observables = build_readout(observables, num_qubits=num_qubits).observables
-            groups = group_terms(observables, range(num_qubits)) or [Basis()]
+            groups = choose_final_bases(pub)
             values = check_values(pub.circuit.circuit, pub.values)
             bases.append(groups)
             rows = bind_bases(pub.circuit, values, groups)
@@ -176,11 +172,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
         (bits,) = self._runner.run([sheet], shots)
         self.counts.bindings += len(pub.values)
-        counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
-        return [
-            {f"{state:0{circuit.num_qubits}b}": int(row[state]) for state in row.nonzero()[0]}
-            for row in counts
-        ]
+        return name_states(count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits))
 
     def describe(self) -> list[str]:
         """The physical qubits in use, one line."""

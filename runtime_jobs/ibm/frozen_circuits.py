@@ -11,8 +11,8 @@ from qiskit.transpiler import Target
 
 from circuits.limits import JobLimits
 from runtime_jobs.device_names import DeviceError
+from runtime_jobs.hardware.chip import speed_up_measurements
 from runtime_jobs.hardware.faults import check_working
-from runtime_jobs.hardware.mid_circuit import speed_up_measurements
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.ibm.encoding import hash_circuit, pack_circuit, unpack_circuit
 from runtime_jobs.ledger import FrozenCircuit, FrozenDevice, Ledger

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
-from runtime_jobs.ibm.encoding import Bits, ResultError, unpack_circuit
+from runtime_jobs.estimation.bits import Bits
+from runtime_jobs.ibm.encoding import ResultError, unpack_circuit
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest
 
 __all__ = ["Pubs", "Shipment", "unpack_pubs"]

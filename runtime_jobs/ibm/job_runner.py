@@ -13,7 +13,7 @@ from qiskit.circuit import QuantumCircuit
 
 from circuits.profile import CircuitProfile
 from qrnn_qiskit.executors import Counts
-from runtime_jobs.estimation.counting import join_bits
+from runtime_jobs.estimation.bits import Bits, join_bits
 from runtime_jobs.hardware.job_limits import (
     JobLimits,
     Load,
@@ -24,7 +24,6 @@ from runtime_jobs.hardware.job_limits import (
 )
 from runtime_jobs.hardware.row_packing import deal_rows
 from runtime_jobs.ibm.dispatch import Dispatcher
-from runtime_jobs.ibm.encoding import Bits
 from runtime_jobs.ibm.frozen_circuits import Freezer
 from runtime_jobs.ibm.job_contents import Shipment, unpack_pubs
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest, Ledger, hash_bytes

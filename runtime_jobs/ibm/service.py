@@ -19,7 +19,8 @@ from requests.exceptions import RequestException
 from urllib3.util.retry import Retry
 
 from circuits.errors import OperationError
-from runtime_jobs.ibm.encoding import Bits, ResultError
+from runtime_jobs.estimation.bits import Bits
+from runtime_jobs.ibm.encoding import ResultError
 from runtime_jobs.ibm.redaction import hide_secrets, remember_secret
 from runtime_jobs.ibm.service_states import BackendStatus, Progress, WorkloadProgress
 from runtime_jobs.ledger import Workload, WorkloadMode

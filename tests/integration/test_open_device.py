@@ -25,7 +25,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def build_pair() -> QuantumCircuit:
-    """A circuit with a name and a parameter of its own at each call."""
+    """Build a circuit with a new name and a new parameter at each call."""
     circuit = QuantumCircuit(2)
     circuit.ry(Parameter("a"), 0)
     circuit.cx(0, 1)

@@ -100,8 +100,8 @@ def test_a_readout_error_takes_the_wrong_branch(make_case, find_reference) -> No
     assert errors.max() > 6
 
 
-def test_a_noise_model_of_ones_own_acts_in_branches(make_case, find_reference) -> None:
-    """Depolarizing noise on X alone: the flip of the ancilla is in the branches only."""
+def test_a_custom_noise_model_acts_in_branches(make_case, find_reference) -> None:
+    """Depolarizing noise on X only: the flip of the ancilla is in the branches only."""
     model = NoiseModel(basis_gates=["rz", "sx", "cz", "ry", "cx", "x"])
     model.add_all_qubit_quantum_error(depolarizing_error(1.0, 1), ["x"])
     case = make_case(num_steps=2, batch=3)
@@ -163,7 +163,9 @@ def test_a_density_matrix_that_does_not_fit_is_refused(make_case) -> None:
 
 
 @pytest.mark.parametrize("shots", [None, 10])
-def test_a_crash_inside_aer_tells_its_cause_and_the_circuit(make_case, monkeypatch, shots) -> None:
+def test_a_crash_inside_aer_reports_its_cause_and_the_circuit(
+    make_case, monkeypatch, shots
+) -> None:
     class Broken(simulate.AerSimulator):
         def __init__(self, *arguments, **options) -> None:
             super().__init__(*arguments, **options)

@@ -71,11 +71,11 @@ def test_calibration_is_counted_once() -> None:
         device.estimate(CIRCUIT, VALUES, OBSERVABLES)
     counts = device.counts
     assert (counts.jobs, counts.pubs, counts.bindings) == (2, 2 + 2, 2 * 20 + 2)
-    assert counts.executions == 2 * 20 * 4 * 100 + 2 * 10_000  # ZXY needs a basis of its own
+    assert counts.executions == 2 * 20 * 4 * 100 + 2 * 10_000  # ZXY needs a separate basis
 
 
-def test_a_readout_that_says_nothing_cannot_be_inverted() -> None:
-    with pytest.raises(ValueError, match="readout of qubit 0 does not tell 0 from 1"):
+def test_a_readout_without_information_cannot_be_inverted() -> None:
+    with pytest.raises(ValueError, match="readout of qubit 0 does not distinguish 0 from 1"):
         run("aer?noise=readout:0.5&mitigation=readout")
 
 
@@ -120,8 +120,8 @@ def test_folding_keeps_the_unitary() -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("aer:kingston?mitigation=trex", "mitigation is 'trex'; required is one of readout, zne"),
-        ("aer:kingston?mitigation=zne+zne", "mitigation is 'zne.zne'; required"),
+        ("aer:kingston?mitigation=trex", "readout, zne or readout.zne, got 'trex'"),
+        ("aer:kingston?mitigation=zne+zne", "got 'zne.zne'"),
         ("aer?mitigation=zne", "there is no noise to mitigate; name a device"),
     ],
 )

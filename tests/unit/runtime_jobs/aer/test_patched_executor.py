@@ -120,9 +120,9 @@ def test_the_same_seed_draws_the_same_and_patches_draw_apart() -> None:
         ("aer?patches=2", "patches is 2, but there are no qubits to choose"),
         ("simulator?spacing=1", "leave spacing out"),
         ("aer:kingston?patches=0", "at least 1"),
-        ("aer:kingston?patches=80", "has .*; take --patches"),
+        ("aer:kingston?patches=80", "has .*; use --patches"),
     ],
 )
-def test_patches_that_cannot_be_are_told(name: str, complaint: str) -> None:
+def test_impossible_patches_are_refused(name: str, complaint: str) -> None:
     with pytest.raises(DeviceError, match=complaint):
         open_device(name).estimate(CIRCUIT, VALUES, OBSERVABLES)

@@ -70,7 +70,7 @@ def test_kingston_has_the_same_good_line_every_time() -> None:
     assert f"qubits {'-'.join(map(str, layout))}: median" in describe_qubits(kingston(), layout)
 
 
-def test_too_few_qubits_are_told() -> None:
+def test_too_few_qubits_are_refused() -> None:
     with pytest.raises(DeviceError, match="'kingston' has 156 qubits, but the circuit needs 157"):
         choose_layout(kingston(), 157, [], "kingston")
     apart = make_target({(0, 1): 0.01, (1, 2): 1.0, (2, 3): 0.01}, dict.fromkeys(range(4), 0.01))
@@ -91,7 +91,7 @@ def test_a_cut_target_has_the_numbers_of_its_qubits_scaled() -> None:
     assert coupler_errors(cut) == {} or set(coupler_errors(cut)) == {(0, 1)}
     assert set(cut["cz"]) == {(1, 0)}
     assert error_of(cut, "cz", (1, 0)) == pytest.approx(0.06)
-    assert error_of(cut, "measure", (0,)) == 0.5  # 0.9 would say more than a coin
+    assert error_of(cut, "measure", (0,)) == 0.5  # 0.9 would carry information
     assert error_of(cut, "measure", (1,)) == 0.5
     assert error_of(cut, "measure", (2,)) == pytest.approx(0.03)
     assert cut.qubit_properties[0].t1 == pytest.approx(1e-4)
@@ -99,7 +99,7 @@ def test_a_cut_target_has_the_numbers_of_its_qubits_scaled() -> None:
     assert cut["sx"][(0,)].duration == 3e-8
 
 
-def test_gates_that_do_not_serve_are_cut() -> None:
+def test_unsupported_gates_are_cut() -> None:
     cut = cut_target(open_target("boston"), [0, 1])
     assert not {"measure_2", "reset_2"} & set(cut.operation_names)
     assert {"cz", "if_else", "measure", "reset", "rz", "sx"} <= set(cut.operation_names)

@@ -1,4 +1,4 @@
-"""Copies of a circuit side by side: each is the circuit that would run there alone."""
+"""Copies of a circuit side by side: each is the circuit that would run there without the others."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_registers_and_parameters_are_named_after_their_patch() -> None:
         f"patch{patch}_{name}" for patch in range(2) for name in names
     ]
     expected = [parameter.name for parameter in circuit.parameters]
-    arrived = [parameter.name.split("_", 2)[2] for parameter in placed.parameters]
-    assert arrived == expected * 2  # the order in which Deal.pack lays values out
+    found = [parameter.name.split("_", 2)[2] for parameter in placed.parameters]
+    assert found == expected * 2  # the order in which Deal.pack lays values out
 
 
 def test_a_packed_circuit_measures_on_each_patch_what_its_row_says() -> None:
@@ -120,7 +120,7 @@ def test_all_patches_are_measured_before_any_branch_of_the_next_step() -> None:
         assert kinds[:start].count("measure") % 3 == 0
 
 
-def test_too_many_copies_for_the_coherence_are_told_with_the_remedy() -> None:
+def test_too_many_copies_for_the_coherence_are_refused_with_the_remedy() -> None:
     packing, placed = pack(make_dynamic(8), 12)
     with pytest.raises(HardwareRuleError, match=r"coherence time.* 12 patches .* fewer --patches"):
         packing.check(placed, 12)

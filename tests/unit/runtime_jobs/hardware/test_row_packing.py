@@ -61,7 +61,7 @@ def test_what_was_packed_is_split_again(groups, patches, seed) -> None:
 
 
 @pytest.mark.parametrize(("groups", "expected"), [([0, 1, 2, 0, 1, 2], 2), ([0, 0, 0, 1], 3)])
-def test_a_pair_is_never_torn(groups: list[int], expected: int) -> None:
+def test_a_group_stays_on_one_patch(groups: list[int], expected: int) -> None:
     assert len(deal_rows(np.array(groups), 3).rows) == expected
 
 

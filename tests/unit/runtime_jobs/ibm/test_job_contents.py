@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from qiskit.primitives import BitArray
 
-from runtime_jobs.ibm.encoding import Bits, ResultError
+from runtime_jobs.estimation.bits import Bits
+from runtime_jobs.ibm.encoding import ResultError
 from runtime_jobs.ibm.job_contents import Shipment
 from runtime_jobs.ledger import JobRecord, JobRequest, JobState
 
