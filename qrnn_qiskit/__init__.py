@@ -13,7 +13,7 @@ if getattr(_circuits, "PROJECT", None) != "qrnn-qiskit":
         "distribution it belongs to (pip uninstall circuits), then reinstall qrnn-qiskit."
     )
 
-from qrnn_qiskit.executors.protocol import Counts, Estimates, Executor, Pub, SimulatorExecutor
+from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.training.loading import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from numbers import Real
 
@@ -14,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from circuits.errors import InvalidTypeError, InvalidValueError
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
+_AUTOCAST = (torch.bfloat16, torch.float16)
 _CPU = torch.device("cpu")
 
 
@@ -201,4 +203,35 @@ def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> N
         raise InvalidTypeError(
             f"the controller must return angles of the model's dtype {dtype}, and returned "
             f"{theta.dtype}"
+        )
+
+
+def check_dtype(dtype: torch.dtype) -> None:
+    """Refuse anything but float32 and float64 (TypeError)."""
+    if dtype not in (torch.float32, torch.float64):
+        raise InvalidTypeError(
+            f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived"
+        )
+
+
+def keep_precision(device: torch.device) -> AbstractContextManager[None]:
+    """In this context angles keep the precision of the states, also under autocast."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()  # to enter autocast costs as much as a few torch operations
+
+
+def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs of the low precision that autocast gave them, in ``dtype``; others as they are."""
+    if isinstance(x, Tensor) and x.dtype in _AUTOCAST and torch.is_autocast_enabled(x.device.type):
+        return x.to(dtype)
+    return x
+
+
+def require_cpu(device: torch.device, what: str) -> None:
+    """Refuse inputs on another device for ``what`` runs on the CPU alone (ValueError)."""
+    if device.type != "cpu":
+        raise InvalidValueError(
+            f"{what} takes inputs on the CPU, and x is on {device}; only the simulator of "
+            "readout='expectation' and 'none' runs elsewhere: take model.cpu() and x.cpu()"
         )

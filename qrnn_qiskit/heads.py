@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from qrnn_qiskit.hidden_state import HiddenState
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["LastStateHead", "StepHead"]
 
@@ -19,7 +19,7 @@ class LastStateHead(nn.Module):
     (B, K) readouts give (B, size). Every readout mode and every device has these readouts.
     """
 
-    def __init__(self, qrnn: QRNN, size: int) -> None:
+    def __init__(self, qrnn: RecurrentModel, size: int) -> None:
         super().__init__()
         self.linear = nn.Linear(qrnn.num_readouts, size)
 
@@ -32,7 +32,7 @@ class LastStateHead(nn.Module):
 class StepHead(nn.Module):
     """One prediction for each step, from the output of that step: (B, T, R) gives (B, T, size)."""
 
-    def __init__(self, qrnn: QRNN, size: int) -> None:
+    def __init__(self, qrnn: RecurrentModel, size: int) -> None:
         super().__init__()
         self.linear = nn.Linear(qrnn.readout_size, size)
 

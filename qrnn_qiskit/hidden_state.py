@@ -1,4 +1,4 @@
-"""The hidden state that QRNN returns and takes back."""
+"""The hidden state that QRNN returns and takes back, and the checks of a state passed to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from circuits.errors import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "HiddenState",
+    "check_density",
+    "check_history",
+    "check_state",
+    "check_trajectories",
+    "close_history",
+]
 
 
 @dataclass(frozen=True)
@@ -87,3 +98,176 @@ class HiddenState:
 def _complex(value: Any) -> Any:
     """The complex dtype of a real one; anything else that ``to`` takes as it is."""
     return value.to_complex() if isinstance(value, torch.dtype) else value
+
+
+def check_history(
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    angles: tuple[int, ...],
+    dtype: torch.dtype,
+) -> None:
+    """Refuse a carried state whose angle history does not belong to this model and batch.
+
+    ``angles`` is the shape of the angles of a step.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, or no angle history.
+    """
+    _check_carried(state)
+    if state.angles is None or state.num_steps is None:
+        raise InvalidValueError(
+            "state.angles is None, and a device carries a sequence on by replaying all of its "
+            "angles; pass a state that this model returned on a device"
+        )
+    steps = state.angles.shape[1] if state.angles.dim() == 2 + len(angles) else 0
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("angles", state.angles, (batch_size, steps, *angles), dtype),
+        ("num_steps", state.num_steps, (batch_size,), torch.int64),
+    )
+    if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
+        raise InvalidValueError(
+            f"state.num_steps must lie between 0 and the {steps} steps of state.angles, and "
+            f"{state.num_steps.tolist()} arrived"
+        )
+
+
+def close_history(angles: Tensor, before: Tensor, last: Tensor, steps: int) -> Tensor:
+    """The angles of all steps that each sequence has run, set flush right after zeros.
+
+    Args:
+        angles: (B, S, ...), of which the last T columns are those of this call, and those of the
+            history before them are flush right.
+        before: (B,) steps of each sequence in the history.
+        last: (B,) valid steps of each sequence in this call, from 1 to T.
+        steps: T.
+    """
+    total = before + last
+    width = int(total.max())
+    column = torch.arange(angles.shape[1] - width, angles.shape[1]) - (steps - last)[:, None]
+    kept = torch.arange(width) >= width - total[:, None]
+    history = angles[torch.arange(len(last))[:, None], column.clamp(min=0)]
+    return history * kept.reshape(*kept.shape, *[1] * (history.dim() - 2))
+
+
+def check_density(
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    sizes: tuple[int, int],
+    dtype: torch.dtype,
+) -> None:
+    """Refuse a carried state of measured mode that does not belong to this model and batch.
+
+    ``sizes`` are 2^m and 2^n.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, no density matrices, or matrices that are not Hermitian or whose
+            traces do not add up to 1.
+    """
+    _check_carried(state)
+    if state.density is None:
+        raise InvalidValueError(
+            "state.density is None, and measured mode carries a sequence on from the density "
+            "matrices; pass a state that this readout mode returned in exact simulation"
+        )
+    shape = (batch_size, sizes[0], sizes[1], sizes[1])
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("density", state.density, shape, dtype.to_complex()),
+    )
+    density = state.density.detach().sum(1)
+    traces = density.diagonal(dim1=1, dim2=2).sum(1).real
+    skew = (density - density.mH).abs().amax((1, 2))
+    wrong = (~(((traces - 1).abs() < 1e-3) & (skew < 1e-3))).nonzero()
+    if len(wrong):
+        sequence = int(wrong[0])
+        raise InvalidValueError(
+            "state.density must be Hermitian with traces that add up to 1, and sequence "
+            f"{sequence} has {float(traces[sequence]):.6g} and differs from its adjoint by "
+            f"{float(skew[sequence]):.3g}"
+        )
+
+
+def check_trajectories(
+    state: HiddenState, batch_size: int, sizes: tuple[int, int], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return the trajectories and registers of a carried state that belongs to model and batch.
+
+    ``sizes`` are N and 2^n.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, or no trajectories.
+    """
+    _check_carried(state)
+    if state.trajectories is None or state.registers is None:
+        raise InvalidValueError(
+            "state.trajectories is None, and a model with num_trajectories carries them on; pass "
+            "a state that such a model returned"
+        )
+    _check_tensors(
+        ("trajectories", state.trajectories, (batch_size, *sizes), dtype.to_complex()),
+        ("registers", state.registers, (batch_size, sizes[0]), torch.int64),
+    )
+    return state.trajectories, state.registers
+
+
+def check_state(
+    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
+) -> None:
+    """Refuse a carried state that does not belong to this model and batch.
+
+    Raises:
+        TypeError: No HiddenState, or another dtype.
+        ValueError: Other shapes, no state vector, readouts that are not finite, or a vector that
+            is not normalized.
+    """
+    _check_carried(state)
+    if state.vector is None:
+        raise InvalidValueError(
+            "state.vector is None, and the simulator carries a sequence on from the state vector; "
+            "pass a state that this readout mode returned in simulation (a device carries on from "
+            "the angles and has no vector)"
+        )
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("vector", state.vector, (batch_size, 1 << num_qubits), dtype.to_complex()),
+    )
+    broken = (~torch.isfinite(state.readouts)).nonzero()
+    if len(broken):
+        sequence, readout = (int(index) for index in broken[0])
+        raise InvalidValueError(
+            f"state.readouts must be finite, and readout {readout} of sequence {sequence} is "
+            f"{float(state.readouts[sequence, readout].detach())}"
+        )
+    norms = state.vector.detach().abs().square().sum(1)
+    wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
+    if len(wrong):
+        sequence = int(wrong[0])
+        raise InvalidValueError(
+            "state.vector must be normalized, and the squared norm of sequence "
+            f"{sequence} is {float(norms[sequence]):.6g}"
+        )
+
+
+def _check_carried(state: object) -> None:
+    if not isinstance(state, HiddenState):
+        raise InvalidTypeError(
+            "state must be a HiddenState, as a former call of the model returned it, and a "
+            f"{type(state).__name__} arrived"
+        )
+
+
+def _check_tensors(*tensors: tuple[str, Tensor, tuple[int, ...], torch.dtype]) -> None:
+    """Refuse fields of a state, each with its name, of another shape or dtype."""
+    for name, tensor, shape, wanted in tensors:
+        if tuple(tensor.shape) != shape:
+            raise InvalidValueError(
+                f"state.{name} must be {shape}, and {tuple(tensor.shape)} arrived"
+            )
+        if tensor.dtype != wanted:
+            raise InvalidTypeError(f"state.{name} must be {wanted}, and {tensor.dtype} arrived")

@@ -14,12 +14,21 @@ from torch import Tensor, nn
 
 from circuits import Measurement, build_ansatz, build_readout
 from circuits.validation import require_count, require_name
-from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_memory, check_number
+from qrnn_qiskit.checks import (
+    check_dtype,
+    check_finite,
+    check_inputs,
+    check_lengths,
+    check_memory,
+    check_number,
+    raise_precision,
+    require_cpu,
+)
 from qrnn_qiskit.controller import ACTIVATIONS, Controller, count_kept
+from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.executors.gradient_methods import choose_gradient
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import Run, check_dtype, raise_precision, require_cpu
+from qrnn_qiskit.modes.base import Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_core
 from qrnn_qiskit.modes.expectation import UnitaryCore
 from qrnn_qiskit.modes.measured import MeasuredCore

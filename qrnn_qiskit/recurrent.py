@@ -14,9 +14,8 @@ from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.executors import Executor, SimulatorExecutor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import runs_compiled
 
 __all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
 

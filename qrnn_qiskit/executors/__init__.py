@@ -13,6 +13,7 @@ from qrnn_qiskit.executors.protocol import (
     check_pub,
     check_unmeasured,
     check_values,
+    runs_compiled,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "check_pub",
     "check_unmeasured",
     "check_values",
+    "runs_compiled",
 ]

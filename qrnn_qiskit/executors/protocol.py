@@ -294,3 +294,8 @@ class SimulatorExecutor(Executor):
         # States, the same as complex numbers, and probabilities.
         check_memory(circuit.num_qubits, -(-len(angles) // lanes_per_vector(np.float64)), 3)
         return Simulator(circuit, observables, torch.float64), angles
+
+
+def runs_compiled(executor: Executor) -> bool:
+    """Whether the compiled simulator runs whole sequences, with its adjoint gradient."""
+    return type(executor) is SimulatorExecutor and executor.gradient is None

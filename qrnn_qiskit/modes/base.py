@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -12,22 +11,11 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.engines.cpu import NOTHING_KEPT, Kept
-from qrnn_qiskit.executors.protocol import Executor, SimulatorExecutor
+from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = [
-    "Core",
-    "Run",
-    "check_dtype",
-    "keep_precision",
-    "raise_precision",
-    "require_cpu",
-    "runs_compiled",
-]
-
-_LOW = (torch.bfloat16, torch.float16)
+__all__ = ["Core", "Run"]
 
 
 class Run(NamedTuple):
@@ -118,39 +106,3 @@ class Core(ABC):
     @abstractmethod
     def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
         """The circuits of 1 to T steps, ``[step][sequence]``; ValueError for a mode without."""
-
-
-def runs_compiled(executor: Executor) -> bool:
-    """Whether the compiled simulator runs whole sequences, with its adjoint gradient."""
-    return type(executor) is SimulatorExecutor and executor.gradient is None
-
-
-def check_dtype(dtype: torch.dtype) -> None:
-    """Refuse anything but float32 and float64 (TypeError)."""
-    if dtype not in (torch.float32, torch.float64):
-        raise InvalidTypeError(
-            f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived"
-        )
-
-
-def keep_precision(device: torch.device) -> AbstractContextManager[None]:
-    """In this context angles keep the precision of the states, also under autocast."""
-    if torch.is_autocast_enabled(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()  # to enter autocast costs as much as a few torch operations
-
-
-def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Inputs of the low precision that autocast gave them, in ``dtype``; others as they are."""
-    if isinstance(x, Tensor) and x.dtype in _LOW and torch.is_autocast_enabled(x.device.type):
-        return x.to(dtype)
-    return x
-
-
-def require_cpu(device: torch.device, what: str) -> None:
-    """Refuse inputs on another device for ``what`` runs on the CPU alone (ValueError)."""
-    if device.type != "cpu":
-        raise InvalidValueError(
-            f"{what} takes inputs on the CPU, and x is on {device}; only the simulator of "
-            "readout='expectation' and 'none' runs elsewhere: take model.cpu() and x.cpu()"
-        )

@@ -11,8 +11,14 @@ from torch import Tensor, nn
 
 from circuits import Ansatz, Readout, prefix_circuits, unroll
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.carried import check_state
-from qrnn_qiskit.checks import check_angles, check_finite, check_fit
+from qrnn_qiskit.checks import (
+    check_angles,
+    check_dtype,
+    check_finite,
+    check_fit,
+    keep_precision,
+    require_cpu,
+)
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.engines.cpu import (
     NOTHING_KEPT,
@@ -30,16 +36,9 @@ from qrnn_qiskit.engines.cpu import (
 from qrnn_qiskit.engines.cpu.memory import count_bytes
 from qrnn_qiskit.engines.dense import DenseEvolution, DenseSimulator
 from qrnn_qiskit.engines.gpu import has_kernels
-from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import (
-    Core,
-    Run,
-    check_dtype,
-    keep_precision,
-    require_cpu,
-    runs_compiled,
-)
+from qrnn_qiskit.executors import Executor, runs_compiled
+from qrnn_qiskit.hidden_state import HiddenState, check_state
+from qrnn_qiskit.modes.base import Core, Run
 from qrnn_qiskit.on_device.replay import Replay, replay
 
 if TYPE_CHECKING:

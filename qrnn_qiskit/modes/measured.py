@@ -22,20 +22,19 @@ from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.errors import InvalidValueError
 from circuits.validation import require_count
-from qrnn_qiskit.carried import check_density, check_trajectories
-from qrnn_qiskit.checks import check_angles, check_finite, check_fit
-from qrnn_qiskit.controller import count_kept
-from qrnn_qiskit.engines.cpu import NOTHING_KEPT, DensitySimulator, Kept, Simulator, run_measured
-from qrnn_qiskit.executors.protocol import DynamicExecutor, Executor
-from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import (
-    Core,
-    Run,
+from qrnn_qiskit.checks import (
+    check_angles,
     check_dtype,
+    check_finite,
+    check_fit,
     keep_precision,
     require_cpu,
-    runs_compiled,
 )
+from qrnn_qiskit.controller import count_kept
+from qrnn_qiskit.engines.cpu import NOTHING_KEPT, DensitySimulator, Kept, Simulator, run_measured
+from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
+from qrnn_qiskit.hidden_state import HiddenState, check_density, check_trajectories
+from qrnn_qiskit.modes.base import Core, Run
 from qrnn_qiskit.modes.trajectories import (
     average_samples,
     damp_observables,
