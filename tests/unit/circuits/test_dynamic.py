@@ -236,7 +236,7 @@ def test_final_basis_angles_read_their_pauli() -> None:
 def test_bad_input() -> None:
     ansatz = build_ansatz(num_qubits=2)
     measurement = build_measurement(num_qubits=2)
-    with pytest.raises(ValueError, match="2 qubits and the measurement is one of 3"):
+    with pytest.raises(ValueError, match="2 qubits, but the measurement was built for 3"):
         build_dynamic(ansatz, build_measurement(num_qubits=3), 2)
     with pytest.raises(ValueError, match="num_steps"):
         build_dynamic(ansatz, measurement, 0)

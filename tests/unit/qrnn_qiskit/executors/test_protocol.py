@@ -124,8 +124,8 @@ def test_bad_observables(observables: list[SparsePauliOp], message: str) -> None
 @pytest.mark.parametrize(
     ("shots", "error", "message"),
     [
-        (0, ValueError, "at least 1, but 0 arrived"),
-        (-5, ValueError, "at least 1, but -5 arrived"),
+        (0, ValueError, "at least 1, got 0"),
+        (-5, ValueError, "at least 1, got -5"),
         (2.5, TypeError, r"integer.*2\.5"),
     ],
 )

@@ -143,7 +143,7 @@ def test_methods_are_read_and_written() -> None:
     ("text", "message"),
     [
         ("spas", "unknown gradient 'spas'.*Did you mean 'spsa'"),
-        ("spsa?draws=0", "draws must be an integer of at least 1, but 0 arrived"),
+        ("spsa?draws=0", "draws must be an integer of at least 1, got 0"),
         ("spsa?draws=some", "draws must be of type int, and 'some' arrived"),
         ("spsa?perturbation=-1", "perturbation must be a finite angle above 0"),
         ("spsa?perturbation=nan", "perturbation must be a finite angle above 0"),

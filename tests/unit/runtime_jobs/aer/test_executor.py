@@ -171,7 +171,7 @@ def test_no_observables_at_all_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"shots": 0}, "shots must be an integer of at least 1, but 0 arrived"),
+        ({"shots": 0}, "shots must be an integer of at least 1, got 0"),
         ({"gradient": "magic"}, "unknown gradient 'magic'"),
         ({"noise_model": "mine"}, "must be a qiskit_aer.noise.NoiseModel, but str arrived"),
     ],
