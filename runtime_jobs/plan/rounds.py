@@ -57,7 +57,7 @@ def list_rounds(
     draws = gradient.draws if gradient is not None and gradient.name == "spsa" else 0
     steps = range(1, int(ends.max()) + 1)
     forward = [planner.read(t, group_copies(int((ends >= t).sum()), draws)) for t in steps]
-    if qrnn.readout_mode == "expectation":
+    if qrnn.mode.waits_between_steps:
         rounds = [Round(f"step {t}", (load,)) for t, load in zip(steps, forward, strict=True)]
     else:
         rounds = [Round("all steps", tuple(forward))]

@@ -135,7 +135,6 @@ class _Recurrence(torch.autograd.Function):
         piece = simulator.allocate((plan.numbers,))
         factors = None
         if plan.of_factors is not None:
-            check_finite(x)  # before a number is drawn: the kernels look too late for that
             steps, *of_step = plan.of_factors
             like = simulator.allocate(tuple(of_step))
             factors = Draws().keep(steps, like, dropout).transpose(0, 1).contiguous()
@@ -168,7 +167,7 @@ class _Recurrence(torch.autograd.Function):
             ),
         )
         if not is_finite:
-            check_finite(x)
+            check_finite(x)  # the kernels know only that there is NaN or infinity, not where
         ctx.set_materialize_grads(False)
         if theta is not None:
             ctx.mark_non_differentiable(theta)

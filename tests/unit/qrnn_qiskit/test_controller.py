@@ -59,7 +59,7 @@ class Constant(nn.Module):
 def test_controllers_must_return_one_angle_for_each_parameter(width: int) -> None:
     model = make()
     model.controller = Constant(width)
-    message = rf"must return 6 angles.*\(3, 6\), and returned \(3, {width}\)"
+    message = rf"must return 6 angles.*\(3, 6\), but returned \(3, {width}\)"
     with pytest.raises(ValueError, match=message):
         model(draw())
 
@@ -67,7 +67,7 @@ def test_controllers_must_return_one_angle_for_each_parameter(width: int) -> Non
 def test_controllers_must_return_the_dtype_of_the_model() -> None:
     model = make()
     model.controller = Constant(6, torch.float32)
-    with pytest.raises(TypeError, match=r"dtype torch\.float64, and returned torch\.float32"):
+    with pytest.raises(TypeError, match=r"dtype torch\.float64, but returned torch\.float32"):
         model(draw())
 
 
