@@ -58,6 +58,9 @@ def build_ansatz(
 ) -> Ansatz:
     """Build the ansatz of one step from a family name, a circuit or an OpenQASM 3 file.
 
+    A circuit or a file is one whole step, so that layers, entangler and rotations apply only to the
+    families.
+
     >>> ansatz = build_ansatz("linear", num_qubits=4, num_layers=2)
     >>> ansatz.num_parameters
     16
@@ -70,7 +73,7 @@ def build_ansatz(
             is a path if it ends in ``.qasm`` or ``.qasm3`` or has a folder in it).
         num_qubits: n, at least 1. A circuit or file must have exactly n qubits.
 
-    Other arguments (they apply only to the families; a circuit or a file is one whole step):
+    Other arguments:
         num_layers: L, at least 1.
         entangler: One of ``ENTANGLERS``. ``cz`` has no angle, ``rzz`` and ``crx`` have one each.
         rotations: Names of ``ROTATIONS``, applied to every qubit in this order in every layer.

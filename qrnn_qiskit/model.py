@@ -43,10 +43,9 @@ class QRNN(RecurrentModel):
             the controller sees only the inputs).
         observables: K Hermitian observables (SparsePauliOp or Pauli labels), or letters such as
             "z" for Z of every qubit; X, Y and Z of every qubit by default.
-        measurement: The arguments of measured mode as one object: see
-            :class:`~qrnn_qiskit.Measured`.
-        num_ancillas, coupling, coupling_strength, measured_qubits, measured_bases, ancilla_return,
-            readout_error, step_noise, num_trajectories: The same arguments one by one, instead of
+        measurement: The arguments of measured mode as one object, :class:`~qrnn_qiskit.Measured`,
+            which describes them.
+        num_ancillas, ..., num_trajectories: The same arguments one by one, instead of
             ``measurement``.
         controller_hidden: Width of the controller's hidden layer; None for no hidden layer.
         activation: "linear" (no hidden layer), "relu", "gelu" or "glu".
@@ -307,13 +306,13 @@ class QRNN(RecurrentModel):
         wants_angles: bool = False,
     ) -> Run:
         like = self._like
-        x = raise_precision(x, like.dtype)
+        dtype, device = like.dtype, like.device
+        x = raise_precision(x, dtype)
         weights = self.mode.find_weights(self.controller, self._executor)
         # The CPU kernels find NaN in passing. To look for it here as well would cost 11 us, which
         # is 4 % of a short training step (n = 4, T = 2, B = 2: 265 us) and 18 % of its forward
         # pass. They look too late where dropout is drawn first, and not past the last valid step.
         finds_nan = weights is not None and not weights.dropout and lengths is None and like.is_cpu
-        dtype, device = like.dtype, like.device
         ends = check_batch(x, lengths, self.input_size, dtype, device, kernels_find_nan=finds_nan)
         num_steps = x.shape[1]
         x = x if ends is None else x[:, : max(ends)]

@@ -118,7 +118,7 @@ class ExpectationMode(ReadoutMode):
         wants_angles: bool = False,
     ) -> Run:
         """Run sequences in simulation, or replay them on a device; see :meth:`ReadoutMode.run`."""
-        if not runs_compiled(executor):
+        if weights is None and not runs_compiled(executor):
             require_cpu(x.device, f"the device {executor.name!r}")
             self.check_executor(executor.name)
             return Run(

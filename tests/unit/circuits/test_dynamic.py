@@ -192,7 +192,7 @@ def test_branches_obey_the_hardware() -> None:
 
 
 @pytest.mark.parametrize(("num_qubits", "num_ancillas"), [(1, 1), (4, 1), (2, 2), (4, 2)])
-def test_it_lies_in_a_row(num_qubits: int, num_ancillas: int) -> None:
+def test_its_qubits_form_a_line(num_qubits: int, num_ancillas: int) -> None:
     """Ancillas at the ends of the line: routing adds no two-qubit gate."""
     ansatz = build_ansatz("linear", num_qubits=num_qubits, num_layers=2)
     measurement = build_measurement(num_qubits=num_qubits, num_ancillas=num_ancillas)

@@ -1,4 +1,4 @@
-"""The ansatz families, against matrices that are put together by hand."""
+"""The ansatz families, against matrices built by hand."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_gains_scale_the_initial_weights() -> None:
 
 
 class Constant(nn.Module):
-    """Angles 1, 2, 3, ... whatever comes in."""
+    """Angles 1, 2, 3, ... for every input."""
 
     def __init__(self, width: int, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ def test_reparametrized_layers_are_used() -> None:
 
 
 def test_what_dropout_keeps_counts_as_memory() -> None:
-    """The factors of the hidden units, as they are drawn and as they are laid out."""
+    """Dropout keeps the factors of the hidden units twice: as drawn, and as laid out."""
     without, dropping = (
         Controller(3, 2, 4, hidden_size=7, dropout=dropout).kept for dropout in (0.0, 0.5)
     )

@@ -30,7 +30,7 @@ def test_numbers_out_of_range_are_refused(
         QRNN(3, 2, **{name: value})
 
 
-def test_autocast_leaves_the_precision_of_the_angles_alone() -> None:
+def test_autocast_keeps_the_precision_of_the_angles() -> None:
     torch.manual_seed(0)
     model = QRNN(3, 2)
     x = torch.randn(2, 4, 3)
