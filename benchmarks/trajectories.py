@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.modes.measured import MeasuredCore
+from qrnn_qiskit.modes.measured import MeasuredMode
 from qrnn_qiskit.modes.trajectories import Samples, average_samples, sample_trajectories
 
 COUNT = 32  # trajectories per estimate
@@ -95,13 +95,13 @@ def measure(
     output, state = exact(x)
     loss = (output[0, :, 0] * by_output).sum() + (state.readouts[0] * by_readouts).sum()
     true = join(torch.autograd.grad(loss, list(exact.parameters())))
-    core = model._core
-    assert isinstance(core, MeasuredCore)
-    simulator = core._compile_sampled(torch.float64)
+    mode = model.mode
+    assert isinstance(mode, MeasuredMode)
+    simulator = mode._compile_sampled(torch.float64)
     drawn = []
     for _ in range(estimates):
-        tables = core.tabulate(model.controller, x)
-        samples = sample_trajectories(simulator, core.measurement, tables, COUNT, None, [steps])
+        tables = mode.tabulate(model.controller, x)
+        samples = sample_trajectories(simulator, mode.measurement, tables, COUNT, None, [steps])
         drawn.append(join(torch.autograd.grad(use(samples, by_output, by_readouts), parameters)))
     gradients = torch.stack(drawn)
     variance = gradients.var(0)

@@ -58,10 +58,10 @@ __all__ = [
     "write_qpy",
 ]
 
-# Other packages and folders are called `circuits` too; `qrnn_qiskit` knows this one by its mark.
+# Other packages and folders are called `circuits` too; `qrnn_qiskit` recognizes this one by it.
 PROJECT = "qrnn-qiskit"
 
-# Names are imported on first use: the command line takes the error classes of this package, and its
+# Names are imported on first use: the command line needs the error classes of this package, and its
 # help must not wait for Qiskit.
 _HOMES = {
     "ansatz": ("ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "Ansatz", "build_ansatz"),

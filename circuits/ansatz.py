@@ -1,4 +1,4 @@
-"""The ansatz: the parametrized circuit U(theta) that moves the hidden state one step on."""
+"""The ansatz: the parametrized circuit U(theta) of one step of the hidden state."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Ansatz:
     Attributes:
         circuit: n memory qubits, P free parameters (radians), no classical bits. Qubit 0 is the
             least significant bit of a basis state, as everywhere in Qiskit.
-        parameters: the P parameters in the order of the controller's outputs, which is the order
+        parameters: The P parameters in the order of the controller's outputs, which is the order
             of ``circuit.parameters``.
-        name: the family, ``"custom"`` for a circuit object, or the name of the file.
+        name: The family, ``"custom"`` for a circuit object, or the name of the file.
     """
 
     circuit: QuantumCircuit
@@ -58,6 +58,9 @@ def build_ansatz(
 ) -> Ansatz:
     """Build the ansatz of one step from a family name, a circuit or an OpenQASM 3 file.
 
+    A circuit or a file is one whole step, so that layers, entangler and rotations apply only to the
+    families.
+
     >>> ansatz = build_ansatz("linear", num_qubits=4, num_layers=2)
     >>> ansatz.num_parameters
     16
@@ -65,15 +68,15 @@ def build_ansatz(
     {'ry': 8, 'rz': 8, 'cz': 6}
 
     Args:
-        ansatz: a name of ``ANSATZ_FAMILIES``; or a ``QuantumCircuit`` with free parameters, which
+        ansatz: A name of ``ANSATZ_FAMILIES``; or a ``QuantumCircuit`` with free parameters, which
             is copied; or the path of an OpenQASM 3 file with ``input float`` parameters (a string
             is a path if it ends in ``.qasm`` or ``.qasm3`` or has a folder in it).
-        num_qubits: n, at least 1. A circuit or file must have exactly these qubits.
+        num_qubits: n, at least 1. A circuit or file must have exactly n qubits.
 
-    Other arguments, which shape the families; a circuit or a file is one step as it stands:
+    Other arguments:
         num_layers: L, at least 1.
-        entangler: one of ``ENTANGLERS``. ``cz`` has no angle, ``rzz`` and ``crx`` have one each.
-        rotations: names of ``ROTATIONS``, applied to every qubit in this order in every layer.
+        entangler: One of ``ENTANGLERS``. ``cz`` has no angle, ``rzz`` and ``crx`` have one each.
+        rotations: Names of ``ROTATIONS``, applied to every qubit in this order in every layer.
 
     Returns:
         The ansatz. A family orders its angles by layer, then qubit, then rotation, then the
@@ -81,8 +84,8 @@ def build_ansatz(
         order of Qiskit's ``circuit.parameters``: by name, vector elements by index.
 
     Raises:
-        TypeError: an argument of the wrong type, such as a count that is no integer.
-        ValueError: an unknown name, a count below 1, a file that cannot be read, or a circuit
+        TypeError: An argument has the wrong type, such as a count that is not an integer.
+        ValueError: An unknown name, a count below 1, a file that cannot be read, or a circuit
             that is not a unitary step (:func:`circuits.custom.check_custom_circuit`).
     """
     num_qubits = require_count("num_qubits", num_qubits)

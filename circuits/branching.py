@@ -1,4 +1,4 @@
-"""The steps of a dynamic circuit: gates grouped for the branches, and the branches themselves."""
+"""The branches of a dynamic circuit: gates in groups, and the ``if_test`` around each group."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Group", "append_branches", "group_gates"]
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Gates of the ansatz that share a place in every step; all have free angles, or none has.
+    """Gates of the ansatz that share a place in every step: all with free angles, or all without.
 
     Attributes:
-        body: The gates, on the qubits of the group alone.
+        body: The gates, on only the qubits of the group.
         qubits: The memory qubits of the group.
         has_angles: Whether the gates have free angles.
     """
@@ -29,16 +29,16 @@ class Group:
     has_angles: bool
 
     def bind(self, old: Sequence[Parameter], new: Sequence[Parameter]) -> QuantumCircuit:
-        """The gates with the parameters ``new`` in place of ``old``."""
+        """Return the gates with the parameters ``new`` in place of ``old``."""
         renamed = dict(zip(old, new, strict=True))
         return self.body.assign_parameters({name: renamed[name] for name in self.body.parameters})
 
 
 def group_gates(circuit: QuantumCircuit) -> list[Group]:
-    """The gates in as few groups as possible, gates with angles apart from gates without.
+    """Divide the gates into as few groups as possible, gates with angles apart from the others.
 
     Every gate joins the earliest group of its kind that comes after all earlier gates on its
-    qubits; even levels are of gates without angles.
+    qubits. Even levels hold gates without angles.
     """
     levels = [0] * circuit.num_qubits
     members: dict[int, list[tuple[Instruction, list[int]]]] = {}
@@ -70,7 +70,16 @@ def append_branches(
     *,
     flips: bool,
 ) -> None:
-    """The group with the angles of the register's value; ``flips`` brings back its ancillas."""
+    """Append the group with the angles that belong to the value of the register.
+
+    Args:
+        circuit: Circuit to append to.
+        group: The gates.
+        bodies: The gates with the angles of each register value.
+        register: Outcomes of the step before.
+        measurement: The measurement of that step.
+        flips: Whether an X in the branches returns the ancillas that were measured as 1 to |0>.
+    """
     bits = range(measurement.num_ancillas) if flips else range(0)
     branches = []
     for value, body in enumerate(bodies):

@@ -1,7 +1,7 @@
-"""The mid-circuit measurement that ends a step of measured mode: what it reads, and its Kraus form.
+"""The mid-circuit measurement that ends a step of measured mode, and its Kraus operators.
 
-Ancilla a starts in |0>, is coupled to one memory qubit by one CX and measured. With P_+ and P_-
-the projectors of the Pauli that it reads and g the coupling strength (radians):
+Ancilla a starts in |0>, is coupled to one memory qubit by one CX and measured. P_+ and P_- are the
+projectors of the Pauli that it reads, and g is the coupling strength (radians):
 
 * ``cry``: M_0 = P_+ + cos(g/2) P_-, M_1 = sin(g/2) P_-. A click (outcome 1) projects at any g.
 * ``symmetric``: M_0 = cos(a/2) P_+ + sin(a/2) P_-, M_1 = sin(a/2) P_+ + cos(a/2) P_- with
@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count, require_name
 
-__all__ = ["ANCILLA_RETURNS", "COUPLINGS", "Measurement", "build_measurement"]
+__all__ = [
+    "ANCILLA_RETURNS",
+    "COUPLINGS",
+    "Measurement",
+    "MeasurementOptions",
+    "build_measurement",
+]
 
 COUPLINGS = ("cry", "symmetric", "direct")
 ANCILLA_RETURNS = ("branch", "reset")
@@ -38,17 +44,29 @@ _PAULIS = {
 
 
 @dataclass(frozen=True)
+class MeasurementOptions:
+    """The arguments of :func:`build_measurement`; their defaults are defined only here."""
+
+    num_ancillas: int = 1
+    coupling: str = "cry"
+    coupling_strength: float = math.pi
+    measured_qubits: Sequence[int] | None = None
+    measured_bases: str = "Z"
+    ancilla_return: str = "branch"
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The measurement of a step: m ancillas, each reading a Pauli of one memory qubit.
 
     Attributes:
         num_qubits: n, the memory qubits.
-        qubits: the memory qubit that each ancilla reads; ancilla 0 is the first to act.
+        qubits: The memory qubit that each ancilla reads; ancilla 0 is the first to act.
         bases: m letters of X, Y, Z, the Pauli that each ancilla reads.
-        coupling: one of ``COUPLINGS``.
+        coupling: One of ``COUPLINGS``.
         strength: g in radians, in (0, pi]; pi for ``direct``.
-        ancilla_return: how an ancilla gets back to |0> after its measurement: ``branch`` flips it
-            in the branches of the next step, where its outcome is known; ``reset`` is a reset
+        ancilla_return: How an ancilla returns to |0> after its measurement: ``branch`` flips it in
+            the branches of the next step, where its outcome is known; ``reset`` is a reset
             instruction. Without effect for ``direct``, which has no ancilla.
     """
 
@@ -57,11 +75,11 @@ class Measurement:
     bases: str
     coupling: str
     strength: float
-    ancilla_return: str = "branch"
+    ancilla_return: str = MeasurementOptions.ancilla_return
 
     @property
     def num_ancillas(self) -> int:
-        """The number m of bits that a step gives; ``direct`` has as many, without ancillas."""
+        """The number m of bits per step; ``direct`` has as many bits, but no ancillas."""
         return len(self.qubits)
 
     @property
@@ -70,10 +88,10 @@ class Measurement:
         return 1 << len(self.qubits)
 
     def kraus(self) -> list[NDArray[np.complex128]]:
-        """The Kraus operators of each ancilla: m arrays (2, 2, 2), outcome first.
+        """Return the Kraus operators of each ancilla: m arrays (2, 2, 2), outcome first.
 
         They act on the ancilla's memory qubit. The operator of a register value c is the product
-        of those of its bits, that of ancilla 0 acting first.
+        of those of its bits; that of ancilla 0 acts first.
         """
         return [self._build_kraus(_PAULIS[letter]) for letter in self.bases]
 
@@ -92,30 +110,30 @@ class Measurement:
 def build_measurement(
     *,
     num_qubits: int,
-    num_ancillas: int = 1,
-    coupling: str = "cry",
-    coupling_strength: float = math.pi,
-    measured_qubits: Sequence[int] | None = None,
-    measured_bases: str = "Z",
-    ancilla_return: str = "branch",
+    num_ancillas: int = MeasurementOptions.num_ancillas,
+    coupling: str = MeasurementOptions.coupling,
+    coupling_strength: float = MeasurementOptions.coupling_strength,
+    measured_qubits: Sequence[int] | None = MeasurementOptions.measured_qubits,
+    measured_bases: str = MeasurementOptions.measured_bases,
+    ancilla_return: str = MeasurementOptions.ancilla_return,
 ) -> Measurement:
     """Build the measurement of a step on ``num_qubits`` memory qubits.
 
     Args:
         num_qubits: n, at least 1.
         num_ancillas: m, from 1 to 4 and at most n. The controller is compiled into 2^m branches.
-        coupling: one of ``COUPLINGS``.
-        coupling_strength: g in (0, pi] radians; ``direct`` is projective and takes pi alone.
-        measured_qubits: the memory qubit that each ancilla reads, from 0 to n - 1; unless given
+        coupling: One of ``COUPLINGS``.
+        coupling_strength: g in (0, pi] radians; ``direct`` is projective and takes only pi.
+        measured_qubits: The memory qubit that each ancilla reads, from 0 to n - 1. The default is
             0, n - 1, 1, n - 2, ..., the ends of the line first, so that up to two ancillas and
-            the memory lie in a row on a device.
+            the memory form a line on a device.
         measured_bases: X, Y or Z, one letter for all ancillas or one for each.
-        ancilla_return: one of ``ANCILLA_RETURNS``.
+        ancilla_return: One of ``ANCILLA_RETURNS``.
 
     Raises:
-        TypeError: an argument of the wrong type.
-        ValueError: a number out of range, an unknown name, or not as many qubits or letters as
-            ancillas.
+        TypeError: An argument has the wrong type.
+        ValueError: A number is out of range, a name is unknown, or the number of qubits or letters
+            is not that of the ancillas.
     """
     num_qubits = require_count("num_qubits", num_qubits)
     num_ancillas = _check_ancillas(num_ancillas, num_qubits)
@@ -135,13 +153,13 @@ def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
     if num_ancillas > _MOST_ANCILLAS:
         raise InvalidValueError(
             f"num_ancillas={num_ancillas} would compile 2^{num_ancillas} = {1 << num_ancillas} "
-            "branches of the controller into every step; at most "
-            f"{_MOST_ANCILLAS} ({1 << _MOST_ANCILLAS} branches) are possible"
+            "branches of the controller into every step; use at most "
+            f"{_MOST_ANCILLAS} ({1 << _MOST_ANCILLAS} branches)"
         )
     if num_ancillas > num_qubits:
         raise InvalidValueError(
-            f"num_ancillas={num_ancillas} is more than the num_qubits={num_qubits} memory qubits "
-            "that they read; take at most one ancilla a memory qubit"
+            f"num_ancillas={num_ancillas} exceeds num_qubits={num_qubits}, the memory qubits that "
+            "they read; use at most one ancilla for each memory qubit"
         )
     return num_ancillas
 
@@ -149,19 +167,19 @@ def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
 def _check_strength(strength: float, coupling: str) -> float:
     if not isinstance(strength, Real) or isinstance(strength, bool):
         raise InvalidTypeError(
-            "coupling_strength must be a number (g in radians), and "
-            f"{strength!r} ({type(strength).__name__}) arrived"
+            "coupling_strength must be a number (g in radians), got "
+            f"{strength!r} ({type(strength).__name__})"
         )
     strength = float(strength)
     if not 0.0 < strength <= math.pi:
         raise InvalidValueError(
-            "coupling_strength must be in (0, pi] radians: near 0 the ancilla learns nothing, at "
-            f"pi = {math.pi!r} the measurement is projective; {strength!r} arrived"
+            f"coupling_strength must be in (0, pi] radians, got {strength!r}; near 0 the ancilla "
+            f"learns nothing, at pi = {math.pi!r} the measurement is projective"
         )
     if coupling == "direct" and strength != math.pi:
         raise InvalidValueError(
-            f"coupling='direct' measures the memory qubit itself, so its coupling_strength is pi, "
-            f"and {strength!r} arrived; leave it out, or take the coupling 'cry' or 'symmetric'"
+            "coupling='direct' measures the memory qubit itself, so coupling_strength must be pi, "
+            f"got {strength!r}; leave it out, or use the coupling 'cry' or 'symmetric'"
         )
     return strength
 
@@ -173,19 +191,19 @@ def _choose_qubits(
         return tuple(a // 2 if a % 2 == 0 else num_qubits - 1 - a // 2 for a in range(num_ancillas))
     if isinstance(qubits, str) or not isinstance(qubits, Sequence):
         raise InvalidTypeError(
-            "measured_qubits must be a list of memory qubits, one for each ancilla, and "
-            f"{qubits!r} ({type(qubits).__name__}) arrived"
+            "measured_qubits must be a list of memory qubits, one for each ancilla, got "
+            f"{qubits!r} ({type(qubits).__name__})"
         )
     chosen = tuple(require_count("measured_qubits", qubit, minimum=0) for qubit in qubits)
     if len(chosen) != num_ancillas:
         raise InvalidValueError(
             f"measured_qubits must name the memory qubit of each of the {num_ancillas} ancillas, "
-            f"and {list(chosen)} arrived; change it or num_ancillas"
+            f"got {list(chosen)}; change it or num_ancillas"
         )
     if max(chosen) >= num_qubits:
         raise InvalidValueError(
             f"measured_qubits must be from 0 to {num_qubits - 1}, the {num_qubits} memory qubits, "
-            f"and {list(chosen)} arrived"
+            f"got {list(chosen)}"
         )
     return chosen
 
@@ -193,12 +211,12 @@ def _choose_qubits(
 def _check_bases(bases: str, num_ancillas: int) -> str:
     if not isinstance(bases, str):
         raise InvalidTypeError(
-            "measured_bases must be a string of the letters X, Y and Z, and "
-            f"{bases!r} ({type(bases).__name__}) arrived"
+            "measured_bases must be a string of the letters X, Y and Z, got "
+            f"{bases!r} ({type(bases).__name__})"
         )
     if not bases or not set(bases) <= set(_PAULIS) or len(bases) not in (1, num_ancillas):
         raise InvalidValueError(
             f"measured_bases must be one of the letters X, Y, Z for all ancillas, or "
-            f"{num_ancillas} of them, one for each; {bases!r} arrived"
+            f"{num_ancillas} of them, one for each, got {bases!r}"
         )
     return bases * num_ancillas if len(bases) == 1 else bases

@@ -1,4 +1,4 @@
-"""What a circuit of the user's own must be to serve as the ansatz of one step."""
+"""Checks of a custom circuit as the ansatz of one step."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ def check_custom_circuit(circuit: QuantumCircuit, *, num_qubits: int, name: str)
     Barriers may stay. Blocks (``circuit.append(other_circuit, ...)``) are searched inside.
 
     Args:
-        circuit: the circuit, with free parameters. Angles may be expressions of them.
-        num_qubits: the number n of memory qubits that was asked for.
-        name: how messages call the circuit: ``"custom"`` or a file name.
+        circuit: The circuit, with free parameters. Angles may be expressions of them.
+        num_qubits: The requested number n of memory qubits.
+        name: Name of the circuit in messages: ``"custom"`` or a file name.
 
     Raises:
-        ValueError: the circuit measures, resets, branches, holds anything else that is not a
+        ValueError: The circuit measures, resets, branches, holds anything else that is not a
             unitary gate, has classical bits or variables, has another number of qubits or no free
-            parameters, or has a parameter that appears in the global phase alone.
+            parameters, or has a parameter that appears only in the global phase.
     """
     subject = f"the ansatz circuit {name!r}"
     if circuit.num_qubits != num_qubits:
         raise InvalidValueError(
-            f"{subject} has {circuit.num_qubits} qubits, but num_qubits={num_qubits} was asked "
-            f"for; pass num_qubits={circuit.num_qubits} or another circuit"
+            f"{subject} has {circuit.num_qubits} qubits, but num_qubits={num_qubits} was "
+            f"requested; pass num_qubits={circuit.num_qubits} or another circuit"
         )
     culprit = _find_non_unitary(circuit)
     if culprit is not None:
         raise InvalidValueError(
-            f"{subject} contains {culprit!r}, which is not a unitary gate; one step must be "
-            "unitary gates alone, so remove measurements, resets and control flow "
-            "(readouts are added by the model)"
+            f"{subject} contains {culprit!r}, which is not a unitary gate; one step must "
+            "consist of unitary gates, so remove measurements, resets and control flow "
+            "(the model adds the readouts)"
         )
     if circuit.num_clbits:
         raise InvalidValueError(
@@ -56,7 +56,7 @@ def check_custom_circuit(circuit: QuantumCircuit, *, num_qubits: int, name: str)
     idle = _find_phase_parameters(circuit)
     if idle:
         raise InvalidValueError(
-            f"{subject} has parameters that appear in its global phase alone "
+            f"{subject} has parameters that appear only in its global phase "
             f"({', '.join(idle)}), where no readout can see them; remove them from the phase"
         )
 
@@ -68,7 +68,7 @@ def _find_non_unitary(circuit: QuantumCircuit) -> str | None:
         if isinstance(operation, (Gate, Barrier)):
             continue
         # A block made by append(circuit) is an Instruction even where all of it is unitary; the
-        # name of what spoils it says more than the name of the block.
+        # name of the operation inside is more useful than the name of the block.
         is_block = type(operation) is Instruction and operation.definition is not None
         culprit = _find_non_unitary(operation.definition) if is_block else operation.name
         if culprit is not None:

@@ -1,8 +1,8 @@
 """One dynamic circuit per sequence: measured mode with the controller compiled in as branches.
 
-The controller of measured mode sees bits alone, so its angles are known for every outcome before
-anything runs. Step t applies U(theta) with the angles of the outcome c that the register of step
-t - 1 holds, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coupling`).
+The controller of measured mode sees only bits, so its angles are known for every outcome before
+anything runs. Step t applies U(theta) with the angles of the outcome c in the register of step
+t - 1, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coupling`).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class DynamicCircuit:
     """T steps of measured mode as one circuit, every angle a parameter.
 
     Attributes:
-        circuit: memory qubits 0 to n - 1, then ancillas n to n + m - 1 (none for the coupling
+        circuit: Memory qubits 0 to n - 1, then ancillas n to n + m - 1 (none for the coupling
             ``direct``). A register ``step0``, ``step1``, ... of m bits for each step, in time
-            order and zero-padded, bit a of ancilla a; at last the register ``final`` of n bits,
+            order and zero-padded, bit a of ancilla a; then the register ``final`` of n bits,
             bit q of memory qubit q. It starts in |0...0>. An ancilla is in |0> before each
             coupling, so a stored bit is the outcome.
-        tables: the angles ``[t][c][p]`` of step t after the register value c of step t - 1, in
-            radians and in controller order; step 0 has c = 0 alone. Named ``theta[t][c][p]`` with
+        tables: The angles ``[t][c][p]`` of step t after the register value c of step t - 1, in
+            radians and in controller order; step 0 has only c = 0. Named ``theta[t][c][p]`` with
             leading zeros, equal in every call and process.
-        strength: the coupling strength g, one parameter for all ancillas; None for ``direct``.
-        basis: for each memory qubit the two angles (first, second) of RZ SX RZ SX before its
-            final measurement; :meth:`bind_basis` knows their values.
-        measurement: what ends every step.
+        strength: The coupling strength g, one parameter for all ancillas; None for ``direct``.
+        basis: For each memory qubit the two angles (first, second) of RZ SX RZ SX before its
+            final measurement; :meth:`bind_basis` sets their values.
+        measurement: The measurement that ends every step.
     """
 
     circuit: QuantumCircuit
@@ -74,7 +74,7 @@ class DynamicCircuit:
 
     @cached_property
     def table_columns(self) -> NDArray[np.int64]:
-        """(T, 2^m, P) place of each angle in ``circuit.parameters``; -1 at step 0 with c > 0."""
+        """(T, 2^m, P) index of each angle in ``circuit.parameters``; -1 at step 0 with c > 0."""
         places = self._places
         columns = np.full((self.num_steps, self.num_outcomes, len(self.tables[0][0])), -1, np.int64)
         for t, table in enumerate(self.tables):
@@ -85,25 +85,25 @@ class DynamicCircuit:
     def bind_values(
         self, tables: NDArray[np.float64], strength: float | None = None, basis: str = "Z"
     ) -> NDArray[np.float64]:
-        """Lay out the values of all parameters as ``circuit.parameters`` has them.
+        """Arrange the values of all parameters in the order of ``circuit.parameters``.
 
         Args:
             tables: (B, T, 2^m, P) angles in radians; those of step 0 with c > 0 are not used.
-            strength: g in radians; that of the measurement unless given.
-            basis: as in :meth:`bind_basis`.
+            strength: g in radians; that of the measurement by default.
+            basis: See :meth:`bind_basis`.
 
         Returns:
             (B, num_parameters) float64.
 
         Raises:
-            ValueError: tables of another shape, a strength for ``direct``, or a bad basis.
+            ValueError: Tables of another shape, a strength for ``direct``, or an invalid basis.
         """
         tables = np.asarray(tables, np.float64)
         columns = self.table_columns
         if tables.ndim != 4 or tables.shape[1:] != columns.shape:
             raise InvalidValueError(
-                f"tables must have the shape (batch, {', '.join(map(str, columns.shape))}): steps, "
-                f"outcomes, angles; {tables.shape} arrived"
+                f"expected tables of shape (batch, {', '.join(map(str, columns.shape))}), which is "
+                f"steps, outcomes, angles, got {tables.shape}"
             )
         values = np.zeros((len(tables), self.num_parameters))
         used = columns >= 0
@@ -116,16 +116,21 @@ class DynamicCircuit:
         return self.bind_basis(values, basis)
 
     def bind_basis(self, values: NDArray[np.float64], basis: str) -> NDArray[np.float64]:
-        """Return a copy of ``values`` (B, num_parameters) that measures at last in ``basis``.
+        """Return a copy of ``values`` (B, num_parameters) with the final measurement in ``basis``.
 
-        ``basis`` is a letter X, Y or Z for all memory qubits, or n letters of which the first is
-        that of qubit 0. ValueError for anything else.
+        Args:
+            values: Values in the order of ``circuit.parameters``.
+            basis: A letter X, Y or Z for all memory qubits, or n letters of which the first is
+                that of qubit 0.
+
+        Raises:
+            ValueError: Any other basis.
         """
         letters = basis * self.num_qubits if len(basis) == 1 else basis
         if len(letters) != self.num_qubits or not set(letters) <= set(BASIS_ANGLES):
             raise InvalidValueError(
                 f"basis must be X, Y or Z, or {self.num_qubits} of these letters, that of qubit 0 "
-                f"first; {basis!r} arrived"
+                f"first, got {basis!r}"
             )
         values = values.copy()
         for angles, letter in zip(self.basis, letters, strict=True):
@@ -141,13 +146,13 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
     """Build the dynamic circuit of ``num_steps`` steps.
 
     Gates with angles go into the branches, in as few groups as the circuit allows; gates without
-    angles are shared and stay outside. With m = 1 a group is one if/else, else it is 2^m
-    ``if_test`` of the values of the register. Nothing is nested, and branches hold gates alone.
+    angles are shared and stay outside. With m = 1 a group is one if/else, otherwise 2^m
+    ``if_test`` on the values of the register. Nothing is nested, and branches hold only gates.
     The global phase of the ansatz, which no readout sees, is left out.
 
     Args:
-        ansatz: one step on n qubits, P angles.
-        measurement: what ends each step, the last included.
+        ansatz: One step on n qubits, P angles.
+        measurement: The measurement that ends each step, including the last.
         num_steps: T, at least 1.
 
     Raises:
@@ -159,7 +164,7 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
     num_steps = require_count("num_steps", num_steps)
     if ansatz.num_qubits != measurement.num_qubits:
         raise InvalidValueError(
-            f"the ansatz has {ansatz.num_qubits} qubits and the measurement is one of "
+            f"the ansatz has {ansatz.num_qubits} qubits, but the measurement was built for "
             f"{measurement.num_qubits} memory qubits; build both for the same number"
         )
     tables = _name_tables(num_steps, measurement.num_outcomes, ansatz.num_parameters)
@@ -201,7 +206,7 @@ def _name_tables(
 
 
 def _prepare(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> QuantumCircuit:
-    """The empty circuit with its qubits and registers."""
+    """Return the empty circuit with its qubits and registers."""
     qubits = [QuantumRegister(measurement.num_qubits, "memory")]
     if measurement.coupling != "direct":
         qubits.append(QuantumRegister(measurement.num_ancillas, "ancilla"))
@@ -220,7 +225,7 @@ def _append_measurement(
     strength: Parameter | None,
     register: ClassicalRegister,
 ) -> None:
-    """Couple and measure each ancilla, ancilla 0 first; a Pauli is read in its own basis."""
+    """Couple and measure each ancilla, ancilla 0 first, in the basis of its Pauli."""
     for bit, (qubit, letter) in enumerate(zip(measurement.qubits, measurement.bases, strict=True)):
         _turn_to_z(circuit, qubit, letter)
         if strength is None:

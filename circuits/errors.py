@@ -1,7 +1,7 @@
 """Errors that a user can put right, in one family.
 
-Every message says what was expected, what came and what to do next. The command line prints such an
-error as one line. Any other exception is a bug and keeps its traceback.
+Every message gives what was expected, what was passed and what to do next. The command line prints
+such an error as one line. Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class InvalidValueError(UserError, ValueError):
 
 
 class InvalidTypeError(UserError, TypeError):
-    """An argument of another type."""
+    """An argument of the wrong type."""
 
 
 class OperationError(UserError, RuntimeError):
-    """Something could not be done as things stand: a service, a device or a process failed."""
+    """An operation failed for a reason outside its arguments: a service, device or process."""

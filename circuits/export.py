@@ -1,7 +1,4 @@
-"""Circuits out of and into the program: OpenQASM 3, QPY, and drawings.
-
-OpenQASM 3 lives in :mod:`circuits.openqasm` and is offered here beside the others.
-"""
+"""Export and import of circuits: OpenQASM 3 (from :mod:`circuits.openqasm`), QPY, drawings."""
 
 from __future__ import annotations
 
@@ -43,21 +40,21 @@ def read_qpy(path: str | os.PathLike[str]) -> list[QuantumCircuit]:
     """Read the circuits of a QPY file, in the order in which they were written.
 
     Raises:
-        OSError: the file cannot be opened.
-        ValueError: it is not QPY, is cut short, or is of a newer Qiskit.
+        OSError: The file cannot be opened.
+        ValueError: It is not QPY, is truncated, or was written by a newer Qiskit.
     """
     content = io.BytesIO(Path(path).read_bytes())
     try:
         return list(qpy.load(content))
     except Exception as error:
         raise InvalidValueError(
-            f"{str(path)!r} could not be read as QPY: it is not QPY, or cut short, or written by a "
-            "newer Qiskit; a file of write_qpy or qiskit.qpy.dump is required"
+            f"{str(path)!r} could not be read as QPY: it is not QPY, or is truncated, or was "
+            "written by a newer Qiskit; pass a file of write_qpy or qiskit.qpy.dump"
         ) from error
 
 
 def draw_text(circuit: QuantumCircuit, *, width: int = 100) -> str:
-    """Draw a circuit in characters, at most about ``width`` of them a line. Qubit 0 is on top."""
+    """Draw a circuit as text of about ``width`` characters per line. Qubit 0 is on top."""
     return str(circuit.draw("text", fold=width))
 
 
@@ -65,11 +62,11 @@ def draw_figure(circuit: QuantumCircuit, path: str | os.PathLike[str] | None = N
     """Draw a circuit with matplotlib. Qubit 0 is on top.
 
     Args:
-        circuit: the circuit; angles may be free parameters.
-        path: where to write the picture (``.png``, ``.svg``, ``.pdf``), if anywhere.
+        circuit: The circuit; angles may be free parameters.
+        path: File to write (``.png``, ``.svg``, ``.pdf``); none by default.
 
     Returns:
-        The ``matplotlib.figure.Figure``. Like every figure of pyplot it stays in memory until
+        The ``matplotlib.figure.Figure``. Like every pyplot figure it stays in memory until
         ``matplotlib.pyplot.close(figure)``.
     """
     return circuit.draw("mpl", filename=None if path is None else os.fspath(path))

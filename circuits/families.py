@@ -20,20 +20,20 @@ ROTATIONS = ("rx", "ry", "rz")
 def list_bonds(family: str, num_qubits: int, layer: int) -> list[tuple[int, int]]:
     """Return the pairs of qubits that one layer entangles, in the order of the gates.
 
-    Bond b joins the qubits b and b + 1. A pair is (control, target) for an entangler that tells
-    them apart.
+    Bond b joins the qubits b and b + 1. A pair is (control, target) for an entangler that
+    distinguishes them.
 
     * ``linear``: the bonds 0 to n - 2, in every layer.
-    * ``ring``: those, and then (n - 1, 0). With n = 2 that pair is already joined, so a ring of
-      two qubits is a line of two qubits.
+    * ``ring``: the same bonds, then (n - 1, 0). With n = 2 that pair is already joined, so a ring
+      of two qubits is a line of two qubits.
     * ``brick``: the bonds 0, 2, 4, ... in layers 0, 2, ...; the bonds 1, 3, 5, ... in layers
       1, 3, .... With n = 2 the odd layers have no entangler.
     * ``product``: none.
 
     Args:
-        family: one of ``ANSATZ_FAMILIES``.
+        family: One of ``ANSATZ_FAMILIES``.
         num_qubits: n, at least 1. One qubit has no bonds.
-        layer: the index of the layer, from 0.
+        layer: Index of the layer, from 0.
     """
     line = [(qubit, qubit + 1) for qubit in range(num_qubits - 1)]
     if family == "product":
@@ -63,8 +63,8 @@ def build_family(
     The default, ``linear`` with RY, RZ and CZ, is the ansatz of arXiv:2510.25557 on an open line.
 
     Raises:
-        TypeError: a count that is no integer, or a name that is no string.
-        ValueError: a count below 1, an unknown name, or no rotations.
+        TypeError: A count is not an integer, or a name is not a string.
+        ValueError: A count below 1, an unknown name, or no rotations.
     """
     require_name("ansatz", family, ANSATZ_FAMILIES)
     num_qubits = require_count("num_qubits", num_qubits)
@@ -94,7 +94,7 @@ def build_family(
 def _check_rotations(rotations: Sequence[str]) -> tuple[str, ...]:
     if isinstance(rotations, str):
         raise InvalidTypeError(
-            f"rotations must be a list of names, but the string {rotations!r} arrived; "
+            f"rotations must be a list of names, got the string {rotations!r}; "
             f"write [{rotations!r}]"
         )
     checked = tuple(require_name("rotation", rotation, ROTATIONS) for rotation in rotations)

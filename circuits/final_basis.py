@@ -1,4 +1,4 @@
-"""The last measurement of a circuit, in Pauli bases that are bound like angles."""
+"""The final measurement of a circuit, in Pauli bases that are bound like angles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BASIS_ANGLES", "FINAL_REGISTER", "measure_in_basis", "name_basis"]
 
 FINAL_REGISTER = "final"
 
-# RZ(first) SX RZ(second) SX turns the Pauli into Z (radians): one circuit serves all bases.
+# RZ(first) SX RZ(second) SX maps the Pauli to Z (radians): one circuit serves all bases.
 BASIS_ANGLES = {
     "X": (math.pi, 1.5 * math.pi),
     "Y": (math.pi / 2, 1.5 * math.pi),
@@ -22,7 +22,7 @@ BASIS_ANGLES = {
 
 
 def name_basis(num_qubits: int) -> tuple[tuple[Parameter, Parameter], ...]:
-    """The two angles of every qubit, ``basis[q][0]`` and ``basis[q][1]`` with leading zeros."""
+    """Return two angles for each qubit, ``basis[q][0]`` and ``basis[q][1]`` with leading zeros."""
     width = len(str(num_qubits - 1))
     return tuple(
         (name_parameter(f"basis[{q:0{width}}][0]"), name_parameter(f"basis[{q:0{width}}][1]"))
@@ -35,7 +35,7 @@ def measure_in_basis(
     basis: tuple[tuple[Parameter, Parameter], ...],
     register: ClassicalRegister,
 ) -> None:
-    """Turn the first qubits of a circuit by their angles and measure them, bit q of qubit q."""
+    """Rotate the first qubits of a circuit by their angles and measure them, qubit q to bit q."""
     for qubit, angles in enumerate(basis):
         for angle in angles:
             circuit.rz(angle, qubit)

@@ -1,4 +1,4 @@
-"""What one job on IBM Quantum may hold, and how long a circuit may be."""
+"""The limits of one job on IBM Quantum, and of the duration of a circuit."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ __all__ = ["JobLimits"]
 
 @dataclass(frozen=True)
 class JobLimits:
-    """What one job may hold; defaults are those of IBM Quantum in November 2026.
+    """Limits of one job; the defaults are those of IBM Quantum in November 2026.
 
     Attributes:
-        executions: circuits times shots.
-        instructions: control instructions of a qubit, over all circuits of the job.
-        broadcasts: of one bit, over all circuits of the job; whether each set of parameters counts
-            again is not documented, so each is counted; ``math.inf`` counts none.
-        seconds: of QPU time, margin included.
-        two_qubit_gates: of one circuit.
-        condition_bits: that one condition reads.
-        warned_coherence: duration of a circuit over the shorter of T1 and T2 of its worst qubit,
-            from which on there is a warning.
-        coherence: the same from which on it is refused; 3 leaves 5 % of the coherence.
+        executions: Circuits times shots.
+        instructions: Control instructions of a qubit, over all circuits of the job.
+        broadcasts: Feed-forward broadcasts of one bit, over all circuits of the job. Whether each
+            set of parameters counts again is not documented, so each is counted; ``math.inf``
+            sets no limit.
+        seconds: QPU time in seconds, margin included.
+        two_qubit_gates: Two-qubit gates of one circuit.
+        condition_bits: Bits that one condition reads.
+        warned_coherence: Duration of a circuit, divided by the shorter of T1 and T2 of its worst
+            qubit, above which there is a warning.
+        coherence: The same ratio above which the circuit is refused; 3 leaves 5 % of the coherence.
     """
 
     executions: float = 10_000_000

@@ -1,9 +1,9 @@
 """OpenQASM 3 in both directions, so that a written circuit reads back as the same circuit.
 
-Qiskit's own exporter and importer change two things on the way, and both are put right here.
-Parameter names lose their brackets, so that ``theta[10]`` comes to stand before ``theta[2]``:
-indices are written with leading zeros. And gates outside OpenQASM's standard library, RZZ for
-one, come back as gates declared in the file: they become Qiskit's own gates again.
+Qiskit's exporter and importer change two things, and both are corrected here. Parameter names lose
+their brackets, which sorts ``theta[10]`` before ``theta[2]``: indices are written with leading
+zeros. And gates outside OpenQASM's standard library, such as RZZ, are read as gates declared in the
+file: they are replaced by Qiskit's own gates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def dump_qasm3(circuit: QuantumCircuit) -> str:
     and so on. The global phase is lost: Qiskit's exporter does not write it. No readout sees it.
 
     Raises:
-        qiskit.qasm3.QASM3ExporterError: the circuit has no OpenQASM 3 form.
+        qiskit.qasm3.QASM3ExporterError: The circuit has no OpenQASM 3 form.
     """
     names = _flatten_names(circuit)
     if names == sorted(set(names)):
@@ -51,19 +51,19 @@ def load_qasm3(text: str, *, source: str = "the text") -> QuantumCircuit:
     """Return the circuit of an OpenQASM 3 program.
 
     ``input float`` and ``input angle`` declarations become free parameters. A gate declared in
-    the program becomes Qiskit's gate of that name if it acts alike up to a global phase, and is
-    otherwise written out as its body.
+    the program becomes Qiskit's gate of that name if both are equal up to a global phase, and
+    is otherwise replaced by its body.
 
     Args:
-        text: the program.
-        source: how messages call the program, such as its file name.
+        text: The program.
+        source: Name of the program in messages, such as its file name.
 
     Raises:
-        ValueError: the text is not OpenQASM 3, or uses something that Qiskit does not read.
+        ValueError: The text is not OpenQASM 3, or uses something that Qiskit does not read.
     """
     if re.search(r"^\s*OPENQASM\s+2", text, flags=re.MULTILINE):
         raise InvalidValueError(
-            f"{source} is OpenQASM 2, which has no parameters; OpenQASM 3 is required: declare "
+            f"{source} is OpenQASM 2, which has no parameters; pass OpenQASM 3 and declare "
             "the angles with 'input float[64] name;' under 'OPENQASM 3.0;'"
         )
     syntax_errors = io.StringIO()
@@ -89,8 +89,8 @@ def read_qasm3(path: str | os.PathLike[str]) -> QuantumCircuit:
     """Read a circuit from an OpenQASM 3 file (UTF-8); see :func:`load_qasm3`.
 
     Raises:
-        OSError: the file cannot be opened.
-        ValueError: it does not hold OpenQASM 3 that Qiskit reads.
+        OSError: The file cannot be opened.
+        ValueError: It does not contain OpenQASM 3 that Qiskit reads.
     """
     path = Path(path)
     try:
@@ -118,7 +118,7 @@ def _flatten_names(circuit: QuantumCircuit) -> list[str]:
 
 
 def _write_out_declared_gates(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Replace declared gates by Qiskit's own gates, or by their bodies."""
+    """Replace declared gates by Qiskit's gates, or by their bodies."""
     result = circuit.copy_empty_like()
     for item in circuit.data:
         gate = item.operation
@@ -136,7 +136,7 @@ def _write_out_declared_gates(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def _find_standard_gate(declared: Gate) -> Gate | None:
-    """Return Qiskit's gate of that name if it acts alike, up to a global phase.
+    """Return Qiskit's gate of that name if both are equal up to a global phase.
 
     Free parameters are compared at one generic value each: the matrices are analytic in them.
     """

@@ -1,4 +1,4 @@
-"""What a compiled circuit asks of a QPU: time, gates, control instructions, broadcasts."""
+"""The cost of a compiled circuit on a QPU: time, gates, control instructions, broadcasts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qiskit.transpiler import Target
 
 __all__ = ["FEED_FORWARD_SECONDS", "CircuitProfile", "profile_circuit"]
 
-# From the end of a measurement to a branch that depends on it; assumed, targets do not say it.
+# From the end of a measurement to a branch that depends on it; assumed, since targets omit it.
 FEED_FORWARD_SECONDS = 0.6e-6
 
 # Control instructions of one gate, as the service counts them (its page on job limits).
@@ -25,15 +25,15 @@ Weigh = Callable[[CircuitInstruction, tuple[int, ...]], float]
 
 @dataclass(frozen=True)
 class CircuitProfile:
-    """One circuit, run once.
+    """The cost of running one circuit once.
 
     Attributes:
-        seconds: from the first gate to the end of the last measurement, along the longest path.
-        two_qubit_gates: in all branches together.
-        two_qubit_depth: along the longest path.
-        instructions: control instructions of the busiest qubit.
-        broadcasts: feed-forward broadcasts in units of one-bit broadcasts; a register that is
-            tested again before it changes is known already.
+        seconds: Time from the first gate to the end of the last measurement, on the longest path.
+        two_qubit_gates: Two-qubit gates of all branches together.
+        two_qubit_depth: Two-qubit gates on the longest path.
+        instructions: Control instructions of the busiest qubit.
+        broadcasts: Feed-forward broadcasts in units of one-bit broadcasts; a register that is
+            tested again before it changes does not count again.
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class CircuitProfile:
 
 
 def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
-    """Measure a compiled circuit. ``target`` has the durations of its gates on its qubits."""
+    """Profile a compiled circuit; ``target`` has the durations of its gates on its qubits."""
 
     def last(item: CircuitInstruction, qubits: tuple[int, ...]) -> float:
         name = item.operation.name
@@ -71,7 +71,7 @@ def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
 def _list_gates(
     circuit: QuantumCircuit, qubits: Sequence[int] | None = None
 ) -> list[tuple[CircuitInstruction, tuple[int, ...]]]:
-    """All instructions but control flow, those of branches included, with their qubits."""
+    """List all instructions except control flow, including those of branches, with their qubits."""
     names = range(circuit.num_qubits) if qubits is None else qubits
     found = []
     for item in circuit.data:
@@ -85,10 +85,11 @@ def _list_gates(
 
 
 def _find_longest(circuit: QuantumCircuit, weigh: Weigh, wait: float) -> float:
-    """The longest path; a branch takes as long as its longest body, after a wait for its bits.
+    """Return the length of the longest path.
 
-    Where bits are waited for, branches run one after another, whatever qubits they are on: targets
-    do not say whether the control electronics take several at a time, so it is not assumed.
+    A branch takes as long as its longest body, after a wait for its bits. With such a wait,
+    branches run one after another even on disjoint qubits: targets do not state whether the control
+    electronics run several at a time, so it is not assumed.
     """
     ready: dict[Qubit | Clbit, float] = {}
     known: set[frozenset[Clbit]] = set()
@@ -121,7 +122,7 @@ def _measure_body(body: QuantumCircuit, names: Sequence[int], weigh: Weigh) -> f
 
 
 def _list_broadcasts(circuit: QuantumCircuit) -> list[frozenset[Clbit]]:
-    """The bits that are sent to the branches, once for each time they have changed."""
+    """List the bits that are sent to the branches, once for each time they have changed."""
     sent: list[frozenset[Clbit]] = []
     known: set[frozenset[Clbit]] = set()
     for item in circuit.data:
@@ -140,5 +141,5 @@ def _find_tested(item: CircuitInstruction) -> frozenset[Clbit]:
 
 
 def _weigh_broadcast(num_bits: int) -> float:
-    """About 2,400 broadcasts of one bit fit into a job and about 300 of 60 bits: in between."""
+    """Interpolate: a job holds about 2,400 broadcasts of one bit, or about 300 of 60 bits."""
     return 1.0 + (2400 / 300 - 1.0) * (num_bits - 1) / 59

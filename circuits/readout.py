@@ -1,4 +1,4 @@
-"""Readouts: the Pauli observables whose expectation values leave the hidden state."""
+"""Readouts: the Pauli observables whose expectation values are read from the hidden state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from circuits.validation import require_count
 __all__ = ["Readout", "build_readout", "read_zero_state"]
 
 _LETTERS = "xyz"
-_LABELLED_TERMS = 3  # an observable of more terms is called by its number
+_LABELLED_TERMS = 3  # an observable of more terms is labelled by its number
 _IMAGINARY_TOLERANCE = 1e-12
 
 
@@ -26,11 +26,11 @@ class Readout:
     """K observables on the n memory qubits.
 
     Attributes:
-        observables: Hermitian operators, in the order in which their values z[0] to z[K-1] go
-            back to the controller. As in Qiskit, the rightmost letter of a Pauli label is qubit 0.
-        labels: one short name per observable for tables and pictures, qubits counted from the
-            left: ``X0``, ``Z3``, ``X0Z1``, ``0.5*Z0 + Z1``, ``I``; ``O7`` for observable 7 where
-            the sum is long.
+        observables: Hermitian operators, in the order in which their values z[0] to z[K-1] feed
+            the controller. As in Qiskit, the rightmost letter of a Pauli label is qubit 0.
+        labels: One short name for each observable in tables and plots, by qubit number: ``X0``,
+            ``Z3``, ``X0Z1``, ``0.5*Z0 + Z1``, ``I``; ``O7`` for observable 7 where the sum is
+            long.
     """
 
     observables: list[SparsePauliOp]
@@ -57,7 +57,7 @@ def build_readout(
 
     Raises:
         TypeError: ``observables`` or an item has another type.
-        ValueError: no observables, other letters, an observable on another number of qubits, or
+        ValueError: No observables, other letters, an observable on another number of qubits, or
             one that is not Hermitian (a coefficient with an imaginary part, a free parameter, NaN
             or infinity).
     """
@@ -71,7 +71,7 @@ def build_readout(
     else:
         raise InvalidTypeError(
             "observables must be None, letters such as 'xyz', or a list of SparsePauliOp or "
-            f"Pauli labels, but {type(observables).__name__} arrived; "
+            f"Pauli labels, got {type(observables).__name__}; "
             "put a single observable into a list"
         )
     if not operators:
@@ -98,8 +98,8 @@ def read_zero_state(observables: Sequence[SparsePauliOp]) -> NDArray[np.float64]
 def _build_local_paulis(letters: str, num_qubits: int) -> list[SparsePauliOp]:
     if len(set(letters)) != len(letters) or not set(letters) <= set(_LETTERS):
         raise InvalidValueError(
-            f"observables={letters!r} is not a choice among the letters x, y and z, each at most "
-            "once and in lower case; for one operator on all qubits write a list with its label, "
+            "observables must be some of the letters x, y and z, each at most once, in lower case, "
+            f"got {letters!r}; for one operator on all qubits write a list with its label, "
             f"such as [{'Z' * num_qubits!r}]"
         )
     return [
@@ -116,8 +116,7 @@ def _check_observable(
     subject = f"observable {index} ({shown[:80]})"
     if not isinstance(observable, (SparsePauliOp, str)):
         raise InvalidTypeError(
-            f"{subject} is of type {type(observable).__name__}; "
-            "a SparsePauliOp or a Pauli label is required"
+            f"{subject} must be a SparsePauliOp or a Pauli label, got {type(observable).__name__}"
         )
     try:
         operator = SparsePauliOp(observable)
@@ -138,7 +137,7 @@ def _check_observable(
     if np.any(np.abs(operator.coeffs.imag) > _IMAGINARY_TOLERANCE):
         raise InvalidValueError(
             f"{subject} is not Hermitian: its coefficients must be real; "
-            "take the real and the imaginary part as two observables"
+            "use the real and the imaginary part as two observables"
         )
     return SparsePauliOp(operator.paulis, operator.coeffs.real)
 

@@ -1,4 +1,4 @@
-"""The recurrent circuit U(theta_1) ... U(theta_T) and its prefixes, with angles of their own."""
+"""The recurrent circuit U(theta_1) ... U(theta_T) and its prefixes, with angles for each step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def step_parameters(ansatz: Ansatz, num_steps: int) -> tuple[tuple[Parameter, ..
 
     Row t holds the angles of step t, counted from 0, in the order of ``ansatz.parameters``; they
     are named ``theta[t][p]`` with as many leading zeros as T - 1 and P - 1 need. Their order by
-    name, which is that of Qiskit's ``circuit.parameters``, therefore is time, then controller
-    order: T*P values laid out as (T, P) bind by position.
+    name, which is that of Qiskit's ``circuit.parameters``, is therefore time, then controller
+    order: an array (T, P) of values binds by position.
 
     The same T, P, t and p give equal parameters in every call and every process.
 
@@ -88,6 +88,7 @@ def _bind_step(ansatz: Ansatz, angles: tuple[Parameter, ...]) -> QuantumCircuit:
 
 
 def name_parameter(name: str) -> Parameter:
-    # Qiskit tells parameters of one name apart by a random number; one made from the name lets
-    # circuits that were built at different times or places be compared, composed and bound alike.
+    """Return a parameter that equals every other parameter of that name, in any process."""
+    # Qiskit distinguishes parameters of the same name by a random UUID. A UUID made from the name
+    # lets circuits that were built in different places be compared, composed and bound together.
     return Parameter(name, uuid=uuid.uuid5(_NAMESPACE, name))

@@ -1,6 +1,6 @@
 """The rules of the hardware, checked before anything is submitted.
 
-The client checks none of this: a nested branch or an angle out of range passes locally and fails
+The client does not check them: a nested branch or an angle out of range passes locally and fails
 on the service, after the wait in the queue.
 """
 
@@ -42,21 +42,21 @@ _TOLERANCE = 1e-9  # radians
 
 
 class HardwareRuleError(InvalidValueError):
-    """Circuits that the device would refuse; the message names rule, place and change."""
+    """Circuits that the device would refuse; the message gives rule, place and remedy."""
 
 
 class HardwareRuleWarning(UserWarning):
-    """Circuits that the device runs, but hardly to any use."""
+    """Circuits that the device runs, but with little use."""
 
 
 class RulePub(NamedTuple):
     """One PUB of a job.
 
     Attributes:
-        circuit: compiled for the device, on its physical qubits.
-        bindings: sets of parameter values, measurement bases included.
+        circuit: Circuit compiled for the device, on its physical qubits.
+        bindings: Number of sets of parameter values, measurement bases included.
         values: (bindings, P) radians in the order of ``circuit.parameters``; needed only where
-            an angle of the device has a range, as that of a fractional RZZ.
+            the device limits an angle, as that of a fractional RZZ.
     """
 
     circuit: QuantumCircuit
@@ -69,10 +69,10 @@ class Violation:
     """A broken rule.
 
     Attributes:
-        rule: what the hardware requires.
-        place: where it is broken, with what arrived.
-        change: what to do.
-        is_error: whether the device refuses it; otherwise it is a warning.
+        rule: The requirement of the hardware.
+        place: Where it is broken, with the offending value.
+        change: Remedy.
+        is_error: Whether the device refuses it; otherwise it is a warning.
     """
 
     rule: str
@@ -81,7 +81,7 @@ class Violation:
     is_error: bool = True
 
     def __str__(self) -> str:
-        """The rule, the place and the change in one line."""
+        """Return rule, place and remedy in one line."""
         return f"{self.rule}: {self.place}; {self.change}"
 
 
@@ -90,13 +90,17 @@ def check_rules(
 ) -> None:
     """Refuse a job that breaks a rule of the hardware.
 
-    Args: as in :func:`find_violations`.
+    Args:
+        pubs: The PUBs of one job.
+        target: The device; see :func:`find_violations`.
+        shots: Executions of each set of parameter values.
+        limits: Limits of the service; today's by default.
 
     Raises:
-        HardwareRuleError: with all broken rules.
+        HardwareRuleError: The message has all broken rules.
 
     Warns:
-        HardwareRuleWarning: for each circuit that is long for its qubits.
+        HardwareRuleWarning: A circuit is long for the coherence time of its qubits.
     """
     violations = find_violations(pubs, target, shots=shots, limits=limits)
     errors = [str(violation) for violation in violations if violation.is_error]
@@ -109,13 +113,13 @@ def check_rules(
 def find_violations(
     pubs: Sequence[RulePub], target: Target, *, shots: int, limits: JobLimits | None = None
 ) -> list[Violation]:
-    """All rules that a job breaks, and warnings.
+    """List all rules that a job breaks, and warnings.
 
     Args:
-        pubs: the PUBs of one job.
-        target: the device: its instructions with durations, T1 and T2 of its qubits.
-        shots: executions of each set of parameter values.
-        limits: of the service; today's unless given.
+        pubs: The PUBs of one job.
+        target: The device: its instructions with durations, T1 and T2 of its qubits.
+        shots: Executions of each set of parameter values.
+        limits: Limits of the service; today's by default.
     """
     limits = limits or JobLimits()
     violations: list[Violation] = []
@@ -140,7 +144,7 @@ def _check_support(circuit: QuantumCircuit, target: Target, where: str) -> Itera
             yield Violation(
                 f"the device has no {name!r}",
                 used[name],
-                "take a device with dynamic circuits, such as kingston"
+                "use a device with dynamic circuits, such as kingston"
                 + (", or ancilla_return='branch'" if name == "reset" else ""),
             )
 
@@ -152,7 +156,7 @@ def _check_branches(circuit: QuantumCircuit, limits: JobLimits, where: str) -> I
             continue
         if not isinstance(operation, IfElseOp):
             yield Violation(
-                "only if_test runs", place, "write for, while and switch as a row of if_test"
+                "only if_test runs", place, "write for, while and switch as several if_test"
             )
             continue
         bits = len(condition_resources(operation.condition).clbits)
@@ -175,7 +179,7 @@ def _check_branches(circuit: QuantumCircuit, limits: JobLimits, where: str) -> I
 
 
 def _check_angles(pub: RulePub, target: Target, where: str) -> Iterator[Violation]:
-    """A fractional RZZ takes angles from 0 to pi/2 only."""
+    """Check that the angles of a fractional RZZ are from 0 to pi/2."""
     if "rzz" not in target.operation_names:
         return
     for place, item in _list_all(pub.circuit, where):
@@ -192,7 +196,7 @@ def _check_angles(pub: RulePub, target: Target, where: str) -> Iterator[Violatio
 
 
 def _evaluate(angle: object, pub: RulePub) -> NDArray[np.float64] | None:
-    """The angle in all bindings; None where it has no values."""
+    """Return the angle in all bindings; None where it has no values."""
     if not isinstance(angle, ParameterExpression):
         return np.array([angle], np.float64)
     if pub.values is None:
@@ -208,7 +212,7 @@ def _check_size(profile: CircuitProfile, limits: JobLimits, where: str) -> Itera
         yield Violation(
             f"a circuit has at most {limits.two_qubit_gates:,} two-qubit gates",
             f"{where}the circuit has {profile.two_qubit_gates:,}",
-            "take shorter sequences, fewer layers or fewer qubits",
+            "use shorter sequences, fewer layers or fewer qubits",
         )
 
 
@@ -234,9 +238,9 @@ def _check_duration(
             f"{where}the circuit takes {profile.seconds * 1e6:.1f} us (measurements, branches and "
             f"feed-forward summed), and qubit {qubit} has {name} = {time * 1e6:.0f} us: "
             f"{share:.2f} times, which leaves {math.exp(-share):.0%} of it",
-            "take shorter sequences, fewer layers or better qubits"
+            "use shorter sequences, fewer layers or better qubits"
             + (
-                f"; limits.coherence = {limits.coherence:g} is past, raise it to run nevertheless"
+                f"; this exceeds limits.coherence = {limits.coherence:g}, raise it to run anyway"
                 if share > limits.coherence
                 else ""
             ),
@@ -262,7 +266,7 @@ def _check_job(
         allowed = getattr(limits, key)
         if count > allowed:
             fitting = math.floor(bindings * allowed / count)
-            change = "take fewer shots or shorter sequences"
+            change = "use fewer shots or shorter sequences"
             if fitting:
                 change = f"split it into jobs of at most {fitting:,} bindings"
             yield Violation(
@@ -273,14 +277,14 @@ def _check_job(
 
 
 def _list_items(circuit: QuantumCircuit, where: str) -> Iterator[tuple[str, CircuitInstruction]]:
-    """The instructions of a block with their places; qubits are those of the block."""
+    """List the instructions of a block with their places; qubits are numbered in the block."""
     for index, item in enumerate(circuit.data):
         qubits = ", ".join(str(circuit.find_bit(qubit).index) for qubit in item.qubits)
         yield f"{where}instruction {index} ({item.operation.name} on {qubits})", item
 
 
 def _list_all(circuit: QuantumCircuit, where: str) -> Iterator[tuple[str, CircuitInstruction]]:
-    """The instructions with those of branches."""
+    """List the instructions, including those of branches."""
     for place, item in _list_items(circuit, where):
         yield place, item
         if isinstance(item.operation, ControlFlowOp):

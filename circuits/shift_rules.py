@@ -1,4 +1,4 @@
-"""What the parameter-shift rule knows of gates: rules by name, gates flattened, angles found."""
+"""Parameter-shift rules of gates by name, and the search for angles in a circuit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FOUR_TERMS: Rule = (
     (-3 * math.pi / 2, _FAR),
 )
 
-# One rule for each angle of a gate; every other gate with free angles is taken by its definition.
+# One rule for each angle of a gate; other gates with free angles are replaced by their definitions.
 _RULES: dict[str, tuple[Rule, ...]] = {
     **dict.fromkeys(("rx", "ry", "rz", "p", "u1", "rxx", "ryy", "rzz", "rzx"), (_TWO_TERMS,)),
     **dict.fromkeys(("cp", "cu1", "mcphase"), (_TWO_TERMS,)),
@@ -55,21 +55,21 @@ _RULES: dict[str, tuple[Rule, ...]] = {
 
 
 class ShiftError(InvalidValueError):
-    """A circuit without a parameter-shift rule; the message names gate and angle."""
+    """A circuit without a parameter-shift rule; the message names the gate and the angle."""
 
 
 def has_free_angle(operation: Instruction) -> bool:
-    """Whether an angle of the gate depends on parameters; branches are not searched."""
+    """Return whether an angle of the gate depends on parameters; branches are not searched."""
     return any(map(is_free, operation.params))
 
 
 def flatten_gates(circuit: QuantumCircuit, qubits: Sequence[Qubit]) -> Iterator[CircuitInstruction]:
-    """The operations on ``qubits`` in time order.
+    """Yield the operations on ``qubits`` in time order.
 
-    Gates with free angles but no rule are taken by their definitions; branches stay whole.
+    Gates with free angles but no rule are replaced by their definitions; branches stay whole.
 
     Raises:
-        ShiftError: A gate with a free angle that has neither a rule nor a definition.
+        ShiftError: A gate with a free angle has neither a rule nor a definition.
     """
     for item in circuit.data:
         operation = item.operation
@@ -87,14 +87,14 @@ def flatten_gates(circuit: QuantumCircuit, qubits: Sequence[Qubit]) -> Iterator[
 
 
 def is_free(value: object) -> bool:
-    """Whether a parameter of a gate is an expression of free parameters."""
+    """Return whether a parameter of a gate is an expression of free parameters."""
     return isinstance(value, ParameterExpression) and bool(value.parameters)
 
 
 def list_angles(
     circuit: QuantumCircuit, held: set[Parameter]
 ) -> Iterator[tuple[str, ParameterExpression, Rule]]:
-    """The angles to differentiate in time order: name of the gate, angle, rule."""
+    """Yield the angles to differentiate in time order: name of the gate, angle, rule."""
     for item in flatten_gates(circuit, circuit.qubits):
         operation = item.operation
         if isinstance(operation, ControlFlowOp):
@@ -106,13 +106,13 @@ def list_angles(
 
 
 def find_angles(operation: Instruction, held: set[Parameter]) -> list[int]:
-    """Positions of the angles to differentiate."""
+    """Return the positions of the angles to differentiate."""
     free = [place for place, value in enumerate(operation.params) if is_free(value)]
     for place in free:
         mixed = held & set(operation.params[place].parameters)
         if mixed and mixed != set(operation.params[place].parameters):
             raise ShiftError(
                 f"gate {operation.name!r} has the angle {operation.params[place]}, which depends "
-                "on fixed parameters and on others; give them gates of their own"
+                "on fixed parameters and on others; give each kind a separate gate"
             )
     return [place for place in free if not held >= set(operation.params[place].parameters)]

@@ -24,7 +24,7 @@ __all__ = ["ShiftError", "ShiftedCircuit", "shift_parameters"]
 
 @dataclass(frozen=True, eq=False)
 class ShiftedCircuit:
-    """A circuit in which every gate angle is a parameter of its own, with the shifts to run.
+    """A circuit in which every gate angle is a separate parameter, with the shifts to run.
 
     Its G parameters are affine in the P parameters of the original, entry by entry:
     ``values_G = offsets``, plus ``slopes[i] * values_P[columns[i]]`` on row ``rows[i]``.
@@ -33,10 +33,10 @@ class ShiftedCircuit:
         circuit: The circuit with G parameters, in the order of ``circuit.parameters``; the
             original itself where each parameter is the angle of exactly one gate.
         num_parameters: P of the original.
-        rows, columns, slopes: The derivatives of G parameters by P, those that are not 0.
-        offsets: (G,) gate angles at parameters 0, in radians.
-        angles: (S,) which of the G parameters each run shifts.
-        shifts: (S,) by how much, in radians.
+        rows, columns, slopes: The nonzero derivatives of the G parameters by the P parameters.
+        offsets: (G,) gate angles in radians where the P parameters are 0.
+        angles: (S,) index of the parameter, out of G, that each run shifts.
+        shifts: (S,) size of the shift in radians.
         weights: (S,) factor of that run in the derivative by the gate angle.
     """
 
@@ -61,14 +61,14 @@ class ShiftedCircuit:
         return self.bind_runs(values, *self.list_runs(len(values)))
 
     def list_runs(self, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sequence and run (B * S,) of all shifts, in the order of :meth:`bind`."""
+        """Return sequence and run (B * S,) of all shifts, in the order of :meth:`bind`."""
         sequences, runs = np.indices((batch_size, len(self.shifts))).reshape(2, -1)
         return sequences, runs
 
     def bind_runs(
         self, values: NDArray[np.float64], sequences: NDArray[np.int64], runs: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return the parameters (R, G) of chosen shifts.
+        """Return the parameters (R, G) of selected shifts.
 
         Run r is the shift ``runs[r]`` of the parameter values ``values[sequences[r]]``.
         """
@@ -79,7 +79,7 @@ class ShiftedCircuit:
     def group_runs(
         self, sequences: NDArray[np.int64], runs: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Numbers (R,) that are equal where runs shift the same angle of the same sequence."""
+        """Return numbers (R,), equal where runs shift the same angle of the same sequence."""
         groups: NDArray[np.int64] = sequences * len(self.offsets) + self.angles[runs]
         return groups
 
@@ -96,7 +96,7 @@ class ShiftedCircuit:
         runs: NDArray[np.int64],
         batch_size: int,
     ) -> NDArray[np.float64]:
-        """Return the gradient (B, P) of a number from its estimates (R,) in chosen runs."""
+        """Return the gradient (B, P) of a number from its estimates (R,) in selected runs."""
         weighted = np.zeros((batch_size, len(self.offsets)))
         np.add.at(weighted, (sequences, self.angles[runs]), estimates * self.weights[runs])
         return self._chain(weighted, np.arange(len(self.offsets)))
@@ -104,7 +104,7 @@ class ShiftedCircuit:
     def _chain(
         self, weighted: NDArray[np.float64], angles: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Derivatives (..., P) from contributions (..., A) to those by ``angles`` (A,)."""
+        """Return derivatives (..., P) from contributions (..., A) to those by ``angles`` (A,)."""
         by_angle = np.zeros((*weighted.shape[:-1], len(self.offsets)))
         np.add.at(np.moveaxis(by_angle, -1, 0), angles, np.moveaxis(weighted, -1, 0))
         derivatives = np.zeros((*weighted.shape[:-1], self.num_parameters))
@@ -118,21 +118,21 @@ def shift_parameters(
 ) -> ShiftedCircuit:
     """Find the shifts that differentiate ``circuit`` by its parameters.
 
-    A parameter may be the angle of several gates and angles may be affine in several parameters:
-    each gate is shifted by itself, in each branch of an ``if_else`` by itself too, and the chain
-    rule sums up. Two runs for each angle whose generator has two eigenvalues, four for controlled
-    rotations. The rule holds for every observable and for the probability of every history of
-    outcomes, and under noise that does not depend on the angle.
+    A parameter may be the angle of several gates, and an angle may be affine in several parameters:
+    each gate is shifted separately, also in each branch of an ``if_else``, and the chain rule adds
+    the results. An angle takes two runs where its generator has two eigenvalues, and four in
+    controlled rotations. The rule holds for every observable, for the probability of every history
+    of outcomes, and under noise that does not depend on the angle.
 
     Args:
         circuit: Gates, barriers, measurements, resets and branches with at least one free
-            parameter. Its global phase is left out, which no observable sees.
+            parameter. Its global phase, which no observable sees, is left out.
         fixed: Parameters that are not differentiated: their derivatives are 0 and cost no run. No
-            angle may depend on them and on others.
+            angle may depend on both fixed and other parameters.
 
     Raises:
-        ShiftError: An angle that is not affine in the parameters or mixes fixed and other ones, or
-            a gate with a free angle that has neither a rule nor a definition.
+        ShiftError: An angle is not affine in the parameters or mixes fixed and other ones, or a
+            gate with a free angle has neither a rule nor a definition.
     """
     columns = {parameter: column for column, parameter in enumerate(circuit.parameters)}
     held = set(fixed)
@@ -181,17 +181,17 @@ def shift_parameters(
 def _read_affine(
     value: ParameterExpression, columns: dict[Parameter, int], gate: str
 ) -> tuple[list[tuple[int, float]], float]:
-    """Slopes of an angle by column, and its offset."""
+    """Return the slopes of an angle by column, and its offset."""
     slopes = []
     for parameter in value.parameters:
         refusal = ShiftError(
             f"gate {gate!r} has the angle {value}, which is not affine in {parameter.name}; the "
-            "parameter-shift rule takes sums of multiples of parameters. Compute the angle in the "
+            "parameter-shift rule needs sums of multiples of parameters. Compute the angle in the "
             "controller instead."
         )
         try:
             slope = value.gradient(parameter)
-        except RuntimeError as error:  # Qiskit knows no derivative of sign(parameter)
+        except RuntimeError as error:  # Qiskit has no derivative of sign(parameter)
             raise refusal from error
         if is_free(slope):
             raise refusal
@@ -200,7 +200,7 @@ def _read_affine(
 
 
 def _are_parameters(values: Sequence[ParameterExpression], count: int) -> bool:
-    """Whether each of ``count`` parameters is by itself the angle of one gate."""
+    """Return whether each of ``count`` parameters is exactly the angle of one gate."""
     plain = {value for value in values if isinstance(value, Parameter)}
     return len(plain) == len(values) == count
 
@@ -208,7 +208,7 @@ def _are_parameters(values: Sequence[ParameterExpression], count: int) -> bool:
 def _rebuild(
     circuit: QuantumCircuit, held: set[Parameter], names: Iterator[Parameter]
 ) -> QuantumCircuit:
-    """The circuit with the next of ``names`` for every angle to differentiate."""
+    """Return the circuit with the next of ``names`` for every angle to differentiate."""
     rebuilt = circuit.copy_empty_like()
     rebuilt.global_phase = 0.0
     for item in flatten_gates(circuit, circuit.qubits):

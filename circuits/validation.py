@@ -1,4 +1,4 @@
-"""Checks that several modules of this package share; their errors name what arrived."""
+"""Checks of arguments that several modules share; their errors name the value they got."""
 
 from __future__ import annotations
 
@@ -18,17 +18,15 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
         TypeError: ``value`` is not an integer. ``True`` and ``3.0`` are not integers here.
         ValueError: ``value`` is below ``minimum``.
     """
-    required = f"{name} must be an integer of at least {minimum}"
+    expected = f"{name} must be an integer of at least {minimum}"
     try:
         if isinstance(value, bool):
             raise TypeError("a truth value is not a count")
         count = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise InvalidTypeError(
-            f"{required}, but {value!r} ({type(value).__name__}) arrived"
-        ) from error
+        raise InvalidTypeError(f"{expected}, got {value!r} ({type(value).__name__})") from error
     if count < minimum:
-        raise InvalidValueError(f"{required}, but {count} arrived")
+        raise InvalidValueError(f"{expected}, got {count}")
     return count
 
 
@@ -36,19 +34,19 @@ def require_name(kind: str, value: object, known: Sequence[str], *, hint: str = 
     """Return ``value`` if it is one of the ``known`` names.
 
     Args:
-        kind: what is being named, for the message: ``"ansatz"``, ``"entangler"``.
-        value: what arrived.
-        known: the names that are accepted.
-        hint: what else would have been accepted, added to the message.
+        kind: Kind of name, for the message: ``"ansatz"``, ``"entangler"``.
+        value: The value to check.
+        known: The names that are accepted.
+        hint: Other accepted forms, added to the message.
 
     Raises:
         TypeError: ``value`` is not a string.
-        ValueError: ``value`` is not known; the message has the nearest and all known names.
+        ValueError: ``value`` is not known; the message has all known names and the nearest.
     """
     if not isinstance(value, str):
         raise InvalidTypeError(
             f"{kind} must be a name ({', '.join(known)}){hint}, "
-            f"but {value!r} ({type(value).__name__}) arrived"
+            f"got {value!r} ({type(value).__name__})"
         )
     if value in known:
         return value

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import circuits as _circuits
 
-# A package on PyPI and many a user's folder are called `circuits` too; Python takes the first.
+# A package on PyPI and folders of users are called `circuits` too; Python imports the first one.
 if getattr(_circuits, "PROJECT", None) != "qrnn-qiskit":
     raise ImportError(
-        "qrnn_qiskit needs its own package 'circuits', and Python found another one of that name "
+        "qrnn_qiskit needs its own package 'circuits', but Python found another one of that name "
         f"at {getattr(_circuits, '__file__', None) or list(getattr(_circuits, '__path__', []))}. "
         "Rename or move that file or folder, start Python from another folder, or uninstall the "
         "distribution it belongs to (pip uninstall circuits), then reinstall qrnn-qiskit."
     )
 
-from qrnn_qiskit.executors.protocol import Counts, Estimates, Executor, Pub
-from qrnn_qiskit.executors.simulator import SimulatorExecutor
+from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExecutor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.model import QRNN
+from qrnn_qiskit.modes.options import Measured
 from qrnn_qiskit.training.loading import load
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Estimates",
     "Executor",
     "HiddenState",
+    "Measured",
     "Pub",
     "SimulatorExecutor",
     "load",

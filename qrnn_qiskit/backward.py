@@ -1,4 +1,4 @@
-"""What all gradients of this package have in common: their precision, and that they are first."""
+"""Properties of all gradients of this package: full precision, and first derivatives only."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["SecondDerivativeError", "once_differentiable"]
 
 
 class SecondDerivativeError(UserError, NotImplementedError):
-    """A gradient of this package was to be differentiated."""
+    """A second derivative was requested of a gradient that has none."""
 
 
 class _Refusal(torch.autograd.Function):
-    """Gradients as they are, which raise an error where they are differentiated.
+    """Return gradients unchanged, and raise an error where they are differentiated.
 
     ``sources`` are the tensors that they depend on.
     """
@@ -29,16 +29,16 @@ class _Refusal(torch.autograd.Function):
     def forward(
         ctx: Any, gradients: tuple[Tensor | None, ...], *sources: Tensor
     ) -> tuple[Tensor | None, ...]:
-        # Torch marks what comes out of here, which may be what a graph has saved.
+        # Torch marks the outputs of a Function, and a gradient may be a tensor saved by a graph.
         return tuple(None if each is None else each.detach() for each in gradients)
 
     @staticmethod
     def backward(ctx: Any, *by_gradients: Tensor | None) -> None:
         raise SecondDerivativeError(
-            "a derivative of the QRNN's gradient was asked for (a gradient taken with "
-            "create_graph=True and differentiated again); its adjoint method runs outside of "
-            "torch's graph and gives first derivatives alone. Leave create_graph out, or take the "
-            "difference of two first derivatives, at x + h and at x - h"
+            "a second derivative of the QRNN was requested (a gradient with create_graph=True that "
+            "was differentiated again), but its adjoint method runs outside of torch's graph and "
+            "gives only first derivatives. Leave create_graph out, or use the difference of two "
+            "first derivatives, at x + h and at x - h"
         )
 
 
@@ -46,8 +46,9 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate the backward function of a :class:`torch.autograd.Function`.
 
     Autocast is off in it, as in forward. With ``create_graph`` its gradients raise
-    SecondDerivativeError where they are differentiated by a leaf of the graph. By torch's own
-    decorator they are not connected to it: beside another term of a loss they count as constants.
+    SecondDerivativeError where they are differentiated by a leaf of the graph. With torch's own
+    decorator they would not be connected to the graph, so that beside another term of a loss they
+    would silently count as constants.
     """
 
     @functools.wraps(backward)
@@ -55,7 +56,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         devices = {each.device.type for each in gradients if each is not None}
         keeps_graph = torch.is_grad_enabled()
         if not keeps_graph and not any(map(torch.is_autocast_enabled, devices)):
-            return backward(ctx, *gradients)  # as nearly always: no context is entered
+            return backward(ctx, *gradients)  # the usual case: to enter contexts costs time
         with ExitStack() as contexts:
             contexts.enter_context(torch.no_grad())
             for device in devices:
@@ -64,14 +65,14 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if not keeps_graph:
             return found
         found = found if isinstance(found, tuple) else (found,)
-        arrived = (each for each in gradients if each is not None)
-        return _Refusal.apply(found, *arrived, *_find_leaves(ctx))
+        given = (each for each in gradients if each is not None)
+        return _Refusal.apply(found, *given, *_find_leaves(ctx))
 
     return run
 
 
 def _find_leaves(node: Any) -> list[Tensor]:
-    """The leaves of the graph below a node."""
+    """Return the leaves of the graph below a node."""
     leaves, seen, waiting = [], {node}, [node]
     while waiting:
         for below, _ in waiting.pop().next_functions:

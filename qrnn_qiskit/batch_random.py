@@ -1,4 +1,4 @@
-"""Random numbers for a batch, the same whether one process holds its sequences or several do."""
+"""Random numbers for a batch, the same whether one process or several share its sequences."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Share:
     """The sequences of a batch that one of several processes runs.
 
     Attributes:
-        rows: Their places in the batch.
-        total: Sequences of the batch.
-        is_empty: Whether the batch has none for this process, which then runs the first one so
-            that all processes do the same, without counting it.
+        rows: Their indices in the batch.
+        total: Number of sequences of the batch.
+        is_empty: Whether the batch has no sequence for this process. It then runs the first one,
+            so that all processes do the same work, but does not count it.
     """
 
     rows: slice
@@ -30,12 +30,12 @@ class Share:
 
     @property
     def size(self) -> int:
-        """How many sequences are run."""
+        """Number of sequences that this process runs."""
         return len(range(*self.rows.indices(self.total)))
 
     @property
     def weight(self) -> float:
-        """The part of the batch that counts."""
+        """Fraction of the batch that counts."""
         return 0.0 if self.is_empty else self.size / self.total
 
 
@@ -44,7 +44,7 @@ _held: ContextVar[Share | None] = ContextVar("share", default=None)
 
 @contextmanager
 def hold_share(share: Share) -> Iterator[None]:
-    """Let every batch of as many sequences that runs in this context be this share of a whole."""
+    """Treat every batch of ``share.size`` sequences in this context as this share of a batch."""
     token = _held.set(share)
     try:
         yield
@@ -53,11 +53,11 @@ def hold_share(share: Share) -> Iterator[None]:
 
 
 class Draws:
-    """Numbers for the sequences of a batch, step after step.
+    """Random numbers for the sequences of a batch, step after step.
 
     They are drawn on ``device`` for the whole batch, of which a process takes its share. One number
-    of torch's generator on the CPU seeds them all, so that the next batch does not depend on how
-    many steps this one had.
+    of torch's generator on the CPU seeds them all, so that the next batch does not depend on the
+    number of steps of this one.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -65,28 +65,29 @@ class Draws:
         self._generator = torch.Generator(device).manual_seed(seed)
 
     def keep(self, num_steps: int, like: Tensor, probability: float) -> Tensor:
-        """Factors of dropout (T, B, ...) for ``like`` (B, ...): 0, or 1 / (1 - probability)."""
+        """Draw dropout factors (T, B, ...) for ``like`` (B, ...): 0, or 1 / (1 - probability)."""
         total, rows = _find_share(len(like))
         kept = like.new_empty(num_steps, total, *like.shape[1:])
         kept.bernoulli_(1.0 - probability, generator=self._generator)
         return kept[:, rows].div_(1.0 - probability)
 
     def choose(self, weights: Tensor, batch_size: int) -> Tensor:
-        """One index for each row of ``weights`` (B * N, C), with probabilities as these; (B * N,).
+        """Draw an index (B * N,) for each row of ``weights`` (B * N, C), in proportion to them.
 
-        The N rows of a sequence stand side by side.
+        The N rows of a sequence are contiguous.
         """
         total, rows = _find_share(batch_size)
         waits = weights.new_empty(total, len(weights) // batch_size, weights.shape[1])
         waits.exponential_(generator=self._generator)
-        return (weights / waits[rows].flatten(0, 1)).argmax(1)  # the first of them to arrive
+        # The event with the shortest exponential waiting time is drawn in proportion to its rate.
+        return (weights / waits[rows].flatten(0, 1)).argmax(1)
 
 
 class Dropout(nn.Dropout):
     """:class:`torch.nn.Dropout` for (B, H) or (B, T, H), drawn by :class:`Draws`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Drop units in training."""
+        """Drop units in training mode."""
         if not self.training or self.p == 0 or input.dim() < 2:
             return super().forward(input)
         draws = Draws(input.device)
@@ -96,7 +97,7 @@ class Dropout(nn.Dropout):
 
 
 def _find_share(batch_size: int) -> tuple[int, slice]:
-    """Sequences to draw for, and which of them a batch has."""
+    """Return the number of sequences to draw for, and the rows of this batch among them."""
     share = _held.get()
     if share is None or share.size != batch_size:
         return batch_size, slice(None)

@@ -1,9 +1,10 @@
-"""What the model lets past its door: inputs, lengths, angles, sizes that fit into memory."""
+"""Checks of arguments: inputs, lengths, angles, dtype, device, and sizes that fit into memory."""
 
 from __future__ import annotations
 
 import math
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from numbers import Real
 
@@ -14,19 +15,24 @@ from torch.nn.utils.rnn import PackedSequence
 from circuits.errors import InvalidTypeError, InvalidValueError
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
+_AUTOCAST = (torch.bfloat16, torch.float16)
 _CPU = torch.device("cpu")
 
 
 def check_memory(num_qubits: int, num_blocks: int = 1, num_arrays: int = 1) -> None:
     """Refuse arrays of states that do not fit into this machine's memory.
 
-    Without other numbers: the states of one block, below which nothing runs.
+    Args:
+        num_qubits: n; a state has 2^n amplitudes.
+        num_blocks: Blocks of sequences, the unit in which the CPU kernels run; the default of one
+            block is the least that any run takes.
+        num_arrays: Arrays of that size.
 
     Raises:
-        ValueError: The message has the bytes needed and those there are.
+        ValueError: They do not fit; the message has the bytes needed and the bytes present.
     """
     amplitude = num_arrays * num_blocks * _BLOCK_BYTES
-    # Far beyond what fits, the number of bytes would itself not fit into memory.
+    # Far above the limit, the number of bytes would itself not fit into memory.
     is_huge = num_qubits > 100
     needed = amplitude << min(num_qubits, 101)
     exponent = num_qubits + amplitude.bit_length() - 1
@@ -41,29 +47,29 @@ def check_memory(num_qubits: int, num_blocks: int = 1, num_arrays: int = 1) -> N
 
 
 def check_fit(needed: int, who: str, what: str, remedy: str, size: str | None = None) -> None:
-    """Refuse what does not fit into this machine's memory.
+    """Refuse a number of bytes that exceeds this machine's memory.
 
     Args:
         needed: Bytes.
-        who: Subject and verb of the sentence, "num_qubits=60 needs".
-        what: What the memory is for.
-        remedy: What to do, a sentence.
-        size: ``needed`` as text, unless it is to be formatted.
+        who: Subject and verb of the message, such as "num_qubits=60 needs".
+        what: Purpose of the memory.
+        remedy: Sentence that states what to do.
+        size: ``needed`` as text; formatted from the number by default.
 
     Raises:
-        ValueError: The message has the bytes needed and those there are.
+        ValueError: It does not fit; the message has the bytes needed and the bytes present.
     """
     present = count_memory()
     if needed > present:
         raise InvalidValueError(
-            f"{who} {size or _format_bytes(needed)} of memory {what}, and this machine has "
+            f"{who} {size or _format_bytes(needed)} of memory {what}, but this machine has "
             f"{_format_bytes(present)}. {remedy}"
         )
 
 
 @cache
 def count_memory() -> int:
-    """Bytes of memory of this machine; asked for once, since that takes as long as a short step."""
+    """Bytes of memory of this machine, cached because the query takes as long as a short step."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -82,67 +88,88 @@ def check_number(
     """Refuse anything but a finite number of at least ``minimum`` and below ``below``.
 
     Raises:
-        TypeError: No number.
-        ValueError: NaN, infinite or out of range.
+        TypeError: The value is not a real number.
+        ValueError: The value is NaN, infinite or out of range.
     """
     limits = [f"at least {minimum:g}"] if minimum > -math.inf else []
     limits += [f"below {below:g}"] if below < math.inf else []
-    required = f"{name} must be a finite number {' and '.join(limits)}".rstrip()
+    expected = f"{name} must be a finite number {' and '.join(limits)}".rstrip()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InvalidTypeError(f"{required}, and {value!r} ({type(value).__name__}) arrived")
+        raise InvalidTypeError(f"{expected}, got {value!r} ({type(value).__name__})")
     number = float(value)
     if not (math.isfinite(number) and minimum <= number < below):
-        raise InvalidValueError(f"{required}, and {number} arrived")
+        raise InvalidValueError(f"{expected}, got {number}")
 
 
-def check_inputs(
-    x: Tensor, input_size: int, dtype: torch.dtype, device: torch.device = _CPU
-) -> None:
-    """Refuse anything but inputs (batch, time, input_size) like the model's parameters.
+def check_batch(
+    x: Tensor,
+    lengths: Tensor | None,
+    input_size: int,
+    dtype: torch.dtype,
+    device: torch.device = _CPU,
+    *,
+    kernels_find_nan: bool = False,
+) -> list[int] | None:
+    """Check inputs and lengths at the door of ``forward``, before anything runs.
 
-    Whether they are finite is asked by :func:`check_finite`, or by the kernels that read them.
+    Args:
+        x: Inputs (batch, time, input_size).
+        lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
+        input_size: E, the width that the model expects.
+        dtype: Dtype of the model.
+        device: Device of the model.
+        kernels_find_nan: Whether the kernels that read ``x`` report NaN and infinity themselves,
+            so that they are not looked for here.
+
+    Returns:
+        The lengths as a list of integers, or None where none were given.
 
     Raises:
-        TypeError: x is no tensor or has another dtype.
-        ValueError: Another rank, width or device, no sequence, or no step.
+        TypeError: ``x`` is not a tensor or has another dtype, or lengths are not integers.
+        ValueError: ``x`` has another shape or device, no sequence, no step, or a number that is
+            not finite; or lengths have another shape or are out of range.
     """
-    required = f"x must have shape (batch, time, {input_size})"
+    _check_inputs(x, input_size, dtype, device)
+    numbers = _check_lengths(lengths, x)
+    if not kernels_find_nan:
+        check_finite(x)
+    return numbers
+
+
+def _check_inputs(x: Tensor, input_size: int, dtype: torch.dtype, device: torch.device) -> None:
+    expected = f"expected x of shape (batch, time, {input_size})"
     if not isinstance(x, Tensor):
         is_packed = isinstance(x, PackedSequence)
-        hint = " Give the padded tensor, batch first, and its lengths=." if is_packed else ""
-        raise InvalidTypeError(
-            f"{required} as a torch.Tensor, and a {type(x).__name__} arrived.{hint}"
-        )
+        hint = " Pass the padded tensor, batch first, and its lengths=." if is_packed else ""
+        raise InvalidTypeError(f"{expected} as a torch.Tensor, got a {type(x).__name__}.{hint}")
     if x.dim() != 3:
         hint = " Add the batch axis with x.unsqueeze(0)." if x.dim() == 2 else ""
-        raise InvalidValueError(
-            f"{required}, and {tuple(x.shape)} of rank {x.dim()} arrived.{hint}"
-        )
+        raise InvalidValueError(f"{expected}, got {tuple(x.shape)} of rank {x.dim()}.{hint}")
     if x.shape[2] != input_size:
-        raise InvalidValueError(f"{required}, and {tuple(x.shape)} with width {x.shape[2]} arrived")
+        raise InvalidValueError(f"{expected}, got {tuple(x.shape)} with width {x.shape[2]}")
     if 0 in x.shape[:2]:
         raise InvalidValueError(
-            f"{required} with at least one sequence and one step, and {tuple(x.shape)} arrived"
+            f"{expected} with at least one sequence and one step, got {tuple(x.shape)}"
         )
     if x.dtype != dtype:
-        way = f"x.to({dtype})"
-        if x.dtype in (torch.float32, torch.float64):  # those that a model can have
-            way += f" or model.to({x.dtype})"
+        remedy = f"x.to({dtype})"
+        if x.dtype in (torch.float32, torch.float64):  # a model can be converted to these
+            remedy += f" or model.to({x.dtype})"
         raise InvalidTypeError(
-            f"x must have the model's dtype {dtype}, and {x.dtype} arrived. Convert it: {way}."
+            f"expected x of the model's dtype {dtype}, got {x.dtype}. Convert it: {remedy}."
         )
     if x.device != device:
         raise InvalidValueError(
-            f"x must be on {device}, where the model is, and is on {x.device}. Move one of them: "
-            f"x.to({str(device)!r}) or model.to({str(x.device)!r})."
+            f"x must be on {device}, the model's device, but it is on {x.device}. Move one of "
+            f"them: x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
 
 
 def check_finite(x: Tensor) -> None:
-    """Refuse NaN and infinite numbers in inputs (batch, time, input_size).
+    """Refuse NaN and infinity in inputs (batch, time, input_size).
 
     Raises:
-        ValueError: The message says where the first one is.
+        ValueError: Some number is not finite; the message gives the position of the first one.
     """
     total = (x.detach() if x.requires_grad else x).sum()
     if math.isfinite(total.item()):  # the sum of finite numbers may be infinite
@@ -151,42 +178,36 @@ def check_finite(x: Tensor) -> None:
     if not bool(finite.all()):
         sequence, step, feature = (int(index) for index in (~finite).nonzero()[0])
         raise InvalidValueError(
-            f"x must be finite, and x[{sequence}, {step}, {feature}] (sequence {sequence}, step "
+            f"x must be finite, but x[{sequence}, {step}, {feature}] (sequence {sequence}, step "
             f"{step}) is {float(x[sequence, step, feature])}"
         )
 
 
-def check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
-    """Return ``lengths`` as integers, each from 1 to the number of steps.
-
-    Raises:
-        TypeError: Not integers.
-        ValueError: Not one number for each sequence, or a number out of range.
-    """
+def _check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     if lengths is None:
         return None
     batch, steps = x.shape[:2]
     if not isinstance(lengths, Tensor):
         lengths = torch.as_tensor(lengths, device="cpu")
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-        raise InvalidTypeError(f"lengths must be integers, and {lengths.dtype} arrived")
+        raise InvalidTypeError(f"lengths must be integers, got {lengths.dtype}")
     if lengths.shape != (batch,):
         raise InvalidValueError(
-            f"lengths must have shape ({batch},), one number for each sequence, and "
-            f"{tuple(lengths.shape)} arrived"
+            f"expected lengths of shape ({batch},), one number for each sequence, got "
+            f"{tuple(lengths.shape)}"
         )
     numbers: list[int] = lengths.tolist()
     for sequence, number in enumerate(numbers):
         if not 1 <= number <= steps:
             raise InvalidValueError(
-                f"lengths must lie between 1 and the {steps} steps of x, and sequence {sequence} "
+                f"lengths must lie between 1 and the {steps} steps of x, but sequence {sequence} "
                 f"has {number}"
             )
     return numbers
 
 
 def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Refuse what a controller returned if it is not of ``shape`` (..., P) and ``dtype``.
+    """Refuse angles of a controller that do not have ``shape`` (..., P) and ``dtype``.
 
     Raises:
         TypeError: Another dtype.
@@ -194,11 +215,40 @@ def check_angles(theta: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> N
     """
     if tuple(theta.shape) != shape:
         raise InvalidValueError(
-            f"the controller must return {shape[-1]} angles for each sequence, shape {shape}, and "
+            f"the controller must return {shape[-1]} angles for each sequence, shape {shape}, but "
             f"returned {tuple(theta.shape)}"
         )
     if theta.dtype != dtype:
         raise InvalidTypeError(
-            f"the controller must return angles of the model's dtype {dtype}, and returned "
+            f"the controller must return angles of the model's dtype {dtype}, but returned "
             f"{theta.dtype}"
+        )
+
+
+def check_dtype(dtype: torch.dtype) -> None:
+    """Refuse any dtype but float32 and float64 (TypeError)."""
+    if dtype not in (torch.float32, torch.float64):
+        raise InvalidTypeError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
+
+
+def keep_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context in which autocast leaves angles in the precision of the states."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()  # to enter autocast costs as much as a few torch operations
+
+
+def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert inputs that autocast left in low precision to ``dtype``; return others unchanged."""
+    if isinstance(x, Tensor) and x.dtype in _AUTOCAST and torch.is_autocast_enabled(x.device.type):
+        return x.to(dtype)
+    return x
+
+
+def require_cpu(device: torch.device, what: str) -> None:
+    """Refuse a device other than the CPU for ``what``, which runs only there (ValueError)."""
+    if device.type != "cpu":
+        raise InvalidValueError(
+            f"{what} takes inputs on the CPU, but x is on {device}; only the simulator of "
+            "readout='expectation' and 'none' runs elsewhere: use model.cpu() and x.cpu()"
         )

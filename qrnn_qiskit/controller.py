@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from circuits.validation import require_count, require_name
 from qrnn_qiskit.batch_random import Dropout
+from qrnn_qiskit.checks import check_number
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
@@ -14,18 +16,23 @@ ACTIVATIONS = ("linear", "relu", "gelu", "glu")
 class Controller(nn.Module):
     """Map [x_t ; feedback] to the P angles of one step.
 
-    This is theta_t = f(e_t, z_(t-1)) of arXiv:2510.25557.
+    This is theta_t = f([e_t ; z_(t-1)]) of arXiv:2510.25557.
 
     Args:
         input_size: Width E of x_t.
         feedback_size: Width of the feedback (K readouts, m bits, or 0).
         num_angles: P.
-        hidden_size: Width of the hidden layer; unused by ``linear``.
+        hidden_size: Width of the hidden layer; None for no hidden layer, as with "linear".
         activation: "linear" (one affine map), "relu", "gelu" or "glu".
         dropout: Probability of dropping a hidden unit, in training mode.
-        feedback_gain: Factor on the initial weights of the feedback. The feedback loop is what
-            makes gradients explode over long sequences, so long tasks start it small.
+        feedback_gain: Factor on the initial weights of the feedback. The feedback loop makes
+            gradients of long sequences explode, so long tasks start it small.
         angle_gain: Factor on the initial weights of the output layer.
+        dtype: Dtype of the weights.
+        device: Torch device of the weights.
+
+    Raises:
+        TypeError, ValueError: An unknown activation, or a number out of range.
     """
 
     def __init__(
@@ -34,7 +41,7 @@ class Controller(nn.Module):
         feedback_size: int,
         num_angles: int,
         *,
-        hidden_size: int = 32,
+        hidden_size: int | None = 32,
         activation: str = "gelu",
         dropout: float = 0.0,
         feedback_gain: float = 1.0,
@@ -43,6 +50,13 @@ class Controller(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        activation = require_name("activation", activation, ACTIVATIONS)
+        if hidden_size is None:
+            activation, hidden_size = "linear", 1
+        require_count("controller_hidden", hidden_size)
+        check_number("dropout", dropout, minimum=0.0, below=1.0)
+        check_number("feedback_gain", feedback_gain)
+        check_number("angle_gain", angle_gain)
         self.input_size = input_size
         self.feedback_size = feedback_size
         self.activation = activation
@@ -58,7 +72,8 @@ class Controller(nn.Module):
             nonlinear = {"relu": nn.ReLU, "gelu": nn.GELU, "glu": nn.GLU}[activation]()
             self.layers = nn.Sequential(first, nonlinear, Dropout(dropout), last)
         self._built = tuple(self.layers)
-        # Asked for in every call: their dictionaries stay, whatever is registered.
+        # Every call looks at the hooks. The dictionaries themselves never change, only their
+        # entries, so that one list of them serves for good.
         self._hooks = [
             hooks
             for module in (self, self.layers, *self._built)
@@ -72,9 +87,9 @@ class Controller(nn.Module):
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
-        # For backward: the input, and of a hidden layer its values and their derivatives by the
-        # first layer, with dropout its factors as drawn and as laid out; then the sums of what
-        # belongs to each weight.
+        # Numbers kept for the backward pass. Of each step: the input; with a hidden layer, its
+        # values and their derivatives by the first layer; with dropout, its factors as drawn and
+        # as laid out. Of each block of sequences: a sum for each weight.
         factors = 2 * hidden_size if dropout > 0.0 else 0
         hidden = 0 if first is last else hidden_size + first.out_features + factors
         self.kept = Kept(
@@ -89,25 +104,25 @@ class Controller(nn.Module):
 
     @property
     def keeps_layers(self) -> bool:
-        """Whether the layers are those of the constructor, and :meth:`weights` theirs."""
-        layers = self._modules["layers"]  # every call asks, and an attribute is found slowly
+        """Whether the layers are still those of the constructor, so that :meth:`weights` holds."""
+        layers = self._modules["layers"]  # in every call, and attributes of modules are slow
         return type(layers) is nn.Sequential and tuple(layers._modules.values()) == self._built
 
     def find_weights(self) -> ControllerWeights | None:
-        """The weights, where they tell all that :meth:`forward` does.
+        """Return the weights if they determine :meth:`forward`, otherwise None.
 
-        So they do if the layers are those of the constructor, without hooks on any of them.
+        They do where the layers are those of the constructor, without hooks on any of them.
         """
         return None if any(self._hooks) or not self.keeps_layers else self.weights()
 
     @property
     def first(self) -> Tensor:
-        """The constructor's first weight, which has the dtype and the device of all."""
+        """The constructor's first weight, which has the dtype and the device of them all."""
         weight: Tensor = self._built[0].weight  # type: ignore[assignment]
         return weight
 
     def weights(self) -> ControllerWeights:
-        """The constructor's layers, as the compiled recurrence takes them.
+        """Return the constructor's layers in the form that the compiled recurrence takes.
 
         Dropout is 0 outside of training.
         """
@@ -131,5 +146,5 @@ class Controller(nn.Module):
 
 
 def count_kept(controller: nn.Module) -> Kept:
-    """Numbers of a controller that backward needs; 0 of one's own, which does not tell."""
+    """Count the numbers of a controller that the backward pass keeps; 0 for a custom module."""
     return controller.kept if isinstance(controller, Controller) else NOTHING_KEPT

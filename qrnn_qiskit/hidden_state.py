@@ -1,4 +1,4 @@
-"""The hidden state that QRNN returns and takes back."""
+"""The hidden state that a model returns and accepts, and the checks of a state passed in."""
 
 from __future__ import annotations
 
@@ -10,27 +10,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from circuits.errors import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "HiddenState",
+    "check_density",
+    "check_history",
+    "check_state",
+    "check_trajectories",
+    "close_history",
+]
+
 
 @dataclass(frozen=True)
 class HiddenState:
-    """State of a batch after its last valid step; what does not apply is None.
+    """State of a batch after its last valid step; fields that do not apply are None.
 
     Attributes:
         readouts: (batch, K) real, the readouts of the last state.
-        vector: (batch, 2^n) complex, the state where expectation mode or no feedback is simulated;
-            bit q of the index is qubit q.
-        density: (batch, 2^m, 2^n, 2^n) complex, unnormalized per last outcome, where measured mode
-            is simulated exactly.
-        trajectories: (batch, N, 2^n) complex, where measured mode is simulated by N trajectories;
-            they carry no gradient.
+        vector: (batch, 2^n) complex, the state in simulations of the modes "expectation" and
+            "none"; bit q of the index is qubit q.
+        density: (batch, 2^m, 2^n, 2^n) complex, one unnormalized density matrix for each last
+            outcome, in exact simulations of measured mode.
+        trajectories: (batch, N, 2^n) complex, the states in simulations of measured mode by N
+            trajectories; they have no gradient.
         registers: (batch, N) int64, the last outcome of each trajectory.
-        standard_errors: (batch, K) of ``readouts`` where they were sampled.
-        output_standard_errors: (batch, time, readout_size) of the output where it was sampled.
-        angles: (batch, steps, P) radians, all angles since |0...0> where a device replays
-            sequences, (batch, steps, 2^m, P) where it runs them in measured mode; those of a
-            sequence with fewer steps are the last ones, after zeros.
-        num_steps: (batch,) int64, the steps that each sequence has in ``angles``.
-        memory: (batch, ...) what the models of :mod:`qrnn_qiskit.models` carry on.
+        standard_errors: (batch, K) standard errors of ``readouts`` where they were sampled.
+        output_standard_errors: (batch, time, readout_size) standard errors of the output where it
+            was sampled.
+        angles: Angles in radians of all steps since |0...0>, on a device: (batch, steps, P) where
+            it replays sequences, (batch, steps, 2^m, P) in measured mode. Zeros stand before the
+            angles of a sequence with fewer steps.
+        num_steps: (batch,) int64, the number of steps of each sequence in ``angles``.
+        memory: (batch, ...) memory of the models of :mod:`qrnn_qiskit.models`.
     """
 
     readouts: Tensor
@@ -45,13 +57,13 @@ class HiddenState:
     memory: Tensor | None = None
 
     def detach(self) -> HiddenState:
-        """Cut the gradient, as truncated backpropagation through time does between two chunks."""
+        """Cut the gradient, as truncated backpropagation through time does between chunks."""
         return self._map(lambda tensor: tensor.detach())
 
     def to(self, *args: Any, **kwargs: Any) -> HiddenState:
         """Move all tensors to a device or a dtype, as :meth:`torch.Tensor.to`.
 
-        A real dtype stands for the complex one of its precision where a tensor is complex; counts
+        For complex tensors a real dtype means the complex dtype of the same precision; integers
         stay integers.
         """
 
@@ -85,5 +97,199 @@ class HiddenState:
 
 
 def _complex(value: Any) -> Any:
-    """The complex dtype of a real one; anything else that ``to`` takes as it is."""
+    """Return the complex dtype of a real one, and any other argument of ``to`` unchanged."""
     return value.to_complex() if isinstance(value, torch.dtype) else value
+
+
+def check_history(
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    angles: tuple[int, ...],
+    dtype: torch.dtype,
+) -> None:
+    """Refuse a state whose angle history does not fit this model and batch.
+
+    Args:
+        state: State to carry on from.
+        batch_size: B.
+        num_readouts: K.
+        angles: Shape of the angles of a step.
+        dtype: Dtype of the model.
+
+    Raises:
+        TypeError: Not a HiddenState, or another dtype.
+        ValueError: Other shapes, or no angle history.
+    """
+    _check_carried(state)
+    if state.angles is None or state.num_steps is None:
+        raise InvalidValueError(
+            "state.angles is None, but a device carries a sequence on by replaying all of its "
+            "angles; pass a state that this model returned on a device"
+        )
+    steps = state.angles.shape[1] if state.angles.dim() == 2 + len(angles) else 0
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("angles", state.angles, (batch_size, steps, *angles), dtype),
+        ("num_steps", state.num_steps, (batch_size,), torch.int64),
+    )
+    if not bool(((state.num_steps >= 0) & (state.num_steps <= steps)).all()):
+        raise InvalidValueError(
+            f"state.num_steps must lie between 0 and the {steps} steps of state.angles, got "
+            f"{state.num_steps.tolist()}"
+        )
+
+
+def close_history(angles: Tensor, before: Tensor, last: Tensor, steps: int) -> Tensor:
+    """Return the angles of all steps that each sequence has run, flush right after zeros.
+
+    Args:
+        angles: (B, S, ...) angles; the last T columns are those of this call, and the history
+            before them is flush right.
+        before: (B,) steps of each sequence in the history.
+        last: (B,) valid steps of each sequence in this call, from 1 to T.
+        steps: T.
+    """
+    total = before + last
+    width = int(total.max())
+    column = torch.arange(angles.shape[1] - width, angles.shape[1]) - (steps - last)[:, None]
+    kept = torch.arange(width) >= width - total[:, None]
+    history = angles[torch.arange(len(last))[:, None], column.clamp(min=0)]
+    return history * kept.reshape(*kept.shape, *[1] * (history.dim() - 2))
+
+
+def check_density(
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    sizes: tuple[int, int],
+    dtype: torch.dtype,
+) -> None:
+    """Refuse a state of exact measured mode that does not fit this model and batch.
+
+    Args:
+        state: State to carry on from.
+        batch_size: B.
+        num_readouts: K.
+        sizes: 2^m and 2^n.
+        dtype: Dtype of the model.
+
+    Raises:
+        TypeError: Not a HiddenState, or another dtype.
+        ValueError: Other shapes, no density matrices, or matrices that are not Hermitian or whose
+            traces do not add up to 1.
+    """
+    _check_carried(state)
+    if state.density is None:
+        raise InvalidValueError(
+            "state.density is None, but measured mode carries a sequence on from the density "
+            "matrices; pass a state that this readout mode returned in exact simulation"
+        )
+    shape = (batch_size, sizes[0], sizes[1], sizes[1])
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("density", state.density, shape, dtype.to_complex()),
+    )
+    density = state.density.detach().sum(1)
+    traces = density.diagonal(dim1=1, dim2=2).sum(1).real
+    skew = (density - density.mH).abs().amax((1, 2))
+    wrong = (~(((traces - 1).abs() < 1e-3) & (skew < 1e-3))).nonzero()
+    if len(wrong):
+        sequence = int(wrong[0])
+        raise InvalidValueError(
+            "state.density must be Hermitian with traces that add up to 1, but that of sequence "
+            f"{sequence} has the trace {float(traces[sequence]):.6g} and differs from its adjoint "
+            f"by {float(skew[sequence]):.3g}"
+        )
+
+
+def check_trajectories(
+    state: HiddenState, batch_size: int, sizes: tuple[int, int], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return trajectories and registers of a state, if they fit this model and batch.
+
+    Args:
+        state: State to carry on from.
+        batch_size: B.
+        sizes: N and 2^n.
+        dtype: Dtype of the model.
+
+    Raises:
+        TypeError: Not a HiddenState, or another dtype.
+        ValueError: Other shapes, or no trajectories.
+    """
+    _check_carried(state)
+    if state.trajectories is None or state.registers is None:
+        raise InvalidValueError(
+            "state.trajectories is None, but a model with num_trajectories carries them on; pass "
+            "a state that such a model returned"
+        )
+    _check_tensors(
+        ("trajectories", state.trajectories, (batch_size, *sizes), dtype.to_complex()),
+        ("registers", state.registers, (batch_size, sizes[0]), torch.int64),
+    )
+    return state.trajectories, state.registers
+
+
+def check_state(
+    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
+) -> None:
+    """Refuse a state vector that does not fit this model and batch.
+
+    Args:
+        state: State to carry on from.
+        batch_size: B.
+        num_readouts: K.
+        num_qubits: n.
+        dtype: Dtype of the model.
+
+    Raises:
+        TypeError: Not a HiddenState, or another dtype.
+        ValueError: Other shapes, no state vector, readouts that are not finite, or a vector that
+            is not normalized.
+    """
+    _check_carried(state)
+    if state.vector is None:
+        raise InvalidValueError(
+            "state.vector is None, but the simulator carries a sequence on from the state vector; "
+            "pass a state that this readout mode returned in simulation (a device carries on from "
+            "the angles and has no vector)"
+        )
+    _check_tensors(
+        ("readouts", state.readouts, (batch_size, num_readouts), dtype),
+        ("vector", state.vector, (batch_size, 1 << num_qubits), dtype.to_complex()),
+    )
+    broken = (~torch.isfinite(state.readouts)).nonzero()
+    if len(broken):
+        sequence, readout = (int(index) for index in broken[0])
+        raise InvalidValueError(
+            f"state.readouts must be finite, but readout {readout} of sequence {sequence} is "
+            f"{float(state.readouts[sequence, readout].detach())}"
+        )
+    norms = state.vector.detach().abs().square().sum(1)
+    wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
+    if len(wrong):
+        sequence = int(wrong[0])
+        raise InvalidValueError(
+            "state.vector must be normalized, but the squared norm of sequence "
+            f"{sequence} is {float(norms[sequence]):.6g}"
+        )
+
+
+def _check_carried(state: object) -> None:
+    if not isinstance(state, HiddenState):
+        raise InvalidTypeError(
+            "state must be a HiddenState, as returned by an earlier call of the model, got a "
+            f"{type(state).__name__}"
+        )
+
+
+def _check_tensors(*tensors: tuple[str, Tensor, tuple[int, ...], torch.dtype]) -> None:
+    """Refuse fields of a state, each given with its name, of another shape or dtype."""
+    for name, tensor, shape, wanted in tensors:
+        if tuple(tensor.shape) != shape:
+            raise InvalidValueError(
+                f"expected state.{name} of shape {shape}, got {tuple(tensor.shape)}"
+            )
+        if tensor.dtype != wanted:
+            raise InvalidTypeError(f"state.{name} must be {wanted}, got {tensor.dtype}")

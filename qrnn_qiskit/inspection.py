@@ -1,4 +1,4 @@
-"""Inside the hidden state: Bloch vectors, entanglement, and what the controller listens to."""
+"""Inspect the hidden state: Bloch vectors, entanglement, and the inputs that steer the angles."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class HiddenTrace(NamedTuple):
 
 @dataclass(frozen=True)
 class Influence:
-    """How far the angles move when an input of the controller moves by its standard deviation.
+    """Change of the angles when an input of the controller changes by its standard deviation.
 
     Attributes:
         values: (E + feedback, P) radians, root mean squares over sequences and steps.
-        inputs: how many of the rows, the first ones, are inputs; the others are fed back.
-        names: of the rows.
+        inputs: Number of rows that are inputs; they come first, and feedback follows.
+        names: Names of the rows.
     """
 
     values: Tensor
@@ -55,7 +55,7 @@ class Influence:
 
 
 def record_inputs(trained: TrainedModel, sequences: Sequences) -> Tensor:
-    """What the recurrent network sees of ``sequences`` behind the task's embedding, (B, T, E)."""
+    """Return the inputs (B, T, E) of the recurrent network: ``sequences`` after the embedding."""
     seen: list[Tensor] = []
     hook = trained.qrnn.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     try:
@@ -69,7 +69,7 @@ def record_inputs(trained: TrainedModel, sequences: Sequences) -> Tensor:
 def trace_states(qrnn: QRNN, x: Tensor) -> HiddenTrace:
     """Follow the simulated hidden state of sequences (B, T, E), one step after another.
 
-    In measured mode it is the state averaged over all outcomes.
+    In measured mode the state is averaged over all outcomes.
     """
     steps = [(measure_bloch(state), measure_entropy(state)) for state in _walk(qrnn, x)]
     bloch, entropy = zip(*steps, strict=True)
@@ -84,10 +84,13 @@ def _walk(qrnn: QRNN, x: Tensor) -> Iterator[HiddenState]:
 
 
 def measure_bloch(state: HiddenState) -> Tensor:
-    """X, Y and Z of each qubit of a simulated state, (B, n, 3).
+    """Return the expectation values of X, Y and Z of each qubit of a simulated state, (B, n, 3).
 
-    The length of a Bloch vector is 1 where the qubit is in a pure state of its own, and less the
-    more it is entangled with the others or known less.
+    A Bloch vector has length 1 where the qubit is in a pure state. Entanglement with other qubits,
+    or a mixed state, shortens it.
+
+    Raises:
+        ValueError: The state comes from a device.
     """
     count = _count_qubits(state)
     parts = [_reduce(state, 2**qubit, 2, 2 ** (count - 1 - qubit)) for qubit in range(count)]
@@ -99,11 +102,14 @@ def measure_bloch(state: HiddenState) -> Tensor:
 
 
 def measure_entropy(state: HiddenState) -> Tensor:
-    """The von Neumann entropy in bits of the first half of the qubits (rounded down), (B,).
+    """Return the von Neumann entropy in bits of the first half of the qubits (rounded down), (B,).
 
-    Of a pure state this is the entanglement entropy between the halves, 0 for a product state and
-    at most one bit for each qubit of the first half. In measured mode the outcomes are averaged
-    over, so that it also counts what is not known of them.
+    For a pure state this is the entanglement entropy between the halves: 0 for a product state and
+    at most one bit for each qubit of the first half. In measured mode the state is averaged over
+    the outcomes, so that the entropy includes the uncertainty about them.
+
+    Raises:
+        ValueError: The state comes from a device.
     """
     count = _count_qubits(state)
     density = _reduce(state, 1, 2 ** (count // 2), 2 ** (count - count // 2))
@@ -117,14 +123,14 @@ def _count_qubits(state: HiddenState) -> int:
     found = next((tensor for tensor in held if tensor is not None), None)
     if found is None:
         raise InvalidValueError(
-            "a state that a device has run arrived, which holds readouts alone; a simulated one is "
-            "required: set qrnn.executor = SimulatorExecutor()"
+            "expected a simulated state, got one from a device, which has only readouts; set "
+            "qrnn.executor = SimulatorExecutor()"
         )
     return int(found.shape[-1]).bit_length() - 1
 
 
 def _reduce(state: HiddenState, low: int, kept: int, high: int) -> Tensor:
-    """The density matrix (B, kept, kept) complex128 of the qubits whose index has stride ``low``.
+    """Return the density matrix (B, kept, kept) complex128 of the qubits with index stride ``low``.
 
     The dimension 2^n is high * kept * low.
     """
@@ -141,27 +147,26 @@ def _reduce(state: HiddenState, low: int, kept: int, high: int) -> Tensor:
 def measure_influence(
     qrnn: QRNN, x: Tensor, lengths: Tensor | None = None, seed: int = 0
 ) -> Influence:
-    """What the controller listens to after the first step of sequences (B, T, E), T above 1.
+    """Measure how strongly each input and feedback value of the controller moves its angles.
 
-    ``lengths`` are the (B,) valid steps of each sequence, all unless given. In measured mode the
-    bits that are fed back are drawn by their probabilities, from ``seed``.
+    Args:
+        qrnn: The model.
+        x: Inputs (B, T, E) with T above 1; the first step, which has no feedback, is left out.
+        lengths: (B,) valid steps of each sequence; all steps by default.
+        seed: Seed of the bits in measured mode, which are drawn by their probabilities.
     """
     with torch.no_grad():
         output = qrnn(x)[0]
     names = [f"input {number}" for number in range(x.shape[2])]
-    listened = x[:, 1:]
-    if qrnn.readout_mode != "none":
-        fed_back = output[:, :-1]
-        if qrnn.readout_mode == "measured":
-            fed_back = torch.bernoulli(fed_back, generator=torch.Generator().manual_seed(seed))
-        listened = torch.cat((listened, fed_back), 2)
-        names += qrnn.output_labels
+    feedback = qrnn.mode.sample_feedback(output[:, :-1], torch.Generator().manual_seed(seed))
+    listened = torch.cat((x[:, 1:], feedback), 2)
+    names += qrnn.output_labels[: feedback.shape[2]]
     ends = torch.full((len(x),), x.shape[1]) if lengths is None else lengths
     rows = listened[torch.arange(1, x.shape[1]) < ends[:, None]]
     spread = rows.std(0, correction=0)
     with torch.enable_grad():
         rows.requires_grad_()
-        sums = qrnn.controller(rows).sum(0)  # rows do not touch each other
+        sums = qrnn.controller(rows).sum(0)  # a row's angles depend on no other row
         slopes = [torch.autograd.grad(angle, rows, retain_graph=True)[0] for angle in sums]
     values = torch.stack([slope.square().mean(0).sqrt() for slope in slopes], 1)
     return Influence(values * spread[:, None], x.shape[2], names)

@@ -1,4 +1,4 @@
-"""Metrics with one value for each sequence, so that a mean always comes with its standard error."""
+"""Metrics with one value for each sequence, so that every mean has a standard error."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ __all__ = [
     "normalized_squared_error",
 ]
 
-# The least and the largest value of a metric.
+# The smallest and the largest possible value of a metric.
 SHARE = (0.0, 1.0)
 NON_NEGATIVE = (0.0, math.inf)
 
 
 class MeanAndError(NamedTuple):
-    """A mean over sequences and the standard error of that mean.
+    """A mean over sequences with its standard error.
 
-    ``standard_error`` is None for a single sequence, which has no spread to estimate it from.
+    Attributes:
+        value: The mean.
+        standard_error: Standard error of the mean; None for a single sequence, which has no spread
+            to estimate it from.
     """
 
     value: float
@@ -37,14 +40,17 @@ class MeanAndError(NamedTuple):
 
 
 def estimate_mean(values: Tensor) -> MeanAndError:
-    """Mean and standard error (sample deviation over root N) of per-sequence values (N,).
+    """Estimate the mean of values (N,), one for each sequence, with its standard error.
 
-    Raises ValueError when there is no value or when ``values`` is not of rank 1.
+    The standard error is the sample standard deviation over the square root of N.
+
+    Raises:
+        ValueError: There is no value, or ``values`` is not of rank 1.
     """
     if values.ndim != 1 or len(values) == 0:
         raise InvalidValueError(
-            f"per-sequence values have shape {tuple(values.shape)}; "
-            "one value for each of at least one sequence is required"
+            "expected values of shape (sequences,) with at least one sequence, got "
+            f"{tuple(values.shape)}"
         )
     exact = values.detach().double()
     mean = exact.mean().item()
@@ -54,10 +60,18 @@ def estimate_mean(values: Tensor) -> MeanAndError:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Tensor:
-    """Cross-entropy in nats for each sequence, its mean over the steps where there are steps.
+    """Compute the cross-entropy of each sequence in nats, averaged over its steps if it has steps.
 
-    ``logits`` (N, C) with ``targets`` (N,) int64, or (N, T, C) with (N, T); returns (N,). Steps
-    whose target is ``padding`` do not count.
+    Args:
+        logits: (N, C), or (N, T, C) with steps.
+        targets: (N,) or (N, T) int64 classes.
+        padding: Target of steps that do not count; all steps count by default.
+
+    Returns:
+        (N,) in the dtype of ``logits``.
+
+    Raises:
+        ValueError: Shapes or dtypes do not match.
     """
     _require_matching(logits, targets)
     values = functional.cross_entropy(logits.movedim(-1, 1), targets, reduction="none")
@@ -65,9 +79,9 @@ def cross_entropy(logits: Tensor, targets: Tensor, padding: int | None = None) -
 
 
 def accuracy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Tensor:
-    """Share of right predictions for each sequence: 0 or 1 for one target, a mean over steps.
+    """Compute the fraction of correct predictions of each sequence: 0 or 1 for a single target.
 
-    Shapes as in ``cross_entropy``; returns (N,) in the dtype of ``logits``.
+    Arguments, result and errors are those of :func:`cross_entropy`.
     """
     _require_matching(logits, targets)
     right = (logits.argmax(dim=-1) == targets).to(logits.dtype)
@@ -75,22 +89,32 @@ def accuracy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Ten
 
 
 def normalized_squared_error(prediction: Tensor, targets: Tensor, variance: float = 1.0) -> Tensor:
-    """Squared error of each sequence, its mean over the horizon, divided by a fixed variance.
+    """Compute the mean squared error of each sequence over the horizon, divided by a variance.
 
-    ``prediction`` and ``targets`` are (N, H); returns (N,). Their mean is the NMSE. The variance
-    is one number given by the caller, not that of the batch: only then does every sequence have
-    a value of its own that does not depend on the others.
+    The mean of the result is the NMSE.
+
+    Args:
+        prediction: (N, H).
+        targets: (N, H).
+        variance: One fixed number, not the variance of the batch, so that the value of a sequence
+            does not depend on the others.
+
+    Returns:
+        (N,) in the dtype of ``prediction``.
+
+    Raises:
+        ValueError: The shapes differ or are not of rank 2.
     """
     if prediction.shape != targets.shape or prediction.ndim != 2:
         raise InvalidValueError(
-            f"prediction {tuple(prediction.shape)} and targets {tuple(targets.shape)}: "
-            "both must have the same shape (sequences, horizon)"
+            "expected prediction and targets of the same shape (sequences, horizon), got "
+            f"{tuple(prediction.shape)} and {tuple(targets.shape)}"
         )
     return (prediction - targets).square().mean(dim=1) / variance
 
 
 def _average_steps(values: Tensor, targets: Tensor, padding: int | None) -> Tensor:
-    """The mean of (N, T) over the steps that count; (N,) as it is."""
+    """Average (N, T) over the steps that count; return (N,) unchanged."""
     if values.ndim == 1:
         return values
     if padding is None:
@@ -102,6 +126,7 @@ def _average_steps(values: Tensor, targets: Tensor, padding: int | None) -> Tens
 def _require_matching(logits: Tensor, targets: Tensor) -> None:
     if logits.shape[:-1] != targets.shape or targets.dtype != torch.int64:
         raise InvalidValueError(
-            f"logits {tuple(logits.shape)} with targets {tuple(targets.shape)} of {targets.dtype}: "
-            "targets must be int64 classes in the shape of the logits without their last axis"
+            "expected targets as int64 classes with the shape of the logits without their last "
+            f"axis, got targets {tuple(targets.shape)} of {targets.dtype} for logits "
+            f"{tuple(logits.shape)}"
         )

@@ -1,4 +1,4 @@
-"""What every recurrent model is to tasks, training and pictures."""
+"""The interface of every recurrent model to tasks, training and plots."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from circuits import Measurement
 from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
-from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
-from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.executors.simulator import SimulatorExecutor
+from qrnn_qiskit.checks import check_batch, check_number
+from qrnn_qiskit.executors import Executor, SimulatorExecutor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import runs_compiled
 
 __all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
 
@@ -25,13 +23,13 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class RecurrentModel(nn.Module, ABC):
-    """A recurrent model between an embedding and a head, with the manners of QRNN.
+    """A recurrent model between an embedding and a head, with the interface of QRNN.
 
     Attributes:
-        kind: Its name in ``model.kind``.
+        kind: Name of the model in the setting ``model.kind``.
         input_size: Width E of the inputs.
-        sizes: The settings that were chosen to meet a number of parameters; empty where none was
-            asked for.
+        sizes: The settings that were chosen to reach a number of parameters; empty where no number
+            was requested.
     """
 
     kind: ClassVar[str]
@@ -50,17 +48,17 @@ class RecurrentModel(nn.Module, ABC):
 
     @property
     def readout_size(self) -> int:
-        """Width of the output of a step: K, unless a model says otherwise."""
+        """Width of the output of a step; K by default."""
         return self.num_readouts
 
     @property
     def output_axis(self) -> tuple[str, str]:
-        """What an output is, and its values, for the axes of pictures."""
+        """What an output is, and what its values are, for the axes of plots."""
         return "hidden unit", "value"
 
     @property
     def measurement(self) -> Measurement | None:
-        """What ends each step in measured mode of QRNN; None elsewhere."""
+        """The measurement that ends each step in measured mode of QRNN; None otherwise."""
         return None
 
     @property
@@ -70,7 +68,7 @@ class RecurrentModel(nn.Module, ABC):
 
     @property
     def executor(self) -> Executor:
-        """What runs the circuits: the compiled simulator, the only place for most kinds."""
+        """Where the circuits run: the compiled simulator, the only executor of most kinds."""
         return SimulatorExecutor()
 
     @executor.setter
@@ -79,15 +77,15 @@ class RecurrentModel(nn.Module, ABC):
             self.refuse_device(executor.name)
 
     def check_device(self, name: str, gradient: str | None = None) -> None:
-        """ValueError where this kind cannot run on the device ``name``."""
+        """Refuse a device on which this kind of model does not run (ValueError)."""
         if name != "simulator" or gradient is not None:
             self.refuse_device(name)
 
     def refuse_device(self, name: str) -> None:
-        """Say that only QRNN runs on devices."""
+        """Raise ValueError: only QRNN runs on devices."""
         raise InvalidValueError(
-            f"the device {name!r} was asked for, and a model of the kind {self.kind!r} has no "
-            "circuits that a device takes; leave --on and --gradient out, or train with "
+            f"the device {name!r} was requested, but a model of the kind {self.kind!r} has no "
+            "circuits that run on a device; leave --on and --gradient out, or train with "
             "model.kind=qrnn"
         )
 
@@ -95,7 +93,7 @@ class RecurrentModel(nn.Module, ABC):
         """Refuse a batch that does not fit into memory; the states of most kinds are small."""
 
     def count_parameters(self) -> int:
-        """Trainable parameters; embedding and head are not part of this module."""
+        """Count the trainable parameters; embedding and head are not part of this module."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     @abstractmethod
@@ -106,29 +104,33 @@ class RecurrentModel(nn.Module, ABC):
 
         Args:
             x: Finite inputs.
-            state: Where to carry on from, as a former call returned it.
-            lengths: (B,) integers, the valid steps of each sequence; all unless given.
+            state: State to carry on from, as returned by an earlier call.
+            lengths: (B,) integers, the valid steps of each sequence; all steps by default.
 
         Returns:
             The outputs (B, T, readout_size), 0 past a sequence's length, and the state after each
             sequence's last valid step, with ``readouts`` (B, K).
 
         Raises:
-            TypeError, ValueError: See :mod:`qrnn_qiskit.checks`.
+            TypeError, ValueError: An input does not fit the model; see
+                :func:`qrnn_qiskit.checks.check_batch`.
         """
 
 
 def count_recurrent(model: nn.Module) -> int:
-    """Trainable parameters of all recurrent models in a task's model; two where one translates."""
+    """Count the trainable parameters of all recurrent models in a task's model.
+
+    A translator has two of them.
+    """
     found = (part for part in model.modules() if isinstance(part, RecurrentModel))
     return sum(part.count_parameters() for part in found)
 
 
 class SteppedModel(RecurrentModel):
-    """A model that is told by one step from its memory (B, ...) and its input.
+    """A model defined by one step, from its memory (B, ...) and its input.
 
-    Its output is that of each step, and the last one is the readouts. ``dropout`` drops outputs in
-    training; the memory is never dropped.
+    The readouts are the output of the last step. ``dropout`` drops outputs in training, never the
+    memory.
     """
 
     def __init__(self, input_size: int, dropout: float = 0.0) -> None:
@@ -139,11 +141,11 @@ class SteppedModel(RecurrentModel):
 
     @abstractmethod
     def start(self, batch_size: int) -> Tensor:
-        """The memory before the first step, (B, ...)."""
+        """Return the memory before the first step, (B, ...)."""
 
     @abstractmethod
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """What does not depend on the memory: the drive (B, T, ...) of all steps, and the step.
+        """Compute the drive (B, T, ...), the part that needs no memory, and return the step too.
 
         The step takes the memory and the drive (B, ...) of one step, and returns the new memory
         and the outputs (B, K).
@@ -153,15 +155,13 @@ class SteppedModel(RecurrentModel):
         self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, HiddenState]:
         """Run sequences step by step; see :meth:`RecurrentModel.forward`."""
-        check_inputs(x, self.input_size, next(self.parameters()).dtype)
-        check_finite(x)
-        ends = check_lengths(lengths, x)
+        ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
         batch_size, steps = x.shape[:2]
         last = torch.tensor([steps] * batch_size if ends is None else ends)
         memory = self.start(batch_size) if state is None else self.recall(state, batch_size)
         drive, step = self.prepare(x)
         outputs = []
-        # unbind, since the gradient of drive[:, t] would be as large as the drive for every t
+        # unbind, because the gradient of drive[:, t] would be as large as the drive for every t
         for t, moment in enumerate(drive.unbind(1)[: int(last.max())]):
             moved, output = step(memory, moment)
             valid = last > t
@@ -176,13 +176,13 @@ class SteppedModel(RecurrentModel):
         return output, HiddenState(readouts, memory=memory)
 
     def recall(self, state: HiddenState, batch_size: int) -> Tensor:
-        """The memory of a state; ValueError where it is of another kind or another batch."""
+        """Return the memory of a state; ValueError if another kind or batch produced it."""
         memory = state.memory
         shape = self.start(batch_size).shape
         if memory is None or memory.shape != shape:
-            arrived = "none" if memory is None else tuple(memory.shape)
+            found = "none" if memory is None else tuple(memory.shape)
             raise InvalidValueError(
-                f"state must be what this model returned, with a memory {tuple(shape)} for the "
-                f"{batch_size} sequence(s) of x, and {arrived} arrived"
+                f"expected a state with a memory of shape {tuple(shape)} for the {batch_size} "
+                f"sequence(s) of x, got {found}; pass a state that this model returned"
             )
         return memory

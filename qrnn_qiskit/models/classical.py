@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
-from qrnn_qiskit.checks import check_finite, check_inputs, check_lengths, check_number
+from qrnn_qiskit.checks import check_batch, check_number
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.recurrent import RecurrentModel
 
@@ -70,9 +70,7 @@ class TorchModel(RecurrentModel):
         self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, HiddenState]:
         """Run sequences; see :meth:`RecurrentModel.forward`."""
-        check_inputs(x, self.input_size, next(self.parameters()).dtype)
-        check_finite(x)
-        ends = check_lengths(lengths, x)
+        ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
         last = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
         packed = pack_padded_sequence(x, last, batch_first=True, enforce_sorted=False)
         packed, memory = self.network(packed, None if state is None else self._recall(state, x))

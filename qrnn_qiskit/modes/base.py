@@ -1,44 +1,32 @@
-"""What a readout mode is to the model: how sequences run, and on which circuits."""
+"""The interface of a readout mode: the feedback, the run of a sequence, and its circuits."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.engines.contract import NOTHING_KEPT, Kept
-from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.executors.simulator import SimulatorExecutor
+from circuits import Measurement
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
+from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = [
-    "Core",
-    "Run",
-    "check_dtype",
-    "keep_precision",
-    "raise_precision",
-    "require_cpu",
-    "runs_compiled",
-]
-
-_LOW = (torch.bfloat16, torch.float16)
+__all__ = ["ReadoutMode", "Run"]
 
 
 class Run(NamedTuple):
-    """Sequences that have run.
+    """The result of running sequences.
 
     Attributes:
-        output: (B, T, readout_size); past the end of a sequence it means nothing.
+        output: (B, T, readout_size); undefined past the end of a sequence.
         state: State after each sequence's last valid step.
         angles: All angles in radians, without gradient: (B, T, P), or (B, T, 2^m, P) in measured
-            mode; None where the compiled recurrence was not asked for them.
+            mode; None where a compiled recurrence did not have to return them.
     """
 
     output: Tensor
@@ -46,7 +34,7 @@ class Run(NamedTuple):
     angles: Tensor | None
 
     def clear_past(self, ends: list[int], num_steps: int) -> Run:
-        """The same run with ``num_steps`` outputs, 0 past the end of each sequence."""
+        """Return the run with ``num_steps`` outputs, 0 past the end of each sequence."""
         device = self.output.device
         steps = torch.arange(self.output.shape[1], device=device)
         is_past = steps >= torch.tensor(ends, device=device)[:, None]
@@ -58,21 +46,34 @@ class Run(NamedTuple):
 
 
 def _pad(output: Tensor, num_steps: int) -> Tensor:
-    """Zeros after the last step that any sequence has."""
+    """Append zeros up to ``num_steps`` steps."""
     missing = num_steps - output.shape[1]
     return output if missing == 0 else functional.pad(output, (0, 0, 0, missing))
 
 
-class Core(ABC):
-    """One readout mode of a model.
+class ReadoutMode(ABC):
+    """A readout mode of the model: "expectation", "measured" or "none".
 
     Attributes:
-        feedback_size: Width of what the controller sees of the step before.
-        output_labels: Names of the outputs of a step, as many as it has.
+        name: Value of the model's argument ``readout``.
+        output_axis: Axis labels for plots: what an output is, and what its values are.
+        replays: Whether a device replays a sequence by its prefix circuits; otherwise it runs one
+            dynamic circuit.
+        waits_between_steps: Whether the circuits of a step on a device need the results of the
+            step before, so that each step is a round of jobs.
+        feedback_size: Number of values of the previous step that the controller receives.
+        output_labels: Names of the outputs of a step, readout_size of them.
+        measurement: The measurement that ends each step; None in modes without one.
     """
+
+    name: ClassVar[str]
+    output_axis: ClassVar[tuple[str, str]]
+    replays: ClassVar[bool]
+    waits_between_steps: ClassVar[bool]
 
     feedback_size: int
     output_labels: list[str]
+    measurement: Measurement | None = None
 
     @abstractmethod
     def check_memory(
@@ -80,13 +81,29 @@ class Core(ABC):
     ) -> None:
         """Refuse a batch that does not fit into memory on the simulator (ValueError).
 
-        Where gradients are enabled, what backward takes counts as well: ``kept`` is what it
-        takes of the controller.
+        Where gradients are enabled, the memory of the backward pass is included; ``kept`` is the
+        controller's part of it.
         """
+
+    def check_placement(self, device: torch.device) -> None:
+        """Refuse a torch device on which this mode does not run (ValueError)."""
+        del device  # all by default
+
+    def check_executor(self, name: str) -> None:
+        """Refuse the executor ``name`` where it cannot run this mode's circuits (ValueError)."""
+        del name  # all by default
 
     @abstractmethod
     def compile(self, dtype: torch.dtype) -> None:
-        """Get ready for a precision; UnsupportedCircuitError if the simulator cannot run it."""
+        """Compile the step for a precision; UnsupportedCircuitError if no engine can run it."""
+
+    def find_weights(self, controller: nn.Module, executor: Executor) -> ControllerWeights | None:
+        """Return the controller's weights where a compiled recurrence takes them, or None.
+
+        Such a recurrence evaluates controller and circuit in one call for all steps.
+        """
+        del controller, executor
+        return None
 
     @abstractmethod
     def run(
@@ -96,62 +113,40 @@ class Core(ABC):
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        weights: ControllerWeights | None = None,
         wants_angles: bool = False,
     ) -> Run:
         """Run sequences ``x`` (B, T, E), of which the longest has T valid steps.
 
         Args:
-            controller: From (..., E + feedback_size) to (..., P) angles in radians.
+            controller: Module from (..., E + feedback_size) to (..., P) angles in radians.
             executor: Where the circuits run.
-            x: Inputs of the model's dtype, on its device.
-            state: Where to carry on from; |0...0> unless given.
-            ends: Valid steps of each sequence; all T unless given.
-            wants_angles: Whether the angles are asked for.
+            x: Inputs of the model's dtype, on its device, checked by
+                :func:`~qrnn_qiskit.checks.check_batch`.
+            state: State to carry on from; |0...0> by default.
+            ends: Valid steps of each sequence; all T by default.
+            weights: Result of :meth:`find_weights`.
+            wants_angles: Whether the angles are to be returned.
+        """
 
-        Raises:
-            ValueError: An input is NaN or infinite, and nothing has been run.
+    @abstractmethod
+    def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the feedback (B, T, feedback_size) that follows from outputs of the same steps.
+
+        Where the feedback is random it is drawn from ``generator``.
         """
 
     @abstractmethod
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
-        """The circuit of all T steps for each set of ``angles``, as :class:`Run` has them."""
+        """Return the circuit of all T steps for each set of ``angles``, shaped as in :class:`Run`.
+
+        ``basis`` is that of the final measurement, in modes whose circuits have one.
+        """
 
     @abstractmethod
     def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
-        """The circuits of 1 to T steps, ``[step][sequence]``; ValueError for a mode without."""
+        """Return the circuits of 1 to T steps, ``[step][sequence]``.
 
-
-def runs_compiled(executor: Executor) -> bool:
-    """Whether the compiled simulator runs whole sequences, with its adjoint gradient."""
-    return type(executor) is SimulatorExecutor and executor.gradient is None
-
-
-def check_dtype(dtype: torch.dtype) -> None:
-    """Refuse anything but float32 and float64 (TypeError)."""
-    if dtype not in (torch.float32, torch.float64):
-        raise InvalidTypeError(
-            f"dtype must be torch.float32 or torch.float64, and {dtype!r} arrived"
-        )
-
-
-def keep_precision(device: torch.device) -> AbstractContextManager[None]:
-    """In this context angles keep the precision of the states, also under autocast."""
-    if torch.is_autocast_enabled(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()  # to enter autocast costs as much as a few torch operations
-
-
-def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Inputs of the low precision that autocast gave them, in ``dtype``; others as they are."""
-    if isinstance(x, Tensor) and x.dtype in _LOW and torch.is_autocast_enabled(x.device.type):
-        return x.to(dtype)
-    return x
-
-
-def require_cpu(device: torch.device, what: str) -> None:
-    """Refuse inputs on another device for ``what`` runs on the CPU alone (ValueError)."""
-    if device.type != "cpu":
-        raise InvalidValueError(
-            f"{what} takes inputs on the CPU, and x is on {device}; only the simulator of "
-            "readout='expectation' and 'none' runs elsewhere: take model.cpu() and x.cpu()"
-        )
+        Raises:
+            ValueError: The mode has no prefix circuits.
+        """

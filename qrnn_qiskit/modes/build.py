@@ -2,77 +2,61 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-from circuits import Ansatz, Readout, build_measurement
+from circuits import Ansatz, Readout
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.modes.base import Core
-from qrnn_qiskit.modes.expectation import UnitaryCore
-from qrnn_qiskit.modes.measured import MeasuredCore
+from qrnn_qiskit.modes.base import ReadoutMode
+from qrnn_qiskit.modes.expectation import ExpectationMode
+from qrnn_qiskit.modes.measured import MeasuredMode
+from qrnn_qiskit.modes.no_feedback import NoFeedbackMode
 from qrnn_qiskit.modes.noise import read_assignment, read_step_noise
+from qrnn_qiskit.modes.options import Measured
 
-__all__ = ["ENGINES", "READOUT_MODES", "build_core"]
+__all__ = ["ENGINES", "READOUT_MODES", "build_mode"]
 
-READOUT_MODES = ("expectation", "measured", "none")
+READOUT_MODES = (ExpectationMode.name, MeasuredMode.name, NoFeedbackMode.name)
 ENGINES = ("auto", "torch")
 
-# Arguments that only measured mode has, as the other modes accept them.
-_UNMEASURED: dict[str, Any] = {
-    "num_ancillas": 1,
-    "coupling": "cry",
-    "coupling_strength": math.pi,
-    "measured_qubits": None,
-    "measured_bases": "Z",
-    "ancilla_return": "branch",
-    "readout_error": 0.0,
-    "step_noise": None,
-    "num_trajectories": None,
-}
 
-
-def build_core(
-    mode: str,
+def build_mode(
+    name: str,
     ansatz: Ansatz,
     readout: Readout,
     *,
     reset_state: bool = False,
     engine: str = "auto",
-    **of_measured: Any,
-) -> Core:
-    """The readout mode ``mode``, one of ``READOUT_MODES``.
+    measured: Measured | None = None,
+) -> ReadoutMode:
+    """Build a readout mode.
 
-    ``reset_state`` is of the mode ``expectation``, the only one that remembers without a state.
-    ``engine`` is one of ``ENGINES``; measured mode has the compiled one alone.
-    ``of_measured`` are the arguments of measured mode, all of them; see
-    :class:`~qrnn_qiskit.QRNN`.
+    Args:
+        name: One of ``READOUT_MODES``.
+        ansatz: Circuit of a step.
+        readout: The observables.
+        reset_state: Whether every step starts from |0...0>; only in expectation mode, the only one
+            that remembers without a state.
+        engine: One of ``ENGINES``; measured mode has only compiled kernels.
+        measured: The arguments of measured mode; its defaults unless given.
 
     Raises:
-        ValueError, TypeError: What :func:`circuits.build_measurement` and
-            :mod:`~qrnn_qiskit.modes.noise` say; arguments of measured mode in another mode.
+        ValueError, TypeError: An argument is out of range or does not apply to the mode; see
+            :func:`circuits.build_measurement` and :mod:`~qrnn_qiskit.modes.noise`.
     """
-    if reset_state and mode != "expectation":
+    if reset_state and name != ExpectationMode.name:
         raise InvalidValueError(
-            f"reset_state=True leaves only the expectation values to remember with, and readout is "
-            f"{mode!r}; take readout='expectation', or leave reset_state out"
+            "reset_state=True leaves only the expectation values to remember with, but readout is "
+            f"{name!r}; use readout='expectation', or leave reset_state out"
         )
-    if mode != "measured":
-        for name, value in of_measured.items():
-            if value != _UNMEASURED[name]:
-                raise InvalidValueError(
-                    f"{name}={value!r} is of readout='measured', and readout is {mode!r}; leave "
-                    f"{name} out, or take readout='measured'"
-                )
-        return UnitaryCore(ansatz, readout, mode == "expectation", reset_state, engine)
+    if name == ExpectationMode.name:
+        return ExpectationMode(ansatz, readout, reset_state, engine)
+    if name == NoFeedbackMode.name:
+        return NoFeedbackMode(ansatz, readout, engine=engine)
     if engine != "auto":
         raise InvalidValueError(
-            f"engine={engine!r} with readout='measured', which is simulated by compiled kernels; "
-            "leave engine out, or take readout='expectation'"
+            f"engine={engine!r} does not apply to readout='measured', which is simulated by "
+            "compiled kernels; leave engine out, or use readout='expectation'"
         )
-    simulated = ("readout_error", "step_noise", "num_trajectories")
-    errors, noise, num_trajectories = (of_measured.pop(name) for name in simulated)
-    measurement = build_measurement(num_qubits=ansatz.num_qubits, **of_measured)
-    assignment = read_assignment(errors, measurement.num_ancillas)
-    return MeasuredCore(
-        ansatz, readout, measurement, assignment, read_step_noise(noise), num_trajectories
-    )
+    measured = measured or Measured()
+    measurement = measured.build(ansatz.num_qubits)
+    assignment = read_assignment(measured.readout_error, measurement.num_ancillas)
+    noise = read_step_noise(measured.step_noise)
+    return MeasuredMode(ansatz, readout, measurement, assignment, noise, measured.num_trajectories)

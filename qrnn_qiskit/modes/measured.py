@@ -1,9 +1,9 @@
-"""Measured mode: each step ends with a measurement, and its bits feed the controller.
+"""Measured mode: each step ends with a measurement whose bits feed the controller.
 
-The controller sees m bits instead of K numbers, so it has 2^m answers to each input. All of them
-are computed before anything runs: theta(b, t, c) = f([x_t ; bits of c]), c being the value of the
-register of the step before. Where the circuits run only decides how these tables become
-probabilities and readouts.
+The controller sees m bits instead of K numbers, so it has 2^m possible answers to each input. All
+of them are computed before anything runs: theta(b, t, c) = f([x_t ; bits of c]), where c is the
+value of the register of the step before. Simulators and devices differ only in how they turn these
+tables into probabilities and readouts.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ from circuits import Ansatz, Readout
 from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.errors import InvalidValueError
-from circuits.validation import require_count
-from qrnn_qiskit.carried import check_density, check_trajectories
-from qrnn_qiskit.checks import check_angles, check_finite, check_fit
-from qrnn_qiskit.controller import count_kept
-from qrnn_qiskit.engines.contract import NOTHING_KEPT, Kept
-from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, run_measured
-from qrnn_qiskit.executors.protocol import DynamicExecutor, Executor
-from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.base import (
-    Core,
-    Run,
+from qrnn_qiskit.checks import (
+    check_angles,
     check_dtype,
+    check_fit,
     keep_precision,
     require_cpu,
-    runs_compiled,
 )
+from qrnn_qiskit.controller import count_kept
+from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
+from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, run_measured
+from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
+from qrnn_qiskit.hidden_state import HiddenState, check_density, check_trajectories
+from qrnn_qiskit.modes.base import ReadoutMode, Run
+from qrnn_qiskit.modes.options import check_simulation
 from qrnn_qiskit.modes.trajectories import (
     average_samples,
     damp_observables,
@@ -46,13 +44,11 @@ from qrnn_qiskit.modes.trajectories import (
 from qrnn_qiskit.on_device.dynamic import run_on_device
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
 
-__all__ = ["MAX_EXACT_QUBITS", "MeasuredCore"]
-
-MAX_EXACT_QUBITS = 6
+__all__ = ["MeasuredMode"]
 
 
-class MeasuredCore(Core):
-    """The mode ``measured``, simulated by density matrices exactly, or by trajectories.
+class MeasuredMode(ReadoutMode):
+    """The mode "measured", simulated exactly by density matrices, or by trajectories.
 
     Args:
         ansatz: Circuit of a step, P angles.
@@ -63,6 +59,13 @@ class MeasuredCore(Core):
         num_trajectories: N pure states for each sequence, or None for exact density matrices.
     """
 
+    name = "measured"
+    output_axis = ("measured bit (ancilla)", "probability of 1")
+    replays = False
+    waits_between_steps = False
+
+    measurement: Measurement
+
     def __init__(
         self,
         ansatz: Ansatz,
@@ -72,16 +75,9 @@ class MeasuredCore(Core):
         noise: Sequence[NDArray[np.complex128]],
         num_trajectories: int | None,
     ) -> None:
-        if num_trajectories is None:
-            _check_exact(ansatz.num_qubits, measurement.num_ancillas)
-        else:
-            require_count("num_trajectories", num_trajectories, minimum=2)
-            if len(noise) or not np.array_equal(assignment, [np.eye(2)] * len(assignment)):
-                raise InvalidValueError(
-                    "readout_error and step_noise are simulated exactly, and trajectories have "
-                    "none of them; leave them out, or num_trajectories with up to "
-                    f"{MAX_EXACT_QUBITS} memory qubits"
-                )
+        check_simulation(
+            ansatz.num_qubits, measurement.num_ancillas, num_trajectories, assignment, noise
+        )
         self.ansatz = ansatz
         self.readout = readout
         self.measurement = measurement
@@ -98,7 +94,7 @@ class MeasuredCore(Core):
     def check_memory(
         self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
-        """Refuse a batch whose states do not fit: backward needs one for each step."""
+        """Refuse a batch whose states do not fit; the backward pass needs one for each step."""
         steps = num_steps if torch.is_grad_enabled() else 1
         if self.num_trajectories is None:
             runs = batch_size * self.measurement.num_outcomes
@@ -116,6 +112,10 @@ class MeasuredCore(Core):
             "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
         )
 
+    def check_placement(self, device: torch.device) -> None:
+        """Refuse any device but the CPU (ValueError)."""
+        require_cpu(device, "readout='measured'")
+
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
         if self.num_trajectories is None:
@@ -130,11 +130,11 @@ class MeasuredCore(Core):
         x: Tensor,
         state: HiddenState | None,
         ends: list[int] | None,
+        weights: ControllerWeights | None = None,
         wants_angles: bool = False,
     ) -> Run:
-        """Run sequences; see :meth:`Core.run`."""
-        require_cpu(x.device, "readout='measured'")
-        check_finite(x)
+        """Run sequences; see :meth:`ReadoutMode.run`."""
+        self.check_placement(x.device)
         last = [x.shape[1]] * len(x) if ends is None else ends
         if not runs_compiled(executor):
             return self._run_on_device(controller, executor, x, state, last)
@@ -193,9 +193,9 @@ class MeasuredCore(Core):
     ) -> Run:
         if not isinstance(executor, DynamicExecutor):
             raise InvalidValueError(
-                f"readout='measured' runs dynamic circuits, and {executor.name!r} takes none; take "
-                "a device with measurements in the middle of a circuit, such as aer:kingston, or "
-                "the simulator without a gradient method, which has its own"
+                f"readout='measured' needs an executor of dynamic circuits, but {executor.name!r} "
+                "runs none; use a device with mid-circuit measurement, such as aer:kingston, or "
+                "the simulator without a gradient method"
             )
         tables = self.tabulate(controller, x)
         outcomes, state, shots = run_on_device(
@@ -203,14 +203,14 @@ class MeasuredCore(Core):
         )
         output = self.sum_bits(outcomes)
         if shots is not None:
-            smoothed = (output.detach() * shots + 1) / (shots + 2)  # errors of 0 mean nothing
+            smoothed = (output.detach() * shots + 1) / (shots + 2)  # never an error of 0
             errors = (smoothed * (1 - smoothed) / shots).sqrt()
             errors = errors * (outcomes.detach().sum(2, keepdim=True) > 0)
             state = dataclasses.replace(state, output_standard_errors=errors)
         return Run(output, state, tables.detach())
 
     def _simulate(self, tables: Tensor, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Outcomes (B, T, 2^m) and readouts (B, K) with gradient, from |0...0> on."""
+        """Return outcomes (B, T, 2^m) and readouts (B, K) with gradient, starting at |0...0>."""
         self.check_memory(len(tables), tables.shape[1], tables.dtype)
         with keep_precision(tables.device):
             if self.num_trajectories is None:
@@ -228,10 +228,10 @@ class MeasuredCore(Core):
             return average_samples(samples, list(ends))
 
     def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
-        """The angles (B, T, 2^m, P) for every value of the register before each step.
+        """Return the angles (B, T, 2^m, P) for every value of the register before each step.
 
-        Dropout drops the same units for all values, as one network that is compiled into a
-        circuit would.
+        Dropout drops the same units for all values, since one network is compiled into the
+        circuit.
         """
         shape = (*x.shape[:2], self.ansatz.num_parameters)
         random = torch.get_rng_state()
@@ -243,29 +243,34 @@ class MeasuredCore(Core):
         return torch.stack(tables, 2)
 
     def sum_bits(self, outcomes: Tensor) -> Tensor:
-        """The probability (..., m) that each bit is 1, from those of the values (..., 2^m)."""
+        """Return the probabilities (..., m) of a 1 from those of the values (..., 2^m)."""
         return outcomes @ (self._bits(outcomes.dtype) > 0).to(outcomes.dtype)
 
+    def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw each bit, 0 or 1, by its probability."""
+        return torch.bernoulli(output, generator=generator)
+
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
-        """The dynamic circuits, their last measurement in one basis, Z unless given."""
+        """Return the dynamic circuits, with their final measurement in ``basis``, Z by default."""
         dynamic = build_dynamic(self.ansatz, self.measurement, angles.shape[1])
         values = dynamic.bind_values(angles.double().numpy(), basis="Z" if basis is None else basis)
         return [dynamic.circuit.assign_parameters(row) for row in values]
 
     def bind_prefixes(self, angles: Tensor) -> list[list[QuantumCircuit]]:
-        """None: a sequence is one circuit."""
+        """Refuse: a sequence is one circuit (ValueError)."""
         raise InvalidValueError(
-            "readout='measured' runs one dynamic circuit a sequence, no prefixes; take circuits(x)"
+            "readout='measured' runs one dynamic circuit for each sequence and has no prefix "
+            "circuits; use circuits(x)"
         )
 
     def _bits(self, dtype: torch.dtype) -> Tensor:
-        """(2^m, m): bit a of each value of the register as -1 or +1."""
+        """Return (2^m, m): bit a of each value of the register as -1 or +1."""
         values = torch.arange(self.measurement.num_outcomes)[:, None]
         bits = (values >> torch.arange(self.measurement.num_ancillas)) & 1
         return 2 * bits.to(dtype) - 1
 
     def _read(self, density: Tensor) -> Tensor:
-        """The readouts (B, K) of the state summed over the last outcome."""
+        """Return the readouts (B, K) of the state summed over the last outcome."""
         return torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
 
     def _compile_exact(self, dtype: torch.dtype) -> DensitySimulator:
@@ -290,14 +295,3 @@ class MeasuredCore(Core):
             damped = damp_observables(self.readout.observables, self.measurement)
             self._sampled = Simulator(self.ansatz.circuit, damped, dtype)
         return self._sampled
-
-
-def _check_exact(num_qubits: int, num_ancillas: int) -> None:
-    if num_qubits > MAX_EXACT_QUBITS:
-        raise InvalidValueError(
-            f"readout='measured' with num_qubits={num_qubits}: exact simulation would take "
-            f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
-            f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "
-            "sequence and trajectory, with a sampling error of about 1/sqrt(N): pass "
-            "num_trajectories=N, for example 100"
-        )

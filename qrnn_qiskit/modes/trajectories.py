@@ -1,11 +1,11 @@
-"""Measured mode by sampling: pure states, each with the outcomes that it happened to give.
+"""Measured mode by sampling: pure states, each with one sampled history of outcomes.
 
-A trajectory costs 2^n amplitudes where the exact density matrix costs 2^m 4^n. Its derivative has
-two parts: that of everything it computed at fixed outcomes (pathwise), and that of the probability
-of having drawn these outcomes (score). Three things keep the variance low: probabilities of the
-next outcome are taken from the state instead of the draw, and the last measurement is summed over;
-an outcome is credited only with what comes after it; and from that the mean of the other
-trajectories of the same sequence is taken off (leave-one-out baseline). The estimate is unbiased.
+A trajectory takes 2^n amplitudes where the exact density matrix takes 2^m 4^n. Its derivative has
+two parts: that of the computation at fixed outcomes (pathwise), and that of the probability of
+these outcomes (score). Three measures keep the variance low: probabilities of the next outcome come
+from the state instead of the draw, and the last measurement is summed over; an outcome is credited
+only with what follows it (reward to go); and the mean of the other trajectories of the same
+sequence is subtracted from that credit (leave-one-out baseline). The estimate is unbiased.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Samples(NamedTuple):
     """N trajectories of each of B sequences.
 
     Attributes:
-        probabilities: (B, N, T, 2^m) of each register value, given the outcomes before it.
+        probabilities: (B, N, T, 2^m) probability of each register value, given the outcomes before.
         chosen: (B, N, T) int64, the values drawn.
-        readouts: (B, N, K) at each sequence's end, summed over its last outcome.
+        readouts: (B, N, K) readouts at each sequence's end, summed over its last outcome.
         vectors: (B, N, 2^n) complex states after each sequence's last outcome, without gradient.
         registers: (B, N) int64, these last outcomes.
     """
@@ -55,10 +55,10 @@ class Samples(NamedTuple):
 def damp_observables(
     observables: Sequence[SparsePauliOp], measurement: Measurement
 ) -> list[SparsePauliOp]:
-    """Observables before a measurement that have the values of ``observables`` after it.
+    """Return observables before a measurement with the values of ``observables`` after it.
 
-    Summed over its outcomes, an ancilla multiplies the Pauli strings that do not commute with the
-    Pauli that it reads by cos(g/2), and leaves the others alone.
+    Summed over its outcomes, an ancilla multiplies by cos(g/2) the Pauli strings that do not
+    commute with the Pauli that it reads, and leaves the others unchanged.
     """
     damped = []
     for observable in observables:
@@ -79,14 +79,14 @@ def sample_trajectories(
     start: tuple[Tensor, Tensor] | None,
     ends: Sequence[int],
 ) -> Samples:
-    """Draw trajectories with torch's random numbers; probabilities and readouts have gradients.
+    """Sample trajectories with torch's random numbers; probabilities and readouts have gradients.
 
     Args:
         simulator: The compiled step, with observables of :func:`damp_observables`.
         measurement: The measurement at the end of each step.
         tables: (B, T, 2^m, P) angles in radians by the value of the register before the step.
         num_trajectories: N, at least 2.
-        start: ``vectors`` and ``registers`` of a former call, or None for |0...0>.
+        start: ``vectors`` and ``registers`` of an earlier call, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1.
     """
     batch, steps = tables.shape[:2]
@@ -131,9 +131,9 @@ def sample_trajectories(
 
 
 def average_samples(samples: Samples, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The means over trajectories of probabilities (B, T, 2^m) and readouts (B, K).
+    """Return the means over trajectories of probabilities (B, T, 2^m) and readouts (B, K).
 
-    Backward gives every trajectory the pathwise and the score part of the gradient.
+    The backward pass gives every trajectory the pathwise and the score part of the gradient.
     """
     last = torch.as_tensor(ends)
     probabilities, readouts = _Average.apply(
@@ -171,7 +171,7 @@ class _Average(torch.autograd.Function):
 
 
 def _split(vectors: Tensor, measurement: Measurement, kraus: Sequence[Tensor]) -> Tensor:
-    """The unnormalized states (R, 2^m, 2^n) of each register value, from states (R, 2^n)."""
+    """Return the unnormalized states (R, 2^m, 2^n) of each register value of states (R, 2^n)."""
     branches = vectors[:, None]
     for qubit, pair in zip(measurement.qubits, kraus, strict=True):
         parts = branches.reshape(len(vectors), branches.shape[1], -1, 2, 1 << qubit)
@@ -181,5 +181,5 @@ def _split(vectors: Tensor, measurement: Measurement, kraus: Sequence[Tensor]) -
 
 
 def estimate_errors(values: Tensor) -> Tensor:
-    """Standard errors (B, ...) of the means over trajectories (B, N, ...)."""
+    """Estimate the standard errors (B, ...) of the means over trajectories (B, N, ...)."""
     return values.detach().std(1) / math.sqrt(values.shape[1])

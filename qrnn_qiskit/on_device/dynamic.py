@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.carried import check_history, close_history
 from qrnn_qiskit.executors.gradient_methods import choose_gradient
 from qrnn_qiskit.executors.protocol import DynamicExecutor
-from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
 from qrnn_qiskit.on_device.dynamic_batch import DynamicBatch
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
 from qrnn_qiskit.on_device.gradients import (

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from qrnn_qiskit.carried import check_history, close_history
 from qrnn_qiskit.checks import check_angles
 from qrnn_qiskit.executors.gradient_methods import (
     GRADIENT_METHODS,
@@ -24,7 +23,7 @@ from qrnn_qiskit.executors.gradient_methods import (
     parse_gradient,
 )
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
 from qrnn_qiskit.on_device.gradients import (
     Directions,
     draw_directions,

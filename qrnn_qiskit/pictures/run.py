@@ -185,7 +185,7 @@ def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
     trace = trace_states(qrnn, examples.x)
     bloch, entropy = examples.cut(trace.bloch), examples.cut(trace.entropy)
     titles = examples.titles
-    is_measured = qrnn.readout_mode == "measured"
+    is_measured = qrnn.measurement is not None
     pictures = [
         Picture(
             "bloch",

@@ -191,7 +191,7 @@ def _open_bar(
         return EvaluationProgress(
             "batches", jobs, lambda: len(record.batches.get("output", ())), enabled
         )
-    if trained.qrnn.readout_mode == "expectation":  # with feedback a step needs the one before
+    if trained.qrnn.mode.waits_between_steps:
         jobs = sum(int(lengths.max()) for lengths in batches)
     before = device.counts.jobs
     return EvaluationProgress("jobs", jobs, lambda: device.counts.jobs - before, enabled)
@@ -210,7 +210,7 @@ def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> d
     trained.qrnn.executor = device
     noiseless = record.join()["output"]
     exact = noiseless
-    if trained.qrnn.readout_mode != "measured":
+    if trained.qrnn.mode.replays:
         parts = torch.split(angles, batch_size)
         exact = torch.cat([read_exactly(trained.qrnn, part) for part in parts])
     return {"exact_output": exact, "noiseless_output": noiseless}

@@ -19,8 +19,8 @@ from torch import Tensor, distributed, nn
 
 from circuits.errors import InvalidValueError, OperationError
 from qrnn_qiskit.batch_random import Share, hold_share
+from qrnn_qiskit.executors import runs_compiled
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.modes.base import runs_compiled
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.say_once import say_warnings_once
 

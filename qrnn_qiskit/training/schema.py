@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -24,6 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from circuits.errors import InvalidValueError
+from qrnn_qiskit.modes.options import Measured
 from qrnn_qiskit.tasks.base import DataSettings
 
 __all__ = [
@@ -78,17 +78,24 @@ class ModelConfig(Section):
         None,
         description='letters such as "z" or Pauli labels ["ZZII"]; none: X, Y, Z of all qubits',
     )
-    num_ancillas: int = Field(1, description="measured: bits m read in each step")
-    coupling: str = Field("cry", description="measured: cry, symmetric or direct (no ancilla)")
+    num_ancillas: int = Field(
+        Measured.num_ancillas, description="measured: bits m read in each step"
+    )
+    coupling: str = Field(
+        Measured.coupling, description="measured: cry, symmetric or direct (no ancilla)"
+    )
     coupling_strength: float = Field(
-        math.pi, description="measured: g in radians, above 0 and up to pi (projective)"
+        Measured.coupling_strength,
+        description="measured: g in radians, above 0 and up to pi (projective)",
     )
     measured_qubits: list[int] | None = Field(
         None, description="measured: the memory qubit of each bit; none: the ends of the line"
     )
-    measured_bases: str = Field("Z", description="measured: X, Y or Z, one for all or one a bit")
+    measured_bases: str = Field(
+        Measured.measured_bases, description="measured: X, Y or Z, one for all or one a bit"
+    )
     ancilla_return: str = Field(
-        "branch", description="measured: branch (an X where the bit was 1) or reset"
+        Measured.ancilla_return, description="measured: branch (an X where the bit was 1) or reset"
     )
     readout_error: float | list[float] = Field(
         0.0, description="measured, simulated: of a bit, or [of reading 1 for 0, of 0 for 1]"

@@ -57,7 +57,7 @@ def list_rounds(
     draws = 0 if gradient is None else gradient.num_directions
     steps = range(1, int(ends.max()) + 1)
     forward = [planner.read(t, group_copies(int((ends >= t).sum()), draws)) for t in steps]
-    if qrnn.readout_mode == "expectation":
+    if qrnn.mode.waits_between_steps:
         rounds = [Round(f"step {t}", (load,)) for t, load in zip(steps, forward, strict=True)]
     else:
         rounds = [Round("all steps", tuple(forward))]

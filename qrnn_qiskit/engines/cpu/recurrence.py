@@ -128,7 +128,7 @@ class _Recurrence(torch.autograd.Function):
             ),
         )
         if not is_finite:
-            check_finite(x)  # raises, with the place of the first such number
+            check_finite(x)  # the kernels know only that there is NaN or infinity, not where
         ctx.set_materialize_grads(False)
         if theta is not None:
             ctx.mark_non_differentiable(theta)

@@ -81,7 +81,7 @@ def test_defaults_read_the_ends_of_the_line_first() -> None:
     ("arguments", "error", "message"),
     [
         ({"num_ancillas": 0}, ValueError, "at least 1"),
-        ({"num_ancillas": 4}, ValueError, "more than the num_qubits=3"),
+        ({"num_ancillas": 4}, ValueError, "exceeds num_qubits=3"),
         ({"num_ancillas": 5}, ValueError, "2\\^5 = 32 branches"),
         ({"num_ancillas": 1.0}, TypeError, "integer"),
         ({"num_qubits": 0}, ValueError, "num_qubits"),

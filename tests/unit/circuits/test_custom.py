@@ -128,7 +128,7 @@ def without_parameters() -> QuantumCircuit:
         (with_variable(), "1 classical variables"),
         (steerable(num_clbits=3), "3 classical bits"),
         (without_parameters(), "no free parameters"),
-        (with_phase_parameter(), r"global phase alone \(phi\)"),
+        (with_phase_parameter(), r"only in its global phase \(phi\)"),
         (steerable(3), r"has 3 qubits, but num_qubits=2 .* pass num_qubits=3"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
@@ -142,7 +142,7 @@ def test_circuits_that_are_no_unitary_step_are_refused(
 
 @pytest.mark.parametrize("ansatz", [None, 3, ["linear"], b"linear"])
 def test_other_types_are_refused(ansatz: object) -> None:
-    with pytest.raises(TypeError, match=r"ansatz must be a name .* arrived"):
+    with pytest.raises(TypeError, match=r"ansatz must be a name .* got "):
         build_ansatz(ansatz, num_qubits=2)
 
 

@@ -192,7 +192,7 @@ def test_branches_obey_the_hardware() -> None:
 
 
 @pytest.mark.parametrize(("num_qubits", "num_ancillas"), [(1, 1), (4, 1), (2, 2), (4, 2)])
-def test_it_lies_in_a_row(num_qubits: int, num_ancillas: int) -> None:
+def test_its_qubits_form_a_line(num_qubits: int, num_ancillas: int) -> None:
     """Ancillas at the ends of the line: routing adds no two-qubit gate."""
     ansatz = build_ansatz("linear", num_qubits=num_qubits, num_layers=2)
     measurement = build_measurement(num_qubits=num_qubits, num_ancillas=num_ancillas)
@@ -236,7 +236,7 @@ def test_final_basis_angles_read_their_pauli() -> None:
 def test_bad_input() -> None:
     ansatz = build_ansatz(num_qubits=2)
     measurement = build_measurement(num_qubits=2)
-    with pytest.raises(ValueError, match="2 qubits and the measurement is one of 3"):
+    with pytest.raises(ValueError, match="2 qubits, but the measurement was built for 3"):
         build_dynamic(ansatz, build_measurement(num_qubits=3), 2)
     with pytest.raises(ValueError, match="num_steps"):
         build_dynamic(ansatz, measurement, 0)

@@ -1,4 +1,4 @@
-"""The ansatz families, against matrices that are put together by hand."""
+"""The ansatz families, against matrices built by hand."""
 
 from __future__ import annotations
 
@@ -162,11 +162,11 @@ def test_unknown_family_names_the_nearest_and_all_known() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"num_qubits": 0}, ValueError, "num_qubits must be an integer of at least 1, but 0"),
+        ({"num_qubits": 0}, ValueError, "num_qubits must be an integer of at least 1, got 0"),
         ({"num_qubits": 2.0}, TypeError, r"num_qubits must be an integer .* 2\.0 \(float\)"),
         ({"num_qubits": "2"}, TypeError, r"num_qubits .* '2' \(str\)"),
         ({"num_qubits": True}, TypeError, r"num_qubits .* True \(bool\)"),
-        ({"num_layers": 0}, ValueError, "num_layers must be an integer of at least 1, but 0"),
+        ({"num_layers": 0}, ValueError, "num_layers must be an integer of at least 1, got 0"),
         ({"num_layers": None}, TypeError, r"num_layers .* None"),
         ({"entangler": "cx"}, ValueError, r"unknown entangler 'cx'; known are cz, rzz, crx"),
         ({"entangler": 3}, TypeError, "entangler must be a name"),

@@ -97,9 +97,9 @@ def make_operator(coefficient: float) -> SparsePauliOp:
         ([make_operator(np.nan)], ValueError, "NaN or infinite"),
         ([make_operator(np.inf)], ValueError, "NaN or infinite"),
         ([3], TypeError, r"observable 0 .* int"),
-        ([Pauli("ZZ")], TypeError, "a SparsePauliOp or a Pauli label is required"),
+        ([Pauli("ZZ")], TypeError, "a SparsePauliOp or a Pauli label, got Pauli"),
         (SparsePauliOp("ZZ"), TypeError, "put a single observable into a list"),
-        (3, TypeError, "int arrived"),
+        (3, TypeError, "got int"),
     ],
 )
 def test_bad_observables(observables: object, error: type[Exception], message: str) -> None:

@@ -105,7 +105,7 @@ def test_unrolling_leaves_the_ansatz_as_it_was() -> None:
 def test_number_of_steps_is_checked(function: object) -> None:
     ansatz = build_ansatz(num_qubits=1)
     assert callable(function)
-    with pytest.raises(ValueError, match="num_steps must be an integer of at least 1, but 0"):
+    with pytest.raises(ValueError, match="num_steps must be an integer of at least 1, got 0"):
         function(ansatz, 0)
     with pytest.raises(TypeError, match="num_steps"):
         function(ansatz, 2.0)

@@ -22,7 +22,7 @@ WITH_ANGLE = ("rx", "ry", "rz", "p", "rzz", "rxx", "crx", "cry", "crz", "cp")
 
 
 class Fixed(nn.Module):
-    """A controller that returns the same angles whatever it sees."""
+    """A controller that returns the same angles for all inputs."""
 
     def __init__(self, angles: list[float]) -> None:
         super().__init__()

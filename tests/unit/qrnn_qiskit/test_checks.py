@@ -1,4 +1,4 @@
-"""Bad input: every error says what arrived and what is required, and nothing has been run."""
+"""Bad input: every error names the value and what is expected, and nothing has been run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from qrnn_qiskit import QRNN, HiddenState
 from qrnn_qiskit.engines.lowering import UnsupportedCircuitError
 from qrnn_qiskit.executors import SimulatorExecutor
-from qrnn_qiskit.modes.expectation import UnitaryCore
+from qrnn_qiskit.modes.expectation import ExpectationMode
 
 
 def build(**arguments: Any) -> QRNN:
@@ -25,20 +25,20 @@ def build(**arguments: Any) -> QRNN:
 @pytest.mark.parametrize(
     ("arguments", "error", "parts"),
     [
-        ({"num_qubits": 0}, ValueError, ["num_qubits", "at least 1", "0 arrived"]),
-        ({"num_qubits": -1}, ValueError, ["num_qubits", "at least 1", "-1 arrived"]),
+        ({"num_qubits": 0}, ValueError, ["num_qubits", "at least 1", "got 0"]),
+        ({"num_qubits": -1}, ValueError, ["num_qubits", "at least 1", "got -1"]),
         ({"num_qubits": 2.5}, TypeError, ["num_qubits", "integer", "2.5 (float)"]),
         ({"num_qubits": True}, TypeError, ["num_qubits", "integer", "True (bool)"]),
         ({"num_qubits": "4"}, TypeError, ["num_qubits", "integer", "'4' (str)"]),
         ({"num_qubits": None}, TypeError, ["num_qubits", "integer", "None"]),
-        ({"input_size": 0}, ValueError, ["input_size", "at least 1", "0 arrived"]),
+        ({"input_size": 0}, ValueError, ["input_size", "at least 1", "got 0"]),
         ({"input_size": 2.0}, TypeError, ["input_size", "integer", "2.0 (float)"]),
-        ({"num_layers": 0}, ValueError, ["num_layers", "at least 1", "0 arrived"]),
+        ({"num_layers": 0}, ValueError, ["num_layers", "at least 1", "got 0"]),
         ({"controller_hidden": 0}, ValueError, ["controller_hidden", "at least 1"]),
         ({"controller_hidden": 8.0}, TypeError, ["controller_hidden", "integer", "8.0"]),
-        ({"dropout": 1.0}, ValueError, ["dropout", "below 1", "1.0 arrived"]),
-        ({"dropout": -0.1}, ValueError, ["dropout", "at least 0", "-0.1 arrived"]),
-        ({"dropout": float("nan")}, ValueError, ["dropout", "nan arrived"]),
+        ({"dropout": 1.0}, ValueError, ["dropout", "below 1", "got 1.0"]),
+        ({"dropout": -0.1}, ValueError, ["dropout", "at least 0", "got -0.1"]),
+        ({"dropout": float("nan")}, ValueError, ["dropout", "got nan"]),
         ({"ansatz": "linaer"}, ValueError, ["unknown ansatz 'linaer'", "'linear'", "ring, brick"]),
         ({"ansatz": 3}, TypeError, ["ansatz", "linear, ring, brick, product", "3 (int)"]),
         ({"ansatz": "no/such.qasm"}, ValueError, ["no/such.qasm", "cannot be opened"]),
@@ -50,7 +50,7 @@ def build(**arguments: Any) -> QRNN:
         ({"rotations": "ry"}, TypeError, ["rotations", "list", "['ry']"]),
         ({"rotations": []}, ValueError, ["rotations is empty"]),
         ({"observables": ["Z"]}, ValueError, ["observable 0", "1 qubits", "circuit has 2"]),
-        ({"observables": "xq"}, ValueError, ["observables='xq'", "x, y and z"]),
+        ({"observables": "xq"}, ValueError, ["observables", "x, y and z", "'xq'"]),
         ({"observables": []}, ValueError, ["observables is empty"]),
         ({"dtype": torch.float16}, TypeError, ["torch.float32 or torch.float64", "float16"]),
         ({"dtype": torch.complex64}, TypeError, ["torch.float32 or torch.float64", "complex64"]),
@@ -89,7 +89,7 @@ def test_arguments_of_measured_mode_are_refused_in_others(
     arguments: dict[str, Any], mode: str
 ) -> None:
     (name,) = arguments
-    with pytest.raises(ValueError, match=rf"{name}=.* is of readout='measured'.*{mode!r}"):
+    with pytest.raises(ValueError, match=rf"{name}=.*only to readout='measured'.*{mode!r}"):
         build(readout=mode, **arguments)
 
 
@@ -113,7 +113,7 @@ def test_a_batch_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with torch.no_grad():
         model(x)
         model(x[:1].expand(1, 300, 2))
-        with pytest.raises(ValueError, match=r"400 sequence\(s\) of 1 step\(s\), forward alone"):
+        with pytest.raises(ValueError, match=r"400 sequence\(s\) of 1 step\(s\), forward only"):
             model(torch.zeros(400, 1, 2, dtype=torch.float64))
     model(x[:1].expand(1, 40, 2))
     with pytest.raises(ValueError, match=r"300 sequence\(s\).*backward.*has 64 KiB.*smaller batch"):
@@ -158,8 +158,8 @@ def zeros(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
         ((), ["(batch, time, 2)", "() of rank 0"]),
         ((1, 1, 5, 2), ["(batch, time, 2)", "(1, 1, 5, 2) of rank 4"]),
         ((1, 5, 3), ["(batch, time, 2)", "(1, 5, 3) with width 3"]),
-        ((0, 5, 2), ["at least one sequence", "(0, 5, 2) arrived"]),
-        ((3, 0, 2), ["one step", "(3, 0, 2) arrived"]),
+        ((0, 5, 2), ["at least one sequence", "got (0, 5, 2)"]),
+        ((3, 0, 2), ["one step", "got (3, 0, 2)"]),
     ],
 )
 def test_shapes_of_x(shape: tuple[int, ...], parts: list[str]) -> None:
@@ -175,16 +175,16 @@ def test_the_first_number_that_is_not_finite_is_named(value: float) -> None:
 
 def test_x_is_never_cast() -> None:
     single = zeros(1, 1, 2, dtype=torch.float32)
-    refuse(TypeError, ["torch.float64", "torch.float32 arrived", "x.to(torch.float64)"], single)
+    refuse(TypeError, ["torch.float64", "got torch.float32", "x.to(torch.float64)"], single)
     integers = zeros(1, 1, 2, dtype=torch.int64)
-    refuse(TypeError, ["torch.float64", "torch.int64 arrived"], integers)
-    refuse(TypeError, ["torch.Tensor", "ndarray arrived"], np.zeros((1, 1, 2)))
-    refuse(TypeError, ["torch.Tensor", "list arrived"], [[[0.0, 0.0]]])
+    refuse(TypeError, ["torch.float64", "got torch.int64"], integers)
+    refuse(TypeError, ["torch.Tensor", "got a ndarray"], np.zeros((1, 1, 2)))
+    refuse(TypeError, ["torch.Tensor", "got a list"], [[[0.0, 0.0]]])
 
 
 def test_a_packed_sequence_is_refused_with_what_to_give() -> None:
     packed = pack_padded_sequence(zeros(2, 3, 2), torch.tensor([3, 1]), batch_first=True)
-    refuse(TypeError, ["PackedSequence arrived", "padded tensor", "lengths="], packed)
+    refuse(TypeError, ["got a PackedSequence", "padded tensor", "lengths="], packed)
 
 
 def test_x_must_be_where_the_model_is() -> None:
@@ -195,11 +195,11 @@ def test_x_must_be_where_the_model_is() -> None:
 @pytest.mark.parametrize(
     ("lengths", "error", "parts"),
     [
-        (torch.tensor([1.0, 2.0]), TypeError, ["integers", "torch.float32 arrived"]),
-        (torch.tensor([True, True]), TypeError, ["integers", "torch.bool arrived"]),
-        (torch.tensor([1]), ValueError, ["shape (2,)", "one number for each", "(1,) arrived"]),
-        (torch.tensor([[1, 2]]), ValueError, ["shape (2,)", "(1, 2) arrived"]),
-        (torch.tensor(2), ValueError, ["shape (2,)", "() arrived"]),
+        (torch.tensor([1.0, 2.0]), TypeError, ["integers", "got torch.float32"]),
+        (torch.tensor([True, True]), TypeError, ["integers", "got torch.bool"]),
+        (torch.tensor([1]), ValueError, ["shape (2,)", "one number for each", "got (1,)"]),
+        (torch.tensor([[1, 2]]), ValueError, ["shape (2,)", "got (1, 2)"]),
+        (torch.tensor(2), ValueError, ["shape (2,)", "got ()"]),
         (torch.tensor([3, 0]), ValueError, ["between 1 and the 3", "sequence 1 has 0"]),
         (torch.tensor([4, 3]), ValueError, ["between 1 and the 3", "sequence 0 has 4"]),
         (torch.tensor([1, -1]), ValueError, ["between 1 and the 3", "sequence 1 has -1"]),
@@ -223,25 +223,25 @@ def test_a_good_state_passes() -> None:
 @pytest.mark.parametrize(
     ("state", "error", "parts"),
     [
-        ((zeros(3, 6), None), TypeError, ["HiddenState", "tuple arrived"]),
+        ((zeros(3, 6), None), TypeError, ["HiddenState", "got a tuple"]),
         (make_state(vector=None), ValueError, ["state.vector is None", "in simulation"]),
         (make_state(readouts=zeros(2, 6)), ValueError, ["state.readouts", "(3, 6)", "(2, 6)"]),
         (make_state(readouts=zeros(3, 9)), ValueError, ["state.readouts", "(3, 6)", "(3, 9)"]),
-        (make_state()[0], ValueError, ["state.readouts", "(3, 6)", "(1, 6) arrived"]),
+        (make_state()[0], ValueError, ["state.readouts", "(3, 6)", "got (1, 6)"]),
         (
             make_state(vector=zeros(3, 8, dtype=torch.complex128)),
             ValueError,
-            ["state.vector", "(3, 4)", "(3, 8) arrived"],
+            ["state.vector", "(3, 4)", "got (3, 8)"],
         ),
         (
             make_state(vector=make_state().vector.to(torch.complex64)),  # type: ignore[union-attr]
             TypeError,
-            ["state.vector", "torch.complex128", "torch.complex64 arrived"],
+            ["state.vector", "torch.complex128", "got torch.complex64"],
         ),
         (
             make_state(readouts=zeros(3, 6, dtype=torch.float32)),
             TypeError,
-            ["state.readouts", "torch.float64", "torch.float32 arrived"],
+            ["state.readouts", "torch.float64", "got torch.float32"],
         ),
         (
             make_state(vector=2.0 * make_state().vector),  # type: ignore[operator]
@@ -264,7 +264,7 @@ def test_a_converted_model_of_half_precision_is_refused() -> None:
     model = build().half()
     refuse(
         TypeError,
-        ["torch.float32 or torch.float64", "torch.float16 arrived"],
+        ["torch.float32 or torch.float64", "got torch.float16"],
         zeros(1, 1, 2, dtype=torch.float16),
         model,
     )
@@ -273,7 +273,7 @@ def test_a_converted_model_of_half_precision_is_refused() -> None:
 def test_nothing_is_run_on_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
     monkeypatch.setattr(
-        UnitaryCore, "run", lambda *arguments: pytest.fail("the simulator was reached")
+        ExpectationMode, "run", lambda *arguments: pytest.fail("the simulator was reached")
     )
     with pytest.raises(ValueError, match=re.escape("(batch, time, 2)")):
         model(zeros(1, 1, 3))

@@ -45,7 +45,7 @@ def test_gains_scale_the_initial_weights() -> None:
 
 
 class Constant(nn.Module):
-    """Angles 1, 2, 3, ... whatever comes in."""
+    """Angles 1, 2, 3, ... for every input."""
 
     def __init__(self, width: int, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Constant(nn.Module):
 def test_controllers_must_return_one_angle_for_each_parameter(width: int) -> None:
     model = make()
     model.controller = Constant(width)
-    message = rf"must return 6 angles.*\(3, 6\), and returned \(3, {width}\)"
+    message = rf"must return 6 angles.*\(3, 6\), but returned \(3, {width}\)"
     with pytest.raises(ValueError, match=message):
         model(draw())
 
@@ -67,7 +67,7 @@ def test_controllers_must_return_one_angle_for_each_parameter(width: int) -> Non
 def test_controllers_must_return_the_dtype_of_the_model() -> None:
     model = make()
     model.controller = Constant(6, torch.float32)
-    with pytest.raises(TypeError, match=r"dtype torch\.float64, and returned torch\.float32"):
+    with pytest.raises(TypeError, match=r"dtype torch\.float64, but returned torch\.float32"):
         model(draw())
 
 
@@ -136,7 +136,7 @@ def test_reparametrized_layers_are_used() -> None:
 
 
 def test_what_dropout_keeps_counts_as_memory() -> None:
-    """The factors of the hidden units, as they are drawn and as they are laid out."""
+    """Dropout keeps the factors of the hidden units twice: as drawn, and as laid out."""
     without, dropping = (
         Controller(3, 2, 4, hidden_size=7, dropout=dropout).kept for dropout in (0.0, 0.5)
     )

@@ -30,7 +30,7 @@ def test_a_shipped_run_is_small_and_trained(name: str) -> None:
     assert sum(map(len, files.values())) < 200_000
 
 
-def test_the_digits_are_recognized_from_its_weights_alone() -> None:
+def test_the_digits_are_recognized_from_its_weights_only() -> None:
     trained = load("example:digits")
     test = select_test(trained)
     with torch.no_grad():

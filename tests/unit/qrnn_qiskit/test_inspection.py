@@ -73,7 +73,7 @@ def test_the_trace_ends_in_the_state_of_the_whole_sequence(readout: str) -> None
 
 
 def test_a_state_of_a_device_is_refused() -> None:
-    with pytest.raises(ValueError, match="simulated one is required"):
+    with pytest.raises(ValueError, match="expected a simulated state"):
         measure_bloch(HiddenState(torch.zeros(1, 3), angles=torch.zeros(1, 2, 4)))
 
 

@@ -52,5 +52,5 @@ def test_growth_is_inputs_angles_readouts_activations_and_their_derivatives() ->
     state_bytes = BATCH * 2**QUBITS * 8
     assert (LONG - SHORT) * state_bytes > 5 * allowed, "one state a step would go unnoticed"
     assert growth <= 1.1 * allowed  # products of matrices take buffers of their own
-    # The meter works: inputs alone are in memory at the peak.
+    # The meter works: only inputs are in memory at the peak.
     assert growth >= (LONG - SHORT) * 4 * BATCH * WIDTH

@@ -1,4 +1,4 @@
-"""The manners of nn.LSTM: shapes, carried states, lengths, dtypes, copies, saved weights."""
+"""The interface of nn.LSTM: shapes, carried states, lengths, dtypes, copies, saved weights."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_lengths_equal_single_sequences(readout: str, wrapped: bool) -> None:
 
 
 @PATHS
-def test_what_lies_past_a_length_has_no_influence(wrapped: bool) -> None:
+def test_inputs_past_a_length_have_no_influence(wrapped: bool) -> None:
     model, x = make(wrapped), draw()
     lengths = torch.tensor([6, 2, 4])
     other = x.clone()
@@ -223,7 +223,7 @@ def test_weights_survive_a_file() -> None:
     assert torch.equal(other(x)[0], model(x)[0])
 
 
-def test_the_state_dict_holds_the_controller_alone() -> None:
+def test_the_state_dict_holds_only_the_controller() -> None:
     assert list(make().state_dict()) == [
         "controller.layers.0.weight",
         "controller.layers.0.bias",

@@ -1,4 +1,4 @@
-"""What torch promises of every module: changed tensors, inference mode, states of another dtype."""
+"""What torch guarantees for every module: changed tensors, inference mode, other dtypes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_changed_output_is_noticed_by_backward(detaches: bool) -> None:
 
 
 @pytest.mark.parametrize("readout", ["expectation", "none"])
-def test_a_changed_output_leaves_the_state_as_it_is(readout: str) -> None:
+def test_a_changed_output_leaves_the_state_unchanged(readout: str) -> None:
     output, state = QRNN(2, 2, readout=readout)(torch.rand(3, 4, 2))
     before = state.readouts.detach().clone()
     output.detach().mul_(2.0)

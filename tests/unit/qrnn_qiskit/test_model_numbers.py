@@ -15,12 +15,12 @@ from qrnn_qiskit import QRNN
     ("name", "value", "error", "message"),
     [
         ("dropout", 1.0, ValueError, "dropout must be a finite number at least 0 and below 1"),
-        ("dropout", -0.1, ValueError, "-0.1 arrived"),
-        ("dropout", "0.1", TypeError, "'0.1' \\(str\\) arrived"),
-        ("dropout", None, TypeError, "None \\(NoneType\\) arrived"),
+        ("dropout", -0.1, ValueError, "got -0.1"),
+        ("dropout", "0.1", TypeError, "got '0.1' \\(str\\)"),
+        ("dropout", None, TypeError, "got None \\(NoneType\\)"),
         ("feedback_gain", math.nan, ValueError, "feedback_gain must be a finite number"),
-        ("angle_gain", math.inf, ValueError, "inf arrived"),
-        ("angle_gain", True, TypeError, "True \\(bool\\) arrived"),
+        ("angle_gain", math.inf, ValueError, "got inf"),
+        ("angle_gain", True, TypeError, "got True \\(bool\\)"),
     ],
 )
 def test_numbers_out_of_range_are_refused(
@@ -30,7 +30,7 @@ def test_numbers_out_of_range_are_refused(
         QRNN(3, 2, **{name: value})
 
 
-def test_autocast_leaves_the_precision_of_the_angles_alone() -> None:
+def test_autocast_keeps_the_precision_of_the_angles() -> None:
     torch.manual_seed(0)
     model = QRNN(3, 2)
     x = torch.randn(2, 4, 3)

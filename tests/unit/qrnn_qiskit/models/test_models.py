@@ -169,7 +169,7 @@ def test_a_device_is_refused_where_there_are_no_circuits_for_it(kind: str) -> No
     model.executor = SimulatorExecutor()
     with pytest.raises(ValueError, match=f"'{kind}' has no circuits"):
         model.executor = SimulatorExecutor(gradient="parameter-shift")
-    with pytest.raises(ValueError, match="'aer' was asked for"):
+    with pytest.raises(ValueError, match="'aer' was requested"):
         model.check_device("aer")
 
 

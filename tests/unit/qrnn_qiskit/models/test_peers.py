@@ -233,7 +233,7 @@ def test_reset_belongs_to_expectation_mode_on_the_simulator() -> None:
     model = QRNN(2, 2, reset_state=True)
     with pytest.raises(ValueError, match="reset_state=True"):
         model.circuits(torch.zeros(1, 2, 2))
-    with pytest.raises(ValueError, match="'aer' was asked for"):
+    with pytest.raises(ValueError, match="'aer' was requested"):
         model.check_device("aer")
 
 

@@ -216,5 +216,5 @@ def test_circuits_are_dynamic_and_bound(basis: str | None) -> None:
 
 
 def test_other_modes_have_no_final_basis() -> None:
-    with pytest.raises(ValueError, match="basis='X' is of readout='measured'"):
+    with pytest.raises(ValueError, match="basis='X' applies only to readout='measured'"):
         QRNN(2, 2).circuits(torch.zeros(1, 1, 2), "X")

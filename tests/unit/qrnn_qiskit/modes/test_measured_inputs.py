@@ -36,7 +36,11 @@ def build(**arguments: Any) -> QRNN:
         ({"ancilla_return": "wait"}, ValueError, ["ancilla_return", "branch, reset"]),
         ({"num_qubits": 7}, ValueError, ["limited to 6", "2^15", "num_trajectories=N"]),
         ({"num_trajectories": 1}, ValueError, ["num_trajectories", "at least 2"]),
-        ({"num_trajectories": 9, "readout_error": 0.1}, ValueError, ["readout_error", "exactly"]),
+        (
+            {"num_trajectories": 9, "readout_error": 0.1},
+            ValueError,
+            ["readout_error", "exact"],
+        ),
         ({"readout_error": 1.5}, ValueError, ["readout_error", "probability", "1.5"]),
         ({"readout_error": "much"}, TypeError, ["readout_error", "'much'"]),
         ({"readout_error": [0.1, 0.2, 0.3]}, ValueError, ["readout_error", "shape (3,)"]),
@@ -44,9 +48,9 @@ def build(**arguments: Any) -> QRNN:
         ({"step_noise": "dampening:0.1"}, ValueError, ["'dampening'", "'damping'"]),
         ({"step_noise": "damping"}, ValueError, ["step_noise", "damping:0.01"]),
         ({"step_noise": "damping:2"}, ValueError, ["step_noise", "from 0 to 1", "2"]),
-        ({"step_noise": [np.eye(2), np.eye(2)]}, ValueError, ["keep the trace"]),
+        ({"step_noise": [np.eye(2), np.eye(2)]}, ValueError, ["preserve the trace"]),
         ({"step_noise": [np.eye(4)]}, ValueError, ["Kraus", "(1, 4, 4)"]),
-        ({"step_noise": 0.1}, ValueError, ["step_noise", "named channels"]),
+        ({"step_noise": 0.1}, ValueError, ["step_noise", "channels such as"]),
     ],
     ids=str,
 )
@@ -71,11 +75,11 @@ def test_a_good_state_passes() -> None:
 @pytest.mark.parametrize(
     ("state", "error", "parts"),
     [
-        ("none", TypeError, ["HiddenState", "str arrived"]),
+        ("none", TypeError, ["HiddenState", "got a str"]),
         (make_state(density=None), ValueError, ["state.density is None", "measured mode"]),
         (make_state()[:2], ValueError, ["state.readouts", "(3, 6)", "(2, 6)"]),
-        (make_state().to(torch.float32), TypeError, ["torch.float32 arrived"]),
-        (make_state(density=2 * make_state().density), ValueError, ["traces", "has 2"]),
+        (make_state().to(torch.float32), TypeError, ["got torch.float32"]),
+        (make_state(density=2 * make_state().density), ValueError, ["traces", "trace 2"]),
         (
             make_state(density=make_state().density + torch.ones(4, 4).triu(1)),
             ValueError,
@@ -154,5 +158,5 @@ def test_assignment_matrices() -> None:
 def test_a_device_without_dynamic_circuits_is_refused() -> None:
     model = build()
     model.executor = SimulatorExecutor(gradient="spsa")
-    with pytest.raises(ValueError, match="runs dynamic circuits, and 'simulator' takes none"):
+    with pytest.raises(ValueError, match="dynamic circuits, but 'simulator' runs none"):
         model(torch.zeros(1, 1, 2, dtype=torch.float64))

@@ -68,7 +68,7 @@ def simulate(pub: DynamicPub, model: QRNN) -> Outcomes:
     columns = pub.circuit.table_columns
     tables = torch.from_numpy(pub.values[:, columns] * (columns >= 0))
     with torch.no_grad():
-        outcomes, values = model._core._simulate(tables, [len(columns)] * len(tables))
+        outcomes, values = model.mode._simulate(tables, [len(columns)] * len(tables))
     return Outcomes(outcomes.numpy(), values.numpy())
 
 
@@ -243,7 +243,7 @@ def test_spsa_leaves_out_tables_that_do_not_run() -> None:
     model.executor = executor
     tables = make_inputs(2, 3).new_zeros(2, 3, 2, 4).requires_grad_()
     outcomes, state, _ = dynamic.run_on_device(
-        model._core._circuits, executor, tables, None, [2, 3], model._core._simulate
+        model.mode._circuits, executor, tables, None, [2, 3], model.mode._simulate
     )
     (outcomes[:, :, 1].sum() + state.readouts.sum()).backward()
     assert tables.grad is not None
@@ -351,7 +351,7 @@ def test_the_simulator_differentiates_the_values_of_a_device() -> None:
 def test_executors_without_dynamic_circuits_are_refused() -> None:
     model = make_model()
     model.executor = SimulatorExecutor(gradient="spsa")
-    with pytest.raises(ValueError, match="'simulator' takes none"):
+    with pytest.raises(ValueError, match="'simulator' runs none"):
         model(make_inputs(1, 1))
 
 

@@ -162,7 +162,7 @@ def test_sampled_readouts_have_standard_errors_and_their_angles(
     assert state.standard_errors.unique().tolist() == [0.02]
     # The exact values at the angles that ran, which include the feedback of noisy readouts.
     exact = SimulatorExecutor().estimate(
-        model._core.replay.prefix(3).circuit,
+        model.mode.replay.prefix(3).circuit,
         state.angles[:15].flatten(1).numpy(),
         model.readout.observables,
     )

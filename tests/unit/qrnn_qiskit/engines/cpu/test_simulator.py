@@ -53,7 +53,7 @@ def test_a_pair_is_aligned_and_half_a_page_apart(
 def test_arrays_in_one_piece_are_aligned_and_apart(
     activation: str, batch: int, steps: int, dtype: torch.dtype, keeps: bool, heard: bool
 ) -> None:
-    simulator = QRNN(1, 2, dtype=dtype)._core._compile(dtype)
+    simulator = QRNN(1, 2, dtype=dtype).mode._compile(dtype)
     out = {"linear": simulator.num_parameters, "glu": 6}.get(activation, 3)
     plan = Plan.find(
         simulator,

@@ -21,7 +21,7 @@ from torch import nn
 
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.engines.gpu import has_kernels
-from qrnn_qiskit.modes.expectation import UnitaryCore
+from qrnn_qiskit.modes.expectation import ExpectationMode
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch.cuda.is_available() is False: no GPU here"
@@ -132,7 +132,7 @@ def refuse_to_run(*arguments: Any) -> None:
 def kernels_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the processor were a GPU whose kernels raise an error when they are chosen."""
     monkeypatch.setattr("qrnn_qiskit.modes.expectation.has_kernels", lambda device: True)
-    monkeypatch.setattr(UnitaryCore, "_run_kernels", refuse_to_run)
+    monkeypatch.setattr(ExpectationMode, "_run_kernels", refuse_to_run)
 
 
 @pytest.mark.usefixtures("kernels_refuse")

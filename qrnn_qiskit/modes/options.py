@@ -1,0 +1,132 @@
+"""The arguments of measured mode: their defaults, their two spellings, and the limits on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.coupling import Measurement, MeasurementOptions, build_measurement
+from circuits.errors import InvalidTypeError, InvalidValueError
+from circuits.validation import require_count
+
+__all__ = ["MAX_EXACT_QUBITS", "Measured", "check_simulation", "choose_measured"]
+
+MAX_EXACT_QUBITS = 6
+
+
+@dataclass(frozen=True)
+class Measured(MeasurementOptions):
+    """The arguments of ``QRNN(readout="measured")`` as one object.
+
+    >>> from qrnn_qiskit import QRNN, Measured
+    >>> model = QRNN(2, 3, readout="measured", measurement=Measured(num_ancillas=2))
+    >>> model.readout_size
+    2
+
+    :class:`~qrnn_qiskit.QRNN` checks the values when it is built.
+
+    Attributes:
+        num_ancillas: m, the bits read in each step, from 1 to 4.
+        coupling: "cry", "symmetric" or "direct" (no ancilla); see
+            :func:`circuits.build_measurement`.
+        coupling_strength: g in radians, above 0 and up to pi, the projective measurement.
+        measured_qubits: The memory qubit that each ancilla reads; the ends of the line by default.
+        measured_bases: X, Y or Z, one letter for all ancillas or one for each.
+        ancilla_return: "branch" or "reset", how a device returns an ancilla to |0>.
+        readout_error: Error of each bit, in simulation only; see
+            :func:`~qrnn_qiskit.modes.noise.read_assignment`.
+        step_noise: Noise on every memory qubit after each measurement, in simulation only, such as
+            "damping:0.01"; see :func:`~qrnn_qiskit.modes.noise.read_step_noise`.
+        num_trajectories: N sampled pure states for each sequence instead of exact density
+            matrices; needed above 6 memory qubits. See :mod:`qrnn_qiskit.modes.trajectories`.
+    """
+
+    readout_error: float | Sequence[Any] = 0.0
+    step_noise: str | Sequence[Any] | None = None
+    num_trajectories: int | None = None
+
+    def build(self, num_qubits: int) -> Measurement:
+        """Return the measurement of a step on ``num_qubits`` memory qubits."""
+        names = [field.name for field in fields(MeasurementOptions)]
+        values = {name: getattr(self, name) for name in names}
+        return build_measurement(num_qubits=num_qubits, **values)
+
+    def list_changed(self) -> list[str]:
+        """Return the names of the arguments that differ from their defaults."""
+        return [f.name for f in fields(self) if not _equals(getattr(self, f.name), f.default)]
+
+
+def choose_measured(mode: str, measurement: Measured | None, flat: Measured) -> Measured:
+    """Return the arguments of measured mode, passed as ``measurement=`` or under their own names.
+
+    Args:
+        mode: Name of the readout mode.
+        measurement: The object that was passed, if any.
+        flat: The arguments that were passed under their own names.
+
+    Raises:
+        TypeError: ``measurement`` is not a :class:`Measured`.
+        ValueError: Both forms were used, or either of them in another mode.
+    """
+    changed = flat.list_changed()
+    if measurement is not None and not isinstance(measurement, Measured):
+        raise InvalidTypeError(
+            "measurement must be a qrnn_qiskit.Measured, such as Measured(num_ancillas=1), got "
+            f"{measurement!r} ({type(measurement).__name__})"
+        )
+    if mode != "measured" and (measurement is not None or changed):
+        name = "measurement" if measurement is not None else changed[0]
+        value = measurement if measurement is not None else getattr(flat, name)
+        raise InvalidValueError(
+            f"{name}={value!r} applies only to readout='measured', but readout is {mode!r}; leave "
+            f"{name} out, or use readout='measured'"
+        )
+    if measurement is not None and changed:
+        raise InvalidValueError(
+            f"{', '.join(changed)} and measurement= were both passed; put {changed[0]} into "
+            "Measured(...), or leave measurement out"
+        )
+    return flat if measurement is None else measurement
+
+
+def check_simulation(
+    num_qubits: int,
+    num_ancillas: int,
+    num_trajectories: int | None,
+    assignment: NDArray[np.float64],
+    noise: Sequence[NDArray[np.complex128]],
+) -> None:
+    """Refuse what neither density matrices nor trajectories simulate.
+
+    Raises:
+        TypeError: ``num_trajectories`` is not an integer.
+        ValueError: Too many qubits for density matrices, fewer than 2 trajectories, or noise with
+            trajectories.
+    """
+    if num_trajectories is not None:
+        require_count("num_trajectories", num_trajectories, minimum=2)
+        if len(noise) or not np.array_equal(assignment, [np.eye(2)] * len(assignment)):
+            raise InvalidValueError(
+                "readout_error and step_noise need exact simulation, but trajectories have "
+                f"neither (num_trajectories={num_trajectories}); leave them out, or leave out "
+                f"num_trajectories with up to {MAX_EXACT_QUBITS} memory qubits"
+            )
+    elif num_qubits > MAX_EXACT_QUBITS:
+        raise InvalidValueError(
+            f"readout='measured' with num_qubits={num_qubits}: exact simulation would take "
+            f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
+            f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "
+            "sequence and trajectory, with a sampling error of about 1/sqrt(N): pass "
+            "num_trajectories=N, for example 100"
+        )
+
+
+def _equals(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except (ValueError, RuntimeError):  # arrays and tensors compare by element; no default is one
+        return False
