@@ -13,10 +13,11 @@ from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.trainer import find_result
-from runtime_jobs.cli.console import format_estimate, make_table
+from runtime_jobs.cli.console import make_table
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import tell_layout
 from runtime_jobs.cli.show import draw_and_tell
+from runtime_jobs.formatting import format_estimate
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation

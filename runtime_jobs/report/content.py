@@ -14,7 +14,7 @@ from qrnn_qiskit.pictures.run import Picture
 from qrnn_qiskit.training.checkpoint import read_checkpoint
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
-from runtime_jobs.cli.console import format_estimate
+from runtime_jobs.formatting import format_estimate
 from runtime_jobs.ledger import Ledger
 
 __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]
