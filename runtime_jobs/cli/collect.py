@@ -12,6 +12,7 @@ from runtime_jobs.cli.options import find_folder
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
+    from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import Submission
@@ -74,6 +75,7 @@ def go_on(
     retry: bool,
     relayout: bool = False,
     service: Service | None = None,
+    trained: TrainedModel | None = None,
     as_json: bool = False,
 ) -> None:
     """Go on with a submission and print what it has come to.
@@ -101,6 +103,7 @@ def go_on(
                 relayout=relayout,
                 open_service=Service if service is None else lambda: service,
                 watch=bar.watch,
+                trained=trained,
             )
     except JobsPendingError as error:
         sent = ledger.list_jobs()[before:]

@@ -145,4 +145,13 @@ def submit(
             )
         if relayout:
             print_plan(plan, calibration)
-        go_on(run, ledger, submission, wait=False, retry=False, relayout=relayout, service=service)
+        go_on(
+            run,
+            ledger,
+            submission,
+            wait=False,
+            retry=False,
+            relayout=relayout,
+            service=service,
+            trained=trained,
+        )

@@ -118,6 +118,7 @@ def continue_submission(
     relayout: bool = False,
     open_service: Callable[[], Service] = Service,
     watch: Watch | None = None,
+    trained: TrainedModel | None = None,
 ) -> Evaluation | Tuning:
     """Compute as far as the ledger's results reach, and send what comes next.
 
@@ -133,7 +134,9 @@ def continue_submission(
         BudgetError, JobsPendingError, JobFailedError, ServiceError: see
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
-    if submission.weights not in (None, hash_weights(load(run.path))):
+    if trained is None:
+        trained = load(run.path)
+    if submission.weights not in (None, hash_weights(trained)):
         raise InvalidValueError(
             f"the best weights of {run.path} are not those that were submitted: it was trained "
             "further. Nothing was sent; 'qrnn submit' sends the weights of today, as another "
@@ -165,7 +168,7 @@ def continue_submission(
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()
     try:
-        result = _compute(run, submission, executor)
+        result = _compute(run, trained, submission, executor)
     except (JobsPendingError, ServiceError):
         raise  # more is to be sent
     except BaseException:
@@ -184,12 +187,18 @@ def hash_weights(trained: TrainedModel) -> str:
     return digest.hexdigest()
 
 
-def _compute(run: RunFolder, submission: Submission, executor: IbmExecutor) -> Evaluation | Tuning:
+def _compute(
+    run: RunFolder, trained: TrainedModel, submission: Submission, executor: IbmExecutor
+) -> Evaluation | Tuning:
     if not submission.train_steps:
         return evaluate(
-            run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
+            run,
+            sequences=submission.sequences,
+            executor=executor,
+            batch_size=_ALL_AT_ONCE,
+            trained=trained,
         )
-    tuning = tune(run, executor, submission.train_steps, submission.sequences)
+    tuning = tune(run, executor, submission.train_steps, submission.sequences, trained)
     _write(run, submission, tuning, executor)
     return tuning
 
