@@ -17,7 +17,7 @@ __all__ = ["make_table", "open_console", "tabulate_evaluation"]
 
 
 def make_table(*columns: str) -> Table:
-    """An empty table whose cells are shown as they are, never as markup or cut off."""
+    """Make an empty table that shows its cells literally: no markup, nothing cut off."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -25,13 +25,13 @@ def make_table(*columns: str) -> Table:
 
 
 def open_console() -> Console:
-    """A console for wide tables: as wide as the terminal, or 200 columns where there is none."""
+    """Open a console as wide as the terminal, or of 200 columns without a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=200)
 
 
 def tabulate_evaluation(evaluation: Evaluation) -> Table:
-    """The metrics of an evaluation, a line each."""
+    """Tabulate the metrics of an evaluation, one per line."""
     table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
     for name, estimate in evaluation.metrics.items():
         table.add_row(name, format_estimate(estimate))

@@ -1,4 +1,4 @@
-"""``qrnn plan``: what a run takes on a QPU, before anything is sent."""
+"""``qrnn plan``: the jobs, QPU seconds and price of a run on a QPU, before anything is sent."""
 
 from __future__ import annotations
 
@@ -46,24 +46,28 @@ def plan(
     patches: Patches = 1,
     spacing: Spacing = 0,
     live: Annotated[
-        bool, typer.Option("--live", help="With today's calibration, asked of the account.")
+        bool,
+        typer.Option("--live", help="Use today's calibration, from the account at IBM Quantum."),
     ] = False,
     usd_per_second: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")
+        float, typer.Option(metavar="PRICE", help="Price of a second of QPU time.")
     ] = 1.60,
-    currency: Annotated[str, typer.Option(metavar="NAME", help="Of that price.")] = "USD",
+    currency: Annotated[str, typer.Option(metavar="NAME", help="Currency of that price.")] = "USD",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
     ] = False,
 ) -> None:
-    """Plan a run on a QPU: jobs, circuits, executions, duration, QPU seconds, price.
+    """Plan a run on a QPU: jobs, QPU seconds and price.
 
-    Runs nothing and needs no account: the calibration snapshot of the device on this machine is
-    used, unless --live asks for today's.
+    Also prints circuits, executions and the duration of the longest circuit against T1 and T2.
+    Sends nothing and needs no account: circuits are compiled for the calibration snapshot of the
+    device on this machine, or with --live for today's calibration. A second table compares other
+    numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
+    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
     """
     request = read_request(on, shots, train_steps, gradient)
     if not usd_per_second >= 0:
-        raise typer.BadParameter(f"--usd-per-second is {usd_per_second}; at least 0 is required")
+        raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
     run = open_trained_run(folder)
     service = None
     if live:
@@ -84,7 +88,7 @@ def plan(
 
     made = make(work)
     packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
-    # One patch is the best packing where a second one costs too much of the coherence.
+    # One patch is the best packing if a second one costs too much of the coherence.
     others = {
         f"--patches {len(plan.patches)}": plan
         for plan in (packed,)
@@ -108,18 +112,18 @@ def plan(
 def _list_modes(
     work: Work, method: GradientMethod | None
 ) -> list[tuple[str, GradientMethod | None]]:
-    """Replay beside dynamic circuits: the other mode, and the method of the gradient for it."""
+    """List the other readout mode, replay or dynamic circuits, with its gradient method."""
     if work.qrnn.measurement is None:
         return [("measured", method)]
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
 
-    if method is not None and method.name == "coordinates":  # of dynamic circuits alone
+    if method is not None and method.name == "coordinates":  # only for dynamic circuits
         method = GradientMethod("spsa", draws=method.draws)
     return [("expectation", method)]
 
 
 def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
-    """Other methods of the gradient for the same steps."""
+    """List the other gradient methods for the same training steps."""
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
 
     others = [GradientMethod("spsa"), GradientMethod("parameter-shift")]

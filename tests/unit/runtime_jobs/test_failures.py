@@ -64,4 +64,4 @@ def test_an_error_of_a_library_keeps_its_traceback(capsys: pytest.CaptureFixture
     assert report_failure(caught.value) == ExitCode.FAILED
     told = capsys.readouterr().err
     assert "Traceback" in told
-    assert told.splitlines()[-1].startswith("error: AxisError was not expected here")
+    assert told.splitlines()[-1].startswith("error: unexpected AxisError; please report it")
