@@ -1,4 +1,4 @@
-"""Where a recurrent circuit runs: devices by name, and the command line ``qrnn``."""
+"""Devices that run recurrent circuits, opened by name, and the command line ``qrnn``."""
 
 from __future__ import annotations
 

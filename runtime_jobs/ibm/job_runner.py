@@ -1,4 +1,4 @@
-"""Sheets of values for measured circuits: sent as jobs, in as few as the limits allow."""
+"""Running measured circuits with tables of values, in as few jobs as the limits allow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ __all__ = ["Sheet", "SheetRunner"]
 class Sheet(NamedTuple):
     """A measured circuit with all its sets of values, measurement bases included.
 
-    Rows of the same number in ``groups`` run on the same patch of qubits.
+    Attributes:
+        circuit: The measured circuit.
+        values: (R, P) parameter values in radians, one row per execution of all shots.
+        groups: (R,) group of each row; rows of one group run on the same patch of qubits.
     """
 
     circuit: QuantumCircuit
@@ -44,18 +47,18 @@ class Sheet(NamedTuple):
 
 
 class SheetRunner:
-    """Runs sheets round after round, each job once for a ledger.
+    """Runs sheets round by round, each job once per ledger.
 
     Args:
-        backend: its name, ``ibm_kingston``.
-        dispatcher: sends jobs and collects them.
-        ledger: of the run.
-        freezer: chooses qubits and compiles circuits, once for the run.
-        counts: where jobs, PUBs, executions, transpilations and QPU seconds are added up.
-        limits, patches, repetition: see :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
+        backend: Name of the backend, such as ``ibm_kingston``.
+        dispatcher: Sends and collects the jobs.
+        ledger: Ledger of the run.
+        freezer: Chooses qubits and compiles circuits, once for the run.
+        counts: Sums of jobs, PUBs, executions, transpilations and QPU seconds.
+        limits, patches, repetition: See :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Attributes:
-        records: of all jobs behind the results so far.
+        records: Records of all jobs of the results so far.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class SheetRunner:
         self._rounds = 0
 
     def run(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
-        """The bits of every sheet, by register, in as few jobs as the limits allow."""
+        """Return the bits of every sheet by register, using as few jobs as the limits allow."""
         self._rounds += 1
         deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
         tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
