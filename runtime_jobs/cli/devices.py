@@ -58,31 +58,39 @@ def devices(
     factor on all errors), mitigation (readout, zne or readout+zne), patches (sequences side by
     side) and spacing (between the patches).
     """
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-    from runtime_jobs.hardware.snapshots import list_local_devices
-
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
 
         service = Service()
     if run is not None:
-        names = [] if name is None else [name]
-        if not names:
-            account = service.list_backends() if service else []
-            names = [backend.name for backend in account] or [*list_local_devices()]
-        _compare(run, names, service)
-        return
-    if name is not None:
+        _compare(run, _list_names(service) if name is None else [name], service)
+    elif name is not None:
         short = _shorten(name)
         target, calibration = find_target(short, service)
         if patches:
             _show_patches(short, target, qubits, spacing)
         else:
             _show(short, target, qubits, calibration)
-        return
+    else:
+        _list(service)
+
+
+def _list_names(service: Service | None) -> list[str]:
+    """Return the backends of the account, or the snapshots on this machine without one."""
+    from runtime_jobs.hardware.snapshots import list_local_devices
+
+    account = service.list_backends() if service else []
+    return [backend.name for backend in account] or [*list_local_devices()]
+
+
+def _list(service: Service | None) -> None:
+    """Print the backends of the account, or the devices on this machine without one."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.snapshots import list_local_devices
+
     if service is not None:
         table = make_table("device", "qubits", "state", "jobs in the queue", "calibrated")
         for found in service.list_backends():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,9 +76,8 @@ def plan(
 
         service = Service()
     _, work, calibration = request.find_work(run, sequences, patches, spacing, service)
-    method = request.method
 
-    def make(work: Work, method: GradientMethod | None = method) -> Plan:
+    def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
         return work.plan(
             request.shots,
             train_steps=request.train_steps,
@@ -87,26 +87,31 @@ def plan(
         )
 
     made = make(work)
-    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
-    # One patch is the best packing if a second one costs too much of the coherence.
-    others = {
-        f"--patches {len(plan.patches)}": plan
-        for plan in (packed,)
-        if len(plan.patches) != len(made.patches)
-    } | {
-        f"model.readout={mode}": make(work.in_mode(mode), other)
-        for mode, other in _list_modes(work, method)
-    }
-    if method is not None:
-        others |= {
-            f"--gradient '{other}'": make(work, other) for other in _list_methods(work, method)
-        }
+    others = _plan_others(work, request.method, make)
     if as_json:
         instead = {name: other.to_dict() for name, other in others.items()}
         typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
         return
     print_plan(made, calibration)
     print_others(others)
+
+
+def _plan_others(
+    work: Work, method: GradientMethod | None, make: Callable[..., Plan]
+) -> dict[str, Plan]:
+    """Plan the same work with other patches, readout mode and gradient method, by option."""
+    patches = len(work.packing.patches)
+    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
+    others = {}
+    # One patch is the best packing if a second one costs too much of the coherence.
+    if len(packed.patches) != patches:
+        others[f"--patches {len(packed.patches)}"] = packed
+    for mode, suited in _list_modes(work, method):
+        others[f"model.readout={mode}"] = make(work.in_mode(mode), suited)
+    if method is not None:
+        for other in _list_methods(work, method):
+            others[f"--gradient '{other}'"] = make(work, other)
+    return others
 
 
 def _list_modes(

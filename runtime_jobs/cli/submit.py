@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from runtime_jobs.cli.options import (
     open_trained_run,
 )
 from runtime_jobs.ledger.records import WorkloadMode
+
+if TYPE_CHECKING:
+    from runtime_jobs.ibm.submission import Submission
+    from runtime_jobs.ledger import Ledger
+    from runtime_jobs.plan.costs import Plan
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -83,16 +88,15 @@ def submit(
 ) -> None:
     """Send a trained run to a QPU, within a cap on QPU time.
 
-    This is for inference or for some training steps. Nothing is sent without a cap on QPU time, and
-    nothing beyond it; 'qrnn plan' prints the cap that a run needs. A job whose result the run
-    already has is not sent again.
+    The run is sent for inference or, with --train-steps, for some training steps. Nothing is sent
+    without a cap on QPU time, and nothing beyond it; 'qrnn plan' prints the cap that a run needs. A
+    job whose result the run already has is not sent again.
 
     The command returns once the jobs that need no earlier results are sent and recorded. 'qrnn
     collect' fetches the results and sends the jobs that depend on them.
     """
     from runtime_jobs.cli.plan_tables import print_plan
     from runtime_jobs.cli.requests import read_request
-    from runtime_jobs.ledger import BudgetError
 
     request = read_request(on, shots, train_steps, gradient)
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
@@ -112,8 +116,6 @@ def submit(
     plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
         former = read_submission(ledger)
-        # An unfinished submission is continued, also if it is itself a repetition.
-        repetition = former.repetition + (fresh and former.is_finished) if former else 0
         submission = Submission(
             backend=f"ibm_{request.qpu}",
             shots=request.shots,
@@ -123,7 +125,7 @@ def submit(
             gradient=gradient,
             mode=mode,
             session_seconds=session_seconds,
-            repetition=repetition,
+            repetition=_count_repetitions(former, fresh),
             patches=patches,
             spacing=spacing,
             fast_measurements=fast_measurements,
@@ -131,19 +133,8 @@ def submit(
             weights=hash_weights(trained),
         )
         is_other = former is None or former.asks_for() != submission.asks_for()
-        most = plan.reserved_seconds
-        if session_seconds is not None:
-            most = session_seconds + max(job.max_execution_time for job in plan.jobs)
-        needed = math.ceil(most + ledger.committed_seconds())
-        refused = (is_other or relayout) and needed > submission.cap
-        if service is None or refused:
-            print_plan(plan, calibration)
-            given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
-            raise BudgetError(
-                f"{given} was given, but all jobs together may take {most} s of QPU time, in "
-                f"addition to {ledger.committed_seconds():.0f} s that the run has used or holds; "
-                f"nothing was sent. Allow it with --max-qpu-seconds {needed}"
-            )
+        if service is None or is_other or relayout:
+            _require_cap(plan, calibration, ledger, max_qpu_seconds, session_seconds)
         if is_other and former is not None and not former.is_finished:
             typer.echo(
                 "the earlier submission of this run has not been collected completely; its jobs "
@@ -162,3 +153,40 @@ def submit(
             service=service,
             trained=trained,
         )
+
+
+def _count_repetitions(former: Submission | None, fresh: bool) -> int:
+    """Return how often the work was done before; more only if ``fresh`` repeats finished work.
+
+    An unfinished submission is continued, also if it is itself a repetition.
+    """
+    if former is None:
+        return 0
+    return former.repetition + (fresh and former.is_finished)
+
+
+def _require_cap(
+    plan: Plan,
+    calibration: str,
+    ledger: Ledger,
+    cap: float | None,
+    session_seconds: int | None,
+) -> None:
+    """Print the plan and raise BudgetError unless the cap admits all its jobs."""
+    from runtime_jobs.cli.plan_tables import print_plan
+    from runtime_jobs.ledger import BudgetError
+
+    most = plan.reserved_seconds
+    if session_seconds is not None:
+        most = session_seconds + max(job.max_execution_time for job in plan.jobs)
+    committed = ledger.committed_seconds()
+    needed = math.ceil(most + committed)
+    if cap is not None and needed <= cap:
+        return
+    print_plan(plan, calibration)
+    given = "no cap" if cap is None else f"a cap of {cap:g} s"
+    raise BudgetError(
+        f"{given} was given, but all jobs together may take {most} s of QPU time, in addition to "
+        f"{committed:.0f} s that the run has used or holds; nothing was sent. Allow it with "
+        f"--max-qpu-seconds {needed}"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runtime_jobs.hardware.job_limits import (
@@ -143,28 +143,9 @@ def make_plan(
     for number, rounds in enumerate(passes, start=1):
         for group in rounds:
             name = group.name if len(passes) == 1 else f"pass {number}, {group.name}"
-            pieces = split_loads(group.loads, shots, limits)
-            first = len(jobs) + 1
-            for offset, job in enumerate(pieces):
-                circuits = sum(map(len, job))
-                seconds = estimate_seconds(group.loads, job, shots)
-                shares = weigh_job(group.loads, job, shots, limits)
-                nearest = max(shares, key=lambda key: shares[key])
-                jobs.append(
-                    PlannedJob(
-                        number=first + offset,
-                        round=name,
-                        after=after,
-                        pubs=len(job),
-                        circuits=circuits,
-                        executions=circuits * shots,
-                        seconds=seconds,
-                        max_execution_time=reserve_seconds(seconds),
-                        nearest_limit=nearest,
-                        share=shares[nearest],
-                    )
-                )
-            after = tuple(range(first, len(jobs) + 1))
+            added = _plan_round(replace(group, name=name), len(jobs) + 1, after, shots, limits)
+            jobs += added
+            after = tuple(job.number for job in added)
     longest = max(
         (load.profile for rounds in passes for group in rounds for load in group.loads),
         key=lambda profile: profile.seconds,
@@ -184,6 +165,33 @@ def make_plan(
         price_per_second=price_per_second,
         currency=currency,
     )
+
+
+def _plan_round(
+    group: Round, first: int, after: tuple[int, ...], shots: int, limits: JobLimits | None
+) -> list[PlannedJob]:
+    """Split a round into jobs, which are numbered from ``first`` and need the jobs ``after``."""
+    jobs = []
+    for number, pieces in enumerate(split_loads(group.loads, shots, limits), start=first):
+        circuits = sum(map(len, pieces))
+        seconds = estimate_seconds(group.loads, pieces, shots)
+        shares = weigh_job(group.loads, pieces, shots, limits)
+        nearest = max(shares, key=lambda limit: shares[limit])
+        jobs.append(
+            PlannedJob(
+                number=number,
+                round=group.name,
+                after=after,
+                pubs=len(pieces),
+                circuits=circuits,
+                executions=circuits * shots,
+                seconds=seconds,
+                max_execution_time=reserve_seconds(seconds),
+                nearest_limit=nearest,
+                share=shares[nearest],
+            )
+        )
+    return jobs
 
 
 def _find_median(packing: Packing, name: str) -> float | None:
