@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from runtime_jobs.ibm.encoding import Bits, pack, unpack
-from runtime_jobs.ibm.job_contents import Shipment
+from runtime_jobs.ibm.job_contents import JobContent
 from runtime_jobs.ibm.queue_watch import Watch, look_at
 from runtime_jobs.ibm.service import (
     BusyError,
@@ -87,7 +87,7 @@ class Dispatcher:
             self._opened = self._open_service()
         return self._opened
 
-    def run(self, shipments: Sequence[Shipment]) -> list[list[Bits]]:
+    def run(self, contents: Sequence[JobContent]) -> list[list[Bits]]:
         """Return the bits of every PUB of every job, from the ledger if it has them.
 
         Raises:
@@ -96,21 +96,21 @@ class Dispatcher:
             JobFailedError: A job ended without a result.
             ServiceError: The service cannot be reached.
         """
-        sent = [shipment for shipment in shipments if self._send(shipment)]
+        sent = [content for content in contents if self._send(content)]
         if sent and not self._wait:
             raise JobsPendingError(f"{len(sent)} jobs were sent; their results are outstanding")
-        while waiting := [job for shipment in shipments if (job := self._collect(shipment))]:
+        while waiting := [job for content in contents if (job := self._collect(content))]:
             if not self._wait:
                 ids = ", ".join(str(job.job_id) for job in waiting)
                 raise JobsPendingError(
-                    f"{len(waiting)} of {len(shipments)} results are outstanding: {ids}"
+                    f"{len(waiting)} of {len(contents)} results are outstanding: {ids}"
                 )
             if self._watch is not None:
-                done = self._done + len(shipments) - len(waiting)
+                done = self._done + len(contents) - len(waiting)
                 self._watch(look_at(self.service, self._ledger, waiting, done))
             time.sleep(self._poll_seconds)
-        self._done += len(shipments)
-        return [self._read(shipment) for shipment in shipments]
+        self._done += len(contents)
+        return [self._read(content) for content in contents]
 
     def refresh_usage(self) -> None:
         """Ask for the charge of each ended job whose usage is not recorded yet.
@@ -164,26 +164,26 @@ class Dispatcher:
             self._ledger.record_usage(job.tag, progress.usage)
         return progress
 
-    def _send(self, shipment: Shipment) -> bool:
+    def _send(self, content: JobContent) -> bool:
         """Make sure that the service has or had the job; return whether it was sent just now."""
-        job = self._ledger.find(shipment.request.key)
+        job = self._ledger.find(content.request.key)
         is_new = job is None or (
             self._retry and not job.state.is_open and job.state is not JobState.DONE
         )
         if is_new:
-            workload = self._workloads.find(shipment.request.device)
+            workload = self._workloads.find(content.request.device)
             place = None if workload is None else workload.id
-            job = self._ledger.intend(shipment.request, self._cap, place)
+            job = self._ledger.intend(content.request, self._cap, place)
         assert job is not None
         if not is_new and (job.state is not JobState.INTENDED or self._look_up(job)):
             return False  # the tag finds a job whose process ended before the answer came
-        self._post(job, shipment, is_new)
+        self._post(job, content, is_new)
         return True
 
-    def _post(self, job: JobRecord, shipment: Shipment, is_new: bool) -> None:
+    def _post(self, job: JobRecord, content: JobContent, is_new: bool) -> None:
         """Send a job under its tag; without an answer, look it up before sending it again."""
         last: ServiceError | None = None
-        pubs = shipment.make_pubs()
+        pubs = content.make_pubs()
         for pause in (0.0, *self._pauses):
             time.sleep(pause)
             try:
@@ -231,9 +231,9 @@ class Dispatcher:
                 return True
         return False
 
-    def _collect(self, shipment: Shipment) -> JobRecord | None:
+    def _collect(self, content: JobContent) -> JobRecord | None:
         """Fetch the result of a job and return None; return the job if it has none yet."""
-        job = self._find(shipment.request.key)
+        job = self._find(content.request.key)
         if job.state is JobState.SENT:
             assert job.job_id is not None
             try:
@@ -242,14 +242,14 @@ class Dispatcher:
                 progress = Progress("ERROR", "the service no longer knows it")
             if progress.status == "DONE":
                 results = self.service.fetch(job.job_id)
-                shipment.check_result(job, results)
+                content.check_result(job, results)
                 self._ledger.record_result(job.tag, pack(results))
                 return None
             if progress.status not in _ENDS:
                 return job
             reason = progress.reason or f"its status at the service is {progress.status.lower()}"
             self._ledger.record_failure(job.tag, _ENDS[progress.status], reason)
-            job = self._find(shipment.request.key)
+            job = self._find(content.request.key)
         if job.state is not JobState.DONE:
             raise JobFailedError(
                 f"job {job.job_id} ({job.round}) {_WORDS[job.state]}: {job.reason}. "
@@ -257,5 +257,5 @@ class Dispatcher:
             )
         return None
 
-    def _read(self, shipment: Shipment) -> list[Bits]:
-        return unpack(self._ledger.read_result(self._find(shipment.request.key).number))
+    def _read(self, content: JobContent) -> list[Bits]:
+        return unpack(self._ledger.read_result(self._find(content.request.key).number))

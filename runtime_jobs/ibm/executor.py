@@ -37,7 +37,7 @@ from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.frozen_circuits import Freezer
-from runtime_jobs.ibm.job_runner import Sheet, SheetRunner
+from runtime_jobs.ibm.job_runner import BoundCircuit, JobRunner
 from runtime_jobs.ledger import Ledger
 from runtime_jobs.ledger.closing import Closing
 
@@ -107,7 +107,7 @@ class IbmExecutor(Closing, DynamicExecutor):
             fast_measurements=fast_measurements,
             limits=limits,
         )
-        self._runner = SheetRunner(
+        self._runner = JobRunner(
             name,
             dispatcher,
             ledger,
@@ -135,11 +135,13 @@ class IbmExecutor(Closing, DynamicExecutor):
         checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
-        sheets = [
-            Sheet(circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups)))
+        bound_circuits = [
+            BoundCircuit(
+                circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups))
+            )
             for circuit, pub, groups in zip(measured, checked, bases, strict=True)
         ]
-        results = self._runner.run(sheets, self.shots)
+        results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
             Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
@@ -149,7 +151,7 @@ class IbmExecutor(Closing, DynamicExecutor):
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one round of dynamic circuits, as :meth:`run` does for PUBs."""
         assert self.shots is not None
-        bases, sheets = [], []
+        bases, bound_circuits = [], []
         for pub in pubs:
             num_qubits = pub.circuit.num_qubits
             observables = list(pub.observables)
@@ -159,8 +161,10 @@ class IbmExecutor(Closing, DynamicExecutor):
             values = check_values(pub.circuit.circuit, pub.values)
             bases.append(groups)
             rows = bind_bases(pub.circuit, values, groups)
-            sheets.append(Sheet(pub.circuit.circuit, rows, _spread(pub, len(groups))))
-        results = self._runner.run(sheets, self.shots)
+            bound_circuits.append(
+                BoundCircuit(pub.circuit.circuit, rows, _spread(pub, len(groups)))
+            )
+        results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
             read_outcomes(bits, pub.circuit, groups, len(pub.observables))
@@ -175,8 +179,10 @@ class IbmExecutor(Closing, DynamicExecutor):
         check_unmeasured(circuit)
         pub = _name_plainly(Pub(circuit, check_values(circuit, values), []))
         measured = measure_in_bases(pub.circuit)
-        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
-        (bits,) = self._runner.run([sheet], shots)
+        bound = BoundCircuit(
+            measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1)
+        )
+        (bits,) = self._runner.run([bound], shots)
         self.counts.bindings += len(pub.values)
         counts = count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits)
         return [

@@ -12,13 +12,13 @@ from qiskit.circuit import QuantumCircuit
 from runtime_jobs.ibm.encoding import Bits, ResultError, unpack_circuit
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest
 
-__all__ = ["Pubs", "Shipment", "unpack_pubs"]
+__all__ = ["JobContent", "Pubs", "unpack_pubs"]
 
 Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
-class Shipment:
+class JobContent:
     """A request with the content of its job.
 
     Attributes:

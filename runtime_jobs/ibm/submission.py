@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.queue_watch import Watch
 from runtime_jobs.ibm.service import Service, ServiceError
-from runtime_jobs.ledger import JobsPendingError, Ledger, WorkloadMode, hold_lock
+from runtime_jobs.ledger import JobsPendingError, Ledger, LedgerError, WorkloadMode, hold_lock
 
 __all__ = [
     "Submission",
@@ -104,9 +104,20 @@ def open_ledger(run: RunFolder) -> Iterator[Ledger]:
 
 
 def read_submission(ledger: Ledger) -> Submission | None:
-    """Return the last submission of a run; None if there is none."""
+    """Return the last submission of a run; None if there is none.
+
+    Raises:
+        LedgerError: It has fields that this version does not know.
+    """
     kept = ledger.read_setting(_SETTING)
-    return None if kept is None else Submission(**kept)
+    if kept is None:
+        return None
+    if unknown := set(kept) - {field.name for field in fields(Submission)}:
+        raise LedgerError(
+            f"the submission in {ledger.file} has the unknown fields {', '.join(sorted(unknown))}; "
+            "use the version of qrnn-qiskit that wrote it"
+        )
+    return Submission(**kept)
 
 
 def continue_submission(

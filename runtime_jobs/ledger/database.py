@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.errors import LedgerError
+from runtime_jobs.ledger.records import JobState, WorkloadMode
 
-__all__ = ["Database", "open_database"]
+__all__ = ["COMMITTED_SECONDS", "Database", "open_database"]
 
 _VERSION = 2
 _SCHEMA = """
@@ -65,6 +66,21 @@ _STEPS = {
     0: _SCHEMA + _WORKLOADS,
     1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS,
 }
+
+# The cost of each job: its charge, or its limit while the charge is unknown. The jobs of a session
+# cost the time of the session, which may exceed its limit by the job that runs at its end.
+COMMITTED_SECONDS = f"""
+WITH costs AS (
+    SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
+        ELSE coalesce(usage, max_execution_time) END AS seconds,
+        CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
+    FROM jobs),
+sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
+SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
+        WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
+    + (SELECT coalesce(sum(coalesce(usage, max_time + (
+        SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
+"""
 
 
 class Database:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.closing import Closing
-from runtime_jobs.ledger.database import Database
-from runtime_jobs.ledger.errors import BudgetError
+from runtime_jobs.ledger.database import COMMITTED_SECONDS, Database
+from runtime_jobs.ledger.errors import BudgetError, LedgerError
 from runtime_jobs.ledger.records import (
     FrozenCircuit,
     FrozenDevice,
@@ -31,20 +31,6 @@ __all__ = ["Ledger"]
 
 _NAMES = [field.name for field in fields(JobRecord)]
 _COLUMNS = ", ".join(_NAMES)
-# The cost of each job: its charge, or its limit while the charge is unknown. The jobs of a session
-# cost the time of the session, which may exceed its limit by the job that runs at its end.
-_COMMITTED = f"""
-WITH costs AS (
-    SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
-        ELSE coalesce(usage, max_execution_time) END AS seconds,
-        CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
-    FROM jobs),
-sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
-SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
-        WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
-    + (SELECT coalesce(sum(coalesce(usage, max_time + (
-        SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
-"""
 
 
 class Ledger(Closing):
@@ -183,7 +169,7 @@ class Ledger(Closing):
         ((content,),) = self._database.read(
             "SELECT content FROM results WHERE number = ?", (number,)
         )
-        return zlib.decompress(content)
+        return self._decompress(content)
 
     def list_jobs(self) -> list[JobRecord]:
         """Return all jobs in the order in which they were recorded."""
@@ -191,7 +177,7 @@ class Ledger(Closing):
 
     def committed_seconds(self) -> float:
         """Return the seconds charged so far plus those that open jobs may still take."""
-        ((seconds,),) = self._database.read(_COMMITTED)
+        ((seconds,),) = self._database.read(COMMITTED_SECONDS)
         return float(seconds)
 
     def freeze_circuit(self, circuit: str, target: str, frozen: FrozenCircuit) -> None:
@@ -252,15 +238,23 @@ class Ledger(Closing):
     def _admit(self, cap: float, what: str) -> Iterator[sqlite3.Connection]:
         """Open a transaction that records ``what``; BudgetError undoes it if it exceeds the cap."""
         with self._database.transaction() as connection:
-            (before,) = connection.execute(_COMMITTED).fetchone()
+            (before,) = connection.execute(COMMITTED_SECONDS).fetchone()
             yield connection
-            (after,) = connection.execute(_COMMITTED).fetchone()
+            (after,) = connection.execute(COMMITTED_SECONDS).fetchone()
             if not after <= cap:
                 raise BudgetError(
                     f"{what} may take {after - before:g} s of QPU time, and {before:.1f} s of the "
                     f"cap of {cap:g} s are used or held by open jobs. It was not sent. Allow it "
                     f"with --max-qpu-seconds {math.ceil(after)} or more"
                 )
+
+    def _decompress(self, content: bytes) -> bytes:
+        try:
+            return zlib.decompress(content)
+        except zlib.error as error:
+            raise LedgerError(
+                f"{self.file} is damaged ({error}); restore it from a backup"
+            ) from error
 
     def _update(self, tag: str, **values: Any) -> None:
         with self._database.transaction() as connection:
@@ -275,7 +269,7 @@ class Ledger(Closing):
         row = self._database.read_first(
             f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
         )
-        return None if row is None else FrozenCircuit(zlib.decompress(row[0]), row[1])
+        return None if row is None else FrozenCircuit(self._decompress(row[0]), row[1])
 
     def _select(self, condition: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         rows = self._database.read(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", arguments)

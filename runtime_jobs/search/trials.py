@@ -119,7 +119,12 @@ class Search:
         if not file.exists():
             self.out.mkdir(parents=True, exist_ok=True)
             write_text(file, json.dumps(question, indent=2) + "\n")
-        found = json.loads(file.read_text())
+        try:
+            found = json.loads(file.read_text())
+        except ValueError as error:
+            raise InvalidValueError(
+                f"{file} is damaged ({error}); restore it, or give another --out"
+            ) from error
         if found != json.loads(json.dumps(question)):
             raise InvalidValueError(
                 f"{self.out} holds another search: expected {found}, got {question}; give another "

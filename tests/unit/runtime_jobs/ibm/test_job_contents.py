@@ -7,7 +7,7 @@ import pytest
 from qiskit.primitives import BitArray
 
 from runtime_jobs.ibm.encoding import Bits, ResultError
-from runtime_jobs.ibm.job_contents import Shipment
+from runtime_jobs.ibm.job_contents import JobContent
 from runtime_jobs.ledger import JobRecord, JobRequest, JobState
 
 JOB = JobRecord(
@@ -22,8 +22,8 @@ def make_bits(rows: int, shots: int) -> Bits:
 
 
 def test_a_result_has_all_rows_and_shots_of_every_circuit() -> None:
-    shipment = Shipment(REQUEST, list, (4, 2))
-    shipment.check_result(JOB, [make_bits(4, 10), make_bits(2, 10)])
+    content = JobContent(REQUEST, list, (4, 2))
+    content.check_result(JOB, [make_bits(4, 10), make_bits(2, 10)])
     wrong = [
         [make_bits(4, 10)],
         [make_bits(2, 10), make_bits(4, 10)],
@@ -31,4 +31,4 @@ def test_a_result_has_all_rows_and_shots_of_every_circuit() -> None:
     ]
     for results in wrong:
         with pytest.raises(ResultError, match=r"job job-7 .* \[\(4, 10\), \(2, 10\)\], got"):
-            shipment.check_result(JOB, results)
+            content.check_result(JOB, results)
