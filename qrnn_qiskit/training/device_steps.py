@@ -36,6 +36,7 @@ def tune(
     executor: Executor,
     steps: int,
     batch_size: int | None = None,
+    *,
     trained: TrainedModel | None = None,
 ) -> Tuning:
     """Train ``steps`` steps of AdamW from the best weights, at the run's learning rate.

@@ -221,7 +221,7 @@ def _compute(
             batch_size=_ALL_AT_ONCE,
             trained=trained,
         )
-    tuning = tune(run, executor, submission.train_steps, submission.sequences, trained)
+    tuning = tune(run, executor, submission.train_steps, submission.sequences, trained=trained)
     _write(run, submission, tuning, executor)
     return tuning
 
