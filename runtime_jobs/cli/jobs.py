@@ -122,7 +122,7 @@ def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
 
     with Ledger(place) as ledger:
         found, committed = ledger.list_jobs(), ledger.committed_seconds()
-    table = make_table("", "job", "does", "circuits", "state", "QPU s", "at most")
+    table = make_table("", "job", "round", "circuits", "state", "QPU s", "limit s")
     table.columns[1].no_wrap = True  # to be copied
     for job in found:
         state = states.get(job.tag, str(job.state))

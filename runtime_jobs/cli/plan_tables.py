@@ -20,7 +20,9 @@ def print_plan(plan: Plan, calibration: str) -> None:
     from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
     from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
 
-    table = make_table("job", "does", "after", "PUBs", "circuits", "executions", "QPU s", "at most")
+    table = make_table(
+        "job", "round", "after", "PUBs", "circuits", "executions", "QPU s", "limit s"
+    )
     for job in _shorten(plan):
         table.add_row(*job)
     Console().print(table)

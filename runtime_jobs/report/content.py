@@ -178,7 +178,7 @@ def _tabulate_jobs(folder: Path) -> list[Table]:
         jobs, committed = ledger.list_jobs(), ledger.committed_seconds()
     if not jobs:
         return []
-    columns = ["number", "job", "device", "does", "circuits", "shots", "state", "QPU s", "at most"]
+    columns = ["number", "job", "device", "round", "circuits", "shots", "state", "QPU s", "limit s"]
     charged = sum(job.usage or 0.0 for job in jobs)
     return [
         Table(
