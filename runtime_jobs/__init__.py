@@ -1,4 +1,4 @@
-"""Devices by name that run recurrent circuits, and the command line ``qrnn``."""
+"""Devices that run recurrent circuits, opened by name, and the command line ``qrnn``."""
 
 from __future__ import annotations
 

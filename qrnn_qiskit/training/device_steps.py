@@ -11,7 +11,7 @@ from circuits.validation import require_count
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.training.experiment import load_splits
-from qrnn_qiskit.training.loading import load
+from qrnn_qiskit.training.loading import TrainedModel, load
 from qrnn_qiskit.training.randomness import seed_everything, shuffle
 from qrnn_qiskit.training.run_folder import RunFolder
 
@@ -31,7 +31,14 @@ class Tuning:
     weights: dict[str, Tensor]
 
 
-def tune(run: RunFolder, executor: Executor, steps: int, batch_size: int | None = None) -> Tuning:
+def tune(
+    run: RunFolder,
+    executor: Executor,
+    steps: int,
+    batch_size: int | None = None,
+    *,
+    trained: TrainedModel | None = None,
+) -> Tuning:
     """Train ``steps`` steps of AdamW from the best weights, at the run's learning rate.
 
     It depends on nothing but the run, the arguments and what the executor returns: begun again with
@@ -43,13 +50,16 @@ def tune(run: RunFolder, executor: Executor, steps: int, batch_size: int | None 
         executor: where the circuits run; its ``gradient`` says how they are differentiated.
         steps: at least 1.
         batch_size: sequences in a step, ``train.batch_size`` unless given.
+        trained: The model of this run with its best weights, if it is loaded already; its weights
+            change.
 
     Raises:
         GradientError: an executor that samples and has no ``gradient``.
     """
     require_count("steps", steps)
     require_gradient(executor)
-    trained = load(run.path)
+    if trained is None:
+        trained = load(run.path)
     model, config = trained.model, trained.config.train
     model.qrnn.executor = executor
     train = load_splits(trained.task).train

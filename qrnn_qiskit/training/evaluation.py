@@ -78,6 +78,7 @@ def evaluate(
     weights: str = "best",
     batch_size: int | None = None,
     progress: bool = False,
+    trained: TrainedModel | None = None,
 ) -> Evaluation:
     """Measure a run on the first test sequences and keep the results in its ``evaluations``.
 
@@ -94,12 +95,14 @@ def evaluate(
         batch_size: sequences at once; ``train.evaluation_batch_size`` unless given. On a service
             all at once take the fewest jobs.
         progress: whether to show a bar where standard error is a terminal.
+        trained: The model of this run with these weights, if it is loaded already.
 
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
         CheckpointError: the checkpoint cannot be used, or the data has changed since training.
     """
-    trained = load(run.path, weights=weights)
+    if trained is None:
+        trained = load(run.path, weights=weights)
     digest = run.digest_checkpoint()
     if executor is not None:
         trained.qrnn.executor = executor

@@ -1,7 +1,7 @@
 """The command line ``qrnn``.
 
-Every command is a module of its own. Modules import torch, Qiskit and the packages that need
-them only inside their commands, so that ``qrnn --help`` answers at once.
+Each command has its own module. Modules import torch, Qiskit and the packages that need them only
+inside their commands, so that ``qrnn --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ for command in _COMMANDS:
 
 @app.callback(
     epilog="\b\nStart here:\n"
-    "  qrnn tasks                        what can be trained\n"
-    "  qrnn train digits --out runs/a    under 1 minute, ends with a table and pictures\n"
-    "  qrnn evaluate runs/a              measure it again on the test sequences\n"
-    "  qrnn evaluate example:digits      the same with a trained model that comes with qrnn\n"
+    "  qrnn tasks                        list the tasks\n"
+    "  qrnn train digits --out runs/a    train one, print its metrics, draw pictures (1 minute)\n"
+    "  qrnn evaluate runs/a              evaluate it again on the test sequences\n"
+    "  qrnn evaluate example:digits      evaluate the trained model that ships with qrnn\n"
     "\b\nExit codes: " + ", ".join(f"{code.value} {code.label}" for code in ExitCode) + "."
 )
 def describe(
@@ -62,26 +62,26 @@ def describe(
         bool,
         typer.Option(
             "--version",
-            help="Print the versions that matter in a bug report.",
+            help="Print the versions that a bug report needs.",
             callback=print_versions,
             is_eager=True,
         ),
     ] = False,
 ) -> None:
-    """Train quantum recurrent networks and run them: the hidden state is that of the qubits."""
+    """Train recurrent networks whose hidden state is a state of qubits, and run them on devices."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; returns its exit code. A failure is told on standard error."""
+    """Run one command line and return its exit code; a failure is printed to standard error."""
     try:
         code = app(list(arguments), prog_name="qrnn", standalone_mode=False)
-    except Exception as error:  # noqa: BLE001  the last stop: told, or shown with its traceback
+    except Exception as error:  # noqa: BLE001  the last handler: it prints everything
         return report_failure(error)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
 def main() -> None:
-    """The entry point of the program ``qrnn``."""
+    """Run the program ``qrnn``."""
     sys.exit(run(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""``qrnn account``: what the client of IBM Quantum is set up with."""
+"""``qrnn account``: the IBM Quantum account in use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ EXAMPLES = "\b\nExample:\n  qrnn account"
 
 
 def account() -> None:
-    """Check the account that the client finds, in its own store or in the environment.
+    """Show the IBM Quantum account in use.
 
-    Credentials are neither shown nor stored here. New to IBM Quantum? See docs/ibm-quantum.md.
+    Prints instance, plan, QPU seconds used and left, and backends. The account comes from the
+    environment or from the file of saved accounts of IBM's client. Credentials are never shown or
+    stored. To set up an account, see docs/ibm-quantum.md.
     """
     from runtime_jobs.ibm.service import Service
 

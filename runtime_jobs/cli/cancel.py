@@ -1,4 +1,4 @@
-"""``qrnn cancel``: open jobs cancelled."""
+"""``qrnn cancel``: cancel open jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ EXAMPLES = "\b\nExamples:\n  qrnn cancel runs/a\n  qrnn cancel d2f7k3s5nhqc73b8h
 
 
 def cancel(place: Place) -> None:
-    """Cancel the open jobs of a run, or the one of this id."""
+    """Cancel the open jobs of a run, or one job by its id.
+
+    Cancelling a run also closes its batch or session. Results that are done already are kept:
+    'qrnn collect' fetches them.
+    """
     from runtime_jobs.ledger import Ledger, hold_lock
     from runtime_jobs.ledger.find_runs import find_run
 
@@ -36,17 +40,17 @@ def cancel(place: Place) -> None:
         typer.echo(f"{folder} has no open job" + ("" if place == str(folder) else f" {place}"))
     if failures:
         raise CancelError(
-            f"not everything was cancelled, and may be charged: {'; '.join(failures)}. Give the "
-            "command again"
+            "not everything was cancelled, and what still runs may be charged: "
+            f"{'; '.join(failures)}. Run the command again"
         )
 
 
 class CancelError(OperationError):
-    """Jobs that go on although they were to be cancelled."""
+    """Jobs or workloads could not be cancelled and go on."""
 
 
 def _cancel(ledger: Ledger, jobs: list[JobRecord], *, closes: bool) -> list[str]:
-    """Cancel jobs one by one; what went wrong with some. ``closes`` their batch or session too."""
+    """Cancel jobs one by one and return the failures; ``closes`` also closes the workload."""
     from runtime_jobs.ibm.dispatch import Dispatcher
     from runtime_jobs.ibm.service import Service, ServiceError
 

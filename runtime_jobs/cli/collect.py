@@ -1,4 +1,4 @@
-"""``qrnn collect``: results fetched, and what depends on them sent."""
+"""``qrnn collect``: fetch results, and send the jobs that depend on them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from runtime_jobs.cli.options import find_folder
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
+    from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import Submission
     from runtime_jobs.ledger import Ledger
 
-__all__ = ["EXAMPLES", "Place", "collect", "go_on"]
+__all__ = ["EXAMPLES", "Place", "collect", "continue_run"]
 
 EXAMPLES = "\b\nExamples:\n  qrnn collect runs/a\n  qrnn collect runs/a --wait --json"
 
@@ -29,7 +30,7 @@ Place = Annotated[
         help="The folder of a run, or the id of one of its jobs.",
     ),
 ]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait until all results are there.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until all results have arrived.")]
 
 
 def collect(
@@ -39,16 +40,21 @@ def collect(
         bool, typer.Option("--json", help="Print one JSON object instead of the table.")
     ] = False,
 ) -> None:
-    """Fetch results, send what depends on them, and evaluate when all are there.
+    """Fetch results, and send the jobs that need them.
 
-    Steps of a replay need the steps before; --wait goes on to the last one. Without it the exit
-    code is 4 while results are still to come.
+    Each step of a replay needs the results of the step before; --wait carries on to the last one.
+    Without --wait the exit code is 4 while results are outstanding. When all results have arrived,
+    the run is evaluated and its metrics are printed.
     """
     run_submission(place, wait=wait, retry=False, as_json=as_json)
 
 
 def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> None:
-    """Go on with what was submitted for a run; ValueError where nothing was."""
+    """Continue the submission of a run.
+
+    Raises:
+        InvalidValueError: Nothing was submitted for the run.
+    """
     from runtime_jobs.ledger.find_runs import find_run
 
     folder = find_run(place)
@@ -60,12 +66,13 @@ def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> Non
         submission = read_submission(ledger)
         if submission is None:
             raise InvalidValueError(
-                f"nothing was submitted for {folder}; 'qrnn submit {folder} --on ibm:NAME' does"
+                f"nothing was submitted for {folder}; submit it with 'qrnn submit {folder} --on "
+                "ibm:NAME'"
             )
-        go_on(run, ledger, submission, wait=wait, retry=retry, as_json=as_json)
+        continue_run(run, ledger, submission, wait=wait, retry=retry, as_json=as_json)
 
 
-def go_on(
+def continue_run(
     run: RunFolder,
     ledger: Ledger,
     submission: Submission,
@@ -74,14 +81,24 @@ def go_on(
     retry: bool,
     relayout: bool = False,
     service: Service | None = None,
+    trained: TrainedModel | None = None,
     as_json: bool = False,
 ) -> None:
-    """Go on with a submission and print what it has come to.
+    """Continue a submission, and print its result or, for a new one, that its jobs were sent.
 
-    ``service`` is the account where a new submission has opened it already.
+    Args:
+        run: The run.
+        ledger: Its open ledger.
+        submission: The work that was requested.
+        wait: Whether to wait until all results have arrived.
+        retry: Whether to send again the jobs that ended without a result.
+        relayout: Whether to choose qubits anew.
+        service: The account, if a new submission has opened it already.
+        trained: The trained model of the run, if it is loaded already.
+        as_json: Whether to print one JSON object instead of the table.
 
     Raises:
-        JobsPendingError: results are still to come; a new submission is told instead.
+        JobsPendingError: Results of an earlier submission are outstanding.
     """
     from qrnn_qiskit.training.evaluation import Evaluation
     from runtime_jobs.cli.waiting_bar import WaitingBar
@@ -101,12 +118,13 @@ def go_on(
                 relayout=relayout,
                 open_service=Service if service is None else lambda: service,
                 watch=bar.watch,
+                trained=trained,
             )
     except JobsPendingError as error:
         sent = ledger.list_jobs()[before:]
         for job in sent:
             typer.echo(f"sent {job.job_id}: {job.round}, {job.circuits} circuits", err=True)
-        following = f"'qrnn collect {run.path}' goes on"
+        following = f"fetch them with 'qrnn collect {run.path}'"
         if service is None:
             raise JobsPendingError(f"{error}; {following}") from error
         typer.echo(f"{error}; {following}")

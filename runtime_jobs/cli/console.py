@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from runtime_jobs.formatting import format_estimate
+
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
 
-__all__ = ["format_estimate", "make_table", "open_console", "tabulate_evaluation"]
+__all__ = ["make_table", "open_console", "tabulate_evaluation"]
 
 
 def make_table(*columns: str) -> Table:
-    """An empty table whose cells are shown as they are, never as markup or cut off."""
+    """Make an empty table that shows its cells literally: no markup, nothing cut off."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -24,19 +25,13 @@ def make_table(*columns: str) -> Table:
 
 
 def open_console() -> Console:
-    """A console for wide tables: as wide as the terminal, or 200 columns where there is none."""
+    """Open a console as wide as the terminal, or of 200 columns without a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=200)
 
 
-def format_estimate(estimate: Mapping[str, float | None]) -> str:
-    """``value ± standard_error``, or the value alone where a single sequence has no error."""
-    value, error = estimate["value"], estimate["standard_error"]
-    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
-
-
 def tabulate_evaluation(evaluation: Evaluation) -> Table:
-    """The metrics of an evaluation, a line each."""
+    """Tabulate the metrics of an evaluation, one per line."""
     table = make_table(evaluation.task, f"test ({evaluation.sequences} sequences)")
     for name, estimate in evaluation.metrics.items():
         table.add_row(name, format_estimate(estimate))

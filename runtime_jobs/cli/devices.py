@@ -1,4 +1,4 @@
-"""``qrnn devices``: where circuits can run, and how good the qubits are."""
+"""``qrnn devices``: the devices that run circuits, and the quality of their qubits."""
 
 from __future__ import annotations
 
@@ -21,67 +21,76 @@ EXAMPLES = """\b
 Examples:
   qrnn devices
   qrnn devices kingston --qubits 8
-  qrnn devices --for runs/a            which device suits a trained run
-  qrnn devices --live                  those of the account, with their queues
+  qrnn devices --for runs/a            compare all devices for a trained run
+  qrnn devices --live                  the backends of your account, with their queues
   qrnn devices kingston --qubits 4 --patches --spacing 1
 """
 
 _ALWAYS = {
-    "simulator": "compiled, exact; the default",
-    "aer": "Qiskit Aer, exact; with ?shots=N sampled; noise=gate1:P,gate2:P,readout:P adds errors",
+    "simulator": "exact compiled simulator; the default",
+    "aer": "Qiskit Aer, exact; ?shots=N samples; noise=gate1:P,gate2:P,readout:P adds errors",
 }
 
 
 def devices(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show the good qubits of this device.")
+        str | None, typer.Argument(metavar="[NAME]", help="Show the best qubits of this device.")
     ] = None,
     qubits: Annotated[
-        int, typer.Option(metavar="N", parser=parse_count, help="Length of the line of qubits.")
+        int, typer.Option(metavar="N", parser=parse_count, help="Number of qubits in the line.")
     ] = 4,
     run: Annotated[
         Path | None,
         typer.Option("--for", metavar="DIR", help="Compare devices for this trained run."),
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Ask the account of IBM Quantum, with today's errors.")
+        bool, typer.Option("--live", help="Use today's calibration, through your account.")
     ] = False,
     patches: Annotated[
-        bool, typer.Option("--patches", help="Show all lines that fit side by side.")
+        bool, typer.Option("--patches", help="Show all lines of good qubits that fit side by side.")
     ] = False,
     spacing: Spacing = 0,
 ) -> None:
-    """List where circuits can run. With NAME, the line of qubits that would be used.
+    """List the devices that can run circuits. With NAME, show the qubits that would be used.
 
-    Devices are calibration snapshots, run as noisy models on this machine. Options follow the name:
-    shots, seed, noise (a factor on all errors), mitigation (readout, zne or readout+zne),
-    patches (sequences side by side) and the spacing between them.
+    The aer:NAME devices are noisy models of IBM processors, made from calibration snapshots on this
+    machine. Options follow the name, as in 'aer:kingston?shots=4096&seed=1': shots, seed, noise (a
+    factor on all errors), mitigation (readout, zne or readout+zne), patches (sequences side by
+    side) and spacing (between the patches).
     """
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-    from runtime_jobs.hardware.snapshots import list_local_devices
-
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
 
         service = Service()
     if run is not None:
-        names = [] if name is None else [name]
-        if not names:
-            account = service.list_backends() if service else []
-            names = [backend.name for backend in account] or [*list_local_devices()]
-        _compare(run, names, service)
-        return
-    if name is not None:
+        _compare(run, _list_names(service) if name is None else [name], service)
+    elif name is not None:
         short = _shorten(name)
         target, calibration = find_target(short, service)
         if patches:
             _show_patches(short, target, qubits, spacing)
         else:
             _show(short, target, qubits, calibration)
-        return
+    else:
+        _list(service)
+
+
+def _list_names(service: Service | None) -> list[str]:
+    """Return the backends of the account, or the snapshots on this machine without one."""
+    from runtime_jobs.hardware.snapshots import list_local_devices
+
+    account = service.list_backends() if service else []
+    return [backend.name for backend in account] or [*list_local_devices()]
+
+
+def _list(service: Service | None) -> None:
+    """Print the backends of the account, or the devices on this machine without one."""
+    from rich.console import Console
+
+    from runtime_jobs.cli.console import make_table
+    from runtime_jobs.hardware.snapshots import list_local_devices
+
     if service is not None:
         table = make_table("device", "qubits", "state", "jobs in the queue", "calibrated")
         for found in service.list_backends():
@@ -93,11 +102,11 @@ def devices(
                 found.calibration,
             )
     else:
-        table = make_table("device", "what it is")
+        table = make_table("device", "description")
         for device, meaning in _ALWAYS.items():
             table.add_row(device, meaning)
         for device, size in list_local_devices().items():
-            table.add_row(f"aer:{device}", f"noisy model of {size} qubits, dynamic circuits")
+            table.add_row(f"aer:{device}", f"noisy model of {size} qubits, with dynamic circuits")
     Console().print(table)
 
 
@@ -106,7 +115,7 @@ def _shorten(name: str) -> str:
 
 
 def _compare(path: Path, names: list[str], service: Service | None) -> None:
-    """How good the qubits are that a run would get on each device, and how long they must last."""
+    """Print, for each device, the errors of the qubits of a run and the circuit duration."""
     from rich.console import Console
     from rich.progress import track
 
@@ -125,7 +134,7 @@ def _compare(path: Path, names: list[str], service: Service | None) -> None:
         target, _ = find_target(short, service)
         try:
             work = find_work(trained, short, target, 1, training=False)
-        except DeviceError:  # too small: it has no row
+        except DeviceError:  # too small for the run
             continue
         plan, qubits = work.plan(shots=1), work.packing.patches[0]
         couplers, readout = median_errors(target, qubits)
@@ -180,7 +189,7 @@ def _show_patches(name: str, target: Target, num_qubits: int, spacing: int) -> N
     found = list_patches(target, num_qubits, line, name, spacing=spacing)
     typer.echo(
         f"{name} of {target.num_qubits} qubits: {len(found)} disjoint lines of {num_qubits} good "
-        f"qubits with a spacing of {spacing}, the best first"
+        f"qubits, spacing {spacing}, best first"
     )
     for patch in found:
         typer.echo(describe_qubits(target, patch))

@@ -1,4 +1,4 @@
-"""``qrnn evaluate``: a trained run on its test sequences."""
+"""``qrnn evaluate``: evaluate a trained run on its test sequences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime_jobs.cli.options import (
     open_local_device,
     open_trained_run,
     parse_count,
-    tell_layout,
+    print_layout,
 )
 
 if TYPE_CHECKING:
@@ -37,20 +37,22 @@ def evaluate(
     shots: Annotated[
         int | None,
         typer.Option(
-            metavar="N", parser=parse_count, help="Shots of each circuit on a sampled device."
+            metavar="N", parser=parse_count, help="Shots per circuit; the device then samples."
         ),
     ] = None,
     sequences: Annotated[
         int | None,
-        typer.Option(metavar="N", parser=parse_count, help="Only the first N test sequences."),
+        typer.Option(metavar="N", parser=parse_count, help="Use only the first N test sequences."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the table.")
     ] = False,
 ) -> None:
-    """Measure a run on its test sequences.
+    """Evaluate a run on its test sequences.
 
-    Uses the weights that were best by validation. Readouts and predictions go to DIR/evaluations.
+    Runs on the simulator or, with --on, on a noisy device. Uses the weights with the best
+    validation score. Prints the metrics with their standard errors, and writes readouts and
+    predictions to DIR/evaluations.
     """
     executor = open_local_device(on, shots=shots)
     run = open_trained_run(folder)
@@ -60,7 +62,7 @@ def evaluate(
     from runtime_jobs.cli.console import tabulate_evaluation
 
     evaluation = measure(run, sequences=sequences, executor=executor, progress=True)
-    tell_layout(executor)
+    print_layout(executor)
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return
@@ -71,12 +73,12 @@ def evaluate(
 
 
 def _describe(deviations: Deviations) -> str:
-    """Root mean squares of the readouts' errors and of the drift, in lines."""
+    """Describe the root mean square of the readout errors, and the drift by step."""
     drift = " ".join(f"{value:.1e}" for value in deviations.drift)
     size = sum(value**2 for value in deviations.residuals) / len(deviations.residuals)
     spread = "" if deviations.spread is None else f", {deviations.spread:.3f} standard errors"
     return (
-        f"readouts: {size**0.5:.1e} from the exact values at the angles of this run{spread} "
+        f"readout error (RMS) against exact values at the same angles: {size**0.5:.1e}{spread} "
         f"({deviations.readouts} readouts)\n"
         f"drift from the noiseless trajectory by step: {drift}"
     )

@@ -1,4 +1,7 @@
-"""How a command ends: exit codes, and one clear line for what a user can put right."""
+"""Exit codes of commands, and the printing of failures.
+
+An error that a user can put right is one line; any other keeps its traceback.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ __all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
 
 
 class ExitCode(IntEnum):
-    """What the exit code of ``qrnn`` means."""
+    """The exit codes of ``qrnn``."""
 
     DONE = 0
     FAILED = 1
@@ -26,7 +29,7 @@ class ExitCode(IntEnum):
 
     @property
     def label(self) -> str:
-        """The meaning in words."""
+        """The meaning of the code in words."""
         return {
             0: "done",
             1: "failed",
@@ -38,7 +41,7 @@ class ExitCode(IntEnum):
 
 
 class NotReadyError(OperationError):
-    """What was asked for does not exist yet, but will."""
+    """The requested result does not exist yet, but will."""
 
 
 class RunInterrupted(OperationError):
@@ -46,9 +49,10 @@ class RunInterrupted(OperationError):
 
 
 def report_failure(error: Exception) -> ExitCode:
-    """Tell of a failure on standard error: a red line, or the traceback of an unexpected one.
+    """Print a failure to standard error and return its exit code.
 
-    Of several processes that ``torchrun`` has started and that fail alike, one tells it.
+    An expected error is one red line, an unexpected one a traceback. If several processes of
+    ``torchrun`` fail with the same text, one of them prints it.
     """
     from rich.console import Console
 
@@ -60,8 +64,8 @@ def report_failure(error: Exception) -> ExitCode:
 
         trace = hide_secrets("".join(traceback.format_exception(error)))
         message = (
-            f"{type(error).__name__} was not expected here; please report it with the lines above "
-            "and what 'qrnn --version' prints"
+            f"unexpected {type(error).__name__}; please report it with the lines above and the "
+            "output of 'qrnn --version'"
         )
     line = hide_secrets("error: " + " ".join(message.split()))
     if _may_say(trace + line):
@@ -71,8 +75,8 @@ def report_failure(error: Exception) -> ExitCode:
 
 
 def _may_say(text: str) -> bool:
-    """Whether this process is the one to say it, of those that ``torchrun`` has started."""
-    if "TORCHELASTIC_USE_AGENT_STORE" not in os.environ:  # the import takes seconds
+    """Return whether this process prints the text, among those that ``torchrun`` started."""
+    if "TORCHELASTIC_USE_AGENT_STORE" not in os.environ:  # do not import torch, which takes seconds
         return True
     from qrnn_qiskit.training.say_once import may_say
 
@@ -80,7 +84,7 @@ def _may_say(text: str) -> bool:
 
 
 def _explain(error: Exception) -> tuple[ExitCode, str | None]:
-    """The exit code of a failure, and its message where that says enough."""
+    """Return the exit code of a failure, and its message unless the error is unexpected."""
     if isinstance(error, typer.TyperException):
         return (
             ExitCode.BAD_INPUT,

@@ -1,4 +1,4 @@
-"""What ``qrnn train`` and ``qrnn resume`` have in common: training to the end, then the result."""
+"""The common end of ``qrnn train`` and ``qrnn resume``: train, evaluate, draw, print."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.trainer import find_result
-from runtime_jobs.cli.console import format_estimate, make_table
+from runtime_jobs.cli.console import make_table
 from runtime_jobs.cli.failures import RunInterrupted
-from runtime_jobs.cli.options import tell_layout
-from runtime_jobs.cli.show import draw_and_tell
+from runtime_jobs.cli.options import print_layout
+from runtime_jobs.cli.show import draw_and_print
+from runtime_jobs.formatting import format_estimate
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.training.run_folder import RunFolder
     from qrnn_qiskit.training.trainer import TrainingResult
 
-__all__ = ["finish_run", "open_progress", "tell_finished"]
+__all__ = ["finish_run", "open_progress", "print_finished"]
 
 
 class Fit(Protocol):
@@ -41,9 +42,10 @@ class Fit(Protocol):
 
 
 def open_progress(folder: Path, tensorboard: bool, processes: Processes) -> TrainingProgress | None:
-    """The bar of a training, with event files for TensorBoard where they are asked for.
+    """Open a progress bar that also writes event files for TensorBoard.
 
-    None, which leaves it to the training, in all processes but the first.
+    Returns None, which leaves the bar to the training, without ``tensorboard`` and in all processes
+    but the first.
     """
     if not (tensorboard and processes.is_first):
         return None
@@ -59,12 +61,12 @@ def finish_run(
     progress: TrainingProgress | None,
     processes: Processes,
 ) -> None:
-    """Train to the end, measure the best weights on the test sequences, draw, and print it all.
+    """Train to the end, evaluate the best weights on the test sequences, draw and print.
 
-    Of several processes the first does all but the training alone.
+    Of several processes, only the first does what follows the training.
 
     Raises:
-        RunInterrupted: SIGINT came; says how to go on.
+        RunInterrupted: The process received SIGINT; the message gives the command that resumes.
     """
     try:
         result = fit(run, executor=executor, progress=progress, processes=processes)
@@ -74,13 +76,13 @@ def finish_run(
         return
     evaluation = evaluate(run, executor=executor, progress=True)
     if executor is not None:
-        tell_layout(executor)
-    _tell(run, result, evaluation)
-    draw_and_tell(run)
+        print_layout(executor)
+    _print_result(run, result, evaluation)
+    draw_and_print(run)
 
 
-def tell_finished(run: RunFolder, executor: Executor | None) -> bool:
-    """Print the results of a run that is trained to its end and measured; False for another one."""
+def print_finished(run: RunFolder, executor: Executor | None) -> bool:
+    """Print the results of a finished and evaluated run; return False for any other run."""
     result = find_result(run)
     if result is None:
         return False
@@ -88,15 +90,15 @@ def tell_finished(run: RunFolder, executor: Executor | None) -> bool:
     if evaluation is None:
         return False
     typer.echo(
-        f"{run.path} is finished, nothing is left to train; 'qrnn evaluate {run.path}' measures it "
-        f"again, 'qrnn show {run.path}' draws it",
+        f"{run.path} is finished, nothing is left to train; 'qrnn evaluate {run.path}' evaluates "
+        f"it again, 'qrnn show {run.path}' draws it",
         err=True,
     )
-    _tell(run, result, evaluation)
+    _print_result(run, result, evaluation)
     return True
 
 
-def _tell(run: RunFolder, result: TrainingResult, evaluation: Evaluation) -> None:
+def _print_result(run: RunFolder, result: TrainingResult, evaluation: Evaluation) -> None:
     seconds = sum(row["seconds"] for row in run.read_metrics())
     Console().print(_tabulate(result, evaluation))
     stopped = ", stopped early" if result.stopped_early else ""
@@ -109,6 +111,6 @@ def _tell(run: RunFolder, result: TrainingResult, evaluation: Evaluation) -> Non
 def _tabulate(result: TrainingResult, evaluation: Evaluation) -> object:
     table = make_table(evaluation.task, "validation", f"test ({evaluation.sequences} sequences)")
     for name, estimate in evaluation.metrics.items():
-        known = result.validation.get(name)  # scores as BLEU are those of an evaluation alone
+        known = result.validation.get(name)  # an evaluation adds scores such as BLEU
         table.add_row(name, "" if known is None else f"{known:.4f}", format_estimate(estimate))
     return table

@@ -1,4 +1,4 @@
-"""``qrnn jobs``: what was sent, and where it stands."""
+"""``qrnn jobs``: the submitted jobs and their states."""
 
 from __future__ import annotations
 
@@ -27,21 +27,27 @@ def jobs(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]", parser=find_folder, help="A run; all below runs/ unless given."
+            metavar="[DIR]",
+            parser=find_folder,
+            help="The folder of a run; by default all runs below runs/.",
         ),
     ] = None,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Ask the service again and again until no job is open."),
+        typer.Option("--watch", help="Poll the service until no job is open."),
     ] = False,
     every: Annotated[
-        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch.")
+        float,
+        typer.Option(
+            "--every", metavar="SECONDS", min=0.1, help="With --watch: the time between two polls."
+        ),
     ] = 10.0,
 ) -> None:
-    """List the jobs of a run as its ledger knows them.
+    """List the submitted jobs and their states.
 
-    No service is asked, except with --watch, which shows what it says of open jobs beside that.
-    Nothing is changed: 'qrnn collect' fetches results.
+    The list, with QPU seconds used and allowed, comes from the ledger in the run folder, without
+    asking the service. With --watch the service is polled for the states of open jobs. Nothing is
+    changed: 'qrnn collect' fetches results.
     """
     from runtime_jobs.ledger.find_runs import find_ledgers
 
@@ -63,7 +69,7 @@ def jobs(
 
 
 def _watch(places: Sequence[Path], every: float) -> None:
-    """Print the tables again whenever something has changed, until the service has no open job."""
+    """Print the tables at each change until no job is open at the service."""
     from rich.console import Console, Group
     from rich.live import Live
 
@@ -82,7 +88,7 @@ def _watch(places: Sequence[Path], every: float) -> None:
             if not any(_is_open(state) for state in states.values()):
                 break
             time.sleep(every)
-    typer.echo("no job is open at the service; 'qrnn collect DIR' fetches what is done")
+    typer.echo("no job is open at the service; 'qrnn collect DIR' fetches the results")
 
 
 def _is_open(state: str) -> bool:
@@ -100,7 +106,7 @@ def _list_open(places: Sequence[Path]) -> list[JobRecord]:
 
 
 def _ask(service: Service, job: JobRecord) -> str:
-    """What the service says of an open job, in words."""
+    """Return the state of an open job at the service, in words."""
     job_id = job.job_id or service.find_tag(job.tag)
     if job_id is None:
         return "not sent"
@@ -110,13 +116,13 @@ def _ask(service: Service, job: JobRecord) -> str:
 
 
 def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
-    """The jobs of a run with what the service says of some, and what they have cost."""
+    """Tabulate the jobs of a run and sum up their QPU time; ``states`` override by tag."""
     from runtime_jobs.cli.console import make_table
     from runtime_jobs.ledger import Ledger
 
     with Ledger(place) as ledger:
         found, committed = ledger.list_jobs(), ledger.committed_seconds()
-    table = make_table("", "job", "does", "circuits", "state", "QPU s", "at most")
+    table = make_table("", "job", "round", "circuits", "state", "QPU s", "limit s")
     table.columns[1].no_wrap = True  # to be copied
     for job in found:
         state = states.get(job.tag, str(job.state))

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how they are read."""
+"""Arguments and options that several commands share, and their parsing."""
 
 from __future__ import annotations
 
@@ -35,16 +35,18 @@ __all__ = [
     "open_run",
     "open_trained_run",
     "parse_count",
+    "print_layout",
     "split_setting",
-    "tell_layout",
 ]
 
 
 def find_folder(text: str) -> Path:
-    """The folder that is named.
+    """Return the folder with this name.
 
-    ``example:digits`` stands for its copy below runs/, where commands write; BadParameter where no
-    run is shipped under such a name.
+    ``example:digits`` stands for its copy below runs/, to which commands may write.
+
+    Raises:
+        BadParameter: No run ships under such a name.
     """
     if not text.startswith("example:"):
         return Path(text)
@@ -61,8 +63,8 @@ RunPath = Annotated[
     typer.Argument(
         metavar="DIR",
         parser=find_folder,
-        help="The folder of a run; example:digits is a trained one that comes with qrnn, copied "
-        "to runs/example-digits.",
+        help="The folder of a run; example:digits is a trained run that ships with qrnn and is "
+        "copied to runs/example-digits.",
     ),
 ]
 Device = Annotated[
@@ -70,8 +72,8 @@ Device = Annotated[
     typer.Option(
         "--on",
         metavar="DEVICE",
-        help="Where the circuits run: simulator, aer?shots=4096, aer:kingston?shots=4096; see "
-        "'qrnn devices'.",
+        help="The device that runs the circuits: simulator, aer?shots=4096, "
+        "aer:kingston?shots=4096, ...; 'qrnn devices' lists them.",
     ),
 ]
 Gradient = Annotated[
@@ -79,26 +81,27 @@ Gradient = Annotated[
     typer.Option(
         "--gradient",
         metavar="METHOD",
-        help="Of a sampled device: parameter-shift, simulator (the noiseless derivatives), or "
-        "spsa?draws=K&perturbation=RADIANS; in measured mode also coordinates?draws=K&floor=SHARE.",
+        help="Gradient method on a device that samples: parameter-shift, simulator (noiseless "
+        "derivatives) or spsa?draws=K&perturbation=RADIANS; in measured mode also "
+        "coordinates?draws=K&floor=SHARE.",
     ),
 ]
 
 
 def parse_count(text: str) -> int:
-    """A whole number from the command line; says what arrived where it is none."""
+    """Parse a whole number from the command line; BadParameter for any other text."""
     try:
         return int(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} arrived; a whole number is required") from error
+        raise typer.BadParameter(f"expected a whole number, got {text!r}") from error
 
 
 def split_setting(setting: str) -> tuple[str, str]:
-    """The key and the value of a --set."""
+    """Split the KEY=VALUE of a --set into key and value."""
     key, equals, value = setting.partition("=")
     if not (key.strip() and equals):
         raise InvalidValueError(
-            f"--set {setting!r} arrived; KEY=VALUE is required, for example --set train.epochs=20"
+            f"expected --set KEY=VALUE, for example --set train.epochs=20, got --set {setting!r}"
         )
     return key.strip(), value.strip()
 
@@ -107,7 +110,7 @@ TensorBoard = Annotated[
     bool,
     typer.Option(
         "--tensorboard",
-        help="Write event files to DIR/tensorboard; watch them by 'tensorboard --logdir runs'.",
+        help="Write event files to DIR/tensorboard; view them with 'tensorboard --logdir runs'.",
     ),
 ]
 QpuName = Annotated[
@@ -116,7 +119,7 @@ QpuName = Annotated[
 QpuShots = Annotated[
     int | None,
     typer.Option(
-        "--shots", metavar="N", parser=parse_count, help="Shots of each circuit and basis."
+        "--shots", metavar="N", parser=parse_count, help="Shots per circuit and measurement basis."
     ),
 ]
 QpuSequences = Annotated[
@@ -125,7 +128,7 @@ QpuSequences = Annotated[
         "--sequences",
         metavar="N",
         parser=parse_count,
-        help="Only the first N test sequences; with --train-steps the size of a batch.",
+        help="Use only the first N test sequences; with --train-steps, the batch size.",
     ),
 ]
 Patches = Annotated[
@@ -134,7 +137,7 @@ Patches = Annotated[
         "--patches",
         metavar="K",
         parser=parse_count,
-        help="K sequences side by side in one circuit, each on good qubits of its own.",
+        help="Run K sequences side by side in one circuit, each on its own set of good qubits.",
     ),
 ]
 Spacing = Annotated[
@@ -143,13 +146,16 @@ Spacing = Annotated[
         "--spacing",
         metavar="D",
         parser=parse_count,
-        help="More than D couplers between the qubits of two patches; 0 lets them touch.",
+        help="Keep more than D couplers between two patches; with 0 they may touch.",
     ),
 ]
 TrainSteps = Annotated[
     int | None,
     typer.Option(
-        "--train-steps", metavar="N", parser=parse_count, help="N steps of training, no inference."
+        "--train-steps",
+        metavar="N",
+        parser=parse_count,
+        help="Run N training steps instead of inference.",
     ),
 ]
 
@@ -157,19 +163,19 @@ TrainSteps = Annotated[
 def open_local_device(
     name: str, *, shots: int | None = None, gradient: str | None = None
 ) -> Executor:
-    """The executor of a device on this machine; DeviceError for IBM Quantum, which takes jobs."""
+    """Open a device on this machine; DeviceError for a QPU, which takes jobs."""
     device = parse_device_name(name)
     if device.name == "ibm":
         raise DeviceError(
-            f"device {name!r} is a QPU behind a queue and a bill, which this command does not use; "
-            f"its place is 'qrnn submit DIR --on {device} --max-qpu-seconds S'. Here take --on "
-            "simulator"
+            f"expected a device on this machine, got {name!r}, a QPU that queues and bills its "
+            f"jobs; use --on simulator here, or send the run to the QPU with 'qrnn submit DIR --on "
+            f"{device} --max-qpu-seconds S'"
         )
     return open_device(name, shots=shots, gradient=gradient)
 
 
 def find_target(name: str, service: Service | None) -> tuple[Target, str]:
-    """The target of a device and where its calibration is from: of today, or of a snapshot."""
+    """Return the target of a device and the origin of its calibration: today's, or a snapshot."""
     if service is None:
         from runtime_jobs.hardware.snapshots import open_target
 
@@ -178,26 +184,26 @@ def find_target(name: str, service: Service | None) -> tuple[Target, str]:
     return target, f"calibrated {date}"
 
 
-def tell_layout(executor: Executor) -> None:
-    """Say on standard error which physical qubits were used, where there was a choice."""
+def print_layout(executor: Executor) -> None:
+    """Print the physical qubits of an executor that has chosen some to standard error."""
     describe = getattr(executor, "describe", list)
     for line in describe():
         typer.echo(f"layout: {line}", err=True)
 
 
 def open_run(path: Path) -> RunFolder:
-    """The run of a folder; RunFolderError when it holds none."""
+    """Open the run of a folder; RunFolderError if it holds none."""
     from qrnn_qiskit.training.run_folder import RunFolder
 
     return RunFolder.open(path)
 
 
 def open_trained_run(path: Path) -> RunFolder:
-    """The run of a folder that has finished at least one epoch; NotReadyError before that."""
+    """Open a run that has finished at least one epoch; NotReadyError before that."""
     run = open_run(path)
     if not run.read_metrics():
         raise NotReadyError(
-            f"{path} has not finished an epoch yet, so there are no weights to use; wait for its "
-            f"training, or go on with it by 'qrnn resume {path}'"
+            f"{path} has not finished an epoch yet, so it has no weights to use; wait for its "
+            f"training, or continue it with 'qrnn resume {path}'"
         )
     return run

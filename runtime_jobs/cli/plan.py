@@ -1,8 +1,9 @@
-"""``qrnn plan``: what a run takes on a QPU, before anything is sent."""
+"""``qrnn plan``: the jobs, QPU seconds and price of a run on a QPU, before anything is sent."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,24 +47,28 @@ def plan(
     patches: Patches = 1,
     spacing: Spacing = 0,
     live: Annotated[
-        bool, typer.Option("--live", help="With today's calibration, asked of the account.")
+        bool,
+        typer.Option("--live", help="Use today's calibration, from the account at IBM Quantum."),
     ] = False,
     usd_per_second: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of a second of QPU time.")
+        float, typer.Option(metavar="PRICE", help="Price of a second of QPU time.")
     ] = 1.60,
-    currency: Annotated[str, typer.Option(metavar="NAME", help="Of that price.")] = "USD",
+    currency: Annotated[str, typer.Option(metavar="NAME", help="Currency of that price.")] = "USD",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
     ] = False,
 ) -> None:
-    """Plan a run on a QPU: jobs, circuits, executions, duration, QPU seconds, price.
+    """Plan a run on a QPU: jobs, QPU seconds and price.
 
-    Runs nothing and needs no account: the calibration snapshot of the device on this machine is
-    used, unless --live asks for today's.
+    Also prints circuits, executions and the duration of the longest circuit against T1 and T2.
+    Sends nothing and needs no account: circuits are compiled for the calibration snapshot of the
+    device on this machine, or with --live for today's calibration. A second table compares other
+    numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
+    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
     """
     request = read_request(on, shots, train_steps, gradient)
     if not usd_per_second >= 0:
-        raise typer.BadParameter(f"--usd-per-second is {usd_per_second}; at least 0 is required")
+        raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
     run = open_trained_run(folder)
     service = None
     if live:
@@ -71,9 +76,8 @@ def plan(
 
         service = Service()
     _, work, calibration = request.find_work(run, sequences, patches, spacing, service)
-    method = request.method
 
-    def make(work: Work, method: GradientMethod | None = method) -> Plan:
+    def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
         return work.plan(
             request.shots,
             train_steps=request.train_steps,
@@ -83,20 +87,7 @@ def plan(
         )
 
     made = make(work)
-    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
-    # One patch is the best packing where a second one costs too much of the coherence.
-    others = {
-        f"--patches {len(plan.patches)}": plan
-        for plan in (packed,)
-        if len(plan.patches) != len(made.patches)
-    } | {
-        f"model.readout={mode}": make(work.in_mode(mode), other)
-        for mode, other in _list_modes(work, method)
-    }
-    if method is not None:
-        others |= {
-            f"--gradient '{other}'": make(work, other) for other in _list_methods(work, method)
-        }
+    others = _plan_others(work, request.method, make)
     if as_json:
         instead = {name: other.to_dict() for name, other in others.items()}
         typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
@@ -105,17 +96,35 @@ def plan(
     print_others(others)
 
 
+def _plan_others(
+    work: Work, method: GradientMethod | None, make: Callable[..., Plan]
+) -> dict[str, Plan]:
+    """Plan the same work with other patches, readout mode and gradient method, by option."""
+    patches = len(work.packing.patches)
+    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
+    others = {}
+    # One patch is the best packing if a second one costs too much of the coherence.
+    if len(packed.patches) != patches:
+        others[f"--patches {len(packed.patches)}"] = packed
+    for mode, suited in _list_modes(work, method):
+        others[f"model.readout={mode}"] = make(work.in_mode(mode), suited)
+    if method is not None:
+        for other in _list_methods(work, method):
+            others[f"--gradient '{other}'"] = make(work, other)
+    return others
+
+
 def _list_modes(
     work: Work, method: GradientMethod | None
 ) -> list[tuple[str, GradientMethod | None]]:
-    """Replay beside dynamic circuits: the other mode, and the method of the gradient for it."""
+    """List the other readout mode, replay or dynamic circuits, with its gradient method."""
     if work.qrnn.measurement is None:
         return [("measured", method)]
     return [("expectation", None if method is None else method.replace_for_replay())]
 
 
 def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
-    """Other methods of the gradient for the same steps."""
+    """List the other gradient methods for the same training steps."""
     from qrnn_qiskit.executors.gradient_methods import Coordinates, ParameterShift, Spsa
 
     others: list[GradientMethod] = [Spsa(), ParameterShift()]

@@ -13,14 +13,16 @@ __all__ = ["print_others", "print_plan"]
 
 
 def print_plan(plan: Plan, calibration: str) -> None:
-    """Print the jobs of a plan, its sums and its assumptions."""
+    """Print the jobs of a plan, their totals and the assumptions."""
     from rich.console import Console
 
     from runtime_jobs.cli.console import make_table
     from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
     from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
 
-    table = make_table("job", "does", "after", "PUBs", "circuits", "executions", "QPU s", "at most")
+    table = make_table(
+        "job", "round", "after", "PUBs", "circuits", "executions", "QPU s", "limit s"
+    )
     for job in _shorten(plan):
         table.add_row(*job)
     Console().print(table)
@@ -32,13 +34,13 @@ def print_plan(plan: Plan, calibration: str) -> None:
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
         f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}, "
         f"{plan.broadcasts:.0f} broadcasts",
-        f"nearest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
-        f"{nearest.share:.1%} of it in job {nearest.number}",
-        f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s for each job + "
-        f"({REP_DELAY_SECONDS * 1e6:.0f} us + length of the circuit) x executions",
-        f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} a second",
-        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (each is cancelled, but "
-        f"charged, at {MARGIN:g} times its estimate)",
+        f"closest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
+        f"{nearest.share:.1%} used by job {nearest.number}",
+        f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s per job + "
+        f"({REP_DELAY_SECONDS * 1e6:.0f} us + circuit duration) x executions",
+        f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} per second",
+        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (the service cancels and "
+        f"charges a job at {MARGIN:g} times its estimate)",
         f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
         "28 days",
     ]
@@ -46,7 +48,7 @@ def print_plan(plan: Plan, calibration: str) -> None:
 
 
 def _name_patches(plan: Plan) -> str:
-    """The qubits of the copies of a circuit that run side by side."""
+    """Name the qubits of the copies of a circuit that run side by side."""
     qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
     count = len(plan.patches)
     return f"{count} patches side by side: {qubits}" if count > 1 else f"qubits {qubits}"
@@ -91,7 +93,7 @@ def _compare_coherence(plan: Plan) -> str:
 
 
 def print_others(plans: dict[str, Plan]) -> None:
-    """What the same sequences take otherwise, a row each."""
+    """Print the alternatives to a plan for the same sequences, one per row."""
     from rich.console import Console
 
     from runtime_jobs.cli.console import make_table
@@ -111,6 +113,6 @@ def print_others(plans: dict[str, Plan]) -> None:
         )
     Console().print(table)
     typer.echo(
-        "model.readout=measured is one dynamic circuit a sequence, expectation a replay of "
-        "prefixes; each has weights of its own"
+        "model.readout=measured runs one dynamic circuit per sequence, expectation a replay of "
+        "prefixes; the two modes need separate training"
     )

@@ -1,4 +1,4 @@
-"""``qrnn predict``: new inputs through a trained model."""
+"""``qrnn predict``: predict new inputs with a trained model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime_jobs.cli.options import (
     RunPath,
     open_local_device,
     open_trained_run,
-    tell_layout,
+    print_layout,
 )
 
 __all__ = ["EXAMPLES", "predict"]
@@ -29,11 +29,15 @@ Examples:
 def predict(
     folder: RunPath,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="New inputs, in the form of the training data.")
+        Path, typer.Argument(metavar="FILE", help="New inputs, in the format of the training data.")
     ],
     on: Device = "simulator",
 ) -> None:
-    """Predict new inputs. The predictions are printed as CSV."""
+    """Predict new inputs with a trained run, as CSV.
+
+    FILE is preprocessed as in training. Layouts and progress go to standard error, so that standard
+    output can be redirected to a file.
+    """
     executor = open_local_device(on)
     run = open_trained_run(folder)
     from rich.console import Console
@@ -45,6 +49,6 @@ def predict(
     inputs = trained.task.read(file)
     with Console(stderr=True).status(f"predicting {file}"):
         prediction = trained.predict(inputs)
-    tell_layout(executor)
+    print_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
     csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])

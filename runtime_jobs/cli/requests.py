@@ -1,4 +1,4 @@
-"""What ``qrnn plan`` and ``qrnn submit`` ask of a QPU."""
+"""The QPU work that ``qrnn plan`` and ``qrnn submit`` request."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Request(NamedTuple):
     """Work for a QPU.
 
     Attributes:
-        qpu: Its name without "ibm_".
-        shots: Of each circuit and basis.
-        train_steps: Steps of training; 0 for inference.
-        method: Of the gradient; None for inference.
+        qpu: Name of the QPU without "ibm_".
+        shots: Shots per circuit and measurement basis.
+        train_steps: Training steps; 0 for inference.
+        method: Gradient method; None for inference.
     """
 
     qpu: str
@@ -41,9 +41,9 @@ class Request(NamedTuple):
         spacing: int,
         service: Service | None,
     ) -> tuple[TrainedModel, Work, str]:
-        """The trained model, its circuits for the QPU, and where the calibration is from.
+        """Return the trained model, its work on the QPU, and the origin of the calibration.
 
-        Without a ``service``, the calibration is the snapshot of this machine.
+        Without a ``service``, the calibration is a snapshot on this machine.
         """
         from qrnn_qiskit.training.loading import load
         from runtime_jobs.plan.work import find_work
@@ -65,11 +65,11 @@ class Request(NamedTuple):
 def read_request(
     on: str, shots: int | None, train_steps: int | None, gradient: str | None
 ) -> Request:
-    """The QPU with its shots, and the method of the gradient where steps of training are asked for.
+    """Read the QPU with its shots, and the gradient method of training steps.
 
     Raises:
-        DeviceError: no QPU, or none named, or shots are missing.
-        ValueError: training without a gradient, or the other way round.
+        DeviceError: The device is not a QPU with a name, or shots are missing.
+        ValueError: Training steps were given without a gradient method, or the reverse.
     """
     from qrnn_qiskit.executors.gradient_methods import parse_gradient
     from runtime_jobs.device_names import merge_options
@@ -77,22 +77,22 @@ def read_request(
     device = merge_options(parse_device_name(on), shots, None)
     if device.name != "ibm" or device.target is None:
         raise DeviceError(
-            f"device {on!r} arrived; a QPU is required, such as ibm:kingston. Devices on this "
-            "machine cost nothing: 'qrnn evaluate' runs on them at once"
+            f"expected a QPU such as ibm:kingston, got {on!r}; on a device of this machine, run "
+            "'qrnn evaluate', which costs nothing"
         )
     if set(device.options()) - {"shots"}:
         raise DeviceError(
-            f"device '{device}': the name of a QPU takes shots alone; seed, noise and mitigation "
-            "are of local devices, patches and spacing are options (--patches, --spacing)"
+            f"expected no option but shots in the name of a QPU, got '{device}'; seed, noise and "
+            "mitigation apply only to local devices, and --patches and --spacing set the patches"
         )
     if device.shots is None:
-        raise DeviceError(f"device '{device}': shots are missing; give --shots, for example 1000")
+        raise DeviceError(f"device '{device}': shots are missing; add for example --shots 1000")
     if train_steps is not None and train_steps < 1:
-        raise InvalidValueError(f"--train-steps is {train_steps}; at least 1 is required")
+        raise InvalidValueError(f"expected --train-steps of at least 1, got {train_steps}")
     if (train_steps is None) != (gradient is None):
         raise InvalidValueError(
             "--train-steps and --gradient belong together: give both for training, such as "
-            "--train-steps 3 --gradient spsa, and none for inference"
+            "--train-steps 3 --gradient spsa, or neither for inference"
         )
     method = None if gradient is None else parse_gradient(gradient)
     return Request(device.target, device.shots, train_steps or 0, method)

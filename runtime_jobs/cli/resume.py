@@ -1,4 +1,4 @@
-"""``qrnn resume``: an interrupted run trained to its end."""
+"""``qrnn resume``: continue an interrupted run or its jobs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from runtime_jobs.cli.options import RunPath, TensorBoard, open_local_device, op
 
 __all__ = ["EXAMPLES", "resume"]
 
-EXAMPLES = "\b\nExample:\n  qrnn resume runs/a"
+EXAMPLES = (
+    "\b\nExamples:\n  qrnn resume runs/a\n"
+    "  qrnn resume runs/a --wait    collect the jobs of a submitted run"
+)
 
 
 def resume(
     folder: RunPath,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until all results of a service are there.")
+        bool, typer.Option("--wait", help="Wait until all results of the service have arrived.")
     ] = False,
     tensorboard: TensorBoard = False,
 ) -> None:
-    """Go on with an interrupted run, or with its jobs.
+    """Continue an interrupted training or submitted jobs.
 
-    On the simulator it ends as if it had never stopped, to the last bit. A run that trains on a
-    device goes on there. Where jobs were submitted and are not all collected, it goes on with
-    these, and jobs that failed or were cancelled are sent anew within the cap. A run that is
-    finished shows its results.
+    On the simulator, a resumed training ends with the same bits as one that was never interrupted.
+    A run that trains on a device continues on that device. If jobs were submitted and not all
+    collected, resume continues with them, and sends failed or cancelled jobs again within the cap.
+    For a finished run it prints the results.
     """
     from runtime_jobs.ledger.find_runs import has_open_submission
 
@@ -34,17 +37,17 @@ def resume(
         run_submission(str(folder), wait=wait, retry=True, as_json=False)
         return
     from qrnn_qiskit.training.processes import join_processes
-    from qrnn_qiskit.training.trainer import resume as go_on
-    from runtime_jobs.cli.finish_run import finish_run, open_progress, tell_finished
+    from qrnn_qiskit.training.trainer import resume as continue_training
+    from runtime_jobs.cli.finish_run import finish_run, open_progress, print_finished
 
     run = open_run(folder)
     device = run.provenance.get("device", "simulator")
     executor = open_local_device(device, gradient=run.provenance.get("gradient"))
     with join_processes(run.config.train.device) as processes:
-        if processes.tell(processes.is_first and tell_finished(run, executor)):
+        if processes.tell(processes.is_first and print_finished(run, executor)):
             return
         if processes.is_first:
             done = f"{len(run.read_metrics())} of {run.config.train.epochs} epochs done"
             typer.echo(f"resuming {folder} ({done})", err=True)
         progress = open_progress(run.path, tensorboard, processes)
-        finish_run(run, go_on, executor, progress, processes)
+        finish_run(run, continue_training, executor, progress, processes)

@@ -1,4 +1,4 @@
-"""``qrnn search``: which circuit to take, by accuracy and by what it costs on a device."""
+"""``qrnn search``: search for a circuit by accuracy and by cost on a device."""
 
 from __future__ import annotations
 
@@ -19,48 +19,55 @@ __all__ = ["EXAMPLES", "search"]
 EXAMPLES = """\b
 Examples:
   qrnn search digits --trials 20 --set epochs=10
-  qrnn search digits --trials 40 --set epochs=10       goes on to 40
+  qrnn search digits --trials 40 --set epochs=10       continues to 40 trials
   qrnn search santa-fe --on brussels --set ansatz=linear --set parameters=1200
-Every trial is a run folder below DIR/runs, for 'qrnn evaluate' and 'qrnn plan'.
+Every trial is a run folder below DIR/runs that 'qrnn evaluate' and 'qrnn plan' accept.
 """
 
 
 def search(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A name from 'qrnn tasks'.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task that 'qrnn tasks' lists.")],
     trials: Annotated[
         int,
-        typer.Option(metavar="N", parser=parse_count, help="Circuits in all, earlier ones too."),
+        typer.Option(
+            metavar="N",
+            parser=parse_count,
+            help="Number of circuits in total, earlier ones included.",
+        ),
     ] = 20,
     on: Annotated[
         str,
         typer.Option(
-            "--on", metavar="DEVICE", help="Snapshot to compile for, a name of 'qrnn devices'."
+            "--on",
+            metavar="DEVICE",
+            help="Device to compile for, a snapshot that 'qrnn devices' lists.",
         ),
     ] = "kingston",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the search, searches/TASK by default."),
+        typer.Option(metavar="DIR", help="Folder of the search; searches/TASK by default."),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Set a configuration key of all trials; what is set is not searched.",
+            help="Set a configuration key of all trials; it is then not searched. Repeatable.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", parser=parse_count, help="Seed of the search.")
+        int, typer.Option(metavar="N", parser=parse_count, help="Seed of the search sampler.")
     ] = 0,
 ) -> None:
-    """Search for a circuit: ansatz, layers, entangler, rotations and readouts.
+    """Search for an accurate and cheap circuit.
 
-    Each trial is trained, measured on the validation split, and compiled for the device. Ends with
-    the circuits that no other one beats in accuracy at fewer two-qubit gates or in less time, and
-    with a picture. Stopped or killed, the same command goes on.
+    The search varies ansatz, layers, entangler, rotations and observables. Each trial is trained,
+    validated, and compiled for the device. The command ends with the Pareto front, the circuits
+    that no other one beats in accuracy with fewer two-qubit gates or a shorter duration, and with a
+    picture. After an interruption, the same command continues the search.
     """
     if trials < 1:
-        raise typer.BadParameter(f"--trials is {trials}; at least 1 is required")
+        raise typer.BadParameter(f"expected --trials of at least 1, got {trials}")
     overrides = dict(split_setting(setting) for setting in settings or [])
     from runtime_jobs.hardware.snapshots import open_target
 
@@ -71,12 +78,12 @@ def search(
         found = Search(task, out or Path("searches") / task, overrides, on, target, seed)
     except ImportError as error:
         raise InvalidValueError(
-            "the search needs Optuna: in a clone of this project, pip install '.[search]'"
+            "the search needs Optuna: run pip install '.[search]' in a clone of this project"
         ) from error
     try:
         found.run(trials, lambda trial, done: _note(trial, done, trials))
     except KeyboardInterrupt as error:
-        raise RunInterrupted("stopped; the same command goes on") from error
+        raise RunInterrupted("stopped; the same command continues the search") from error
     _print_front(found)
 
 
@@ -100,7 +107,7 @@ def _print_front(search: Search) -> None:
         find_front(trials, cost, task.higher_is_better) for cost in ("two_qubit_gates", "seconds")
     ]
     keys = [key.removeprefix("model.") for key in search.space]
-    table = make_table(*keys, task.headline, "two-qubit gates", "length (us)", "run")
+    table = make_table(*keys, task.headline, "two-qubit gates", "duration (us)", "run")
     for trial in sorted(
         {trial.run: trial for front in fronts for trial in front}.values(),
         key=lambda trial: trial.two_qubit_gates,

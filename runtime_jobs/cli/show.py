@@ -1,4 +1,4 @@
-"""``qrnn show``: pictures and report of a run."""
+"""``qrnn show``: draw the pictures and write the report of a run."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from runtime_jobs.cli.options import RunPath, open_trained_run
 if TYPE_CHECKING:
     from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["EXAMPLES", "draw_and_tell", "show"]
+__all__ = ["EXAMPLES", "draw_and_print", "show"]
 
 EXAMPLES = "\b\nExample:\n  qrnn show runs/a"
 
 
 def show(folder: RunPath) -> None:
-    """Draw the pictures of a run, and write its report.
+    """Draw the pictures of a run and write its report.
 
-    The report is one HTML file, DIR/report.html, that opens without a network: results on all
-    devices, training, hidden state, circuit, jobs, configuration and provenance. The pictures go to
-    DIR/pictures as well.
+    The report, DIR/report.html, is a single file that opens without a network. It shows results on
+    all devices, training, hidden state, circuit, jobs, configuration and provenance. The pictures
+    are also written to DIR/pictures.
     """
-    draw_and_tell(open_trained_run(folder))
+    draw_and_print(open_trained_run(folder))
 
 
-def draw_and_tell(run: RunFolder) -> None:
-    """Draw pictures and report of a run, and print where they are."""
+def draw_and_print(run: RunFolder) -> None:
+    """Write the pictures and the report of a run, and print their paths."""
     from runtime_jobs.report import write_report
 
     *pictures, report = write_report(run)

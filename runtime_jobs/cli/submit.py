@@ -1,9 +1,9 @@
-"""``qrnn submit``: a run sent to a QPU, within a cap."""
+"""``qrnn submit``: send a run to a QPU, within a cap on QPU time."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from runtime_jobs.cli.options import (
     open_trained_run,
 )
 from runtime_jobs.ledger.records import WorkloadMode
+
+if TYPE_CHECKING:
+    from runtime_jobs.ibm.submission import Submission
+    from runtime_jobs.ledger import Ledger
+    from runtime_jobs.plan.costs import Plan
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -45,53 +50,59 @@ def submit(
         float | None,
         typer.Option(
             metavar="S",
-            help="Cap on the QPU time of the run, all its jobs together; without it the cap that "
-            "is needed is told.",
+            help="Cap in seconds on the QPU time of all jobs of the run; without it, the cap "
+            "that is needed is printed and nothing is sent.",
         ),
     ] = None,
     mode: Annotated[
         WorkloadMode,
         typer.Option(
-            help="How jobs are grouped: batch is billed by QPU time; session keeps the device and "
-            "is billed by the clock, on plans that have it; job sends each alone."
+            help="Grouping of the jobs: a batch is billed by QPU time; a session reserves the "
+            "device and is billed by wall-clock time, and not every plan has sessions; job sends "
+            "each job separately."
         ),
     ] = WorkloadMode.BATCH,
     session_seconds: Annotated[
         int | None,
-        typer.Option(metavar="S", help="With --mode session: seconds after which it closes."),
+        typer.Option(
+            metavar="S", help="With --mode session: the seconds after which the session closes."
+        ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Sample again what the run has results of already.")
+        bool, typer.Option("--fresh", help="Sample again even if the run already has the results.")
     ] = False,
     relayout: Annotated[
         bool,
         typer.Option(
-            "--relayout", help="Choose qubits anew, by today's calibration; computes all again."
+            "--relayout",
+            help="Choose qubits anew by today's calibration, and compute everything again.",
         ),
     ] = False,
     fast_measurements: Annotated[
         bool,
         typer.Option(
-            "--fast-measurements", help="Mid-circuit measurements by measure_2, where there is one."
+            "--fast-measurements",
+            help="Use measure_2 for mid-circuit measurements on qubits that have it.",
         ),
     ] = False,
 ) -> None:
-    """Send a trained run to a QPU, for inference or for some steps of training.
+    """Send a trained run to a QPU, within a cap on QPU time.
 
-    Returns when the jobs are recorded that can be sent now.
+    The run is sent for inference or, with --train-steps, for some training steps. Nothing is sent
+    without a cap on QPU time, and nothing beyond it; 'qrnn plan' prints the cap that a run needs. A
+    job whose result the run already has is not sent again.
 
-    Nothing is sent without a cap, and nothing beyond it. What is known already is not sent again.
-    'qrnn collect' fetches the results and sends what depends on them.
+    The command returns once the jobs that need no earlier results are sent and recorded. 'qrnn
+    collect' fetches the results and sends the jobs that depend on them.
     """
     from runtime_jobs.cli.plan_tables import print_plan
     from runtime_jobs.cli.requests import read_request
-    from runtime_jobs.ledger import BudgetError
 
     request = read_request(on, shots, train_steps, gradient)
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
-        raise typer.BadParameter(f"--max-qpu-seconds is {max_qpu_seconds}; above 0 is required")
+        raise typer.BadParameter(f"expected --max-qpu-seconds above 0, got {max_qpu_seconds}")
     run = open_trained_run(folder)
-    from runtime_jobs.cli.collect import go_on
+    from runtime_jobs.cli.collect import continue_run
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
         Submission,
@@ -105,8 +116,6 @@ def submit(
     plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
         former = read_submission(ledger)
-        # What was begun is gone on with, also where it was a repetition.
-        repetition = former.repetition + (fresh and former.is_finished) if former else 0
         submission = Submission(
             backend=f"ibm_{request.qpu}",
             shots=request.shots,
@@ -116,7 +125,7 @@ def submit(
             gradient=gradient,
             mode=mode,
             session_seconds=session_seconds,
-            repetition=repetition,
+            repetition=_count_repetitions(former, fresh),
             patches=patches,
             spacing=spacing,
             fast_measurements=fast_measurements,
@@ -124,25 +133,60 @@ def submit(
             weights=hash_weights(trained),
         )
         is_other = former is None or former.asks_for() != submission.asks_for()
-        most = plan.reserved_seconds
-        if session_seconds is not None:
-            most = session_seconds + max(job.max_execution_time for job in plan.jobs)
-        needed = math.ceil(most + ledger.committed_seconds())
-        refused = (is_other or relayout) and needed > submission.cap
-        if service is None or refused:
-            print_plan(plan, calibration)
-            given = "no cap" if max_qpu_seconds is None else f"a cap of {max_qpu_seconds:g} s"
-            raise BudgetError(
-                f"{given} was given, and the jobs may take {most} s of QPU time together, beside "
-                f"{ledger.committed_seconds():.0f} s that the run has used or holds; nothing was "
-                f"sent. Allow it by --max-qpu-seconds {needed}"
-            )
+        if service is None or is_other or relayout:
+            _require_cap(plan, calibration, ledger, max_qpu_seconds, session_seconds)
         if is_other and former is not None and not former.is_finished:
             typer.echo(
-                "what was submitted before for this run has not been collected to its end; its "
-                "jobs stay, and giving its command again goes on with it",
+                "the earlier submission of this run has not been collected completely; its jobs "
+                "are kept, and its command continues it",
                 err=True,
             )
         if relayout:
             print_plan(plan, calibration)
-        go_on(run, ledger, submission, wait=False, retry=False, relayout=relayout, service=service)
+        continue_run(
+            run,
+            ledger,
+            submission,
+            wait=False,
+            retry=False,
+            relayout=relayout,
+            service=service,
+            trained=trained,
+        )
+
+
+def _count_repetitions(former: Submission | None, fresh: bool) -> int:
+    """Return how often the work was done before; more only if ``fresh`` repeats finished work.
+
+    An unfinished submission is continued, also if it is itself a repetition.
+    """
+    if former is None:
+        return 0
+    return former.repetition + (fresh and former.is_finished)
+
+
+def _require_cap(
+    plan: Plan,
+    calibration: str,
+    ledger: Ledger,
+    cap: float | None,
+    session_seconds: int | None,
+) -> None:
+    """Print the plan and raise BudgetError unless the cap admits all its jobs."""
+    from runtime_jobs.cli.plan_tables import print_plan
+    from runtime_jobs.ledger import BudgetError
+
+    most = plan.reserved_seconds
+    if session_seconds is not None:
+        most = session_seconds + max(job.max_execution_time for job in plan.jobs)
+    committed = ledger.committed_seconds()
+    needed = math.ceil(most + committed)
+    if cap is not None and needed <= cap:
+        return
+    print_plan(plan, calibration)
+    given = "no cap" if cap is None else f"a cap of {cap:g} s"
+    raise BudgetError(
+        f"{given} was given, but all jobs together may take {most} s of QPU time, in addition to "
+        f"{committed:.0f} s that the run has used or holds; nothing was sent. Allow it with "
+        f"--max-qpu-seconds {needed}"
+    )

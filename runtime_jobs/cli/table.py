@@ -1,4 +1,4 @@
-"""``qrnn table``: many runs from one file, and what they say together."""
+"""``qrnn table``: train many models, tasks and seeds from one file, and compare them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["EXAMPLES", "table"]
 
 EXAMPLES = """\b
 Examples:
-  qrnn table benchmarks/tables/peers.toml --plan          hours and commands, runs nothing
+  qrnn table benchmarks/tables/peers.toml --plan          only estimate the hours
   qrnn table benchmarks/tables/peers.toml --workers 2
   qrnn table benchmarks/tables/peers.toml --only digits/LSTM
   qrnn table benchmarks/tables/peers.toml --only '*/scoRNN'
   qrnn table benchmarks/tables/peers.toml --scheduler tcp://host:8786
-Stopped or killed at any point, the same command goes on. Every cell is a run folder below
-DIR/runs, for 'qrnn show' and 'qrnn evaluate'.
+After an interruption, the same command continues. Every cell is a run folder below DIR/runs that
+'qrnn show' and 'qrnn evaluate' accept.
 """
 
 
@@ -32,39 +32,39 @@ def table(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The TOML file of the table.")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the results, tables/NAME by default."),
+        typer.Option(metavar="DIR", help="Folder of the results; tables/NAME by default."),
     ] = None,
     workers: Annotated[
         int,
         typer.Option(
-            metavar="N", parser=parse_count, help="Runs at the same time, each on one core."
+            metavar="N", parser=parse_count, help="Number of simultaneous runs, each on one core."
         ),
     ] = 1,
     only: Annotated[
         str | None,
-        typer.Option(metavar="TASK/MODEL", help="Only these cells; * stands for all."),
+        typer.Option(metavar="TASK/MODEL", help="Run only these cells; * matches any name."),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Run on the workers of this Dask scheduler, which see the same folders.",
+            help="Run on the workers of this Dask scheduler, which must see the same folders.",
         ),
     ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the estimate and the commands, and stop.")
     ] = False,
 ) -> None:
-    """Train every model on every task with every seed, and tabulate the results.
+    """Train many models, tasks and seeds, and compare them.
 
-    First the data is loaded and every model is built, so that no mistake of the file waits for its
-    turn, and a few steps of each are timed for an estimate of the hours. Then every model gets
-    the same search over learning rates, chosen by validation, and the best one is trained with all
-    seeds. Ends with means, 95 % intervals over seeds, and whether each model is non-inferior to the
-    best baseline by the margin that the file fixes: as text, Markdown, CSV and a picture.
+    First all data is loaded and every model is built, so that a mistake in FILE is found at once,
+    and a few steps of each are timed to estimate the hours. Then every model gets the same search
+    for a learning rate, by validation, and the best rate is trained with all seeds. The command
+    ends with means, 95 % intervals over seeds, and a test of each model for non-inferiority to the
+    best baseline by the margin in FILE: as text, Markdown, CSV and a picture.
     """
     if workers < 1:
-        raise typer.BadParameter(f"--workers is {workers}; at least 1 is required")
+        raise typer.BadParameter(f"expected --workers of at least 1, got {workers}")
     from qrnn_qiskit.tables.checks import check_open, check_report
     from qrnn_qiskit.tables.runner import estimate, open_workers, run_table
     from qrnn_qiskit.tables.spec import read_table_file
@@ -83,7 +83,7 @@ def table(
             else:
                 run_table(folder, pairs, pool, _note, workers)
     except KeyboardInterrupt as error:
-        raise RunInterrupted("stopped; the same command goes on") from error
+        raise RunInterrupted("stopped; the same command continues the table") from error
     _print_table(folder, read)
 
 
@@ -97,14 +97,14 @@ def _print_estimate(
     slowest = max(left, key=lambda name: left[name] * seconds[name])
     typer.echo(
         f"{sum(left.values())} runs left, about {total / 3600:.2f} core hours, "
-        f"{total / workers / 3600:.2f} hours with {workers} worker(s); most of it for "
+        f"{total / workers / 3600:.2f} hours with {workers} worker(s); most of them for "
         f"{slowest}: {left[slowest]} runs of {seconds[slowest]:.0f} s",
         err=True,
     )
 
 
 def _print_commands(pairs: list[Pair]) -> None:
-    typer.echo("The runs of the search; other seeds differ in seed and learning rate:")
+    typer.echo("Commands of the search; the runs of other seeds differ in seed and learning rate:")
     for pair in pairs:
         for cell in pair.search_cells():
             typer.echo(cell.command())
@@ -134,7 +134,7 @@ def _print_table(folder: Path, read: Table) -> None:
         typer.echo(f"written: {folder / 'curves.png'}")
     rows = summarize(folder, pairs)
     if not rows:
-        typer.echo("no row is finished yet")
+        typer.echo("no row of the table is finished yet")
         return
     shown = make_table(*HEADER)
     for line in tabulate_rows(rows):
@@ -144,4 +144,4 @@ def _print_table(folder: Path, read: Table) -> None:
     for path in write_report(folder, read.title, read.note, rows):
         typer.echo(f"written: {path}")
     first = rows[0].pair.seed_cells(rows[0].rate)[0]
-    typer.echo(f"{first.pair.name}, seed {first.seed}, again: {first.command()}")
+    typer.echo(f"to repeat {first.pair.name}, seed {first.seed}: {first.command()}")

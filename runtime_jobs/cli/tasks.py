@@ -1,4 +1,4 @@
-"""``qrnn tasks``: what can be trained, and what can be set."""
+"""``qrnn tasks``: list the tasks and their settings."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "tasks"]
 
 EXAMPLES = (
-    "\b\nExamples:\n  qrnn tasks\n  qrnn tasks digits    every key for --set with its default"
+    "\b\nExamples:\n  qrnn tasks\n  qrnn tasks digits    list every key for --set with its default"
 )
 
 
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="Show what can be set for this task.")
+        str | None, typer.Argument(metavar="[TASK]", help="List the settings of this task.")
     ] = None,
 ) -> None:
-    """List what can be trained. With TASK, list what can be set for it."""
+    """List the tasks that can be trained. With TASK, list its settings for --set."""
     from rich.console import Console
 
     from qrnn_qiskit.tasks import get_task, list_tasks
     from runtime_jobs.cli.console import make_table
 
     if name is None:
-        table = make_table("task", "what is learned", "data")
+        table = make_table("task", "goal", "data")
         for task in list_tasks():
             table.add_row(task.name, task.summary, task.source)
     else:

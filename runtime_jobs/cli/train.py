@@ -1,4 +1,4 @@
-"""``qrnn train``: a task trained in a new run folder."""
+"""``qrnn train``: train a task in a new run folder."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ Examples:
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train text --set data.file=reviews.csv --config small.toml
   qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
-'qrnn tasks TASK' lists every key. Stopped with Ctrl-C, a run goes on with 'qrnn resume DIR'.
+'qrnn tasks TASK' lists every key. After Ctrl-C, 'qrnn resume DIR' continues the run.
 """
 
 
 def train(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A name from 'qrnn tasks'.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task that 'qrnn tasks' lists.")],
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Set a configuration key; repeat for more. The last name of a key is enough "
-            "where it is unambiguous.",
+            help="Set a configuration key; repeatable. The last part of a key is enough if it is "
+            "unambiguous.",
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with the same keys as tables.")
+        Path | None, typer.Option(metavar="FILE", help="TOML file with the same keys, as tables.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the run, a new one below runs/ by default."),
+        typer.Option(metavar="DIR", help="Folder of the run; by default a new one below runs/."),
     ] = None,
     start: Annotated[
         Path | None,
@@ -55,20 +55,21 @@ def train(
             "--from",
             metavar="DIR",
             parser=find_folder,
-            help="Fine-tune: begin with the best weights of this run, its model and its data.",
+            help="Fine-tune: start from the best weights, the model and the data of this run.",
         ),
     ] = None,
     on: Device = "simulator",
     gradient: Gradient = None,
     tensorboard: TensorBoard = False,
 ) -> None:
-    """Train a task. Ends with a table of test metrics and with pictures.
+    """Train a task in a new run folder, then evaluate and draw it.
 
-    Metrics are measured with the weights that were best by validation.
+    The weights with the best validation score are evaluated on the test split, once, at the end.
+    The command prints the metrics with their standard errors and writes pictures and a report.
     """
     overrides = dict(split_setting(setting) for setting in settings or [])
     if start is not None and config is not None:
-        raise typer.BadParameter("--from takes the configuration of that run; leave --config out")
+        raise typer.BadParameter("--from uses the configuration of that run; leave out --config")
     executor = open_local_device(on, gradient=gradient)
     from qrnn_qiskit.executors.gradient_methods import require_gradient
     from qrnn_qiskit.training.config import resolve_config

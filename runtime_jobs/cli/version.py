@@ -1,4 +1,4 @@
-"""``qrnn --version``: what a bug report needs."""
+"""``qrnn --version``: the versions that a bug report needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGES = (
 
 
 def print_versions(wanted: bool) -> None:
-    """Print name and version of each package that matters, Python and the machine; then exit."""
+    """Print the versions of the main packages, of Python and of the machine; then exit."""
     if not wanted:
         return
     for package in _PACKAGES:

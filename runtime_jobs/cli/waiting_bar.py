@@ -1,4 +1,4 @@
-"""How far the jobs of a service are: a line on standard error, silent where nobody watches."""
+"""A progress bar of submitted jobs on standard error, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class WaitingBar(Bars):
     """A bar over the jobs of a submission: done, queue position, QPU seconds used of the cap.
 
     Args:
-        planned: jobs of the plan, None where it is not known.
-        cap: seconds of QPU time that the run may use.
-        enabled: None shows it on a terminal only.
+        planned: Number of jobs in the plan; None if unknown.
+        cap: QPU time that the run may use, in seconds.
+        enabled: Whether to show the bar; None shows it only on a terminal.
     """
 
     def __init__(self, planned: int | None, cap: float, enabled: bool | None = None) -> None:
@@ -37,11 +37,11 @@ class WaitingBar(Bars):
 
     @property
     def watch(self) -> Watch | None:
-        """What to call at each look; None where nobody watches, so that nothing more is asked."""
+        """The callback for each poll; None without a bar, so that nothing more is requested."""
         return self.show if self.enabled else None
 
     def show(self, waiting: Waiting) -> None:
-        """Where the jobs stand."""
+        """Show the progress of the jobs."""
         of = "" if self._planned is None else f" of {self._planned}"
         place = "running or about to"
         if waiting.position is not None:

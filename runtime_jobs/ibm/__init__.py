@@ -1,3 +1,3 @@
-"""Circuits on IBM Quantum: jobs sent once, kept in a ledger, and collected from any process."""
+"""Circuits on IBM Quantum: jobs are sent once, kept in a ledger, and collected by any process."""
 
 from __future__ import annotations

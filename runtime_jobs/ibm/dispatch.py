@@ -1,4 +1,4 @@
-"""Jobs sent once and collected: every step is in the ledger before the next one."""
+"""Sending each job once and collecting it: every step is in the ledger before the next one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ibm.encoding import pack, unpack
-from runtime_jobs.ibm.job_contents import Shipment
+from runtime_jobs.ibm.job_contents import JobContent
 from runtime_jobs.ibm.queue_watch import Watch, look_at
 from runtime_jobs.ibm.service import (
     BusyError,
@@ -43,16 +43,16 @@ class Dispatcher:
     """Sends jobs and collects their results.
 
     Args:
-        ledger: where everything is recorded first.
-        open_service: opens the account; called only where the ledger does not know all answers.
-        cap: seconds of QPU time that may be used in all.
-        mode: how jobs are grouped at the service.
-        session_seconds: after which the service closes a session; given with a session alone.
-        wait: whether to wait for results; without, JobsPendingError says that they are to come.
-        retry: whether a job that ended without a result is sent anew.
-        pauses: seconds between tries to send, and between looks for a job without an answer.
-        poll_seconds: between two looks at jobs that are waited for.
-        watch: told of each of these looks.
+        ledger: The ledger of the run, which records each step first.
+        open_service: Opens the account; called only if the ledger does not have all results.
+        cap: Total QPU time that the run may use, in seconds.
+        mode: Grouping of the jobs at the service.
+        session_seconds: Seconds after which the service closes a session; only for sessions.
+        wait: Whether to wait for results; if not, outstanding results raise JobsPendingError.
+        retry: Whether to send a job again that ended without a result.
+        pauses: Seconds between attempts to send, and between searches for a job without an answer.
+        poll_seconds: Seconds between two polls of the jobs that are waited for.
+        watch: Called at each of these polls.
     """
 
     def __init__(
@@ -83,40 +83,40 @@ class Dispatcher:
 
     @property
     def service(self) -> Service:
-        """The account, opened on the first use."""
+        """The account, opened on first use."""
         if self._opened is None:
             self._opened = self._open_service()
         return self._opened
 
-    def run(self, shipments: Sequence[Shipment]) -> list[list[Bits]]:
-        """The bits of every PUB of every job, from the ledger where they are there.
+    def run(self, contents: Sequence[JobContent]) -> list[list[Bits]]:
+        """Return the bits of every PUB of every job, from the ledger if it has them.
 
         Raises:
-            BudgetError: the cap does not admit a job; those before it have been sent.
-            JobsPendingError: results are still to come.
-            JobFailedError: a job ended without a result.
-            ServiceError: the service cannot be reached.
+            BudgetError: The cap does not admit a job; the jobs before it have been sent.
+            JobsPendingError: Results are outstanding.
+            JobFailedError: A job ended without a result.
+            ServiceError: The service cannot be reached.
         """
-        sent = [shipment for shipment in shipments if self._send(shipment)]
+        sent = [content for content in contents if self._send(content)]
         if sent and not self._wait:
-            raise JobsPendingError(f"{len(sent)} jobs were sent; their results are to come")
-        while waiting := [job for shipment in shipments if (job := self._collect(shipment))]:
+            raise JobsPendingError(f"{len(sent)} jobs were sent; their results are outstanding")
+        while waiting := [job for content in contents if (job := self._collect(content))]:
             if not self._wait:
                 ids = ", ".join(str(job.job_id) for job in waiting)
                 raise JobsPendingError(
-                    f"{len(waiting)} of {len(shipments)} results are still to come: {ids}"
+                    f"{len(waiting)} of {len(contents)} results are outstanding: {ids}"
                 )
             if self._watch is not None:
-                done = self._done + len(shipments) - len(waiting)
+                done = self._done + len(contents) - len(waiting)
                 self._watch(look_at(self.service, self._ledger, waiting, done))
             time.sleep(self._poll_seconds)
-        self._done += len(shipments)
-        return [self._read(shipment) for shipment in shipments]
+        self._done += len(contents)
+        return [self._read(content) for content in contents]
 
     def refresh_usage(self) -> None:
-        """Ask what the jobs were charged that have ended and whose usage was not known then.
+        """Ask for the charge of each ended job whose usage is not recorded yet.
 
-        What the service does not know any more is counted as all that it was allowed to take.
+        A job that the service no longer knows counts with its full ``max_execution_time``.
         """
         for job in self._ledger.list_jobs():
             if job.usage is None and job.job_id is not None and not job.state.is_open:
@@ -125,13 +125,13 @@ class Dispatcher:
         self._workloads.refresh_usage()
 
     def close(self) -> None:
-        """Close the batch or session of the run: no job is to come."""
+        """Close the batch or session of the run, which gets no more jobs."""
         self._workloads.close()
 
     def cancel(self, job: JobRecord) -> str:
-        """Cancel an open job; what has become of it, in words.
+        """Cancel an open job and return the outcome in words.
 
-        A job that ends before it is cancelled keeps its result, which is paid for.
+        A job that ends before it is cancelled keeps its result, which has been charged.
         """
         if job.state is JobState.INTENDED:
             if not self._look_up(job):
@@ -149,42 +149,42 @@ class Dispatcher:
         if status in _ENDS:
             self._ledger.record_failure(job.tag, _ENDS[status], "by 'qrnn cancel'")
             return _WORDS[_ENDS[status]]
-        return f"is being cancelled: the service says {status.lower()}"
+        return f"is being cancelled: its status at the service is {status.lower()}"
 
     def _find(self, key: str) -> JobRecord:
-        """A recorded job as the ledger knows it now."""
+        """Return the current record of a job in the ledger."""
         found = self._ledger.find(key)
         assert found is not None
         return found
 
     def _look_at(self, job: JobRecord) -> Progress:
-        """Where a job stands at the service; what it was charged is kept."""
+        """Poll a job at the service, and record its charge once it is final."""
         assert job.job_id is not None
         progress = self.service.poll(job.job_id)
         if progress.usage is not None:
             self._ledger.record_usage(job.tag, progress.usage)
         return progress
 
-    def _send(self, shipment: Shipment) -> bool:
-        """Make sure that the service has the job, or had it; whether it was sent now."""
-        job = self._ledger.find(shipment.request.key)
+    def _send(self, content: JobContent) -> bool:
+        """Make sure that the service has or had the job; return whether it was sent just now."""
+        job = self._ledger.find(content.request.key)
         is_new = job is None or (
             self._retry and not job.state.is_open and job.state is not JobState.DONE
         )
         if is_new:
-            workload = self._workloads.find(shipment.request.device)
+            workload = self._workloads.find(content.request.device)
             place = None if workload is None else workload.id
-            job = self._ledger.intend(shipment.request, self._cap, place)
+            job = self._ledger.intend(content.request, self._cap, place)
         assert job is not None
         if not is_new and (job.state is not JobState.INTENDED or self._look_up(job)):
-            return False  # where a process ended before the answer came, the tag tells
-        self._post(job, shipment, is_new)
+            return False  # the tag finds a job whose process ended before the answer came
+        self._post(job, content, is_new)
         return True
 
-    def _post(self, job: JobRecord, shipment: Shipment, is_new: bool) -> None:
-        """Send a job under its tag; without an answer, look it up before it is sent again."""
+    def _post(self, job: JobRecord, content: JobContent, is_new: bool) -> None:
+        """Send a job under its tag; without an answer, look it up before sending it again."""
         last: ServiceError | None = None
-        pubs = shipment.make_pubs()
+        pubs = content.make_pubs()
         for pause in (0.0, *self._pauses):
             time.sleep(pause)
             try:
@@ -206,7 +206,7 @@ class Dispatcher:
                     continue
                 self._ledger.record_failure(job.tag, JobState.REJECTED, str(error))
                 raise JobFailedError(
-                    f"the service refused the job '{job.round}' and charges nothing for it: {error}"
+                    f"the service refused the job '{job.round}' and does not charge it: {error}"
                 ) from error
             except BusyError as error:
                 last = error
@@ -218,12 +218,12 @@ class Dispatcher:
                 self._ledger.record_sent(job.tag, job_id)
                 return
         raise ServiceError(
-            f"the job '{job.round}' could not be sent: {last}. Give the command again later: the "
-            "job is looked up before it is sent again"
+            f"the job '{job.round}' could not be sent: {last}. Run the command again later: it "
+            "looks the job up before sending it again"
         ) from last
 
     def _look_up(self, job: JobRecord) -> bool:
-        """Whether the service has the job with this tag; a new one may take a while to show."""
+        """Return whether the service has the job with this tag; a new one may show late."""
         for pause in (0.0, *self._pauses):
             time.sleep(pause)
             job_id = self.service.find_tag(job.tag)
@@ -232,31 +232,31 @@ class Dispatcher:
                 return True
         return False
 
-    def _collect(self, shipment: Shipment) -> JobRecord | None:
-        """Fetch the result of a job if it is there; the job where it is not."""
-        job = self._find(shipment.request.key)
+    def _collect(self, content: JobContent) -> JobRecord | None:
+        """Fetch the result of a job and return None; return the job if it has none yet."""
+        job = self._find(content.request.key)
         if job.state is JobState.SENT:
             assert job.job_id is not None
             try:
                 progress = self._look_at(job)
             except UnknownJobError:
-                progress = Progress("ERROR", "the service does not know it any more")
+                progress = Progress("ERROR", "the service no longer knows it")
             if progress.status == "DONE":
                 results = self.service.fetch(job.job_id)
-                shipment.check_result(job, results)
+                content.check_result(job, results)
                 self._ledger.record_result(job.tag, pack(results))
                 return None
             if progress.status not in _ENDS:
                 return job
-            reason = progress.reason or f"the service says {progress.status.lower()}"
+            reason = progress.reason or f"its status at the service is {progress.status.lower()}"
             self._ledger.record_failure(job.tag, _ENDS[progress.status], reason)
-            job = self._find(shipment.request.key)
+            job = self._find(content.request.key)
         if job.state is not JobState.DONE:
             raise JobFailedError(
                 f"job {job.job_id} ({job.round}) {_WORDS[job.state]}: {job.reason}. "
-                "'qrnn resume DIR' sends it anew within the cap"
+                "'qrnn resume DIR' sends it again within the cap"
             )
         return None
 
-    def _read(self, shipment: Shipment) -> list[Bits]:
-        return unpack(self._ledger.read_result(self._find(shipment.request.key).number))
+    def _read(self, content: JobContent) -> list[Bits]:
+        return unpack(self._ledger.read_result(self._find(content.request.key).number))

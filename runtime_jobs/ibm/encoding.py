@@ -1,4 +1,4 @@
-"""Bytes of circuits and results, the same in every process; nothing here unpickles."""
+"""Circuits and results as bytes that are equal in every process; nothing here unpickles."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ __all__ = [
     "unpack_circuit",
 ]
 
-_QPY_VERSION = 14  # fixed, so that another Qiskit writes the same bytes
-_QPY_RELEASE = slice(7, 10)  # where QPY says which Qiskit wrote it
+_QPY_VERSION = 14  # fixed, so that every version of Qiskit writes the same bytes
+_QPY_RELEASE = slice(7, 10)  # the bytes in QPY that name the version of Qiskit
 
 
 class ResultError(OperationError):
-    """A result that is not what the job was sent for."""
+    """A result that does not belong to its job or cannot be read."""
 
 
 def pack_circuit(circuit: QuantumCircuit) -> bytes:
-    """A circuit as QPY."""
+    """Serialize a circuit as QPY."""
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer, version=_QPY_VERSION)
     return buffer.getvalue()
 
 
 def unpack_circuit(content: bytes) -> QuantumCircuit:
-    """The circuit of :func:`pack_circuit`."""
+    """Read a circuit that :func:`pack_circuit` wrote."""
     return qpy.load(io.BytesIO(content))[0]
 
 
 def hash_circuit(circuit: QuantumCircuit) -> str:
-    """SHA-256 of a circuit, whatever release of Qiskit is installed."""
+    """Return the SHA-256 of a circuit, which does not depend on the installed Qiskit."""
     content = bytearray(pack_circuit(circuit))
     content[_QPY_RELEASE] = bytes(3)
     return hash_bytes(bytes(content))
 
 
 def pack(results: Sequence[Mapping[str, BitArray]]) -> bytes:
-    """The bits of all PUBs of a job as a compressed .npz."""
+    """Serialize the bits of all PUBs of a job as a compressed .npz."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for number, bits in enumerate(results):
         for name, array in bits.items():
@@ -64,10 +64,10 @@ def pack(results: Sequence[Mapping[str, BitArray]]) -> bytes:
 
 
 def unpack(content: bytes) -> list[Bits]:
-    """The bits of :func:`pack`.
+    """Read the bits that :func:`pack` wrote.
 
     Raises:
-        ResultError: other bytes.
+        ResultError: The bytes are not such a file.
     """
     results: list[Bits] = []
     try:

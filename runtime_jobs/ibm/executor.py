@@ -1,4 +1,4 @@
-"""The executor on IBM Quantum: a run repeats from its ledger, and goes on where it ends."""
+"""The executor on IBM Quantum: a computation repeats from the ledger and continues at its end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.frozen_circuits import Freezer
-from runtime_jobs.ibm.job_runner import Sheet, SheetRunner
+from runtime_jobs.ibm.job_runner import BoundCircuit, JobRunner
 from runtime_jobs.ledger import Ledger
 from runtime_jobs.ledger.closing import Closing
 
@@ -47,30 +47,32 @@ __all__ = ["IbmExecutor"]
 class IbmExecutor(Closing, DynamicExecutor):
     """Circuits on a QPU of IBM Quantum.
 
-    A job is known by its circuits, parameter values, shots and target: one whose result is in the
-    ledger is not sent again. So the same computation, started again in any process, repeats up to
-    the first job that is not done, and goes on from there. Circuits stay as they were compiled when
-    they were first sent.
+    A job is identified by its circuits, parameter values, shots and target; a job whose result is
+    in the ledger is not sent again. The same computation, started again in any process, therefore
+    repeats up to the first unfinished job and continues from there. Circuits are compiled when they
+    are first sent, and never again.
 
     Args:
-        name: of the backend, ``ibm_kingston``.
-        shots: of each measurement basis of each set of values.
-        dispatcher: sends jobs and collects them.
-        ledger: of the run.
-        gradient: how backward gets its gradients, see :class:`~qrnn_qiskit.executors.Executor`.
-        limits: of the service on one job.
-        patches: so many rows of values run side by side, each on qubits of its own.
-        spacing: between patches, see :func:`runtime_jobs.hardware.patches.choose_patches`.
-        repetition: 0, or more to run on purpose again what the ledger has results of.
-        fast_measurements: whether mid-circuit measurements are those of
-            :func:`~runtime_jobs.hardware.chip.speed_up_measurements`.
-        closing: closes the ledger, where it is this executor's own.
+        name: Name of the backend, such as ``ibm_kingston``.
+        shots: Shots per measurement basis and set of parameter values.
+        dispatcher: Sends and collects the jobs.
+        ledger: Ledger of the run.
+        gradient: Gradient method of the backward pass, see
+            :class:`~qrnn_qiskit.executors.Executor`.
+        limits: Limits of the service on one job.
+        patches: Number of rows of values that run side by side, each on its own qubits.
+        spacing: Spacing of the patches, see
+            :func:`runtime_jobs.hardware.patches.choose_patches`.
+        repetition: 0, or a higher number to repeat jobs whose results the ledger has.
+        fast_measurements: Whether to measure mid-circuit as
+            :func:`~runtime_jobs.hardware.chip.speed_up_measurements` does.
+        closing: Closes the ledger if this executor owns it.
 
     Raises:
-        DeviceError: the run has qubits already, for other patches than are asked for.
+        DeviceError: The run already has qubits for another number or spacing of patches.
 
     Attributes:
-        counts: what was asked for, whether it came from the ledger or from the service.
+        counts: Requested work, whether it came from the ledger or from the service.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class IbmExecutor(Closing, DynamicExecutor):
             fast_measurements=fast_measurements,
             limits=limits,
         )
-        self._runner = SheetRunner(
+        self._runner = JobRunner(
             name,
             dispatcher,
             ledger,
@@ -117,27 +119,29 @@ class IbmExecutor(Closing, DynamicExecutor):
         )
 
     def close(self) -> None:
-        """Leave the ledger to other processes, where it is this executor's own."""
+        """Close the ledger if this executor owns it, so that other processes can use it."""
         self._closing.close()
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one round of PUBs, in as few jobs as the limits of the service allow.
 
         Raises:
-            TypeError, ValueError: observables or values that do not fit; nothing has been sent.
-            LimitError: a circuit that no job takes.
-            BudgetError, JobsPendingError, JobFailedError, ServiceError: see
+            TypeError, ValueError: Observables or values do not fit; nothing has been sent.
+            LimitError: A circuit exceeds the limits of a job.
+            BudgetError, JobsPendingError, JobFailedError, ServiceError: See
                 :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
         """
         assert self.shots is not None
         checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
-        sheets = [
-            Sheet(circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups)))
+        bound_circuits = [
+            BoundCircuit(
+                circuit.circuit, circuit.bind(pub.values, groups), _spread(pub, len(groups))
+            )
             for circuit, pub, groups in zip(measured, checked, bases, strict=True)
         ]
-        results = self._runner.run(sheets, self.shots)
+        results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
             Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
@@ -145,16 +149,18 @@ class IbmExecutor(Closing, DynamicExecutor):
         ]
 
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
-        """Run one round of dynamic circuits; see :meth:`run`."""
+        """Run one round of dynamic circuits, as :meth:`run` does for PUBs."""
         assert self.shots is not None
-        bases, sheets = [], []
+        bases, bound_circuits = [], []
         for pub in pubs:
             groups = choose_final_bases(pub)
             values = check_values(pub.circuit.circuit, pub.values)
             bases.append(groups)
             rows = bind_bases(pub.circuit, values, groups)
-            sheets.append(Sheet(pub.circuit.circuit, rows, _spread(pub, len(groups))))
-        results = self._runner.run(sheets, self.shots)
+            bound_circuits.append(
+                BoundCircuit(pub.circuit.circuit, rows, _spread(pub, len(groups)))
+            )
+        results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
             read_outcomes(bits, pub.circuit, groups, len(pub.observables))
@@ -164,23 +170,25 @@ class IbmExecutor(Closing, DynamicExecutor):
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
     ) -> list[dict[str, int]]:
-        """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
+        """Measure all qubits, see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
         shots = require_count("shots", shots)
         check_unmeasured(circuit)
         pub = _name_plainly(Pub(circuit, check_values(circuit, values), []))
         measured = measure_in_bases(pub.circuit)
-        sheet = Sheet(measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1))
-        (bits,) = self._runner.run([sheet], shots)
+        bound = BoundCircuit(
+            measured.circuit, measured.bind(pub.values, [Basis()]), _spread(pub, 1)
+        )
+        (bits,) = self._runner.run([bound], shots)
         self.counts.bindings += len(pub.values)
         return name_states(count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits))
 
     def describe(self) -> list[str]:
-        """The physical qubits in use, one line."""
+        """Describe the physical qubits in use, in one line; an empty list before the first job."""
         found = self._freezer.find_device()
         return [f"{found.name} {found}"] if found else []
 
     def layouts(self) -> list[dict[str, Any]]:
-        """Physical qubits, calibration and job ids behind the results so far."""
+        """Return qubits, calibration and job ids of the results so far, one dict per patch."""
         found = self._freezer.find_device()
         if found is None:
             return []
@@ -193,15 +201,15 @@ class IbmExecutor(Closing, DynamicExecutor):
 
 
 def _spread(pub: Pub | DynamicPub, bases: int) -> NDArray[np.int64]:
-    """The group of each row, all measurement bases of a set of values in one."""
+    """Return the group of each row; all measurement bases of a set of values share one."""
     groups = np.arange(len(pub.values)) if pub.groups is None else pub.groups
     return np.repeat(groups, bases)
 
 
 def _name_plainly(pub: Pub) -> Pub:
-    """The PUB, its circuit with names that depend on nothing else, so that it is known again.
+    """Rename circuit and parameters of a PUB by their positions, so that equal PUBs hash equally.
 
-    Qiskit numbers circuits, and gives every new parameter an identity of its own.
+    Qiskit numbers circuits and gives each new parameter its own identity.
     """
     circuit = pub.circuit
     width = len(str(circuit.num_parameters))

@@ -1,4 +1,4 @@
-"""Circuits of a run, compiled when they are first sent and never again."""
+"""The circuits of a run, compiled when they are first sent and never again."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["Freezer"]
 
 
 class Freezer:
-    """Compiles circuits for the qubits of a run; what was compiled before comes from its ledger.
+    """Compiles circuits for the qubits of a run; a circuit compiled before comes from the ledger.
 
     Args:
-        backend: its name.
-        ledger: of the run.
-        find_target: the target of the backend as it is now, and when it was calibrated; called only
-            where something has to be compiled or sent.
-        patches, spacing, fast_measurements, limits: see
+        backend: Name of the backend.
+        ledger: Ledger of the run.
+        find_target: Returns the current target of the backend and its calibration time; called only
+            if something has to be compiled or sent.
+        patches, spacing, fast_measurements, limits: See
             :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Raises:
-        DeviceError: the qubits of the run were chosen for other patches than are asked for now.
+        DeviceError: The qubits of the run were chosen for another number or spacing of patches.
 
     Attributes:
-        transpilations: circuits that were compiled by this object.
+        transpilations: Number of circuits that this object has compiled.
     """
 
     def __init__(
@@ -61,42 +61,41 @@ class Freezer:
         self._frozen: dict[str, FrozenCircuit] = {}
         self._is_chosen_now = False
         self._calibration = ""
-        self.find_device()  # a layout for other patches is told before anything is done
+        self.find_device()  # refuse another number of patches before any work
 
     def find_device(self) -> FrozenDevice | None:
-        """The qubits of the run, which its first job chose; None before."""
+        """Return the qubits of the run, which its first job chose; None before it."""
         device = self._ledger.find_device(self._backend)
         asked = (self._patches, self._spacing)
         if device is not None and (kept := (len(device.patches), device.spacing)) != asked:
             raise DeviceError(
                 f"the circuits of this run on {device.name} were compiled for --patches {kept[0]} "
-                f"--spacing {kept[1]}, and --patches {asked[0]} --spacing {asked[1]} was asked "
-                "for; keep to the former, or let --relayout choose qubits anew, which computes "
-                "everything again"
+                f"--spacing {kept[1]}, got --patches {asked[0]} --spacing {asked[1]}; use the "
+                "former, or add --relayout to choose qubits anew, which computes everything again"
             )
         return device
 
     def get_device(self) -> FrozenDevice:
-        """The qubits of the run, of which a circuit has been frozen."""
+        """Return the qubits of the run, after a circuit has been frozen."""
         device = self.find_device()
         assert device is not None
         return device
 
     def choose_qubits(self, circuits: Iterable[QuantumCircuit]) -> None:
-        """Choose the qubits of the run by the largest of its first circuits; once chosen they stay.
+        """Choose the qubits of the run by the largest of its first circuits, once for the run.
 
         Raises:
-            DeviceError: the device has too few qubits or patches.
+            DeviceError: The device has too few qubits or patches.
         """
         if self.find_device() is None:
             self._choose_packing(max(circuits, key=QuantumCircuit.size))
 
     def freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
-        """Copies of a circuit on the first patches, as compiled when they were first sent, or now.
+        """Return copies of a circuit on the first patches, compiled when first sent, or now.
 
         Raises:
-            HardwareRuleError: they break a rule of the hardware.
-            FaultyQubitsError: the qubits of the run do not work any more.
+            HardwareRuleError: The copies break a rule of the hardware.
+            FaultyQubitsError: The qubits of the run no longer work.
         """
         key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
         key += " by measure_2" if self._fast_measurements else ""
@@ -109,12 +108,12 @@ class Freezer:
         return self._frozen[key]
 
     def check_working(self, circuits: Iterable[FrozenCircuit]) -> None:
-        """Ask whether the device still does what circuits need that are about to be sent.
+        """Check that the device still has all gates of circuits that are about to be sent.
 
-        Not where the qubits have just been chosen.
+        Qubits that have just been chosen are not checked again.
 
         Raises:
-            FaultyQubitsError: it does not.
+            FaultyQubitsError: A gate or a qubit no longer works.
         """
         if self._is_chosen_now:
             self._is_chosen_now = False
@@ -134,7 +133,7 @@ class Freezer:
             kept = FrozenCircuit(pack_circuit(placed), profile)
             self._ledger.freeze_circuit(key, packing.fingerprint(), kept)
             self.transpilations += 1
-        if self.find_device() is None:  # only now: what breaks a rule leaves no trace
+        if self.find_device() is None:  # only now: a circuit that breaks a rule leaves no trace
             self._ledger.freeze_device(
                 FrozenDevice(
                     self._backend,
@@ -147,7 +146,7 @@ class Freezer:
         return kept
 
     def _choose_packing(self, circuit: QuantumCircuit) -> Packing:
-        """The qubits of the run: those of its first job, or the best ones now."""
+        """Return the qubits of the run: those of its first job, or the best ones now."""
         if self._packing is None:
             target, self._calibration = self._ask()
             device = self.find_device()
@@ -158,7 +157,7 @@ class Freezer:
                 self._is_chosen_now = True
             else:
                 first = self._ledger.find_first_circuit(device.target_hash)
-                if first is not None:  # all circuits of a run have the gates of the first one
+                if first is not None:  # all circuits of a run use the gates of the first one
                     check_working(self._backend, unpack_circuit(first.isa), target)
                 self._packing = Packing(self._backend, target, device.patches)
         return self._packing

@@ -1,4 +1,4 @@
-"""What is sent for a job, and whether what comes back belongs to it."""
+"""The content of a job, and the check that a result belongs to it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ibm.encoding import ResultError, unpack_circuit
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest
 
-__all__ = ["Pubs", "Shipment", "unpack_pubs"]
+__all__ = ["JobContent", "Pubs", "unpack_pubs"]
 
 Pubs = Sequence[tuple[QuantumCircuit, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
-class Shipment:
-    """A request with what is sent for it.
+class JobContent:
+    """A request with the content of its job.
 
     Attributes:
-        request: what the result depends on.
-        make_pubs: the circuits with their values; called only where the job has to be sent.
-        rows: the sets of values of each PUB, for checking the result.
+        request: Everything that the result depends on.
+        make_pubs: Returns the circuits with their values; called only if the job has to be sent.
+        rows: Number of sets of values in each PUB, to check the result.
     """
 
     request: JobRequest
@@ -33,17 +33,17 @@ class Shipment:
     rows: tuple[int, ...]
 
     def check_result(self, job: JobRecord, results: list[Bits]) -> None:
-        """ResultError unless it has a row of shots for every set of values of every PUB."""
+        """Raise ResultError unless every set of values of every PUB has a row of shots."""
         expected = [(count, job.shots) for count in self.rows]
-        arrived = [{(*array.shape, array.num_shots) for array in bits.values()} for bits in results]
-        if arrived != [{shape} for shape in expected]:
+        found = [{(*array.shape, array.num_shots) for array in bits.values()} for bits in results]
+        if found != [{shape} for shape in expected]:
             raise ResultError(
-                f"the result of job {job.job_id} has the shapes {arrived} where (values, shots) = "
-                f"{expected} are required; it was not recorded. Collect it again, and report it to "
-                "the service if it stays so"
+                f"expected a result of job {job.job_id} with (values, shots) of {expected}, "
+                f"got {found}; it was not recorded. Collect it again, and report the job to the "
+                "service if this persists"
             )
 
 
 def unpack_pubs(circuits: Sequence[FrozenCircuit], values: Sequence[NDArray[np.float64]]) -> Pubs:
-    """The circuits as they were compiled, with their values."""
+    """Return the compiled circuits with their values."""
     return [(unpack_circuit(c.isa), rows) for c, rows in zip(circuits, values, strict=True)]

@@ -1,4 +1,4 @@
-"""Sheets of values for measured circuits: sent as jobs, in as few as the limits allow."""
+"""Running measured circuits with tables of values, in as few jobs as the limits allow."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ from runtime_jobs.hardware.job_limits import (
 from runtime_jobs.hardware.row_packing import deal_rows
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.frozen_circuits import Freezer
-from runtime_jobs.ibm.job_contents import Shipment, unpack_pubs
+from runtime_jobs.ibm.job_contents import JobContent, unpack_pubs
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest, Ledger, hash_bytes
 
-__all__ = ["Sheet", "SheetRunner"]
+__all__ = ["BoundCircuit", "JobRunner"]
 
 
-class Sheet(NamedTuple):
+class BoundCircuit(NamedTuple):
     """A measured circuit with all its sets of values, measurement bases included.
 
-    Rows of the same number in ``groups`` run on the same patch of qubits.
+    Attributes:
+        circuit: The measured circuit.
+        values: (R, P) parameter values in radians, one row per execution of all shots.
+        groups: (R,) group of each row; rows of one group run on the same patch of qubits.
     """
 
     circuit: QuantumCircuit
@@ -42,19 +45,19 @@ class Sheet(NamedTuple):
     groups: NDArray[np.int64]
 
 
-class SheetRunner:
-    """Runs sheets round after round, each job once for a ledger.
+class JobRunner:
+    """Runs circuits with their values round by round, each job once per ledger.
 
     Args:
-        backend: its name, ``ibm_kingston``.
-        dispatcher: sends jobs and collects them.
-        ledger: of the run.
-        freezer: chooses qubits and compiles circuits, once for the run.
-        counts: where jobs, PUBs, executions, transpilations and QPU seconds are added up.
-        limits, patches, repetition: see :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
+        backend: Name of the backend, such as ``ibm_kingston``.
+        dispatcher: Sends and collects the jobs.
+        ledger: Ledger of the run.
+        freezer: Chooses qubits and compiles circuits, once for the run.
+        counts: Sums of jobs, PUBs, executions, transpilations and QPU seconds.
+        limits, patches, repetition: See :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Attributes:
-        records: of all jobs behind the results so far.
+        records: Records of all jobs of the results so far.
     """
 
     def __init__(
@@ -80,48 +83,50 @@ class SheetRunner:
         self._repetition = repetition
         self._rounds = 0
 
-    def run(self, sheets: Sequence[Sheet], shots: int) -> list[Bits]:
-        """The bits of every sheet, by register, in as few jobs as the limits allow."""
+    def run(self, bound_circuits: Sequence[BoundCircuit], shots: int) -> list[Bits]:
+        """Return the bits of every circuit by register, using as few jobs as the limits allow."""
         self._rounds += 1
-        deals = [deal_rows(sheet.groups, self._patches) for sheet in sheets]
-        tables = [deal.pack(sheet.values) for deal, sheet in zip(deals, sheets, strict=True)]
-        self._freezer.choose_qubits(sheet.circuit for sheet in sheets)
+        deals = [deal_rows(bound.groups, self._patches) for bound in bound_circuits]
+        tables = [
+            deal.pack(bound.values) for deal, bound in zip(deals, bound_circuits, strict=True)
+        ]
+        self._freezer.choose_qubits(bound.circuit for bound in bound_circuits)
         frozen = [
-            self._freezer.freeze(sheet.circuit, deal.patches)
-            for sheet, deal in zip(sheets, deals, strict=True)
+            self._freezer.freeze(bound.circuit, deal.patches)
+            for bound, deal in zip(bound_circuits, deals, strict=True)
         ]
         loads = [
             Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
             for kept, table in zip(frozen, tables, strict=True)
         ]
         jobs = split_loads(loads, shots, self._limits)
-        shipments = [
-            self._make_shipment(job, frozen, tables, loads, shots, k)
+        contents = [
+            self._make_content(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
         ]
         unsent = {
             piece.load
-            for job, shipment in zip(jobs, shipments, strict=True)
-            if self._ledger.find(shipment.request.key) is None
+            for job, content in zip(jobs, contents, strict=True)
+            if self._ledger.find(content.request.key) is None
             for piece in job
         }
         if unsent:
             self._freezer.check_working(frozen[load] for load in unsent)
-        results = self._dispatcher.run(shipments)
-        records = [self._ledger.find(shipment.request.key) for shipment in shipments]
+        results = self._dispatcher.run(contents)
+        records = [self._ledger.find(content.request.key) for content in contents]
         self.records.extend(record for record in records if record is not None)
         self._counts.qpu_seconds = sum(record.usage or 0.0 for record in self.records)
         self._counts.transpilations = self._freezer.transpilations
         self._counts.jobs += len(jobs)
         self._counts.pubs += sum(map(len, jobs))
         self._counts.executions += shots * sum(map(len, tables))
-        parts: list[list[Bits]] = [[] for _ in sheets]
+        parts: list[list[Bits]] = [[] for _ in bound_circuits]
         for job, result in zip(jobs, results, strict=True):
             for piece, bits in zip(job, result, strict=True):
                 parts[piece.load].append(bits)
         return [deal.split(join_bits(part)) for deal, part in zip(deals, parts, strict=True)]
 
-    def _make_shipment(
+    def _make_content(
         self,
         job: Sequence[Piece],
         frozen: Sequence[FrozenCircuit],
@@ -129,7 +134,7 @@ class SheetRunner:
         loads: Sequence[Load],
         shots: int,
         number: int,
-    ) -> Shipment:
+    ) -> JobContent:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
         device = self._freezer.get_device()
@@ -145,4 +150,4 @@ class SheetRunner:
             max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
             repetition=self._repetition,
         )
-        return Shipment(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
+        return JobContent(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))

@@ -1,4 +1,4 @@
-"""What there is to tell while results are waited for."""
+"""Progress of a computation that waits for results."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Waiting", "Watch", "look_at"]
 
 @dataclass(frozen=True)
 class Waiting:
-    """Where a computation stands at one look at its jobs.
+    """The progress of a computation at one poll of its jobs.
 
     Attributes:
-        done: jobs of this computation whose results are there, those of earlier processes too.
-        open: jobs whose results are to come.
-        position: in the queue, of the open job that is nearest to its start; None where none waits
-            or the service does not say.
-        pending: jobs in the queue of the device, those of other people too.
-        used: seconds of QPU time that the run has been charged.
+        done: Jobs of this computation that have results, including those of earlier processes.
+        open: Jobs whose results are outstanding.
+        position: Queue position of the open job that starts next; None if no job waits or the
+            service reports no position.
+        pending: Jobs in the queue of the device, including those of other users.
+        used: QPU time that the run has been charged, in seconds.
     """
 
     done: int
@@ -35,7 +35,7 @@ Watch = Callable[[Waiting], None]
 
 
 def look_at(service: Service, ledger: Ledger, jobs: Sequence[JobRecord], done: int) -> Waiting:
-    """Ask the service about open jobs; ServiceError where it cannot be reached."""
+    """Poll the service for open jobs; ServiceError if it cannot be reached."""
     positions = [service.find_position(job.job_id) for job in jobs if job.job_id is not None]
     return Waiting(
         done=done,

@@ -1,4 +1,4 @@
-"""Credentials, which no message, log or ledger shows."""
+"""Removal of credentials from messages."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _known: set[str] = set()
 
 
 def remember_secret(secret: str | None) -> None:
-    """Hide this text from now on, wherever it would be shown."""
+    """Hide this text from now on in every message."""
     if secret:
         _known.add(secret)
 
 
 def hide_secrets(message: str) -> str:
-    """A message without the credentials of the environment and of the account that was opened."""
+    """Return a message without the credentials of the environment and of the opened account."""
     remember_secret(os.environ.get(_VARIABLE))
     for secret in _known:
         message = message.replace(secret, "***")

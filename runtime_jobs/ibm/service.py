@@ -1,4 +1,4 @@
-"""IBM Quantum through its own client: few calls, errors that are told apart, credentials unseen."""
+"""IBM Quantum through its own client: few calls, distinct errors, hidden credentials."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ _WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
 
 
 class ServiceError(OperationError):
-    """The service cannot be used now."""
+    """The service cannot be used at the moment."""
 
 
 class RejectedError(ServiceError):
-    """The service has refused a job; it costs nothing."""
+    """The service has refused a job, which is not charged."""
 
 
 class BusyError(ServiceError):
-    """The service takes no job at the moment."""
+    """The service accepts no job at the moment."""
 
 
 class UnknownJobError(ServiceError):
-    """The service does not know a job, or not any more."""
+    """The service does not know a job, or no longer knows it."""
 
 
 class UnsureError(ServiceError):
-    """A job was sent and no answer came: whether the service has it is to be looked up."""
+    """A job was sent and no answer came, so it has to be looked up at the service."""
 
 
 class Service:
-    """The account that the client is set up with, by its own store or the environment.
+    """The account of IBM's client, from its saved accounts or the environment.
 
-    The client sends a POST again after an answer 5xx, and so may submit a job twice; here it does
-    not: what was accepted is found by its tag.
+    The client repeats a POST after an answer 5xx, and so may submit a job twice. This class turns
+    that off: an accepted job is found by its tag.
 
     Raises:
-        ServiceError: no account, or it cannot be reached.
+        ServiceError: There is no account, or it cannot be reached.
     """
 
     def __init__(self) -> None:
-        with _tell("the account of IBM Quantum cannot be opened"):
+        with _translate_errors("the account of IBM Quantum cannot be opened"):
             self._client = QiskitRuntimeService()
             remember_secret((self._client.active_account() or {}).get("token"))
         for client in self._client._api_clients.values():
@@ -82,8 +82,8 @@ class Service:
                 )
 
     def describe(self) -> dict[str, Any]:
-        """What the client is set up with: instance, plan, seconds used and left; no credentials."""
-        with _tell("the account of IBM Quantum cannot be read"):
+        """Return instance, plan, QPU seconds used and left, and backends; no credentials."""
+        with _translate_errors("the account of IBM Quantum cannot be read"):
             active = self._client.active_instance()
             plans = {item["crn"]: item for item in self._client.instances()}
             usage = self._client.usage()
@@ -97,8 +97,8 @@ class Service:
         }
 
     def list_backends(self) -> list[BackendStatus]:
-        """The backends of the account, as they are now."""
-        with _tell("the backends of the account cannot be listed"):
+        """Return the current states of the backends of the account."""
+        with _translate_errors("the backends of the account cannot be listed"):
             return [
                 BackendStatus(
                     backend.name,
@@ -112,8 +112,8 @@ class Service:
             ]
 
     def find_target(self, name: str) -> tuple[Target, str]:
-        """The target of a backend with today's errors, and when it was calibrated."""
-        with _tell(f"the backend {name!r} cannot be read"):
+        """Return the target of a backend with today's errors, and its calibration time."""
+        with _translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             return backend.target, _find_calibration(backend)
 
@@ -126,29 +126,37 @@ class Service:
         tag: str,
         workload: Workload | None = None,
     ) -> str:
-        """Send a job, in a batch or session where one is given; its id.
+        """Send a job, in a batch or session if one is given, and return its id.
+
+        Args:
+            name: Name of the backend.
+            pubs: ISA circuits with their parameter values, (R, P) in radians.
+            shots: Shots per set of values.
+            max_execution_time: Seconds after which the service cancels the job.
+            tag: Tag by which the job is found again.
+            workload: Batch or session of the job; None sends it separately.
 
         Raises:
-            RejectedError: it was refused.
-            BusyError: it was not accepted, and may be later.
-            UnsureError: no answer, or one that leaves open whether it was accepted.
-            ServiceError: it was not sent.
+            RejectedError: The job was refused.
+            BusyError: The job was not accepted now, but may be later.
+            UnsureError: There was no answer, or one that leaves open whether the job was accepted.
+            ServiceError: The job was not sent.
         """
-        with _tell(f"the backend {name!r} cannot be read"):
+        with _translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             status = backend.status()
             if not status.operational:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
         if workload is not None and not self.poll_workload(workload).is_accepting:
             raise RejectedError(f"the {workload.mode} {workload.id} has closed")
-        with _tell(f"a job for {name!r} cannot be made"):
+        with _translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.max_execution_time = max_execution_time
             sampler.options.environment.job_tags = [tag]
         try:
             job = sampler.run(list(pubs), shots=shots)
-        except IBMInputValueError as error:  # of the client, before it has asked the service
-            raise RejectedError(f"the client refuses it: {hide_secrets(str(error))}") from error
+        except IBMInputValueError as error:  # from the client, before it contacts the service
+            raise RejectedError(f"the client refused it: {hide_secrets(str(error))}") from error
         except (IBMError, RequestException) as error:
             code = _find_status(error)
             message = f"the service answered: {hide_secrets(str(error))}"
@@ -158,21 +166,21 @@ class Service:
                 raise RejectedError(message) from error
             raise UnsureError(message) from error
         except (QiskitError, TypeError, ValueError) as error:
-            raise RejectedError(f"the client refuses it: {hide_secrets(str(error))}") from error
+            raise RejectedError(f"the client refused it: {hide_secrets(str(error))}") from error
         return str(job.job_id())
 
     def open_workload(self, name: str, mode: WorkloadMode, max_time: int | None) -> str:
-        """Open a batch or session on a backend; its id. It costs nothing before its first job."""
+        """Open a batch or session on a backend and return its id; free before its first job."""
         hint = "; not every plan has sessions: leave --mode out for a batch"
-        with _tell(
+        with _translate_errors(
             f"a {mode} on {name!r} cannot be opened{hint if mode is WorkloadMode.SESSION else ''}"
         ):
             opened = _WORKLOADS[mode](self._client.backend(name), max_time=max_time)
             return str(opened.session_id)
 
     def poll_workload(self, workload: Workload) -> WorkloadProgress:
-        """Where a batch or session stands; one that the service does not know takes no jobs."""
-        with _tell(f"the {workload.mode} {workload.id} cannot be read"):
+        """Return the state of a batch or session; one unknown to the service accepts no jobs."""
+        with _translate_errors(f"the {workload.mode} {workload.id} cannot be read"):
             try:
                 details = self._find_workload(workload).details()
             except IBMInputValueError:
@@ -183,16 +191,16 @@ class Service:
         return WorkloadProgress(False, None if usage is None else float(usage))
 
     def close_workload(self, workload: Workload) -> None:
-        """Close a batch or session: its jobs go on to their ends, and it takes no more."""
-        with _tell(f"the {workload.mode} {workload.id} cannot be closed"):
+        """Close a batch or session: its jobs run to their ends, and it accepts no more."""
+        with _translate_errors(f"the {workload.mode} {workload.id} cannot be closed"):
             self._find_workload(workload).close()
 
     def _find_workload(self, workload: Workload) -> Session:
         return _WORKLOADS[workload.mode].from_id(workload.id, self._client)
 
     def find_tag(self, tag: str) -> str | None:
-        """The id of the job with this tag, in whatever instance; None where there is none."""
-        with _tell("the jobs of the account cannot be listed"):
+        """Return the id of the job with this tag in any instance; None if there is none."""
+        with _translate_errors("the jobs of the account cannot be listed"):
             for instance in self._client._api_clients:
                 found = self._client.jobs(limit=1, job_tags=[tag], instance=instance)
                 if found:
@@ -200,8 +208,8 @@ class Service:
         return None
 
     def poll(self, job_id: str) -> Progress:
-        """Where a job stands; UnknownJobError where the service does not know it."""
-        with _tell(f"the state of job {job_id} cannot be read"):
+        """Return the state of a job; UnknownJobError if the service does not know it."""
+        with _translate_errors(f"the state of job {job_id} cannot be read"):
             job = self._client.job(job_id)
             status = str(job.status())
             if status not in ("DONE", "ERROR", "CANCELLED"):
@@ -217,24 +225,24 @@ class Service:
         )
 
     def find_position(self, job_id: str) -> int | None:
-        """The position of a job in the queue; None where it is in none or it is not told."""
-        with _tell(f"the state of job {job_id} cannot be read"):
+        """Return the queue position of a job; None if it is not queued or none is reported."""
+        with _translate_errors(f"the state of job {job_id} cannot be read"):
             position = self._client.job(job_id).metrics().get("position_in_queue")
         return None if position is None else int(position)
 
     def count_pending(self, name: str) -> int:
-        """How many jobs are in the queue of a backend, those of other people too."""
-        with _tell(f"the backend {name!r} cannot be read"):
+        """Return the number of jobs in the queue of a backend, including those of other users."""
+        with _translate_errors(f"the backend {name!r} cannot be read"):
             return int(self._client.backend(name).status().pending_jobs)
 
     def fetch(self, job_id: str) -> list[Bits]:
-        """The bits of every PUB of a job that is done.
+        """Fetch the bits of every PUB of a job that is done.
 
         Raises:
-            ResultError: no Sampler result.
-            ServiceError: it cannot be fetched now.
+            ResultError: The result is not one of the Sampler.
+            ServiceError: The result cannot be fetched now.
         """
-        with _tell(f"the result of job {job_id} cannot be fetched"):
+        with _translate_errors(f"the result of job {job_id} cannot be fetched"):
             job = self._client.job(job_id)
             try:
                 return [
@@ -243,27 +251,27 @@ class Service:
                 ]
             except (IBMError, QiskitError, RequestException):
                 raise
-            except Exception as error:  # what the client's decoder does not expect ends anyhow
+            except Exception as error:  # the decoder of the client raises anything
                 raise ResultError(
                     f"the result of job {job_id} cannot be read ({type(error).__name__}: {error}); "
                     "it was not recorded. Collect it again, and report the job to the service if "
-                    "it stays so"
+                    "this persists"
                 ) from error
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not ended."""
-        with _tell(f"job {job_id} cannot be cancelled"):
+        with _translate_errors(f"job {job_id} cannot be cancelled"):
             self._client.job(job_id).cancel()
 
 
 def _find_calibration(backend: IBMBackend) -> str:
-    """When a backend was calibrated, as it says it."""
+    """Return the calibration time of a backend, as the service formats it."""
     return str(getattr(backend.properties(), "last_update_date", ""))
 
 
 @contextmanager
-def _tell(what: str) -> Iterator[None]:
-    """Turn the errors of the client and of the network into a ServiceError."""
+def _translate_errors(what: str) -> Iterator[None]:
+    """Turn errors of the client and of the network into ServiceError; ``what`` failed."""
     try:
         yield
     except RuntimeJobNotFound as error:
@@ -271,13 +279,13 @@ def _tell(what: str) -> Iterator[None]:
     except (IBMError, QiskitError, RequestException, ValueError, KeyError) as error:
         reason = hide_secrets(str(error)).rstrip(".")
         raise ServiceError(
-            f"{what}: {reason}. Nothing is lost; 'qrnn account' checks what the client is set up "
-            "with, and docs/ibm-quantum.md says how to set it up"
+            f"{what}: {reason}. Nothing is lost; 'qrnn account' checks the account, and "
+            "docs/ibm-quantum.md explains how to set it up"
         ) from error
 
 
 def _find_status(error: BaseException | None) -> int | None:
-    """The status of the answer behind an error of the client, which hides it."""
+    """Return the HTTP status behind an error of the client, which hides it; None without one."""
     while error is not None:
         code = getattr(error, "status_code", None)
         if isinstance(code, int) and code > 0:

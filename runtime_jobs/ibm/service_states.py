@@ -1,4 +1,4 @@
-"""What the service says of its backends, jobs, batches and sessions."""
+"""States of backends, jobs, batches and sessions at the service."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["BackendStatus", "Progress", "WorkloadProgress"]
 
 @dataclass(frozen=True)
 class BackendStatus:
-    """A backend as it is now.
+    """The current state of a backend.
 
     Attributes:
-        name: ``ibm_kingston``.
-        num_qubits: of the device.
-        state: "active", or why it takes no jobs.
-        pending: jobs in its queue.
-        calibration: when it was calibrated, as the service says it.
+        name: Name of the backend, such as ``ibm_kingston``.
+        num_qubits: Number of qubits of the device.
+        state: "active", or the reason why it accepts no jobs.
+        pending: Number of jobs in its queue.
+        calibration: Time of its calibration, as the service formats it.
     """
 
     name: str
@@ -28,12 +28,12 @@ class BackendStatus:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job stands at the service.
+    """The state of a job at the service.
 
     Attributes:
         status: "INITIALIZING", "QUEUED", "RUNNING", "DONE", "ERROR" or "CANCELLED".
-        reason: why it failed.
-        usage: seconds that were charged, None until it is final.
+        reason: Reason of a failure.
+        usage: Charged QPU time in seconds; None until it is final.
     """
 
     status: str
@@ -43,11 +43,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class WorkloadProgress:
-    """Where a batch or session stands at the service.
+    """The state of a batch or session at the service.
 
     Attributes:
-        is_accepting: whether it takes jobs.
-        usage: seconds that it was charged, None until it is final.
+        is_accepting: Whether it accepts jobs.
+        usage: Charged time in seconds; None until it is final.
     """
 
     is_accepting: bool

@@ -1,4 +1,4 @@
-"""The batch or session of a run: opened when a job needs it, replaced when it has closed."""
+"""The batch or session of a run: opened when a job needs it, replaced after it has closed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Workloads"]
 
 
 class Workloads:
-    """Finds the batch or session that the next job goes into.
+    """Finds the batch or session for the next job.
 
     Args:
-        ledger: where each is kept before a job goes into it.
-        find_service: gives the account; called only where it is needed.
-        mode: how jobs are grouped; JOB sends each alone.
-        cap: seconds of QPU time of the run; it holds the whole time of a session.
-        max_time: seconds after which the service closes a session; batches have no such limit here.
+        ledger: Ledger of the run, which records each batch or session before its first job.
+        find_service: Returns the account; called only if it is needed.
+        mode: Grouping of the jobs; JOB sends each job separately.
+        cap: QPU time of the run in seconds; the full time of a session counts towards it.
+        max_time: Seconds after which the service closes a session; batches have no such limit here.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Workloads:
         self._max_time = max_time
 
     def find(self, device: str) -> Workload | None:
-        """The open batch or session on a backend, a new one where there is none; None for JOB.
+        """Return the open batch or session on a backend, or open one; None for the mode JOB.
 
         Raises:
-            BudgetError: the cap does not admit a new session.
-            ServiceError: it cannot be opened.
+            BudgetError: The cap does not admit a new session.
+            ServiceError: The batch or session cannot be opened.
         """
         if self._mode is WorkloadMode.JOB:
             return None
@@ -50,9 +50,9 @@ class Workloads:
         return self._open(device)
 
     def replace(self, job: JobRecord) -> Workload | None:
-        """Another batch or session for a job that was refused because its own has closed.
+        """Return another batch or session for a refused job whose own one has closed.
 
-        None where that is open, so that the refusal has another reason.
+        Returns None if that one is still open, so that the refusal has another reason.
         """
         workload = self._ledger.find_workload(job.workload)
         if workload is None or not self._close_if_ended(workload):
@@ -60,14 +60,14 @@ class Workloads:
         return self.find(job.device)
 
     def close(self) -> None:
-        """Close what is open: no job is to come, and a session is billed until it closes."""
+        """Close all open batches and sessions; a session is billed until it closes."""
         for workload in self._list_open():
             self._find_service().close_workload(workload)
             self._ledger.close_workload(workload.id)
         self.refresh_usage()
 
     def refresh_usage(self) -> None:
-        """Ask what sessions were charged that have closed and whose usage was not known then."""
+        """Ask for the charge of each closed session whose usage is not recorded yet."""
         for workload in self._ledger.list_workloads():
             if not workload.is_open and not workload.is_settled:
                 self._close_if_ended(workload)
@@ -84,7 +84,7 @@ class Workloads:
 
     def _open(self, device: str) -> Workload:
         service = self._find_service()
-        # Without a job it costs nothing, so it may be opened before the ledger admits it.
+        # It costs nothing without a job, so it may be opened before the ledger admits it.
         found = service.open_workload(device, self._mode, self._max_time)
         workload = Workload(found, self._mode, device, self._max_time)
         try:

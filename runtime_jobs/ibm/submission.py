@@ -1,4 +1,4 @@
-"""What was asked of a QPU for a run, kept in its ledger so that any process can go on with it."""
+"""The work requested from a QPU, kept in the ledger so that any process can continue it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.queue_watch import Watch
 from runtime_jobs.ibm.service import Service, ServiceError
-from runtime_jobs.ledger import JobsPendingError, Ledger, WorkloadMode, hold_lock
+from runtime_jobs.ledger import JobsPendingError, Ledger, LedgerError, WorkloadMode, hold_lock
 
 __all__ = [
     "Submission",
@@ -40,26 +40,27 @@ _ALL_AT_ONCE = 2**31  # sequences
 
 @dataclass(frozen=True)
 class Submission:
-    """Inference, or some steps of training, on a QPU.
+    """Inference, or some training steps, on a QPU.
 
     Attributes:
-        backend: ``ibm_kingston``.
-        shots: of each circuit.
-        sequences: the first test sequences, or those of a batch; None for all, or as configured.
-        cap: seconds of QPU time that the run may use in all.
-        train_steps: steps of training; 0 for inference.
-        gradient: of the training.
-        mode: how the jobs are grouped at the service, see
+        backend: Name of the backend, such as ``ibm_kingston``.
+        shots: Shots per circuit.
+        sequences: Number of test sequences, the first ones, or batch size in training; None for all
+            test sequences or the configured batch size.
+        cap: Total QPU time that the run may use, in seconds.
+        train_steps: Number of training steps; 0 for inference.
+        gradient: Gradient method of the training.
+        mode: Grouping of the jobs at the service, see
             :class:`~runtime_jobs.ledger.records.WorkloadMode`.
-        session_seconds: after which a session closes.
-        repetition: how often the same was run before, where it is repeated on purpose.
-        patches, spacing, fast_measurements: see :class:`runtime_jobs.ibm.executor.IbmExecutor`.
-        planned_jobs: how many the plan has.
+        session_seconds: Seconds after which a session closes.
+        repetition: Number of earlier runs of the same work, if it is repeated on purpose.
+        patches, spacing, fast_measurements: See :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        planned_jobs: Number of jobs in the plan.
         weights: SHA-256 of the weights, see :func:`hash_weights`.
-        is_finished: whether all results are there and have been used.
+        is_finished: Whether all results have arrived and been used.
 
     Raises:
-        ValueError: a session without ``session_seconds``, or these without a session.
+        ValueError: A session has no ``session_seconds``, or another mode has them.
     """
 
     backend: str
@@ -79,7 +80,7 @@ class Submission:
     is_finished: bool = False
 
     def asks_for(self) -> dict[str, Any]:
-        """What is to be computed, without how far it is, how it is sent and what it may cost."""
+        """Return the fields that define the result: not progress, grouping or cap."""
         others = ("cap", "mode", "session_seconds", "planned_jobs", "is_finished")
         return {name: value for name, value in asdict(self).items() if name not in others}
 
@@ -89,23 +90,34 @@ class Submission:
             seconds is not None and seconds < 1
         ):
             raise InvalidValueError(
-                f"mode {str(self.mode)!r} arrived with session seconds {seconds}: a session is "
-                "billed by the clock until it closes, so --mode session takes --session-seconds S "
+                f"got mode {str(self.mode)!r} with session seconds {seconds}: a session is billed "
+                "by wall-clock time until it closes, so --mode session needs --session-seconds S "
                 "of at least 1, and the other modes take none"
             )
 
 
 @contextmanager
 def open_ledger(run: RunFolder) -> Iterator[Ledger]:
-    """The ledger of a run, for this process alone."""
+    """Open the ledger of a run, locked for this process."""
     with hold_lock(run.path), Ledger(run.path) as ledger:
         yield ledger
 
 
 def read_submission(ledger: Ledger) -> Submission | None:
-    """What was asked last; None where nothing was."""
+    """Return the last submission of a run; None if there is none.
+
+    Raises:
+        LedgerError: It has fields that this version does not know.
+    """
     kept = ledger.read_setting(_SETTING)
-    return None if kept is None else Submission(**kept)
+    if kept is None:
+        return None
+    if unknown := set(kept) - {field.name for field in fields(Submission)}:
+        raise LedgerError(
+            f"the submission in {ledger.file} has the unknown fields {', '.join(sorted(unknown))}; "
+            "use the version of qrnn-qiskit that wrote it"
+        )
+    return Submission(**kept)
 
 
 def continue_submission(
@@ -118,26 +130,40 @@ def continue_submission(
     relayout: bool = False,
     open_service: Callable[[], Service] = Service,
     watch: Watch | None = None,
+    trained: TrainedModel | None = None,
 ) -> Evaluation | Tuning:
-    """Compute as far as the ledger's results reach, and send what comes next.
+    """Compute as far as the results in the ledger reach, and send the next jobs.
 
-    ``relayout`` lets other qubits be chosen than those of the run so far. A batch or session is
-    closed at the end, and where a failure leaves nothing to be sent.
+    The batch or session is closed at the end, and after a failure that leaves nothing to send.
+
+    Args:
+        run: The run.
+        ledger: Its open ledger.
+        submission: The requested work.
+        wait: Whether to wait until all results have arrived.
+        retry: Whether to send a job again that ended without a result.
+        relayout: Whether to choose qubits anew instead of keeping those of the run.
+        open_service: Opens the account; called only if the ledger does not have all results.
+        watch: Called at each poll of jobs that are waited for.
+        trained: The model of the run with its best weights, if it is loaded already.
 
     Returns:
-        When all results are there: the evaluation, or what the training has come to, whose
-        weights are then in ``tuned.pt`` and whose losses and provenance in ``tuned.json``.
+        The evaluation, or the outcome of the training steps, once all results have arrived. The
+        weights of the training are then in ``tuned.pt``, its losses and provenance in
+        ``tuned.json``.
 
     Raises:
-        ValueError: the weights are not those that were submitted.
-        BudgetError, JobsPendingError, JobFailedError, ServiceError: see
+        ValueError: The weights differ from those that were submitted.
+        BudgetError, JobsPendingError, JobFailedError, ServiceError: See
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
-    if submission.weights not in (None, hash_weights(load(run.path))):
+    if trained is None:
+        trained = load(run.path)
+    if submission.weights not in (None, hash_weights(trained)):
         raise InvalidValueError(
-            f"the best weights of {run.path} are not those that were submitted: it was trained "
-            "further. Nothing was sent; 'qrnn submit' sends the weights of today, as another "
-            "submission with another price"
+            f"the best weights of {run.path} differ from those that were submitted: it was trained "
+            "further. Nothing was sent; 'qrnn submit' sends the current weights, as a new "
+            "submission with its own cost"
         )
     if relayout:
         ledger.write_setting(_SETTING, asdict(submission), forget=submission.backend)
@@ -165,9 +191,9 @@ def continue_submission(
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()
     try:
-        result = _compute(run, submission, executor)
+        result = _compute(run, trained, submission, executor)
     except (JobsPendingError, ServiceError):
-        raise  # more is to be sent
+        raise  # the batch or session stays open for the jobs that follow
     except BaseException:
         _close(dispatcher)
         raise
@@ -177,36 +203,42 @@ def continue_submission(
 
 
 def hash_weights(trained: TrainedModel) -> str:
-    """SHA-256 of the weights of a model."""
+    """Return the SHA-256 of the weights of a model, in hexadecimal."""
     digest = hashlib.sha256()
     for name, tensor in sorted(trained.model.state_dict().items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
     return digest.hexdigest()
 
 
-def _compute(run: RunFolder, submission: Submission, executor: IbmExecutor) -> Evaluation | Tuning:
+def _compute(
+    run: RunFolder, trained: TrainedModel, submission: Submission, executor: IbmExecutor
+) -> Evaluation | Tuning:
     if not submission.train_steps:
         return evaluate(
-            run, sequences=submission.sequences, executor=executor, batch_size=_ALL_AT_ONCE
+            run,
+            sequences=submission.sequences,
+            executor=executor,
+            batch_size=_ALL_AT_ONCE,
+            trained=trained,
         )
-    tuning = tune(run, executor, submission.train_steps, submission.sequences)
+    tuning = tune(run, executor, submission.train_steps, submission.sequences, trained=trained)
     _write(run, submission, tuning, executor)
     return tuning
 
 
 def _close(dispatcher: Dispatcher) -> None:
-    """Close the batch or session; what keeps it from that is told, and takes no result away."""
+    """Close the batch or session; a failure is only a warning, so that no result is lost."""
     try:
         dispatcher.close()
     except ServiceError as error:
         warnings.warn(
-            f"{error} The batch or session may still be open; 'qrnn cancel' closes it",
+            f"{error}. The batch or session may still be open; 'qrnn cancel' closes it",
             stacklevel=2,
         )
 
 
 def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: IbmExecutor) -> None:
-    """tuned.pt and tuned.json in the run folder."""
+    """Write tuned.pt and tuned.json to the run folder."""
     write_atomically(run.tuned_file, lambda file: torch.save(tuning.weights, file))
     content = {
         "losses": tuning.losses,

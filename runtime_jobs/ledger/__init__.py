@@ -1,4 +1,4 @@
-"""What was sent to a service and what came back, in a file that survives everything else."""
+"""The ledger of a run: a file of all jobs that were sent and of all results."""
 
 from __future__ import annotations
 

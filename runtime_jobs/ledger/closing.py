@@ -1,4 +1,4 @@
-"""What is closed at the end of a ``with`` block."""
+"""The base of objects that a ``with`` block closes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Closing"]
 
 
 class Closing(ABC):
-    """An object that is closed when its ``with`` block ends, in whatever way."""
+    """An object that is closed when its ``with`` block ends, also by an exception."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the object holds."""
+        """Release the resources of the object."""
 
     def __enter__(self) -> Self:
         return self

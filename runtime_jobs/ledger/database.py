@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: opened, checked, read, written, and its failures told."""
+"""The SQLite file of a ledger: its schema, checks, transactions and errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.errors import LedgerError
+from runtime_jobs.ledger.records import JobState, WorkloadMode
 
-__all__ = ["Database", "open_database"]
+__all__ = ["COMMITTED_SECONDS", "Database", "open_database"]
 
 _VERSION = 2
 _SCHEMA = """
@@ -60,19 +61,34 @@ CREATE TABLE workloads (
     usage REAL
 );
 """
-# What makes a file of this version out of one of the version before, by that version; 0 is empty.
+# The statements that bring a file of each earlier version to this one; version 0 is an empty file.
 _STEPS = {
     0: _SCHEMA + _WORKLOADS,
     1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS,
 }
 
+# The cost of each job: its charge, or its limit while the charge is unknown. The jobs of a session
+# cost the time of the session, which may exceed its limit by the job that runs at its end.
+COMMITTED_SECONDS = f"""
+WITH costs AS (
+    SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
+        ELSE coalesce(usage, max_execution_time) END AS seconds,
+        CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
+    FROM jobs),
+sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
+SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
+        WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
+    + (SELECT coalesce(sum(coalesce(usage, max_time + (
+        SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
+"""
+
 
 class Database:
-    """An open file; a new one where there is none.
+    """An open ledger file, created if it does not exist.
 
     Raises:
-        LedgerError: no ledger, one of another version, one that was cut short, or no room; so does
-            every method where the file cannot be used.
+        LedgerError: The file is not a ledger, has another version or is truncated, or the disk is
+            full. Every method raises it if the file cannot be used.
     """
 
     def __init__(self, file: Path) -> None:
@@ -84,19 +100,19 @@ class Database:
         self._connection.close()
 
     def read(self, query: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        with _tell_failures(self._file):
+        """Return all rows of a query."""
+        with _translate_errors(self._file):
             return self._connection.execute(query, arguments).fetchall()
 
     def read_first(self, query: str, arguments: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-        """The first row of a query; None where it has none."""
+        """Return the first row of a query; None if there is none."""
         found = self.read(query, arguments)
         return found[0] if found else None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on the disk when it ends."""
-        with _tell_failures(self._file):
+        """Run statements as one transaction, which is on the disk when it ends."""
+        with _translate_errors(self._file):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -109,7 +125,7 @@ class Database:
 
 def open_database(file: Path) -> sqlite3.Connection:
     """Open the file; every commit reaches the disk before it returns."""
-    with _tell_failures(file):
+    with _translate_errors(file):
         _check_length(file)
         connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
         try:
@@ -130,41 +146,41 @@ def open_database(file: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _tell_failures(file: Path) -> Iterator[None]:
-    """Turn what SQLite says into a LedgerError that says what to do."""
+def _translate_errors(file: Path) -> Iterator[None]:
+    """Turn errors of SQLite into LedgerError with the remedy."""
     try:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
             raise LedgerError(
-                f"{file} cannot be written ({error}): the disk is full or failed. Nothing has been "
-                "lost: jobs that were sent are found again by their tags. Make room and give the "
-                "same command again"
+                f"{file} cannot be written ({error}): the disk is full or has failed. Nothing is "
+                "lost: jobs that were sent are found again by their tags. Free some space and run "
+                "the same command again"
             ) from error
         raise LedgerError(f"{file} cannot be used: {error}") from error
     except sqlite3.IntegrityError:
-        raise  # a slip of ours; the file is sound
+        raise  # a bug of this program; the file is intact
     except sqlite3.DatabaseError as error:
         raise LedgerError(
-            f"{file} is damaged ({error}); restore it from a backup. Without one, the jobs are "
-            "still on the service: their tags begin with 'qrnn-'"
+            f"{file} is damaged ({error}); restore it from a backup. Without a backup, find the "
+            "jobs at the service by their tags, which begin with 'qrnn-'"
         ) from error
 
 
 def _read_version(connection: sqlite3.Connection, file: Path) -> int:
-    """The version of the ledger, 0 for an empty file; LedgerError for one that is not known."""
+    """Return the version of the ledger, 0 for an empty file; LedgerError if it is unknown."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if version not in (*_STEPS, _VERSION) or (version == 0 and tables):
         raise LedgerError(
-            f"{file} is a ledger of version {version}, and this qrnn-qiskit reads versions up to "
-            f"{_VERSION}; use the qrnn-qiskit that wrote it"
+            f"expected a ledger of version {_VERSION} or lower, got version {version} in {file}; "
+            "use the version of qrnn-qiskit that wrote it"
         )
     return int(version)
 
 
 def _check_length(file: Path) -> None:
-    """SQLite reads a file that was cut short until it misses a page; so look first."""
+    """Refuse a truncated file, which SQLite would read until it misses a page."""
     if not file.exists() or file.stat().st_size == 0:
         return
     with file.open("rb") as opened:
@@ -172,12 +188,13 @@ def _check_length(file: Path) -> None:
     size = int.from_bytes(header[16:18], "big")
     pages = int.from_bytes(header[28:32], "big")
     expected = (65536 if size == 1 else size) * pages
-    arrived = file.stat().st_size
-    # A journal beside it means that SQLite has yet to roll back, which mends the length.
+    found = file.stat().st_size
+    # With a journal beside the file, SQLite still has to roll back, which restores the length.
     if not header.startswith(b"SQLite format 3\0") or len(header) < 100:
         raise LedgerError(f"{file} is no ledger; restore it from a backup or move it away")
-    if arrived < expected and not file.with_name(file.name + "-journal").exists():
+    if found < expected and not file.with_name(file.name + "-journal").exists():
         raise LedgerError(
-            f"{file} was cut short: it has {arrived} bytes of {expected}. Restore it from a "
-            "backup. Without one, the jobs are still on the service: their tags begin with 'qrnn-'"
+            f"{file} was cut short: expected {expected} bytes, got {found}. Restore it from a "
+            "backup. Without a backup, find the jobs at the service by their tags, which begin "
+            "with 'qrnn-'"
         )

@@ -1,4 +1,4 @@
-"""What can go wrong with a ledger."""
+"""Errors of ledgers and of their jobs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["BudgetError", "JobFailedError", "JobsPendingError", "LedgerBusyError
 
 
 class LedgerError(OperationError):
-    """A ledger that cannot be read or written: says what happened to it and what to do."""
+    """A ledger cannot be read or written; the message gives the reason and the remedy."""
 
 
 class LedgerBusyError(LedgerError):
-    """Another process works on this run folder."""
+    """Another process is working on this run folder."""
 
 
 class BudgetError(OperationError):
-    """A job that the cap on QPU seconds does not admit; nothing was sent."""
+    """The cap on QPU seconds does not admit a job, which was not sent."""
 
 
 class JobsPendingError(OperationError):
-    """Jobs have been sent and their results have not come yet."""
+    """Jobs have been sent, and their results have not arrived yet."""
 
 
 class JobFailedError(OperationError):
-    """A job ended without a result: says its id, the reason and the next command."""
+    """A job ended without a result; the message gives its id, the reason and the next command."""

@@ -1,4 +1,4 @@
-"""Where ledgers are: the run folder that is named, or that holds a job."""
+"""Finding the run folder with a given name or a given job."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ __all__ = ["find_ledgers", "find_run", "has_open_submission"]
 
 
 def find_ledgers(root: Path = Path("runs")) -> list[Path]:
-    """The run folders below ``root`` that have a ledger."""
+    """Return the run folders below ``root`` that have a ledger, sorted."""
     return sorted(file.parent for file in root.glob("*/ledger.sqlite"))
 
 
 def find_run(place: str) -> Path:
-    """The run folder that is named, or that holds the job of this id below ``runs/``."""
+    """Return the run folder of this name, or the one below ``runs/`` with this job id.
+
+    Raises:
+        InvalidValueError: There is no such folder and no such job.
+    """
     folder = Path(place)
     if folder.is_dir():
         return folder
@@ -25,12 +29,13 @@ def find_run(place: str) -> Path:
             if any(job.job_id == place for job in ledger.list_jobs()):
                 return found
     raise InvalidValueError(
-        f"{place!r} is neither the folder of a run nor the id of a job of a run below runs/"
+        f"expected the folder of a run or the id of a job of a run below runs/, got {place!r}; "
+        "'qrnn jobs' lists the jobs"
     )
 
 
 def has_open_submission(folder: Path) -> bool:
-    """Whether something was submitted for a run and not all of it has been collected."""
+    """Return whether a run has a submission that has not been collected completely."""
     if not (folder / "ledger.sqlite").exists():
         return False
     with Ledger(folder) as ledger:

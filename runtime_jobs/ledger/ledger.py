@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.closing import Closing
-from runtime_jobs.ledger.database import Database
-from runtime_jobs.ledger.errors import BudgetError
+from runtime_jobs.ledger.database import COMMITTED_SECONDS, Database
+from runtime_jobs.ledger.errors import BudgetError, LedgerError
 from runtime_jobs.ledger.records import (
     FrozenCircuit,
     FrozenDevice,
@@ -31,30 +31,16 @@ __all__ = ["Ledger"]
 
 _NAMES = [field.name for field in fields(JobRecord)]
 _COLUMNS = ", ".join(_NAMES)
-# What each job may have cost: what was charged, else all that it was allowed to. The jobs of a
-# session cost the time of the session, which may last beyond its end by the job that runs then.
-_COMMITTED = f"""
-WITH costs AS (
-    SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
-        ELSE coalesce(usage, max_execution_time) END AS seconds,
-        CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
-    FROM jobs),
-sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
-SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
-        WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
-    + (SELECT coalesce(sum(coalesce(usage, max_time + (
-        SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
-"""
 
 
 class Ledger(Closing):
     """The file ``ledger.sqlite`` of a run folder.
 
     Args:
-        folder: of the run; the file is made where there is none.
+        folder: The run folder; the file is created if it does not exist.
 
     Raises:
-        LedgerError: the file cannot be used; so does every method.
+        LedgerError: The file cannot be used. Every method raises it for this reason.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,16 +54,16 @@ class Ledger(Closing):
     def intend(self, request: JobRequest, cap: float, workload: str | None = None) -> JobRecord:
         """Record that a job is about to be sent, if the cap admits it, in one transaction.
 
-        The cap is never exceeded: what was charged and what open jobs and sessions may still take,
-        this one included, stay within it.
+        The cap is never exceeded: all charges, plus the time that open jobs and sessions may still
+        take, this job included, stay within it.
 
         Args:
-            request: the job.
-            cap: seconds of QPU time for all jobs of the run.
-            workload: id of the batch or session that the job goes into.
+            request: The job.
+            cap: QPU time of all jobs of the run, in seconds.
+            workload: Id of the batch or session of the job.
 
         Raises:
-            BudgetError: the cap does not admit it; nothing is recorded.
+            BudgetError: The cap does not admit the job; nothing is recorded.
         """
         now = time.time()
         tag = f"qrnn-{uuid.uuid4().hex}"
@@ -113,26 +99,26 @@ class Ledger(Closing):
             return self._select("tag = ?", (tag,))[0]
 
     def move(self, tag: str, workload: str | None, cap: float) -> JobRecord:
-        """Record that a job that the service has not taken goes into another batch or session.
+        """Move a job that the service has not accepted to another batch or session.
 
         Raises:
-            BudgetError: the cap does not admit it; nothing is recorded.
+            BudgetError: The cap does not admit it; nothing is recorded.
         """
         with self._admit(cap, "the job in another session") as connection:
             self._write(connection, tag, workload=workload)
             return self._select("tag = ?", (tag,))[0]
 
     def open_workload(self, workload: Workload, cap: float) -> None:
-        """Keep a batch or session, before any job goes into it.
+        """Record a batch or session before its first job.
 
         Raises:
-            BudgetError: the cap does not admit the time of the session; nothing is recorded.
+            BudgetError: The cap does not admit the time of the session; nothing is recorded.
         """
         with self._admit(cap, f"the {workload.mode}") as connection:
             connection.execute("INSERT INTO workloads VALUES (?, ?, ?, ?, ?, ?)", astuple(workload))
 
     def close_workload(self, id: str, usage: float | None = None) -> None:
-        """A batch or session takes no more jobs; ``usage`` where it is final."""
+        """Record that a batch or session accepts no more jobs, with its ``usage`` once final."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE workloads SET is_open = 0, usage = coalesce(?, usage) WHERE id = ?",
@@ -140,7 +126,7 @@ class Ledger(Closing):
             )
 
     def list_workloads(self) -> list[Workload]:
-        """All batches and sessions in the order in which they were opened."""
+        """Return all batches and sessions in the order in which they were opened."""
         rows = self._database.read("SELECT * FROM workloads ORDER BY rowid")
         return [
             Workload(id, WorkloadMode(mode), device, max_time, bool(is_open), usage)
@@ -148,11 +134,11 @@ class Ledger(Closing):
         ]
 
     def record_sent(self, tag: str, job_id: str) -> None:
-        """The service has accepted a job."""
+        """Record that the service has accepted a job."""
         self._update(tag, state=JobState.SENT, job_id=job_id)
 
     def record_result(self, tag: str, content: bytes) -> None:
-        """The result of a job has come; its usage may follow."""
+        """Record the result of a job; its usage may follow."""
         with self._database.transaction() as connection:
             self._write(connection, tag, state=JobState.DONE)
             connection.execute(
@@ -161,41 +147,41 @@ class Ledger(Closing):
             )
 
     def record_usage(self, tag: str, seconds: float) -> None:
-        """What a job has been charged."""
+        """Record the charge of a job, in seconds of QPU time."""
         self._update(tag, usage=seconds)
 
     def record_failure(self, tag: str, state: JobState, reason: str) -> None:
-        """A job has ended without a result."""
+        """Record that a job has ended without a result."""
         self._update(tag, state=state, reason=reason)
 
     def find_workload(self, id: str | None) -> Workload | None:
-        """A batch or session by its id; None for none."""
+        """Return the batch or session of an id; None if there is none."""
         found = [workload for workload in self.list_workloads() if workload.id == id]
         return found[0] if found else None
 
     def find(self, key: str) -> JobRecord | None:
-        """The last attempt at a job; None where there is none."""
+        """Return the last attempt at a job; None if there is none."""
         found = self._select("key = ? ORDER BY attempt DESC LIMIT 1", (key,))
         return found[0] if found else None
 
     def read_result(self, number: int) -> bytes:
-        """The result of the job of this number, which is done."""
+        """Return the result of the job of this number, which must be done."""
         ((content,),) = self._database.read(
             "SELECT content FROM results WHERE number = ?", (number,)
         )
-        return zlib.decompress(content)
+        return self._decompress(content)
 
     def list_jobs(self) -> list[JobRecord]:
-        """All jobs in the order of their intents."""
+        """Return all jobs in the order in which they were recorded."""
         return self._select("1 ORDER BY number", ())
 
     def committed_seconds(self) -> float:
-        """What was charged, and what open jobs may still take."""
-        ((seconds,),) = self._database.read(_COMMITTED)
+        """Return the seconds charged so far plus those that open jobs may still take."""
+        ((seconds,),) = self._database.read(COMMITTED_SECONDS)
         return float(seconds)
 
     def freeze_circuit(self, circuit: str, target: str, frozen: FrozenCircuit) -> None:
-        """Keep a compiled circuit under the hash of the circuit that it was compiled from."""
+        """Record a compiled circuit under the hash of its source circuit."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO circuits VALUES (?, ?, ?, ?)",
@@ -203,15 +189,15 @@ class Ledger(Closing):
             )
 
     def find_circuit(self, circuit: str, target: str) -> FrozenCircuit | None:
-        """A circuit as it was compiled before; None where it was not."""
+        """Return a circuit that was compiled before; None if it was not."""
         return self._read_circuit("circuit = ? AND target = ?", (circuit, target))
 
     def find_first_circuit(self, target: str) -> FrozenCircuit | None:
-        """The first circuit that was compiled for a target; None where there is none."""
+        """Return the first circuit that was compiled for a target; None if there is none."""
         return self._read_circuit("target = ? ORDER BY rowid LIMIT 1", (target,))
 
     def freeze_device(self, device: FrozenDevice) -> None:
-        """Keep the qubits of a run on a device; another layout takes the place of the former."""
+        """Record the qubits of a run on a device, replacing an earlier layout."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
@@ -219,7 +205,7 @@ class Ledger(Closing):
             )
 
     def find_device(self, name: str) -> FrozenDevice | None:
-        """The qubits of the run on a device; None before the first job."""
+        """Return the qubits of the run on a device; None before the first job."""
         row = self._database.read_first(
             "SELECT name, qubits, target, calibration FROM devices WHERE name = ?", (name,)
         )
@@ -229,10 +215,13 @@ class Ledger(Closing):
         return FrozenDevice(row[0], patches, row[2], row[3], spacing)
 
     def write_setting(self, name: str, value: Any, *, forget: str | None = None) -> None:
-        """Keep what later commands need to go on, as JSON.
+        """Record a setting for later commands, as JSON.
 
-        With ``forget``, the name of a device, other qubits may be chosen for the next job on it;
-        jobs and their circuits are kept.
+        Args:
+            name: Name of the setting.
+            value: Its value, of JSON types.
+            forget: Device whose qubits are forgotten, so that the next job chooses new ones; jobs
+                and their circuits are kept.
         """
         with self._database.transaction() as connection:
             connection.execute(
@@ -241,23 +230,31 @@ class Ledger(Closing):
             connection.execute("DELETE FROM devices WHERE name = ?", (forget,))
 
     def read_setting(self, name: str) -> Any:
-        """A setting; None where it was never written."""
+        """Return a setting; None if it was never written."""
         row = self._database.read_first("SELECT value FROM settings WHERE name = ?", (name,))
         return None if row is None else json.loads(row[0])
 
     @contextmanager
     def _admit(self, cap: float, what: str) -> Iterator[sqlite3.Connection]:
-        """A transaction that records ``what``, undone by a BudgetError where it exceeds the cap."""
+        """Open a transaction that records ``what``; BudgetError undoes it if it exceeds the cap."""
         with self._database.transaction() as connection:
-            (before,) = connection.execute(_COMMITTED).fetchone()
+            (before,) = connection.execute(COMMITTED_SECONDS).fetchone()
             yield connection
-            (after,) = connection.execute(_COMMITTED).fetchone()
+            (after,) = connection.execute(COMMITTED_SECONDS).fetchone()
             if not after <= cap:
                 raise BudgetError(
-                    f"{what} may take {after - before:g} s of QPU time; {before:.1f} s of the cap "
-                    f"of {cap:g} s are used or held by open jobs. It was not sent. Give "
-                    f"--max-qpu-seconds {math.ceil(after)} or more to allow it"
+                    f"{what} may take {after - before:g} s of QPU time, and {before:.1f} s of the "
+                    f"cap of {cap:g} s are used or held by open jobs. It was not sent. Allow it "
+                    f"with --max-qpu-seconds {math.ceil(after)} or more"
                 )
+
+    def _decompress(self, content: bytes) -> bytes:
+        try:
+            return zlib.decompress(content)
+        except zlib.error as error:
+            raise LedgerError(
+                f"{self.file} is damaged ({error}); restore it from a backup"
+            ) from error
 
     def _update(self, tag: str, **values: Any) -> None:
         with self._database.transaction() as connection:
@@ -272,7 +269,7 @@ class Ledger(Closing):
         row = self._database.read_first(
             f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
         )
-        return None if row is None else FrozenCircuit(zlib.decompress(row[0]), row[1])
+        return None if row is None else FrozenCircuit(self._decompress(row[0]), row[1])
 
     def _select(self, condition: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         rows = self._database.read(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", arguments)
@@ -284,7 +281,7 @@ def _write_layout(device: FrozenDevice) -> str:
 
 
 def _read_layout(text: str) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Patches and spacing; a list of qubits, as it was once written, is a single patch."""
+    """Read patches and spacing; an older file has a list of qubits, which is a single patch."""
     kept = json.loads(text)
     if isinstance(kept, list):
         return (tuple(kept),), 0

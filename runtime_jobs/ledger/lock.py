@@ -1,4 +1,4 @@
-"""One process at a time sends and collects the jobs of a run folder."""
+"""The lock by which one process at a time sends and collects the jobs of a run folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["hold_lock"]
 
 @contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder; the system releases it when the process ends in any way.
+    """Hold the lock of a run folder; the system releases it when the process ends or is killed.
 
-    It is the lock of an empty database, which works on every system that SQLite works on.
+    It is the lock of an empty SQLite database, and so works wherever SQLite does.
 
     Raises:
-        LedgerBusyError: another process holds it.
-        LedgerError: the lock file cannot be made.
+        LedgerBusyError: Another process holds the lock.
+        LedgerError: The lock file cannot be opened or locked.
     """
     file = folder / "ledger.lock"
     try:
@@ -35,6 +35,6 @@ def hold_lock(folder: Path) -> Iterator[None]:
                 raise LedgerError(f"{file} cannot be locked: {error}") from error
             raise LedgerBusyError(
                 f"another qrnn process is sending or collecting jobs of {folder}; wait until it "
-                "ends, or stop it. 'qrnn jobs' shows the jobs meanwhile"
+                "ends, or stop it. Meanwhile, 'qrnn jobs' lists the jobs"
             ) from error
         yield

@@ -1,4 +1,4 @@
-"""What a ledger keeps of a job, a circuit and a device."""
+"""The records of a ledger: jobs, batches and sessions, circuits and devices."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = [
 
 
 class JobState(StrEnum):
-    """Where a job stands.
+    """The state of a job.
 
-    INTENDED is written before the job is sent: whether the service has it is not known. SENT has
-    the service's id. REJECTED was never accepted and costs nothing.
+    INTENDED is recorded before the job is sent; whether the service has it is unknown. SENT has an
+    id at the service. REJECTED was never accepted and is not charged.
     """
 
     INTENDED = "intended"
@@ -35,15 +35,15 @@ class JobState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to come."""
+        """Whether the job may still end with a result."""
         return self in (JobState.INTENDED, JobState.SENT)
 
 
 class WorkloadMode(StrEnum):
-    """How the jobs of a run are grouped at the service.
+    """The grouping of the jobs of a run at the service.
 
-    A BATCH is billed by the QPU time of its jobs. A SESSION keeps the device for them and is billed
-    by the clock from its first job until it closes.
+    A BATCH is billed by the QPU time of its jobs. A SESSION reserves the device for them and is
+    billed by wall-clock time from its first job until it closes. A JOB is sent separately.
     """
 
     JOB = "job"
@@ -53,19 +53,19 @@ class WorkloadMode(StrEnum):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A job as it is to be sent; everything that its result depends on is in ``key``.
+    """A job to be sent; its ``key`` covers everything that the result depends on.
 
     Attributes:
-        device: name of the backend.
-        round: what the job does, in words.
+        device: Name of the backend.
+        round: The purpose of the job, in words.
         circuit_hashes: SHA-256 of the bytes of each PUB's circuit.
         parameters_hash: SHA-256 of the bytes of all parameter values.
-        options: what else the service is told, as JSON: shots, ...
+        options: Other inputs of the service, as JSON.
         target_hash: SHA-256 of instruction set, coupling map and layout.
-        circuits: sets of parameter values of all PUBs.
-        shots: of each.
-        max_execution_time: seconds, at which the service cancels the job.
-        repetition: 0, or more where the same job is run again on purpose.
+        circuits: Number of sets of parameter values in all PUBs.
+        shots: Shots per set of values.
+        max_execution_time: Seconds after which the service cancels the job.
+        repetition: 0, or a higher number for a job that is repeated on purpose.
     """
 
     device: str
@@ -81,7 +81,7 @@ class JobRequest:
 
     @property
     def key(self) -> str:
-        """SHA-256 of circuits, parameters, options and target."""
+        """The SHA-256 of device, circuits, parameters, options, target, shots and repetition."""
         parts = [
             self.device,
             *self.circuit_hashes,
@@ -96,20 +96,20 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job as the ledger knows it.
+    """A job in the ledger.
 
     Attributes:
-        number: counted from 1, in the order of their intents.
-        key: of its request.
-        attempt: counted from 1; more than one where earlier ones brought no result.
-        tag: its own, unique; the service finds it by this.
-        round, device, circuits, shots, max_execution_time: as requested.
-        state: where it stands.
-        job_id: of the service, None until known.
-        usage: seconds that were charged, None until known.
-        reason: why it brought no result.
-        created, updated: seconds since 1970.
-        workload: id of the batch or session that it was sent in, None where it was sent alone.
+        number: Number of the job, from 1 in the order of recording.
+        key: Key of its request.
+        attempt: Number of the attempt, from 1; higher if earlier ones had no result.
+        tag: Unique tag by which the service finds the job.
+        round, device, circuits, shots, max_execution_time: As requested, see :class:`JobRequest`.
+        state: State of the job.
+        job_id: Id at the service; None until known.
+        usage: Charged QPU time in seconds; None until known.
+        reason: Reason for a missing result.
+        created, updated: Times in seconds since 1970.
+        workload: Id of its batch or session; None for a job that was sent separately.
     """
 
     number: int
@@ -135,12 +135,13 @@ class Workload:
     """A batch or a session.
 
     Attributes:
-        id: of the service.
+        id: Id at the service.
         mode: BATCH or SESSION.
-        device: name of the backend.
-        max_time: seconds after which the service closes it; None for a batch.
-        is_open: whether it took jobs when it was looked at last.
-        usage: seconds of the clock that a session was charged, None until known and for a batch.
+        device: Name of the backend.
+        max_time: Seconds after which the service closes it; None for a batch.
+        is_open: Whether it accepted jobs at the last poll.
+        usage: Wall-clock time in seconds that a session was charged; None until known and for a
+            batch.
     """
 
     id: str
@@ -152,17 +153,17 @@ class Workload:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all is known of what it costs beside its jobs: nothing, for a batch."""
+        """Whether its cost beyond that of its jobs is known; a batch has none."""
         return self.mode is not WorkloadMode.SESSION or self.usage is not None
 
 
 @dataclass(frozen=True)
 class FrozenCircuit:
-    """A circuit as it was compiled when it was first sent.
+    """A circuit, compiled when it was first sent.
 
     Attributes:
-        isa: QPY bytes of the circuit on the device's qubits.
-        profile: its profile as JSON, by which work is cut into jobs.
+        isa: QPY bytes of the ISA circuit on the qubits of the device.
+        profile: Its profile as JSON, by which rounds are split into jobs.
     """
 
     isa: bytes
@@ -170,20 +171,20 @@ class FrozenCircuit:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of its bytes."""
+        """The SHA-256 of the QPY bytes."""
         return hash_bytes(self.isa)
 
 
 @dataclass(frozen=True)
 class FrozenDevice:
-    """The device as it was when the first job was sent to it.
+    """The device at the time of the first job.
 
     Attributes:
-        name: of the backend.
-        patches: the physical qubits of the run, those of each copy of a circuit.
-        target_hash: SHA-256 of instruction set, coupling map and layout, not of error rates.
-        calibration: when it was calibrated, as the service says it.
-        spacing: that was asked for between patches.
+        name: Name of the backend.
+        patches: Physical qubits of each copy of a circuit.
+        target_hash: SHA-256 of instruction set, coupling map and layout, without error rates.
+        calibration: Time of its calibration, as the service formats it.
+        spacing: Requested spacing between patches.
     """
 
     name: str
@@ -193,11 +194,11 @@ class FrozenDevice:
     spacing: int = 0
 
     def __str__(self) -> str:
-        """The qubits in one line."""
+        """Return the qubits in one line."""
         qubits = ", ".join("-".join(map(str, patch)) for patch in self.patches)
         return f"qubits {qubits}, calibrated {self.calibration}"
 
 
 def hash_bytes(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

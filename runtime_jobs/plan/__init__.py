@@ -1,3 +1,3 @@
-"""What work on a QPU takes before it is sent: jobs, circuits, executions, seconds, money."""
+"""The cost of work on a QPU before it is sent: jobs, circuits, executions, seconds, price."""
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A plan: the jobs of a run on a QPU, their seconds and their price."""
+"""A plan: the jobs of a run on a QPU, their QPU seconds and their price."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runtime_jobs.hardware.job_limits import (
@@ -24,19 +24,19 @@ OPEN_PLAN_SECONDS = 600  # of QPU time in 28 days
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job.
+    """A job of a plan.
 
     Attributes:
-        number: counted from 1.
-        round: what it does.
-        after: the jobs whose results it needs.
-        pubs: parts of PUBs in it.
-        circuits: sets of parameter values, measurement bases included.
-        executions: circuits times shots.
-        seconds: of QPU time, estimated.
-        max_execution_time: at which the service cancels it; seconds.
-        nearest_limit: the limit of the service that it comes closest to.
-        share: of that limit, from 0 to 1.
+        number: Number of the job, from 1.
+        round: The purpose of the job, in words.
+        after: Numbers of the jobs whose results it needs.
+        pubs: Number of PUBs, whole or in part.
+        circuits: Number of sets of parameter values, measurement bases included.
+        executions: Circuits times shots.
+        seconds: Estimated QPU time in seconds.
+        max_execution_time: Seconds after which the service cancels it.
+        nearest_limit: The limit of the service that it comes closest to.
+        share: Share of that limit, from 0 to 1.
     """
 
     number: int
@@ -53,18 +53,19 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run on a QPU takes.
+    """The cost of a run on a QPU.
 
     Attributes:
-        device: its name.
-        sequences: in each pass.
-        shots: of each circuit.
-        patches: the physical qubits of each copy of a circuit.
-        jobs: in the order in which they are sent.
-        two_qubit_gates, two_qubit_depth, broadcasts, duration: of the longest circuit; seconds.
-        t1, t2: medians of its qubits in seconds, None where the device does not say.
-        usd_per_second: or another currency.
-        currency: of the price.
+        device: Name of the device.
+        sequences: Number of sequences in each pass.
+        shots: Shots per circuit.
+        patches: Physical qubits of each copy of a circuit.
+        jobs: Jobs in the order in which they are sent.
+        two_qubit_gates, two_qubit_depth, broadcasts: Counts of the longest circuit.
+        duration: Duration of the longest circuit in seconds.
+        t1, t2: Medians over the qubits in seconds; None if the device does not report them.
+        price_per_second: Price of a second of QPU time.
+        currency: Currency of that price.
     """
 
     device: str
@@ -83,31 +84,31 @@ class Plan:
 
     @property
     def circuits(self) -> int:
-        """Circuits of all jobs."""
+        """The number of circuits in all jobs."""
         return sum(job.circuits for job in self.jobs)
 
     @property
     def executions(self) -> int:
-        """Circuits times shots of all jobs."""
+        """The number of circuits times shots in all jobs."""
         return sum(job.executions for job in self.jobs)
 
     @property
     def qpu_seconds(self) -> float:
-        """The estimate for all jobs."""
+        """The estimated QPU time of all jobs, in seconds."""
         return sum(job.seconds for job in self.jobs)
 
     @property
     def reserved_seconds(self) -> int:
-        """The least cap under which every job may be sent: the sum of max_execution_time."""
+        """The smallest cap that admits every job, in seconds: the sum of max_execution_time."""
         return sum(job.max_execution_time for job in self.jobs)
 
     @property
     def price(self) -> float:
-        """The estimate in money."""
+        """The estimated price of all jobs."""
         return self.qpu_seconds * self.price_per_second
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values."""
+        """Return all fields and totals as plain JSON values."""
         totals = ("circuits", "executions", "qpu_seconds", "reserved_seconds", "price")
         return asdict(self) | {name: getattr(self, name) for name in totals}
 
@@ -122,48 +123,29 @@ def make_plan(
     currency: str,
     limits: JobLimits | None = None,
 ) -> Plan:
-    """Cut rounds into jobs and add them up.
+    """Split rounds into jobs and add up their costs.
 
     Args:
-        packing: the device and its qubits.
-        passes: the rounds of each pass through the sequences: one for inference, one for each
-            training step. Every round needs the one before.
-        sequences: in each pass.
-        shots: of each circuit.
-        price_per_second: of QPU time.
-        currency: of that price.
-        limits: of the service.
+        packing: The device and its qubits.
+        passes: The rounds of each pass through the sequences: one pass for inference, or one per
+            training step. Each round needs the results of the one before.
+        sequences: Number of sequences in each pass.
+        shots: Shots per circuit.
+        price_per_second: Price of a second of QPU time.
+        currency: Currency of that price.
+        limits: Limits of the service on one job.
 
     Raises:
-        LimitError: a circuit that no job takes.
+        LimitError: A circuit exceeds the limits of a job.
     """
     jobs: list[PlannedJob] = []
     after: tuple[int, ...] = ()
     for number, rounds in enumerate(passes, start=1):
         for group in rounds:
             name = group.name if len(passes) == 1 else f"pass {number}, {group.name}"
-            pieces = split_loads(group.loads, shots, limits)
-            first = len(jobs) + 1
-            for offset, job in enumerate(pieces):
-                circuits = sum(map(len, job))
-                seconds = estimate_seconds(group.loads, job, shots)
-                shares = weigh_job(group.loads, job, shots, limits)
-                nearest = max(shares, key=lambda key: shares[key])
-                jobs.append(
-                    PlannedJob(
-                        number=first + offset,
-                        round=name,
-                        after=after,
-                        pubs=len(job),
-                        circuits=circuits,
-                        executions=circuits * shots,
-                        seconds=seconds,
-                        max_execution_time=reserve_seconds(seconds),
-                        nearest_limit=nearest,
-                        share=shares[nearest],
-                    )
-                )
-            after = tuple(range(first, len(jobs) + 1))
+            added = _plan_round(replace(group, name=name), len(jobs) + 1, after, shots, limits)
+            jobs += added
+            after = tuple(job.number for job in added)
     longest = max(
         (load.profile for rounds in passes for group in rounds for load in group.loads),
         key=lambda profile: profile.seconds,
@@ -183,6 +165,33 @@ def make_plan(
         price_per_second=price_per_second,
         currency=currency,
     )
+
+
+def _plan_round(
+    group: Round, first: int, after: tuple[int, ...], shots: int, limits: JobLimits | None
+) -> list[PlannedJob]:
+    """Split a round into jobs, which are numbered from ``first`` and need the jobs ``after``."""
+    jobs = []
+    for number, pieces in enumerate(split_loads(group.loads, shots, limits), start=first):
+        circuits = sum(map(len, pieces))
+        seconds = estimate_seconds(group.loads, pieces, shots)
+        shares = weigh_job(group.loads, pieces, shots, limits)
+        nearest = max(shares, key=lambda limit: shares[limit])
+        jobs.append(
+            PlannedJob(
+                number=number,
+                round=group.name,
+                after=after,
+                pubs=len(pieces),
+                circuits=circuits,
+                executions=circuits * shots,
+                seconds=seconds,
+                max_execution_time=reserve_seconds(seconds),
+                nearest_limit=nearest,
+                share=shares[nearest],
+            )
+        )
+    return jobs
 
 
 def _find_median(packing: Packing, name: str) -> float | None:

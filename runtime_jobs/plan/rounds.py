@@ -1,4 +1,4 @@
-"""The rounds of a run: which PUBs go into one job, and which jobs wait for which."""
+"""The rounds of a run: the PUBs that can be sent together, in the order of their dependence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Round", "list_rounds", "longest_circuit"]
 
 @dataclass(frozen=True)
 class Round:
-    """What can be sent at the same time: it needs nothing but the results of the round before."""
+    """PUBs that can be sent together, since they need only the results of the round before."""
 
     name: str
     loads: tuple[Load, ...]
@@ -39,17 +39,17 @@ def list_rounds(
     ends: NDArray[np.int64],
     gradient: GradientMethod | None = None,
 ) -> list[Round]:
-    """The rounds of one pass through sequences, as the model runs them.
+    """List the rounds of one pass of the model through sequences.
 
-    Measured mode is one round forward and one backward; other modes are replayed, see
-    :mod:`qrnn_qiskit.on_device.replay`. Random coordinates are counted as if every draw took the
-    longest rule.
+    Measured mode takes one round for the forward pass and one for the backward pass. Other modes
+    are replayed, see :mod:`qrnn_qiskit.on_device.replay`. Random coordinates are counted as if
+    every draw used the longest shift rule.
 
     Args:
-        qrnn: the model.
-        packing: the qubits that the circuits are compiled for.
-        ends: (B,) valid steps of each sequence.
-        gradient: of a training step; None for inference.
+        qrnn: The model.
+        packing: The qubits that the circuits are compiled for.
+        ends: (B,) number of valid steps of each sequence.
+        gradient: Gradient method of a training step; None for inference.
     """
     if qrnn.measurement is not None:
         return _list_dynamic(qrnn, qrnn.measurement, packing, ends, gradient)
@@ -68,7 +68,7 @@ def list_rounds(
 
 
 def longest_circuit(qrnn: QRNN, num_steps: int) -> QuantumCircuit:
-    """The circuit of ``num_steps`` steps, for which the qubits are chosen."""
+    """Return the circuit of ``num_steps`` steps, for which the qubits are chosen."""
     if qrnn.measurement is None:
         return unroll(qrnn.ansatz, num_steps)
     return _dynamic_circuit(_list_functions(qrnn, qrnn.measurement).function(num_steps))
@@ -108,7 +108,7 @@ def _list_dynamic(
 
 
 class _Loader:
-    """Counts circuits as they are dealt over patches; each is compiled once."""
+    """Counts circuits distributed over patches; compiles each circuit once."""
 
     def __init__(self, packing: Packing, bases: int) -> None:
         self._packing = packing
@@ -116,7 +116,7 @@ class _Loader:
         self._profiles: dict[tuple[str, int], CircuitProfile] = {}
 
     def load(self, label: str, circuit: QuantumCircuit, groups: NDArray[np.int64]) -> Load:
-        """The circuit with rows of these ``groups``; equal labels mean the same gates."""
+        """Return the load of a circuit with rows of ``groups``; equal labels mean equal gates."""
         deal = deal_rows(np.repeat(groups, self._bases), len(self._packing.patches))
         key = (label, deal.patches)
         if key not in self._profiles:
@@ -125,7 +125,7 @@ class _Loader:
 
 
 class _Planner:
-    """Counts the PUBs of prefixes."""
+    """Counts the PUBs of a replay by prefixes."""
 
     def __init__(self, qrnn: QRNN, packing: Packing) -> None:
         self._ansatz = qrnn.ansatz
@@ -133,11 +133,11 @@ class _Planner:
         self._loader = _Loader(packing, bases)
 
     def read(self, num_steps: int, groups: NDArray[np.int64]) -> Load:
-        """The readouts of sequences after ``num_steps`` steps."""
+        """Return the load of reading sequences after ``num_steps`` steps."""
         return self._load(num_steps, unroll(self._ansatz, num_steps), groups)
 
     def shift(self, num_steps: int, sequences: int) -> Load:
-        """All parameter shifts of these readouts; a shift is bound, the gates stay the same."""
+        """Return the load of all parameter shifts of these readouts, which share their gates."""
         shifted = shift_parameters(unroll(self._ansatz, num_steps))
         groups = shifted.group_runs(*shifted.list_runs(sequences))
         return self._load(num_steps, shifted.circuit, groups)

@@ -1,4 +1,4 @@
-"""The plan of a trained run: its sequences, the qubits for it, and its rounds."""
+"""The work of a trained run on a device: its sequences, its qubits and its plan."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["Work", "find_work"]
 
 @dataclass(frozen=True)
 class Work:
-    """Sequences of a run that are to pass through a device.
+    """Sequences of a run to be processed by a device.
 
     Attributes:
-        qrnn: the model.
-        packing: the device's qubits for it.
-        ends: (B,) valid steps of each sequence.
-        spacing: between the patches of the packing.
+        qrnn: The model.
+        packing: The qubits of the device.
+        ends: (B,) number of valid steps of each sequence.
+        spacing: Spacing between the patches of the packing.
     """
 
     qrnn: QRNN
@@ -52,10 +52,18 @@ class Work:
         currency: str = "USD",
         limits: JobLimits | None = None,
     ) -> Plan:
-        """The plan of one inference, or of ``train_steps`` steps of training by ``gradient``.
+        """Plan one inference, or ``train_steps`` training steps by ``gradient``.
+
+        Args:
+            shots: Shots per circuit.
+            train_steps: Number of training steps; 0 for inference.
+            gradient: Gradient method of the training; None for inference.
+            price_per_second: Price of a second of QPU time.
+            currency: Currency of that price.
+            limits: Limits of the service on one job.
 
         Raises:
-            LimitError: a circuit that no job takes.
+            LimitError: A circuit exceeds the limits of a job.
         """
         rounds: list[Round] = list_rounds(self.qrnn, self.packing, self.ends, gradient)
         return make_plan(
@@ -69,10 +77,10 @@ class Work:
         )
 
     def in_mode(self, readout: str) -> Work:
-        """The same sequences through the same ansatz, read out in another mode of the model.
+        """Return the work of the same sequences and ansatz in another readout mode.
 
-        The circuits of the two modes differ, so the weights would too: it is another training.
-        On as many patches, or on fewer where :meth:`pack_best` says so.
+        The circuits of the two modes differ, so a model of the other mode needs its own training.
+        The work uses as many patches, or fewer if :meth:`pack_best` finds fewer.
         """
         qrnn = QRNN(
             self.qrnn.input_size,
@@ -87,7 +95,7 @@ class Work:
         return other.repack(min(asked, len(best.packing.patches)))
 
     def repack(self, patches: int | None) -> Work:
-        """The same work on another number of patches; None for as many as there are."""
+        """Return the same work on another number of patches; None for all that fit."""
         target = self.packing.target
         packing = choose_packing(
             self.packing.name, target, self._find_longest(), patches, self.spacing
@@ -95,11 +103,11 @@ class Work:
         return replace(self, packing=packing)
 
     def pack_best(self, gradient: GradientMethod | None = None) -> Work:
-        """The same work on the fewest patches that need the fewest executions.
+        """Return the same work on the fewest patches that need the fewest executions.
 
-        More copies of a replay cost nothing but qubits. Those of a dynamic circuit wait for one
-        another, so only so many are taken as let every qubit keep its coherence as the hardware
-        rules recommend, or as a single copy does.
+        More copies of a replay cost only qubits. Copies of a dynamic circuit wait for one another,
+        so their number is limited: the circuit stays within the share of coherence that the
+        hardware rules recommend, or within that of a single copy.
         """
         whole = self.repack(None)
         available = len(whole.packing.patches)
@@ -119,20 +127,20 @@ class Work:
         return longest_circuit(self.qrnn, int(self.ends.max()))
 
     def _share_coherence(self) -> float:
-        """How long the longest circuit is, in units of the least T1 or T2 of its qubits."""
+        """Return the duration of the longest circuit over the least T1 or T2 of its qubits."""
         profile = self.packing.profile(self._find_longest(), len(self.packing.patches))
         return profile.seconds / self.packing.least_coherence()
 
 
 def _count_groups(sequences: int, gradient: GradientMethod | None) -> float:
-    """The rows that can be dealt one by one; infinite where shifts fill any number of patches."""
+    """Return the groups of rows to distribute; infinite if shifts fill any number of patches."""
     if gradient is None:
         return sequences
     return sequences * (1 + gradient.num_directions) if gradient.num_directions else math.inf
 
 
 def _list_counts(groups: float, available: int) -> list[int]:
-    """Numbers of patches from 1 on of which none has a smaller one with as few executions."""
+    """List the numbers of patches, from 1, that no smaller number matches in executions."""
     if math.isinf(groups):
         return list(range(1, available + 1))
     fewest = {math.ceil(groups / math.ceil(groups / k)) for k in range(1, available + 1)}
@@ -149,28 +157,29 @@ def find_work(
     patches: int = 1,
     spacing: int = 0,
 ) -> Work:
-    """The first test sequences, or a batch of training sequences, on the best qubits of a device.
+    """Return the first test sequences, or a training batch, on the best qubits of a device.
 
     Args:
-        trained: the model.
-        name: of the device.
-        target: of the device.
-        sequences: how many; all test sequences, or ``train.batch_size``, unless given.
-        training: whether they are a batch of training.
-        patches: so many sequences run side by side.
-        spacing: between patches, see :func:`runtime_jobs.hardware.patches.choose_patches`.
+        trained: The model.
+        name: Name of the device.
+        target: Target of the device.
+        sequences: Number of sequences; by default all test sequences, or ``train.batch_size``.
+        training: Whether to take a training batch.
+        patches: Number of sequences that run side by side.
+        spacing: Spacing of the patches, see
+            :func:`runtime_jobs.hardware.patches.choose_patches`.
 
     Raises:
-        ValueError: there are not so many sequences, the task has none that stand for themselves,
-            or the model has no circuits for a device.
-        DeviceError: the device has too few qubits, or too few patches.
+        ValueError: There are fewer sequences, the sequences of the task depend on each other, or
+            the model has no circuits for a device.
+        DeviceError: The device has too few qubits or too few patches.
     """
     trained.qrnn.check_device(name)
     chosen = _take_batch(trained, sequences) if training else select_test(trained, sequences)
     if chosen.continued or trained.model.decodes:
         raise InvalidValueError(
-            f"the task {trained.config.task!r} goes on from sequence to sequence or from word to "
-            "word, so that its jobs cannot be counted beforehand; evaluate it on a local device "
+            f"the task {trained.config.task!r} carries its state from sequence to sequence or from "
+            "word to word, so its jobs cannot be counted in advance; evaluate it on a local device "
             "with 'qrnn evaluate DIR --on DEVICE'"
         )
     steps = chosen.inputs.shape[1]
@@ -186,6 +195,6 @@ def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:
     size = size if sequences is None else require_count("sequences", sequences)
     if size > len(train):
         raise InvalidValueError(
-            f"{size} sequences were asked for, and the training split has {len(train)}"
+            f"expected at most {len(train)} sequences, the size of the training split, got {size}"
         )
     return train.select(slice(size))

@@ -1,4 +1,4 @@
-"""One page that tells all about a run, and opens without a network."""
+"""The report of a run: one HTML page that opens without a network."""
 
 from __future__ import annotations
 

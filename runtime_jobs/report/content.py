@@ -1,4 +1,4 @@
-"""What a report tells of a run: sections of tables and pictures."""
+"""The content of a report: sections of tables and pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qrnn_qiskit.pictures.run import Picture
 from qrnn_qiskit.training.checkpoint import read_checkpoint
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
-from runtime_jobs.cli.console import format_estimate
+from runtime_jobs.formatting import format_estimate
 from runtime_jobs.ledger import Ledger
 
 __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]
@@ -22,7 +22,7 @@ __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summa
 
 @dataclass(frozen=True)
 class Table:
-    """A table: what it shows, the names of its columns, and its cells, the first names the row."""
+    """A table: caption, column names and rows; the first cell of a row is its name."""
 
     caption: str
     columns: Sequence[str]
@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. ``is_folded`` parts are opened by a click."""
+    """A section of the report; a click opens one that ``is_folded``."""
 
     title: str
     tables: Sequence[Table] = ()
@@ -40,15 +40,15 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Its name in the address of the page."""
+        """The fragment of its URL."""
         return self.title.lower().replace(" ", "-")
 
 
 def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Section]:
-    """The sections of a run that have something to tell, the results first.
+    """Collect the non-empty sections of a run, the results first.
 
     Raises:
-        LedgerError: the run has a ledger that cannot be read.
+        LedgerError: The ledger of the run cannot be read.
     """
     by_section: dict[str, list[Picture]] = {}
     for picture in pictures:
@@ -67,7 +67,7 @@ def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Sectio
 
 
 def summarize(run: RunFolder) -> str:
-    """The last evaluation in a sentence; of a run without one, how far it has come."""
+    """Summarize the last evaluation in a sentence; without one, the progress of the training."""
     evaluations = run.read_evaluations()
     if not evaluations:
         return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
@@ -110,8 +110,8 @@ def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[
     noisy = [e for e in evaluations if e["deviations"] is not None]
     if noisy:
         yield Table(
-            "Readouts of devices: root mean square of their own error and of the drift by feedback",
-            ["number", "device", "own error", "in standard errors", "drift, first to last step"],
+            "Readouts of devices: root mean square of device error and of drift by feedback",
+            ["number", "device", "device error", "in standard errors", "drift, first to last step"],
             [_describe_deviations(e) for e in noisy],
         )
 
@@ -130,7 +130,7 @@ def _describe_deviations(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def picture_evaluations(run: RunFolder) -> list[Picture]:
-    """The evaluations of a run side by side; nothing to compare where there are not two."""
+    """Draw the evaluations of a run side by side; an empty list for fewer than two."""
     evaluations = run.read_evaluations()
     if len(evaluations) < 2:
         return []
@@ -161,14 +161,14 @@ def _tabulate_training(run: RunFolder) -> Table:
         "best by validation": f"epoch {best}",
         "steps": f"{rows[-1]['step']:,}",
         "seconds": f"{sum(row['seconds'] for row in rows):.0f}",
-        "trainable numbers": f"{sum(p.numel() for p in model.parameters()):,}",
+        "trainable parameters": f"{sum(p.numel() for p in model.parameters()):,}",
         "trained on": run.provenance.get("device", "simulator"),
     }
     if run.provenance.get("gradient") is not None:
         facts["gradient"] = run.provenance["gradient"]
     if run.provenance.get("fine_tuned_from") is not None:
         facts["fine-tuned from"] = run.provenance["fine_tuned_from"]["run"]
-    return Table("Training in numbers", ["what", "value"], list(facts.items()))
+    return Table("Training in numbers", ["quantity", "value"], list(facts.items()))
 
 
 def _tabulate_jobs(folder: Path) -> list[Table]:
@@ -178,7 +178,7 @@ def _tabulate_jobs(folder: Path) -> list[Table]:
         jobs, committed = ledger.list_jobs(), ledger.committed_seconds()
     if not jobs:
         return []
-    columns = ["number", "job", "device", "does", "circuits", "shots", "state", "QPU s", "at most"]
+    columns = ["number", "job", "device", "round", "circuits", "shots", "state", "QPU s", "limit s"]
     charged = sum(job.usage or 0.0 for job in jobs)
     return [
         Table(
@@ -221,4 +221,4 @@ def _tabulate_configuration(run: RunFolder) -> Table:
 
 def _tabulate_provenance(run: RunFolder) -> Table:
     rows = [[key.replace(".", " "), str(value)] for key, value in flatten(run.provenance).items()]
-    return Table("Where the run comes from (provenance.json)", ["what", "value"], rows)
+    return Table("Where the run comes from (provenance.json)", ["key", "value"], rows)

@@ -1,4 +1,4 @@
-"""The report as one HTML file: pictures inside, no script, no address outside."""
+"""The report as one HTML file with embedded pictures, without scripts or external links."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["write_report"]
 
 
 def write_report(run: RunFolder) -> list[Path]:
-    """Write the pictures and ``report.html`` of a run that has finished an epoch.
+    """Write the pictures and ``report.html`` of a run that has finished at least one epoch.
 
-    Returns the files, the report last.
+    Returns:
+        The paths of the files, the report last.
 
     Raises:
-        CheckpointError: the run has no usable checkpoint.
-        LedgerError: the run has a ledger that cannot be read.
+        CheckpointError: The run has no usable checkpoint.
+        LedgerError: The ledger of the run cannot be read.
     """
     pictures = [*picture_evaluations(run), *draw_pictures(run)]
     environment = Environment(
@@ -47,5 +48,5 @@ def write_report(run: RunFolder) -> list[Path]:
 
 
 def _embed(file: Path) -> str:
-    """A picture as an address that holds it."""
+    """Encode a picture as a data URL."""
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()

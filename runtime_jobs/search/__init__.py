@@ -1,1 +1,1 @@
-"""Search over circuits: what a step looks like, against what it costs on a device."""
+"""Search over the circuit of a step, by accuracy and by cost on a device."""

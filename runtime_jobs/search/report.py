@@ -1,4 +1,4 @@
-"""What a search found: a table of all trials, and the metric against both costs as a picture."""
+"""The report of a search: a table of all trials, and a picture of metric against cost."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _STYLES = dict(
 )
 _COSTS = (
     ("two_qubit_gates", "two-qubit gates, compiled", 1.0),
-    ("seconds", "length of the circuit (us)", 1e6),
+    ("seconds", "circuit duration (us)", 1e6),
 )
 
 
 def write_report(
     out: Path, trials: list[Trial], headline: str, higher_is_better: bool, device: str
 ) -> list[Path]:
-    """Write trials.csv and front.png into the folder; returns their paths."""
+    """Write trials.csv and front.png to the folder and return their paths."""
     keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
     with (out / "trials.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -43,7 +43,7 @@ def write_report(
 
 
 def draw_front(trials: list[Trial], headline: str, higher_is_better: bool, device: str) -> Figure:
-    """Every trial as a mark by its ansatz; the line joins those that no other one beats."""
+    """Draw every trial as a mark by its ansatz, and a line through the Pareto front."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (cost, label, factor) in zip(panels, _COSTS, strict=True):

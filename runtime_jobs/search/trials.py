@@ -1,4 +1,4 @@
-"""The trials of a search: a circuit is chosen, trained, validated and compiled."""
+"""The trials of a search: each chooses, trains, validates and compiles a circuit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runtime_jobs.plan.rounds import longest_circuit
 
 __all__ = ["SPACE", "Search", "Trial", "find_front"]
 
-# Rotations and observables are written as they are in a configuration.
+# Rotations and observables are written as in a configuration.
 SPACE: Mapping[str, tuple[Any, ...]] = {
     "model.ansatz": ANSATZ_FAMILIES,
     "model.num_layers": (1, 2, 3, 4),
@@ -42,13 +42,13 @@ class Trial:
     """A circuit that has been tried.
 
     Attributes:
-        settings: of the space.
-        metric: the headline metric on the validation split, of the best epoch; None where training
+        settings: Its settings in the search space.
+        metric: The headline metric on the validation split in the best epoch; None if training
             diverged.
-        parameters: of the recurrent model.
-        two_qubit_gates: of the longest circuit, compiled for the device.
-        seconds: that circuit takes, measurement included.
-        run: its folder below that of the search.
+        parameters: Number of trainable parameters of the recurrent model.
+        two_qubit_gates: Two-qubit gates of the longest circuit, compiled for the device.
+        seconds: Duration of that circuit in seconds, measurement included.
+        run: Folder of the run, relative to that of the search.
     """
 
     settings: dict[str, Any]
@@ -60,19 +60,19 @@ class Trial:
 
 
 class Search:
-    """A study by Optuna with three objectives: metric, two-qubit gates, duration.
+    """An Optuna study with three objectives: metric, two-qubit gates, duration.
 
     Args:
         task: Name of the task.
-        out: Folder; ``study.db`` and ``runs`` in it hold everything, so that a search that was
-            killed goes on, and a circuit that comes up again is not trained again.
-        settings: Configuration values of all trials by key; keys of the space are fixed by them.
-        device: Name of ``target``.
-        target: Device that the circuits are compiled for.
-        seed: Of the sampler; that of training is a setting.
+        out: Folder of the search. Its ``study.db`` and ``runs`` hold everything, so that a killed
+            search can continue and a repeated circuit is not trained again.
+        settings: Configuration values of all trials by key; they fix keys of the search space.
+        device: Name of the device.
+        target: Target of the device that the circuits are compiled for.
+        seed: Seed of the sampler; the seed of the training is a setting.
 
     Raises:
-        ValueError: All keys of the space are fixed; ``out`` holds a search of other settings.
+        ValueError: All keys of the space are fixed, or ``out`` holds a search of other settings.
     """
 
     def __init__(
@@ -113,23 +113,32 @@ class Search:
         )
 
     def _keep_question(self) -> None:
-        """Write what is searched for, or compare it with what the folder holds."""
+        """Write task, settings and device to the folder, or compare them with its content."""
         question = {"task": self.task, "settings": self.settings, "device": self.device}
         file = self.out / "search.json"
         if not file.exists():
             self.out.mkdir(parents=True, exist_ok=True)
             write_text(file, json.dumps(question, indent=2) + "\n")
-        found = json.loads(file.read_text())
+        try:
+            found = json.loads(file.read_text())
+        except ValueError as error:
+            raise InvalidValueError(
+                f"{file} is damaged ({error}); restore it, or give another --out"
+            ) from error
         if found != json.loads(json.dumps(question)):
             raise InvalidValueError(
-                f"{self.out} holds a search of {found}, and {question} was asked for; give another "
+                f"{self.out} holds another search: expected {found}, got {question}; give another "
                 "--out"
             )
 
     def run(self, trials: int, note: Callable[[Trial, int], None]) -> None:
-        """Try until ``trials`` circuits are done, those of former calls included.
+        """Try circuits until ``trials`` are done, those of earlier calls included.
 
-        ``note`` hears of each one and of how many are done. A trial that a kill cut off is first.
+        A trial that was killed is repeated first.
+
+        Args:
+            trials: Total number of circuits.
+            note: Called after each trial with the trial and the number of circuits done.
         """
         from optuna.trial import TrialState
 
@@ -153,12 +162,12 @@ class Search:
             note(trial, done + 1)
 
     def list_trials(self) -> list[Trial]:
-        """All circuits that were tried, each once, in the order of the trials."""
+        """Return all circuits that were tried, each once, in the order of the trials."""
         found = [t.user_attrs["trial"] for t in self.study.trials if "trial" in t.user_attrs]
         return list({trial["run"]: Trial(**trial) for trial in found}.values())
 
     def try_circuit(self, chosen: Mapping[str, Any]) -> Trial:
-        """Train, validate and compile the circuit of these settings, or recall what it came to."""
+        """Train, validate and compile the circuit of these settings, or reuse its finished run."""
         config = resolve_config(self.task, self.settings | dict(chosen))
         digest = hashlib.sha256(json.dumps(dict(chosen), sort_keys=True).encode()).hexdigest()
         folder = self.out / "runs" / digest[:12]
@@ -189,9 +198,12 @@ class Search:
 
 
 def find_front(trials: list[Trial], cost: str, higher_is_better: bool) -> list[Trial]:
-    """The trials that no other one beats: as cheap or cheaper and better, by rising cost.
+    """Return the Pareto front, by rising cost: no other trial is as cheap and better.
 
-    ``cost`` is "two_qubit_gates" or "seconds".
+    Args:
+        trials: All trials.
+        cost: "two_qubit_gates" or "seconds".
+        higher_is_better: Whether a higher metric is better.
     """
     sign = 1 if higher_is_better else -1
     front: list[Trial] = []

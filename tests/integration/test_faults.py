@@ -67,7 +67,7 @@ def test_a_result_of_another_shape_is_told_and_never_recorded(
     (job,) = service.jobs()
     error = capsys.readouterr().err
     assert job["id"] in error
-    assert "was not expected here" not in error
+    assert "please report it" not in error
     with Ledger(folder) as kept:
         assert kept.list_jobs()[0].state is JobState.SENT
 

@@ -118,7 +118,7 @@ def test_other_patches_than_those_of_the_run_are_told_and_nothing_is_sent(
     assert run(["submit", *words(folder, 3, 3), *cap]) == ExitCode.DONE
     assert run(["submit", *words(folder, 2, 3), *cap]) == ExitCode.BAD_INPUT
     message = capsys.readouterr().err
-    assert "compiled for --patches 3 --spacing 0, and --patches 2" in message
+    assert "compiled for --patches 3 --spacing 0, got --patches 2" in message
     assert count_posts(service) == 1
     collect(folder)  # the submission before is still that of the run
     assert len(service.jobs()) == 1

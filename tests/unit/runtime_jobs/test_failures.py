@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pytest
 import typer
 
+import circuits
+import qrnn_qiskit
+import runtime_jobs
+from circuits.errors import UserError
 from qrnn_qiskit.training.trainer import TrainingDiverged
 from runtime_jobs import parse_device_name
 from runtime_jobs.cli.failures import ExitCode, NotReadyError, RunInterrupted, report_failure
@@ -64,4 +71,23 @@ def test_an_error_of_a_library_keeps_its_traceback(capsys: pytest.CaptureFixture
     assert report_failure(caught.value) == ExitCode.FAILED
     told = capsys.readouterr().err
     assert "Traceback" in told
-    assert told.splitlines()[-1].startswith("error: AxisError was not expected here")
+    assert told.splitlines()[-1].startswith("error: unexpected AxisError; please report it")
+
+
+def list_subclasses(kind: type) -> list[type]:
+    return [found for child in kind.__subclasses__() for found in (child, *list_subclasses(child))]
+
+
+def test_every_error_of_the_project_is_for_users() -> None:
+    for package in (circuits, qrnn_qiskit, runtime_jobs):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__") and ".gpu" not in module.name:
+                importlib.import_module(module.name)
+    roots = tuple(package.__name__ for package in (circuits, qrnn_qiskit, runtime_jobs))
+    ours = [
+        kind
+        for kind in list_subclasses(Exception)
+        if kind.__module__.startswith(roots) and not issubclass(kind, Warning)
+    ]
+    assert len(ours) > 20
+    assert [kind for kind in ours if not issubclass(kind, UserError)] == []

@@ -8,7 +8,7 @@ from qiskit.primitives import BitArray
 
 from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ibm.encoding import ResultError
-from runtime_jobs.ibm.job_contents import Shipment
+from runtime_jobs.ibm.job_contents import JobContent
 from runtime_jobs.ledger import JobRecord, JobRequest, JobState
 
 JOB = JobRecord(
@@ -23,15 +23,13 @@ def make_bits(rows: int, shots: int) -> Bits:
 
 
 def test_a_result_has_all_rows_and_shots_of_every_circuit() -> None:
-    shipment = Shipment(REQUEST, list, (4, 2))
-    shipment.check_result(JOB, [make_bits(4, 10), make_bits(2, 10)])
+    content = JobContent(REQUEST, list, (4, 2))
+    content.check_result(JOB, [make_bits(4, 10), make_bits(2, 10)])
     wrong = [
         [make_bits(4, 10)],
         [make_bits(2, 10), make_bits(4, 10)],
         [make_bits(4, 10), make_bits(2, 9)],
     ]
     for results in wrong:
-        with pytest.raises(
-            ResultError, match=r"job job-7 has the shapes .* \[\(4, 10\), \(2, 10\)\]"
-        ):
-            shipment.check_result(JOB, results)
+        with pytest.raises(ResultError, match=r"job job-7 .* \[\(4, 10\), \(2, 10\)\], got"):
+            content.check_result(JOB, results)

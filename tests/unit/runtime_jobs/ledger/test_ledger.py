@@ -183,6 +183,16 @@ def test_another_file_and_another_version_are_told(tmp_path: Path) -> None:
         Ledger(tmp_path)
 
 
+def test_a_damaged_result_is_an_error_of_the_ledger(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        job = ledger.intend(make_request(), cap=100)
+        ledger.record_result(job.tag, b"bits")
+        with ledger._database.transaction() as connection:
+            connection.execute("UPDATE results SET content = ?", (b"not compressed",))
+        with pytest.raises(LedgerError, match=r"ledger.sqlite is damaged .* backup"):
+            ledger.read_result(job.number)
+
+
 def test_ten_thousand_jobs_are_listed_in_less_than_a_second(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         job = ledger.intend(make_request(), cap=100)

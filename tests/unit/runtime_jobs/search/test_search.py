@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.training.loop import Trainer
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.search.report import draw_front, write_report
@@ -72,6 +73,13 @@ def test_another_question_for_the_same_folder_is_refused(tmp_path: Path) -> None
     make(tmp_path)
     with pytest.raises(ValueError, match="give another --out"):
         make(tmp_path, epochs="2")
+
+
+def test_a_damaged_search_is_an_error_of_the_user(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "search.json").write_text('{"task": ')
+    with pytest.raises(InvalidValueError, match=r"search.json is damaged .* another --out"):
+        make(tmp_path)
 
 
 def test_something_must_be_left_to_search(tmp_path: Path) -> None:
