@@ -7,9 +7,8 @@ from typing import Any
 
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.config import resolve_config
-from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.run_folder import RunFolder, Start
 from qrnn_qiskit.training.schema import ConfigError, flatten
-from qrnn_qiskit.training.start import Start
 
 __all__ = ["start_from"]
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from circuits.errors import UserError
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.checkpoint import Checkpoint, CheckpointError, write_checkpoint
-from qrnn_qiskit.training.divergence import require_finite
 from qrnn_qiskit.training.experiment import find_device
 from qrnn_qiskit.training.inference import carry_state, measure, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
@@ -33,8 +33,13 @@ from qrnn_qiskit.training.randomness import (
     shuffle,
 )
 from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.schema import Config
 
-__all__ = ["Trainer", "TrainingResult"]
+__all__ = ["Trainer", "TrainingDiverged", "TrainingResult"]
+
+
+class TrainingDiverged(UserError, ArithmeticError):
+    """The loss, a gradient or a validation metric is NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -268,3 +273,17 @@ class Trainer:
             raise CheckpointError(f"{path} does not fit the model: {error}") from error
         if self.processes.is_first:
             self.run.truncate_metrics(self.position.metrics_bytes)
+
+
+def require_finite(what: str, value: float, position: Position, config: Config) -> None:
+    """TrainingDiverged where ``value`` is not finite; says where training stands, what to lower."""
+    if math.isfinite(value):
+        return
+    clip = config.train.clip_norm
+    raise TrainingDiverged(
+        f"training diverged in epoch {position.epoch + 1} at step {position.step + 1}: {what} is "
+        f"{value}; a finite number is required. Lower train.learning_rate (now "
+        f"{config.train.learning_rate:g}), train.clip_norm (now "
+        f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
+        f"{config.model.feedback_gain:g}) and train in a new folder"
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidValueError
@@ -28,9 +29,16 @@ from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
 from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
-from qrnn_qiskit.training.start import Start
 
-__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create", "open_same"]
+__all__ = [
+    "RunFolder",
+    "RunFolderError",
+    "Start",
+    "create_run",
+    "name_run",
+    "open_or_create",
+    "open_same",
+]
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
@@ -152,6 +160,23 @@ class RunFolder:
             {"number": int(file.stem.split("-")[0])} | json.loads(file.read_text(encoding="utf-8"))
             for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
         ]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a fine-tuning begins.
+
+    Attributes:
+        config: The configuration of the new run; model and data are those of the run before.
+        weights: Best weights of the run before, by validation.
+        data_sha256: Of the data that they were trained on.
+        origin: That run, for the provenance of the new one.
+    """
+
+    config: Config
+    weights: dict[str, Tensor]
+    data_sha256: str
+    origin: dict[str, Any]
 
 
 def create_run(
