@@ -109,7 +109,7 @@ def find_baseline(rows: list[Row], task: str) -> Row | None:
 
 
 def compare(row: Row, baseline: Row) -> str:
-    """Compare a model with a baseline: is it non-inferior by the margin of the task?
+    """Compare a model with a baseline by the margin of the task.
 
     The verdict follows from Welch's 95 % interval of the difference of the means on the test
     sequences, positive where the model is better: "better" if the interval lies above 0,

@@ -6,9 +6,9 @@ The usual order is ``config.resolve_config`` -> ``run_folder.create_run`` -> ``t
 - Configuration: ``schema`` defines the settings, ``config`` resolves them, ``build`` and ``sizing``
   make a model from them, ``experiment`` also its task and data.
 - Run folder: ``run_folder``, ``checkpoint``, ``provenance``.
-- Training: ``trainer`` starts or resumes the ``loop``, with ``position``, ``learning_rate``,
-  ``randomness``, ``interruption``, ``processes`` and ``say_once`` (several processes), ``progress``
-  and ``tensorboard``. ``fine_tuning`` starts from another run, ``device_steps`` takes a few steps
-  on a service.
+- Training: ``trainer`` starts or resumes the ``loop``, which ends with a ``result``. The loop uses
+  ``position``, ``learning_rate``, ``randomness``, ``interruption``, ``progress`` and
+  ``tensorboard``, and with several processes ``processes`` and ``say_once``. ``fine_tuning`` starts
+  from another run, ``device_steps`` takes a few steps on a service.
 - Trained models: ``loading``, ``inference``, ``evaluation``, ``deviations``.
 """

@@ -94,8 +94,9 @@ def evaluate(
     Args:
         run: A run with at least one finished epoch.
         sequences: Number of test sequences, the first ones; all of them unless given.
-        executor: Where the circuits run; the simulator unless given.
-        weights: "best" by validation, or "last".
+        executor: Where the circuits run; unless given, the executor of ``trained``, or the
+            simulator.
+        weights: "best" by validation, or "last"; those of ``trained`` where it is given.
         batch_size: Sequences per batch; ``train.evaluation_batch_size`` unless given. On a service
             a single batch takes the fewest jobs.
         progress: Whether to show a bar where standard error is a terminal.
@@ -125,18 +126,6 @@ def evaluate(
         for name, estimate in _estimate(task, chosen, inference, prediction).items()
     }
     arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
-    deviations = None
-    if chosen.continued:  # the recorded angles start before the sequence
-        arrays.pop("angles", None)
-    if "angles" in arrays:
-        arrays |= _read_exactly(trained, chosen, arrays["angles"])
-        deviations = measure_deviations(
-            arrays["output"],
-            arrays["exact_output"],
-            arrays["noiseless_output"],
-            arrays.get("output_standard_errors"),
-            chosen.lengths,
-        )
     evaluation = Evaluation(
         task=trained.config.task,
         device=device.name,
@@ -147,7 +136,7 @@ def evaluate(
         seconds=seconds,
         jobs=device.counts.jobs - before.jobs,
         qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
-        deviations=deviations,
+        deviations=_compare_exactly(trained, chosen, arrays),
     )
     ran = {
         "device": describe_device(device, before),
@@ -208,6 +197,24 @@ def _open_bar(
         jobs = sum(int(lengths.max()) for lengths in batches)
     before = device.counts.jobs
     return EvaluationProgress("jobs", jobs, lambda: device.counts.jobs - before, enabled)
+
+
+def _compare_exactly(
+    trained: TrainedModel, chosen: Sequences, arrays: dict[str, Tensor]
+) -> Deviations | None:
+    """Compare a replaying device with exact values, which are added to ``arrays``."""
+    if chosen.continued:  # the recorded angles start before the sequence
+        arrays.pop("angles", None)
+    if "angles" not in arrays:
+        return None
+    arrays |= _read_exactly(trained, chosen, arrays["angles"])
+    return measure_deviations(
+        arrays["output"],
+        arrays["exact_output"],
+        arrays["noiseless_output"],
+        arrays.get("output_standard_errors"),
+        chosen.lengths,
+    )
 
 
 def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:

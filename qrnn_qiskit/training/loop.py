@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -36,46 +35,14 @@ from qrnn_qiskit.training.randomness import (
     seed_everything,
     shuffle,
 )
+from qrnn_qiskit.training.result import TrainingResult
 from qrnn_qiskit.training.run_folder import RunFolder
-from qrnn_qiskit.training.schema import Config
 
-__all__ = ["Trainer", "TrainingDiverged", "TrainingResult"]
+__all__ = ["Trainer", "TrainingDiverged"]
 
 
 class TrainingDiverged(UserError, ArithmeticError):
     """The loss, a gradient or a validation metric is NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a training.
-
-    Attributes:
-        path: Folder of the run.
-        epochs: Number of epochs trained.
-        best_epoch: The epoch with the best validation, counted from 1.
-        stopped_early: Whether patience ended the training before the last epoch.
-        validation: Validation metrics of the best epoch.
-    """
-
-    path: Path
-    epochs: int
-    best_epoch: int
-    stopped_early: bool
-    validation: dict[str, float]
-
-    @classmethod
-    def of(cls, run: RunFolder, position: Position, rows: list[dict[str, Any]]) -> TrainingResult:
-        """Make the result at the position of the last epoch, whose metrics end the ``rows``."""
-        prefix = "validation_"
-        best = rows[position.best_epoch - 1]
-        return cls(
-            path=run.path,
-            epochs=position.epoch,
-            best_epoch=position.best_epoch,
-            stopped_early=position.epoch < run.config.train.epochs,
-            validation={k.removeprefix(prefix): v for k, v in best.items() if prefix in k},
-        )
 
 
 class Trainer:
@@ -262,8 +229,21 @@ class Trainer:
             )
 
     def require_finite(self, what: str, value: float) -> None:
-        """Raise TrainingDiverged if ``value`` is not finite."""
-        require_finite(what, value, self.position, self.run.config)
+        """Require that ``value``, the loss, the gradient norm or a metric, is finite.
+
+        Raises:
+            TrainingDiverged: It is not; the message names the position and the settings to lower.
+        """
+        if math.isfinite(value):
+            return
+        clip = self.config.clip_norm
+        raise TrainingDiverged(
+            f"training diverged in epoch {self.position.epoch + 1} at step "
+            f"{self.position.step + 1}: expected {what} to be finite, got {value}. Lower "
+            f"train.learning_rate (now {self.config.learning_rate:g}), train.clip_norm (now "
+            f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
+            f"{self.run.config.model.feedback_gain:g}) and train in a new folder"
+        )
 
     def save(self) -> None:
         """Write the checkpoint of this position; the number of processes does not change it."""
@@ -311,27 +291,3 @@ class Trainer:
             raise CheckpointError(f"{path} does not fit the model: {error}") from error
         if self.processes.is_first:
             self.run.truncate_metrics(self.position.metrics_bytes)
-
-
-def require_finite(what: str, value: float, position: Position, config: Config) -> None:
-    """Require that ``value`` is finite.
-
-    Args:
-        what: Name of the value.
-        value: The loss, the gradient norm or a metric.
-        position: Position of the training.
-        config: Configuration of the run.
-
-    Raises:
-        TrainingDiverged: It is not; the message names the position and the settings to lower.
-    """
-    if math.isfinite(value):
-        return
-    clip = config.train.clip_norm
-    raise TrainingDiverged(
-        f"training diverged in epoch {position.epoch + 1} at step {position.step + 1}: expected "
-        f"{what} to be finite, got {value}. Lower train.learning_rate (now "
-        f"{config.train.learning_rate:g}), train.clip_norm (now "
-        f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
-        f"{config.model.feedback_gain:g}) and train in a new folder"
-    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
-from qrnn_qiskit.training.loop import Trainer, TrainingDiverged, TrainingResult
+from qrnn_qiskit.training.loop import Trainer, TrainingDiverged
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes
 from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.result import TrainingResult
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError
 
 __all__ = ["TrainingDiverged", "TrainingResult", "find_result", "resume", "train"]
