@@ -54,6 +54,7 @@ def tune(
 
     Raises:
         GradientError: The executor samples and has no ``gradient``.
+        CheckpointError: The checkpoint cannot be used, or the data has changed since training.
     """
     require_count("steps", steps)
     require_gradient(executor)
