@@ -55,8 +55,7 @@ class Sequences:
             tensor = getattr(self, name)
             if tensor is not None and len(tensor) != len(self.inputs):
                 raise InvalidValueError(
-                    f"expected one of {name} for each of {len(self.inputs)} sequences, got "
-                    f"{len(tensor)}"
+                    f"expected {name} for each of {len(self.inputs)} sequences, got {len(tensor)}"
                 )
 
     def __len__(self) -> int:

@@ -25,7 +25,7 @@ class TranslationSettings(SplitSettings):
 
     source: Literal["django", "full"] = Field(
         default="django",
-        description="django: messages of Django, for a try; full: Multi30k by datasets (network)",
+        description="django: Django messages, to try it out; full: Multi30k by datasets (network)",
     )
     file: DataFile | None = Field(
         default=None,

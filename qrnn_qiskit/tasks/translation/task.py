@@ -56,7 +56,7 @@ class Translation(Task):
     name = "translation"
     summary = "translate German to English: encoder, decoder, soft attention over the readouts"
     source = (
-        "PyPI Django (BSD-3): German messages, for a try; custom pairs or Debian trans-de-en "
+        "PyPI Django (BSD-3): German messages, to try it out; custom pairs or Debian trans-de-en "
         "(GPL-2+) by data.file, npm xmlbible (CC0) by data.folder, Multi30k by data=full"
     )
     Settings = TranslationSettings
