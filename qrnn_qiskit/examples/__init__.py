@@ -1,8 +1,8 @@
-"""Trained runs that ship with the package, so that trying things out needs no training.
+"""Trained runs that ship with the package, for use without training.
 
-``example:digits`` stands for the folder of a run wherever one is read: in
+``example:digits`` can be given wherever the folder of a run is read: to
 :func:`qrnn_qiskit.load`, and as DIR on the command line. It is the run of ``qrnn train digits``
-with every default (4 qubits, 2 layers, seed 0); ``make example`` trains it again.
+with all defaults (4 qubits, 2 layers, seed 0); ``make example`` trains it again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _PLACE = Path(__file__).parent
 
 
 class UnknownExampleError(InvalidValueError):
-    """A name after ``example:`` that no shipped run has."""
+    """A name after ``example:`` without a shipped run."""
 
 
 def find_example(path: str | os.PathLike[str]) -> Path | None:
-    """The folder of a shipped run inside the package, to be read only; None for any other path.
+    """Find the folder of a shipped run inside the package, read-only; None for any other path.
 
     >>> find_example("example:digits").name
     'digits'
@@ -34,7 +34,7 @@ def find_example(path: str | os.PathLike[str]) -> Path | None:
     True
 
     Raises:
-        UnknownExampleError: ``path`` begins with ``example:`` and no shipped run is called so.
+        UnknownExampleError: ``path`` begins with ``example:``, but no shipped run has this name.
     """
     text = os.fspath(path)
     if not text.startswith(_PREFIX):
@@ -51,10 +51,13 @@ def copy_example(
 ) -> Path | None:
     """Copy a shipped run to root/example-NAME, where evaluations and pictures can be written.
 
-    A copy that is there already is kept. Returns its folder, None for any other path.
+    An existing copy is kept.
+
+    Returns:
+        Its folder; None for any other path.
 
     Raises:
-        UnknownExampleError: see :func:`find_example`.
+        UnknownExampleError: See :func:`find_example`.
     """
     source = find_example(path)
     if source is None:
@@ -64,5 +67,5 @@ def copy_example(
         copy.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=copy.parent) as place:
             whole = shutil.copytree(source, Path(place) / source.name)
-            os.rename(whole, copy)  # a kill before this leaves no half run behind
+            os.rename(whole, copy)  # atomic: a kill before this leaves no partial run behind
     return copy

@@ -1,7 +1,14 @@
-"""Recurrent models behind one interface: classical, unitary and quantum peers of QRNN.
+"""Recurrent models with one interface: classical, unitary and quantum peers of QRNN.
 
-Each is a module from (B, T, E) to the outputs (B, T, R) and a state with readouts (B, K), see
-:class:`~qrnn_qiskit.recurrent.RecurrentModel`; ``model.kind`` names them in a configuration.
+Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts (B, K); see
+:class:`~qrnn_qiskit.recurrent.RecurrentModel`. A configuration selects one by ``model.kind``:
+
+- ``classical``: ``rnn``, ``lstm`` and ``gru`` of PyTorch.
+- ``orthogonal``: ``scornn`` and ``unitary``, the orthogonal and the unitary network.
+- ``qlstm``: the quantum LSTM.
+- ``staggered``: the staggered quantum network on density matrices.
+- ``mixing``: ``orthogonal``, QRNN with a trained matrix in place of the entanglers.
+- ``dense_qubits``: rotations and Pauli readouts that the last two share.
 """
 
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN

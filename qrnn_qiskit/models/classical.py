@@ -1,4 +1,4 @@
-"""The recurrent networks of torch: RNN, LSTM and GRU with one layer."""
+"""PyTorch's recurrent networks with one layer: RNN, LSTM and GRU."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["GRU", "LSTM", "RNN", "TorchModel"]
 
 
 class TorchModel(RecurrentModel):
-    """A network of torch with H hidden units; output and readouts are the hidden units.
+    """A PyTorch network with H hidden units; output and readouts are the hidden units.
 
     Args:
         input_size: Width E of the inputs.
-        hidden_size: H.
-        num_biases: 2, as torch has them, or 1: then that of the recurrent weights stays 0. In RNN
-            and LSTM the second one adds parameters and nothing else.
+        hidden_size: Number of hidden units H.
+        num_biases: 2, as in torch, or 1: the bias of the recurrent weights then stays 0. In RNN and
+            LSTM the second bias adds parameters and no expressive power.
         dropout: Probability of dropping an output in training.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
 
     network_class: ClassVar[type[nn.RNN | nn.LSTM | nn.GRU]]
@@ -46,7 +46,7 @@ class TorchModel(RecurrentModel):
         self.input_size = require_count("input_size", input_size)
         self.hidden_size = require_count("hidden_size", hidden_size)
         if num_biases not in (1, 2):
-            raise InvalidValueError(f"num_biases must be 1 or 2, and {num_biases!r} arrived")
+            raise InvalidValueError(f"expected num_biases of 1 or 2, got {num_biases!r}")
         check_number("dropout", dropout, minimum=0.0, below=1.0)
         self.network = self.network_class(input_size, hidden_size, batch_first=True, dtype=dtype)
         if num_biases == 1:
@@ -58,12 +58,12 @@ class TorchModel(RecurrentModel):
 
     @classmethod
     def count(cls, input_size: int, hidden_size: int, num_biases: int) -> int:
-        """Trainable parameters of a size."""
+        """Return the number of trainable parameters of this size."""
         return cls.num_gates * hidden_size * (input_size + hidden_size + num_biases)
 
     @property
     def num_readouts(self) -> int:
-        """H."""
+        """The number of hidden units H."""
         return self.hidden_size
 
     def forward(
@@ -80,7 +80,7 @@ class TorchModel(RecurrentModel):
         return output, HiddenState(readouts, memory=self._join(memory))
 
     def _join(self, memory: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-        """(B, H), or of LSTM (B, 2H): hidden units, then cells."""
+        """Join the memory to (B, H), for LSTM to (B, 2H): hidden units, then cells."""
         parts = memory if isinstance(memory, tuple) else (memory,)
         return torch.cat([part[0] for part in parts], 1)
 
@@ -88,10 +88,10 @@ class TorchModel(RecurrentModel):
         width = self.hidden_size * (2 if self.kind == "lstm" else 1)
         memory = state.memory
         if memory is None or memory.shape != (len(x), width):
-            arrived = "none" if memory is None else tuple(memory.shape)
+            got = "none" if memory is None else tuple(memory.shape)
             raise InvalidValueError(
-                f"state must be what this model returned, with a memory {(len(x), width)} for "
-                f"the {len(x)} sequence(s) of x, and {arrived} arrived"
+                f"expected a state that this model returned, with a memory of shape "
+                f"{(len(x), width)} for the {len(x)} sequence(s) of x, got {got}"
             )
         parts = tuple(
             part[None].contiguous() for part in memory.chunk(width // self.hidden_size, 1)
@@ -100,7 +100,7 @@ class TorchModel(RecurrentModel):
 
 
 class RNN(TorchModel):
-    """Elman's network with tanh, :class:`torch.nn.RNN`."""
+    """Elman network with tanh, :class:`torch.nn.RNN`."""
 
     kind = "rnn"
     network_class = nn.RNN

@@ -1,4 +1,4 @@
-"""Rotations of single qubits, Pauli readouts on dense states, and models that are read by them."""
+"""Single-qubit rotations and Pauli readouts on dense states, and the base of models using them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from qrnn_qiskit.recurrent import SteppedModel
 
 __all__ = ["PauliModel", "PauliReadout", "apply_gates", "join_gates", "rotate"]
 
-# Qubits whose gates become one matrix: one of 16 rows costs less than a few torch operations.
+# Qubits whose gates are merged: one 16 x 16 matrix costs less than several torch operations.
 _JOINED = 4
 
 
 def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
-    """The product of rotations of a qubit, in time order.
+    """Multiply the rotations of a qubit, in time order.
 
     Args:
-        names: R of rx, ry, rz.
-        angles: (..., R) radians.
+        names: R names out of rx, ry and rz.
+        angles: Angles (..., R) in radians.
 
     Returns:
         Unitary matrices (..., 2, 2).
@@ -45,7 +45,7 @@ def rotate(names: Sequence[str], angles: Tensor) -> Tensor:
 
 
 def apply_gates(states: Tensor, gates: Tensor) -> Tensor:
-    """States (B, 2^n) after a gate (B, n, 2, 2) on every qubit; qubit 0 is the lowest bit."""
+    """Apply a gate (B, n, 2, 2) to every qubit of states (B, 2^n); qubit 0 is the lowest bit."""
     shape = states.shape
     for first in range(0, gates.shape[1], _JOINED):
         joined = join_gates(gates[:, first : first + _JOINED])
@@ -54,7 +54,7 @@ def apply_gates(states: Tensor, gates: Tensor) -> Tensor:
 
 
 def join_gates(gates: Tensor) -> Tensor:
-    """One gate (..., 2^n, 2^n) of those (..., n, 2, 2) of n qubits; qubit 0 is the lowest bit."""
+    """Merge gates (..., n, 2, 2) of n qubits to one (..., 2^n, 2^n); qubit 0 is the lowest bit."""
     return reduce(_join, gates.unbind(-3))
 
 
@@ -68,12 +68,12 @@ class PauliReadout:
 
     Args:
         observables: K single Pauli strings with coefficient 1.
-        dtype: Real dtype of the states that are read most; others are read as well.
+        dtype: Real dtype of the states read most often; other dtypes work too.
     """
 
     def __init__(self, observables: Sequence[SparsePauliOp], dtype: torch.dtype) -> None:
         matrices = [observable.to_matrix() for observable in observables]
-        # Each row of a Pauli string has one entry.
+        # Each row of a Pauli string has exactly one nonzero entry.
         sources = np.stack([np.abs(matrix).argmax(1) for matrix in matrices])
         size = sources.shape[1]
         self._sources = torch.from_numpy(sources).flatten()
@@ -82,28 +82,28 @@ class PauliReadout:
         self._factors = torch.from_numpy(factors).to(dtype.to_complex())
 
     def of_states(self, states: Tensor) -> Tensor:
-        """The values (B, K) in pure states (B, 2^n)."""
+        """Compute the values (B, K) in pure states (B, 2^n)."""
         moved = states.index_select(1, self._sources).view(len(states), *self._factors.shape)
         return (states.conj()[:, None] * moved * self._factors.to(states)).sum(-1).real
 
     def of_densities(self, densities: Tensor) -> Tensor:
-        """The values (B, K) in density matrices (B, 2^n, 2^n)."""
+        """Compute the values (B, K) in density matrices (B, 2^n, 2^n)."""
         entries = densities.flatten(1).index_select(1, self._entries)
         factors = self._factors.to(entries)
         return (entries.view(len(densities), *factors.shape) * factors).sum(-1).real
 
 
 class PauliModel(SteppedModel):
-    """A model of n qubits on dense states whose output is X, Y and Z of every qubit, as of QRNN.
+    """A model of n qubits on dense states; as in QRNN, its output is X, Y and Z of every qubit.
 
     Args:
         input_size: Width E of the inputs.
-        num_qubits: n.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        num_qubits: Number of qubits n.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
 
     Attributes:
-        readout: What is read.
-        values: Its expectation values.
+        readout: The readout.
+        values: Computes its expectation values.
     """
 
     def __init__(self, input_size: int, num_qubits: int, dtype: torch.dtype | None) -> None:
@@ -114,12 +114,12 @@ class PauliModel(SteppedModel):
 
     @property
     def num_readouts(self) -> int:
-        """3n."""
+        """The number of readouts, 3n."""
         return len(self.readout.observables)
 
     @property
     def output_axis(self) -> tuple[str, str]:
-        """As of QRNN."""
+        """Axis label and quantity of the output, as for QRNN."""
         return "observable (Pauli, qubit)", "expectation value"
 
     @property

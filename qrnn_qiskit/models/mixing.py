@@ -1,4 +1,4 @@
-"""The ablation of the circuit: a trainable orthogonal matrix in place of the entanglers."""
+"""Ablation of the circuit: a trainable orthogonal matrix in place of the entanglers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["OrthogonalQRNN"]
 
 
 class OrthogonalQRNN(PauliModel):
-    """QRNN with an orthogonal matrix Q of 2^n rows, trained freely, instead of every entangler.
+    """QRNN with a freely trained orthogonal matrix Q of 2^n rows in place of every entangler.
 
-    Each layer is the rotations by the controller's angles, as in QRNN, and then the same Q. It has
-    2^n (2^n - 1)/2 numbers where a circuit has a few gates: the structure of the circuit is gone,
-    while rotations, readouts and feedback stay. The parameters of Q come on top of a number that
-    was asked for.
+    Each layer applies the rotations by the controller's angles, as in QRNN, and then the same Q. Q
+    has 2^n (2^n - 1)/2 parameters where a circuit has a few gates: the structure of the circuit is
+    gone, while rotations, readouts and feedback stay. The parameters of Q are not included in
+    ``model.parameters``.
 
     Args:
         input_size: Width E of the inputs.
-        num_qubits, num_layers, rotations, controller_hidden, activation, dropout: As of
+        num_qubits, num_layers, rotations, controller_hidden, activation, dropout: As in
             :class:`~qrnn_qiskit.QRNN`.
-        feedback_gain, angle_gain: As of :class:`~qrnn_qiskit.QRNN`.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        feedback_gain, angle_gain: As in :class:`~qrnn_qiskit.QRNN`.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
 
     kind = "orthogonal"
@@ -65,14 +65,14 @@ class OrthogonalQRNN(PauliModel):
         self.rotations = tuple(rotations)
 
     def start(self, batch_size: int) -> Tensor:
-        """|0...0>, (B, 2^n) complex."""
+        """Return |0...0>, (B, 2^n) complex."""
         size = (batch_size, 1 << self.num_qubits)
         states = torch.zeros(size, dtype=self.mixing.entries.dtype.to_complex())
         states[:, 0] = 1
         return states
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The inputs as they are, and the step."""
+        """Return the unchanged inputs, and the step."""
         transposed = self.mixing().T.to(x.dtype.to_complex())
 
         def step(states: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:

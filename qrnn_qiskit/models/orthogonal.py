@@ -17,8 +17,8 @@ class Cayley(nn.Module):
     """A trainable orthogonal matrix W = (I + A)^-1 (I - A) D (Helfrich et al., arXiv:1707.09520).
 
     A is skew-symmetric with d(d-1)/2 free entries. D is diagonal with the last ``num_negative``
-    entries -1 and the others 1: without it, no W with an eigenvalue -1 could be reached. A begins
-    with rotations by uniform angles in [0, pi/2] of pairs of units, as in that article.
+    entries -1 and the others 1: without it, no W with an eigenvalue -1 could be reached. A is
+    initialized to rotations of pairs of units by uniform angles in [0, pi/2], as in that article.
     """
 
     def __init__(self, size: int, num_negative: int, dtype: torch.dtype | None = None) -> None:
@@ -34,7 +34,7 @@ class Cayley(nn.Module):
             self.entries[paired] = tangents
 
     def forward(self) -> Tensor:
-        """W, (d, d)."""
+        """Return W, (d, d)."""
         skew = self.entries.new_zeros(self.size, self.size)
         skew = skew.index_put(self._below, self.entries)
         skew = skew - skew.T
@@ -50,14 +50,14 @@ class ScoRNN(SteppedModel):
 
     ``h_t = modReLU(V x_t + W h_(t-1))`` with an orthogonal W, and
     ``modReLU(z) = z/|z| max(0, |z| + b)``.
-    Half of D is -1, as the article takes it for copying memory. h_0 is 0. Deviation: the article
-    trains A with a learning rate of its own; here all parameters have the same.
+    Half of D is -1, as in the article for copying memory. h_0 is 0. Deviation: the article trains A
+    with a separate learning rate; here all parameters share one.
 
     Args:
         input_size: Width E of the inputs.
-        hidden_size: d.
+        hidden_size: Number of hidden units d.
         dropout: Probability of dropping an output in training.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
 
     kind = "scornn"
@@ -83,11 +83,11 @@ class ScoRNN(SteppedModel):
         return self.hidden_size
 
     def start(self, batch_size: int) -> Tensor:
-        """Zeros (B, d)."""
+        """Return zeros (B, d)."""
         return self.bias.new_zeros(batch_size, self.hidden_size)
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The inputs through V, and the step."""
+        """Return the inputs multiplied by V, and the step."""
         transposed = self.recurrence().T
 
         def step(hidden: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,16 +101,16 @@ class ScoRNN(SteppedModel):
 class UnitaryMesh(SteppedModel):
     """A unitary network whose recurrence is a mesh of G gates of one parameter each.
 
-    The gates come in layers as in the tunable networks of Jing et al. (arXiv:1612.05231): rotations
-    of the pairs (0, 1), (2, 3), ...; a phase on every unit; rotations of the pairs (1, 2), (3, 4),
-    ...; phases; and so on until G. The other parts are those of Arjovsky et al.
+    The gates form layers as in the tunable networks of Jing et al. (arXiv:1612.05231): rotations of
+    the pairs (0, 1), (2, 3), ...; a phase on every unit; rotations of the pairs (1, 2), (3, 4),
+    ...; phases; and so on up to G gates. The rest follows Arjovsky et al.
     (arXiv:1511.06464): h_t = modReLU(V x_t + W h_(t-1)) with complex h and V; the output is the
     real and the imaginary parts.
 
     Args:
         input_size: Width E of the inputs.
-        hidden_size: d, complex units, at least 2.
-        num_gates: G, as many as the circuit has that this network stands beside.
+        hidden_size: Number of complex units d, at least 2.
+        num_gates: Number of gates G, that of the circuit this network is compared with.
         dropout: Probability of dropping an output in training.
         dtype: Real dtype of the parameters; torch's default dtype unless given.
     """
@@ -136,21 +136,21 @@ class UnitaryMesh(SteppedModel):
 
     @property
     def num_readouts(self) -> int:
-        """2d, real and imaginary parts."""
+        """Number of readouts: 2d, real and imaginary parts."""
         return 2 * self.hidden_size
 
     @property
     def output_labels(self) -> list[str]:
-        """``Re 0`` to ``Im d-1``."""
+        """Labels ``Re 0`` to ``Im d-1``."""
         return [f"{part} {unit}" for part in ("Re", "Im") for unit in range(self.hidden_size)]
 
     def start(self, batch_size: int) -> Tensor:
-        """Zeros (B, d), complex."""
+        """Return zeros (B, d), complex."""
         size = (batch_size, self.hidden_size)
         return torch.zeros(size, dtype=self.angles.dtype.to_complex())
 
     def recurrence(self) -> Tensor:
-        """W, (d, d) complex and unitary."""
+        """Return W, (d, d) complex and unitary."""
         size = self.hidden_size
         matrix = torch.eye(size, dtype=self.angles.dtype.to_complex())
         begin = layer = 0
@@ -170,13 +170,13 @@ class UnitaryMesh(SteppedModel):
         return matrix
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The inputs through V, and the step."""
+        """Return the inputs multiplied by V, and the step."""
         real, imaginary = self.input(x).chunk(2, -1)
         transposed = self.recurrence().T
 
         def step(hidden: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
             total = drive + hidden @ transposed
-            # The square root of 0 has no derivative, and the first total of an input 0 is 0.
+            # The square root has no derivative at 0, and the first total of a zero input is 0.
             size = (total.real**2 + total.imag**2 + 1e-12).sqrt()
             hidden = total * ((size + self.bias).relu() / size)
             return hidden, torch.cat((hidden.real, hidden.imag), 1)
@@ -185,7 +185,7 @@ class UnitaryMesh(SteppedModel):
 
 
 def _rotate_pairs(matrix: Tensor, angles: Tensor, first: int) -> Tensor:
-    """Rotate the rows (first, first + 1), (first + 2, first + 3), ... by an angle each."""
+    """Rotate the rows (first, first + 1), (first + 2, first + 3), ..., each pair by one angle."""
     end = first + 2 * len(angles)
     pairs = matrix[first:end].reshape(len(angles), 2, -1)
     cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
@@ -195,10 +195,10 @@ def _rotate_pairs(matrix: Tensor, angles: Tensor, first: int) -> Tensor:
 
 
 def count_scornn(input_size: int, hidden_size: int) -> int:
-    """Parameters of :class:`ScoRNN`: A, V and b."""
+    """Count the parameters of :class:`ScoRNN`: A, V and b."""
     return hidden_size * (hidden_size - 1) // 2 + hidden_size * (input_size + 1)
 
 
 def count_mesh(input_size: int, hidden_size: int, num_gates: int) -> int:
-    """Parameters of :class:`UnitaryMesh`: the gates, V and b."""
+    """Count the parameters of :class:`UnitaryMesh`: the gates, V and b."""
     return num_gates + hidden_size * (2 * input_size + 1)

@@ -21,7 +21,7 @@ _GATES = 4  # forget, input, update, output
 
 
 def build_gate_circuit(num_qubits: int, num_layers: int) -> QuantumCircuit:
-    """The circuit of one gate, with parameters ``x[0]`` to ``x[2n-1]`` and ``w[...]``.
+    """Build the circuit of one gate, with parameters ``x[0]`` to ``x[2n-1]`` and ``w[...]``.
 
     Encoding: H, RY(x[q]), RZ(x[n + q]) on every qubit q. Each layer: CNOTs from every qubit to its
     first and then to its second neighbour on a ring, and rotations RZ, RY, RZ on every qubit,
@@ -49,18 +49,18 @@ class QLSTM(SteppedModel):
     """An LSTM whose four gates are parametrized circuits, on the compiled simulator.
 
     v = W [x_t ; h_(t-1)] has n entries; a circuit encodes arctan(v) and arctan(v^2), and a linear
-    map turns its n values of Z into the H entries of a gate. The four circuits have weights of
-    their own and run as one batch. Deviations from the article, as in most later work: the linear
-    maps, without which H + E qubits would be needed; and no circuits after the cell, whose place
-    the head takes.
+    map turns its n values of Z into the H entries of a gate. The four circuits have separate
+    weights and run as one batch. Deviations from the article, as in most later work: the linear
+    maps, without which H + E qubits would be needed; and no circuits after the cell, which the head
+    replaces.
 
     Args:
         input_size: Width E of the inputs.
-        hidden_size: H.
-        num_qubits: n of each of the four circuits.
-        num_layers: Layers of each circuit.
+        hidden_size: Number of hidden units H.
+        num_qubits: Number of qubits n of each of the four circuits.
+        num_layers: Number of layers of each circuit.
         dropout: Probability of dropping an output in training.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
 
     kind = "qlstm"
@@ -90,15 +90,15 @@ class QLSTM(SteppedModel):
 
     @property
     def num_readouts(self) -> int:
-        """H."""
+        """The number of hidden units H."""
         return self.hidden_size
 
     def start(self, batch_size: int) -> Tensor:
-        """Zeros (B, 2H): h, then c."""
+        """Return zeros (B, 2H): h, then c."""
         return self.angles.new_zeros(batch_size, 2 * self.hidden_size)
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The inputs through their part of W, and the step."""
+        """Return the inputs multiplied by their part of W, and the step."""
         simulator = self._compile(x.dtype)
         weight = self.encode.weight
         from_input, from_hidden = weight[:, : self.input_size], weight[:, self.input_size :]
@@ -114,11 +114,11 @@ class QLSTM(SteppedModel):
         return nn.functional.linear(x, from_input, self.encode.bias), step
 
     def _run_gates(self, simulator: Simulator, encoded: Tensor) -> list[Tensor]:
-        """The four gates (B, H) before their nonlinearities, as one batch of 4B circuits."""
+        """Run 4B circuits as one batch: the four gates (B, H) before their nonlinearities."""
         batch_size = len(encoded)
         inputs = torch.cat((encoded.atan(), encoded.square().atan()), 1)
         weights = self.angles[:, None].expand(-1, batch_size, -1)
-        # By name: the inputs x come after the weights w.
+        # The simulator orders parameters by name, so the inputs x come after the weights w.
         angles = torch.cat((weights, inputs.expand(_GATES, -1, -1)), 2).flatten(0, 1)
         evolution, token = begin(simulator, None, len(angles))
         _, values = advance(evolution, token, angles)
@@ -135,7 +135,7 @@ class QLSTM(SteppedModel):
 
 
 def count_qlstm(input_size: int, hidden_size: int, num_qubits: int, num_layers: int) -> int:
-    """Parameters of :class:`QLSTM`: the linear maps and the angles of the circuits."""
+    """Count the parameters of :class:`QLSTM`: the linear maps and the angles of the circuits."""
     encode = (input_size + hidden_size + 1) * num_qubits
     decode = (num_qubits + 1) * hidden_size
     return encode + _GATES * (decode + 3 * num_qubits * num_layers)

@@ -17,7 +17,7 @@ __all__ = ["StaggeredQRNN", "count_angles"]
 
 
 def count_angles(num_qubits: int, num_layers: int) -> int:
-    """Angles of the ansatz: three on every qubit and one on every bond of the ring, L times."""
+    """Count the angles of the ansatz: three per qubit and one per bond of the ring, L times."""
     return (3 * num_qubits + len(_list_bonds(num_qubits))) * num_layers
 
 
@@ -26,25 +26,26 @@ def _list_bonds(num_qubits: int) -> list[tuple[int, int]]:
 
 
 class StaggeredQRNN(PauliModel):
-    """Two registers of n/2 qubits: data D, which is new in every step, and history H.
+    """A network of two registers of n/2 qubits: data D, new in every step, and history H.
 
-    A step encodes the input into D, applies the ansatz to D and H, is read, and resets n/2 qubits.
-    Staggered: of the n/2 qubits that stay, the last one comes from D, and the first one of H is
-    reset in its place, so that no qubit has to stay coherent for more than n/2 + 1 steps. The
-    ansatz is RX RZ RX on every qubit and RZZ on a ring, with the same angles in every step. The
-    memory is the density matrix of H, simulated exactly: qubits 0 to n/2 - 1 are D, the others H.
+    A step encodes the input into D, applies the ansatz to D and H, reads the observables, and
+    resets n/2 qubits. Staggered means: of the n/2 qubits that are kept, the last one comes from D,
+    and the first one of H is reset in its place, so that no qubit has to stay coherent for more
+    than n/2 + 1 steps. The ansatz is RX RZ RX on every qubit and RZZ on a ring, with the same
+    angles in every step. The memory is the density matrix of H, simulated exactly: qubits 0 to n/2
+    - 1 are D, the others H.
 
-    Deviations from the article: a feedforward network makes the n/2 angles of the encoding RY out
-    of inputs of any width, as pi times a sigmoid; all readouts of QRNN are read instead of one Z,
-    so that the head is the same.
+    Deviations from the article: a feedforward network maps inputs of any width to the n/2 angles of
+    the encoding RY, as pi times a sigmoid; all readouts of QRNN are read instead of one Z, so that
+    the head is the same.
 
     Args:
         input_size: Width E of the inputs.
-        num_qubits: n of both registers, even.
-        num_layers: Layers of the ansatz.
+        num_qubits: Number of qubits n of both registers together, even.
+        num_layers: Number of layers of the ansatz.
         controller_hidden: Width of the hidden layer of the encoding network.
-        activation, dropout: Of that network.
-        dtype: torch.float32 or torch.float64; torch's default dtype unless given.
+        activation, dropout: Activation and dropout of that network.
+        dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
 
     kind = "staggered"
@@ -63,8 +64,8 @@ class StaggeredQRNN(PauliModel):
         require_count("num_qubits", num_qubits, minimum=2)
         if num_qubits % 2:
             raise InvalidValueError(
-                f"num_qubits={num_qubits}: the staggered network halves its qubits into data and "
-                "history; an even number is required"
+                f"expected an even num_qubits, got {num_qubits}: the staggered network divides its "
+                "qubits equally into data and history"
             )
         super().__init__(input_size, num_qubits, dtype)
         self.encode = Controller(
@@ -84,14 +85,14 @@ class StaggeredQRNN(PauliModel):
         self._bonds = torch.stack(bonds, 1).to(self.angles.dtype)  # values (2^n, bonds) of ZZ
 
     def start(self, batch_size: int) -> Tensor:
-        """|0...0><0...0| of the history, (B, 2^(n/2), 2^(n/2)) complex."""
+        """Return |0...0><0...0| of the history, (B, 2^(n/2), 2^(n/2)) complex."""
         size = 1 << self.num_qubits // 2
         density = torch.zeros(batch_size, size, size, dtype=self.angles.dtype.to_complex())
         density[:, 0, 0] = 1
         return density
 
     def unitary(self) -> Tensor:
-        """The ansatz, (2^n, 2^n); angles are ordered by qubit, then those of the bonds."""
+        """Return the ansatz, (2^n, 2^n); angles are ordered by qubit, then those of the bonds."""
         unitary = torch.eye(1 << self.num_qubits, dtype=self.angles.dtype.to_complex())
         for angles in self.angles:
             turns = angles[: 3 * self.num_qubits].view(self.num_qubits, 3)
@@ -101,7 +102,7 @@ class StaggeredQRNN(PauliModel):
         return unitary
 
     def prepare(self, x: Tensor) -> tuple[Tensor, Step]:
-        """The states of the data register (B, T, 2^(n/2)), and the step."""
+        """Return the states of the data register (B, T, 2^(n/2)), and the step."""
         half = 1 << self.num_qubits // 2
         unitary = self.unitary()
         inverse = unitary.mH
@@ -112,7 +113,7 @@ class StaggeredQRNN(PauliModel):
         encoded = apply_gates(zero.expand(len(gates), -1), gates)
 
         def step(history: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
-            # Bits of the index: history above data.
+            # Bits of the index: the history above the data.
             full = torch.einsum("bhk,bd,be->bhdke", history, data, data.conj())
             full = unitary @ full.reshape(-1, half**2, half**2) @ inverse
             return self._stagger(full), self.values.of_densities(full)
@@ -120,7 +121,7 @@ class StaggeredQRNN(PauliModel):
         return encoded.view(*x.shape[:2], half), step
 
     def _stagger(self, full: Tensor) -> Tensor:
-        """What stays: the history without its first qubit, and its last, from the data."""
+        """Keep the history without its first qubit, and the last qubit of the data."""
         kept = 1 << self.num_qubits // 2 - 1
         shape = (len(full), kept, 2, kept, 2)  # later history, its first, later data, its first
         density = full.reshape(*shape, *shape[1:])

@@ -1,4 +1,10 @@
-"""Pictures: of results, of the hidden state, of circuits, and all of one run."""
+"""Pictures of results, hidden state and circuits; each function returns a matplotlib ``Figure``.
+
+- ``results``: training curves, confusion matrix, readouts, evaluations side by side.
+- ``hidden_state``: Bloch vectors, entropy, influence on the angles.
+- ``recurrence`` and ``outcomes``: in measured mode, the dynamic circuit and the tree of outcomes.
+- ``run``: all pictures of a run, with texts.
+"""
 
 from qrnn_qiskit.pictures.hidden_state import draw_bloch, draw_entropy, draw_influence
 from qrnn_qiskit.pictures.outcomes import draw_outcomes

@@ -1,4 +1,4 @@
-"""Pictures of what is inside the hidden state: Bloch vectors, entropy, influence on the angles."""
+"""Pictures of the hidden state: Bloch vectors, entropy, and influence on the angles."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from qrnn_qiskit.pictures.results import FONT, GREEN, PURPLE, STYLES
 __all__ = ["draw_bloch", "draw_entropy", "draw_influence"]
 
 _COLUMNS = 4
-_NAMED = 60  # rows of a heat map that are named one by one
+_NAMED = 60  # largest number of rows of a heat map with a label each
 
 
 def draw_bloch(bloch: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str]) -> Figure:
-    """The Bloch vector of each qubit over time: its coordinates and its length.
+    """Draw the Bloch vector of each qubit over time: its coordinates and its length.
 
-    ``bloch`` are arrays (T, n, 3), ``titles`` one for each sequence. Up to four qubits take a row
-    for each sequence; with more of them the first sequence alone is drawn.
+    Args:
+        bloch: Arrays (T, n, 3), one for each sequence. Up to four qubits take one row per sequence;
+            with more qubits only the first sequence is drawn.
+        titles: One for each sequence.
     """
     count = bloch[0].shape[1]
     if count > _COLUMNS:
@@ -71,10 +73,13 @@ def draw_bloch(bloch: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str]
 def draw_entropy(
     entropies: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str], num_qubits: int
 ) -> Figure:
-    """The entropy of the first half of the qubits over time.
+    """Draw the entropy of the first half of the qubits over time.
 
-    ``entropies`` are arrays (N, T) in bits: the line is the mean over N sequences, the band its
-    standard deviation. ``titles`` name the arrays.
+    Args:
+        entropies: Arrays (N, T) in bits: the line is the mean over N sequences, the band the
+            standard deviation.
+        titles: One for each array.
+        num_qubits: Number of qubits n.
     """
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -94,7 +99,7 @@ def draw_entropy(
         )
         if len(values) > 1:
             axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.15)
-    axes.axhline(half, color="black", linestyle=":", label=f"most there can be ({half} bits)")
+    axes.axhline(half, color="black", linestyle=":", label=f"maximum ({half} bits)")
     axes.set_xlabel("time (steps)", fontsize=FONT)
     first = "qubit 0" if half == 1 else f"qubits 0 to {half - 1}"
     axes.set_ylabel(f"entropy of {first} (bits)", fontsize=FONT)
@@ -107,9 +112,9 @@ def draw_entropy(
 
 
 def draw_influence(influence: Influence) -> Figure:
-    """How far each angle moves when an input of the controller moves by its standard deviation.
+    """Draw the change of each angle when an input of the controller changes by its deviation.
 
-    On the left all angles together, on the right one by one.
+    The left panel shows the root mean square over all angles, the right panel each angle.
     """
     values = np.asarray(influence.values)
     rows = len(values)
@@ -121,7 +126,7 @@ def draw_influence(influence: Influence) -> Figure:
     places = np.arange(rows)
     bars.barh(places[:split], sizes[:split], color=GREEN, label="input")
     if rows > split:
-        bars.barh(places[split:], sizes[split:], color=PURPLE, hatch="//", label="fed back")
+        bars.barh(places[split:], sizes[split:], color=PURPLE, hatch="//", label="feedback")
     bars.set_xlabel("change of an angle (radians)\nroot mean square over all angles", fontsize=FONT)
     bars.set_ylabel("input of the controller", fontsize=FONT)
     if rows <= _NAMED:

@@ -21,14 +21,14 @@ _LEAVES = 16
 def draw_outcomes(
     ansatz: Ansatz, measurement: Measurement, tables: NDArray[np.float64], title: str
 ) -> Figure:
-    """The tree of the first outcomes of one sequence with their probabilities.
+    """Draw the tree of the first outcomes of one sequence with their probabilities.
 
     Args:
         ansatz: Circuit of a step.
-        measurement: What ends each step.
-        tables: (T, 2^m, P) angles in radians. Of long sequences as many steps are drawn as give
-            at most 16 histories.
-        title: Above the picture.
+        measurement: The measurement at the end of each step.
+        tables: Angles (T, 2^m, P) in radians. Only as many steps are drawn as give at most 16
+            histories.
+        title: Title of the picture.
     """
     depth = min(len(tables), max(1, int(math.log2(_LEAVES)) // measurement.num_ancillas))
     levels = _enumerate(ansatz, measurement, tables[:depth])
@@ -59,7 +59,7 @@ def draw_outcomes(
     axes.set_xlabel("measurement after step", fontsize=FONT)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.set_title(
-        f"{title}\noutcomes (ancilla 0 on the right) and probability of the history so far",
+        f"{title}\noutcomes (ancilla 0 on the right) and probability of the history up to there",
         fontsize=FONT,
         parse_math=False,
     )
@@ -124,7 +124,7 @@ def _format(probability: float) -> str:
 def _enumerate(
     ansatz: Ansatz, measurement: Measurement, tables: NDArray[np.float64]
 ) -> list[dict[tuple[int, ...], float]]:
-    """The probability of every history, step by step."""
+    """Compute the probability of every history, step by step."""
     qubits = list(measurement.qubits)
     kraus = measurement.kraus()
     states: dict[tuple[int, ...], Statevector] = {

@@ -11,15 +11,21 @@ from qrnn_qiskit.pictures.results import BLUE, FONT, GREEN
 
 __all__ = ["draw_recurrence"]
 
-_SPACE = 1.25  # of the coupling of an ancilla
-_SHOWN = 3  # steps, of longer sequences the first two and the last
+_SPACE = 1.25  # width of the coupling of an ancilla
+_SHOWN = 3  # steps; of longer sequences the first two and the last
 
 
 def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> Figure:
-    """The dynamic circuit of ``num_steps`` steps, one box a step, its branches folded.
+    """Draw the dynamic circuit of ``num_steps`` steps, with one box per step and folded branches.
 
-    Memory qubits above, ancillas below them, the register of each step at the bottom, from which
-    the next step takes its angles. Of more than three steps the first two and the last are shown.
+    Memory qubits are at the top, ancillas below them, and at the bottom the register of each step,
+    which selects the angles of the next step. Of more than three steps the first two and the last
+    are drawn.
+
+    Args:
+        ansatz: Circuit of a step.
+        measurement: The measurement at the end of each step.
+        num_steps: Number of steps T.
     """
     n, m = measurement.num_qubits, measurement.num_ancillas
     ancillas = 0 if measurement.coupling == "direct" else m
@@ -72,8 +78,8 @@ def _describe(ansatz: Ansatz, measurement: Measurement) -> str:
     if coupling != "direct":
         coupling += f", g = {measurement.strength:.3g} rad"
     return (
-        f"one dynamic circuit: {ansatz.num_parameters} angles a step in each of {branches} "
-        f"branches,\nchosen by the bits of the step before; coupling {coupling}"
+        f"one dynamic circuit: {ansatz.num_parameters} angles per step in each of {branches} "
+        f"branches,\nselected by the bits of the previous step; coupling {coupling}"
     )
 
 
@@ -112,12 +118,12 @@ def _draw_step(
 
 
 def _centre(num_bits: int) -> float:
-    """Of a register, from the left of its step."""
+    """Return the centre of a register, measured from the left of its step."""
     return 3.05 + _SPACE * (num_bits - 1) / 2
 
 
 def _draw_feedback(axes: Axes, start: float, end: float, register: float, n: int) -> None:
-    """From the register to the next step's circuit."""
+    """Draw the arrow from a register to the circuit of the next step."""
     axes.add_patch(
         FancyArrowPatch(
             (start, register),

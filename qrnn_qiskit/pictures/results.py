@@ -1,7 +1,7 @@
-"""Pictures: training curves, confusion matrix, readouts over time, evaluations side by side.
+"""Pictures of results: training curves, confusion matrix, readouts over time, evaluations.
 
-Every function returns a matplotlib ``Figure`` that belongs to no global state. Colours are those
-of Okabe and Ito or a blue-red scale through white, which colour-blind readers tell apart.
+Every function returns a matplotlib ``Figure`` without global state. Colours are those of Okabe and
+Ito or a blue-red scale through white, which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -31,9 +31,14 @@ FONT = 12  # points at full size, 6 at half size
 
 
 def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
-    """Loss, the headline metric of the validation and gradient norms by epoch.
+    """Draw the loss, the headline metric of the validation, and the gradient norms by epoch.
 
-    ``rows`` are those of metrics.jsonl. ValueError when there is none yet.
+    Args:
+        rows: The objects of metrics.jsonl.
+        headline: Name of the headline metric.
+
+    Raises:
+        ValueError: There is no row yet.
     """
     if not rows:
         raise InvalidValueError("no epoch has been finished yet; curves need at least one")
@@ -52,7 +57,7 @@ def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
         norms,
         epochs,
         rows,
-        [("gradient_norm_max", "largest of the epoch"), ("gradient_norm_mean", "mean")],
+        [("gradient_norm_max", "maximum of the epoch"), ("gradient_norm_mean", "mean")],
     )
     norms.set_yscale("log")
     norms.set_ylabel("gradient norm\nbefore clipping", fontsize=FONT)
@@ -86,10 +91,14 @@ def _draw_curves(
 def draw_confusion(
     targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
 ) -> Figure:
-    """How many sequences of each class (rows) were taken for which (columns).
+    """Draw the confusion matrix: actual classes in rows, predicted classes in columns.
 
-    ``targets`` and ``predicted`` are (N,) positions in ``classes``. The colour is the share of
-    the row, the number the count.
+    The colour is the share of the row, the number the count.
+
+    Args:
+        targets: Actual classes, (N,) positions in ``classes``.
+        predicted: Predicted classes, (N,).
+        classes: Names of the classes.
     """
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(counts, (targets, predicted), 1)
@@ -109,14 +118,14 @@ def draw_confusion(
             color="white" if shares[row, column] > 0.5 else "black",
         )
     upright = max(map(len, classes)) <= 3
-    # Names of the user's own may hold dollar signs, which are no formulas.
+    # User-defined names may contain dollar signs that do not delimit formulas.
     axes.set_xticks(range(len(classes)), classes, rotation=0 if upright else 90, parse_math=False)
     axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.tick_params(labelsize=FONT - 1)
     axes.set_xlabel("predicted class", fontsize=FONT)
     axes.set_ylabel("actual class", fontsize=FONT)
     axes.set_title(
-        f"{np.trace(counts)} of {counts.sum()} sequences right "
+        f"{np.trace(counts)} of {counts.sum()} sequences correct "
         f"({np.trace(counts) / max(1, counts.sum()):.1%})",
         fontsize=FONT,
     )
@@ -133,12 +142,16 @@ def draw_readouts(
     axis: tuple[str, str] = ("observable (Pauli, qubit)", "expectation value"),
     are_probabilities: bool = False,
 ) -> Figure:
-    """The readouts of the hidden state after each step, one heat map for each sequence.
+    """Draw the readouts of the hidden state after each step, one heat map for each sequence.
 
-    ``readouts`` are arrays (T, K) of expectation values, ``labels`` the K names of the
-    observables, ``titles`` one for each sequence. The colours span -1 to 1, or more where an
-    observable does; those of probabilities 0 to 1. ``axis`` says what a row is, and what its
-    colour is.
+    The colours span -1 to 1, or more where an observable exceeds it; for probabilities 0 to 1.
+
+    Args:
+        readouts: Arrays (T, K) of expectation values or probabilities.
+        labels: The K names of the observables.
+        titles: One for each sequence.
+        axis: The label of the rows and that of the colour bar.
+        are_probabilities: Whether the values are probabilities.
     """
     limit = max(1.0, *(float(np.abs(values).max()) for values in readouts))
     figure = Figure(
@@ -171,10 +184,11 @@ def draw_readouts(
 def draw_evaluations(
     devices: Sequence[str], estimates: Mapping[str, Sequence[Mapping[str, float | None]]]
 ) -> Figure:
-    """Each metric of several evaluations, with standard errors, a panel for each metric.
+    """Draw each metric of several evaluations with standard errors, one panel per metric.
 
-    ``devices`` name the evaluations, one a row; ``estimates`` has the value and the standard error
-    of each of them by the name of the metric.
+    Args:
+        devices: Names of the evaluations, one for each row.
+        estimates: The value and the standard error of each evaluation, by the name of the metric.
     """
     width = 2.5 + 0.06 * max(map(len, devices)) + 3.2 * len(estimates)
     figure = Figure(figsize=(width, 1.8 + 0.42 * len(devices)), layout="constrained")

@@ -1,4 +1,4 @@
-"""All pictures of a run: training, results, and what is inside its hidden state."""
+"""All pictures of a run: training, results, circuit and hidden state."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from qrnn_qiskit.pictures.outcomes import draw_outcomes
 from qrnn_qiskit.pictures.recurrence import draw_recurrence
 from qrnn_qiskit.pictures.results import draw_confusion, draw_readouts, draw_training
 from qrnn_qiskit.tasks.base import Sequences
-from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.training.evaluation import select_test
-from qrnn_qiskit.training.loading import TrainedModel, load
+from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Picture", "draw_pictures", "draw_run", "save_pictures"]
 
 _SHOWN = 3  # sequences
-_LISTENED = 100  # sequences that the influence on the angles is measured on
+_LISTENED = 100  # sequences on which the influence on the angles is measured
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,11 @@ class Picture:
     """A picture of a run.
 
     Attributes:
-        name: of its file, without the ending.
-        section: what it is about: "training", "results", "circuit" or "hidden state".
-        title: what it shows, in a few words.
-        text: the same for who does not see it, with the numbers that matter.
-        figure: the picture.
+        name: Name of its file, without the suffix.
+        section: Its topic: "training", "results", "circuit" or "hidden state".
+        title: A short title.
+        text: A description for readers who cannot see it, with the most important numbers.
+        figure: The figure.
     """
 
     name: str
@@ -54,12 +53,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Examples:
-    """The test sequences that are shown one by one, with their titles.
+    """The test sequences that are drawn one by one, with their titles.
 
     Attributes:
-        x: (B, T, E) what the recurrent network sees.
-        lengths: the valid steps of each sequence.
-        titles: of the sequences.
+        x: Inputs of the recurrent network, (B, T, E).
+        lengths: The valid steps of each sequence.
+        titles: Title of each sequence.
     """
 
     x: Tensor
@@ -67,21 +66,24 @@ class Examples:
     titles: list[str]
 
     def cut(self, values: Tensor) -> list[NDArray[np.floating[Any]]]:
-        """Values (B, T, ...) of each sequence up to its end."""
+        """Cut values (B, T, ...) of each sequence at its end."""
         return [values[row, :length].numpy() for row, length in enumerate(self.lengths)]
 
 
 def draw_run(folder: str | Path) -> list[Path]:
-    """Draw the pictures of a run into its folder ``pictures``; returns the files, all PNG.
+    """Draw the pictures of a run into its folder ``pictures``; return the files, all PNG.
 
-    Raises what :func:`qrnn_qiskit.load` raises; nothing is written then.
+    Raises:
+        RunFolderError: The folder holds no run.
+        CheckpointError: The checkpoint cannot be used, or the data has changed since training;
+            nothing is written then.
     """
     run = RunFolder.open(folder)
     return save_pictures(run, draw_pictures(run))
 
 
 def save_pictures(run: RunFolder, pictures: list[Picture]) -> list[Path]:
-    """Write pictures to the folder ``pictures`` of a run; returns the files, all PNG."""
+    """Write pictures to the folder ``pictures`` of a run; return the files, all PNG."""
     run.pictures.mkdir(exist_ok=True)
     files = [run.pictures / f"{picture.name}.png" for picture in pictures]
     for file, picture in zip(files, pictures, strict=True):
@@ -89,22 +91,29 @@ def save_pictures(run: RunFolder, pictures: list[Picture]) -> list[Path]:
     return files
 
 
-def draw_pictures(run: RunFolder) -> list[Picture]:
-    """The pictures of a run, with the weights that were best by validation.
+def draw_pictures(run: RunFolder, trained: TrainedModel | None = None) -> list[Picture]:
+    """Draw the pictures of a run, with the weights that were best by validation.
 
-    training; confusion for tasks with one class per sequence (all test sequences); those of the
-    task, as the attention of translation; of the first test sequences readouts, bloch and entropy;
-    controller (of the first 100 ones); step (the ansatz); of measured mode recurrence (the dynamic
-    circuit) and outcomes (of the first of the sequences).
+    They are: training; confusion for tasks with one class per sequence (all test sequences); those
+    of the task, such as the attention of translation; readouts, bloch and entropy of the first test
+    sequences; controller (of the first 100 test sequences); step (the ansatz); and in measured mode
+    recurrence (the dynamic circuit) and outcomes (of the first test sequence). The data is read
+    only where neither the run nor ``trained`` has it in memory.
 
-    Raises what :func:`qrnn_qiskit.load` raises.
+    Args:
+        run: A run with at least one finished epoch.
+        trained: Its model where it is loaded already, which is set to the simulator; loaded from
+            the run unless given.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used, or the data has changed since training.
     """
-    trained = load(run.path)
+    trained = trained or load_run(run)
     test = select_test(trained)
     trained.qrnn.executor = SimulatorExecutor()
     pictures = [_picture_training(run, trained)]
-    if isinstance(trained.task, ClassificationTask):
-        pictures.append(_picture_confusion(trained, trained.task, test))
+    if trained.task.classes:
+        pictures.append(_picture_confusion(trained, test))
     pictures += [
         Picture(name, "results", name.capitalize(), f"The {name} of the first sequences.", figure)
         for name, figure in trained.task.draw(trained.model, test).items()
@@ -127,34 +136,35 @@ def _picture_training(run: RunFolder, trained: TrainedModel) -> Picture:
     text = (
         f"Curves over {len(rows)} epochs: the training loss goes from {rows[0]['train_loss']:.3g} "
         f"to {rows[-1]['train_loss']:.3g}, the validation {name} from {rows[0][key]:.3g} to "
-        f"{rows[-1][key]:.3g}; below them the gradient norms before clipping."
+        f"{rows[-1][key]:.3g}; at the bottom the gradient norms before clipping."
     )
     figure = draw_training(rows, headline)
     return Picture("training", "training", "Loss, metric and gradients by epoch", text, figure)
 
 
-def _picture_confusion(trained: TrainedModel, task: ClassificationTask, test: Sequences) -> Picture:
+def _picture_confusion(trained: TrainedModel, test: Sequences) -> Picture:
+    classes = trained.task.classes
     targets, predicted = test.targets.numpy(), trained.predict(test).argmax(dim=1).numpy()
     right = int((targets == predicted).sum())
-    text = f"Confusion matrix: {right} of {len(targets)} test sequences are in the right class."
+    text = f"Confusion matrix: {right} of {len(targets)} test sequences are classified correctly."
     wrong = np.flatnonzero(targets != predicted)
     if len(wrong):
         mistakes = np.stack((targets[wrong], predicted[wrong]), 1)
         kinds, counts = np.unique(mistakes, axis=0, return_counts=True)
         actual, taken = kinds[counts.argmax()]
         text += (
-            f" The most frequent mistake: {task.classes[actual]} taken for {task.classes[taken]}, "
+            f" The most frequent error: {classes[actual]} classified as {classes[taken]}, "
             f"{counts.max()} times."
         )
-    figure = draw_confusion(targets, predicted, task.classes)
-    return Picture("confusion", "results", "Which class was taken for which", text, figure)
+    figure = draw_confusion(targets, predicted, classes)
+    return Picture("confusion", "results", "Actual and predicted classes", text, figure)
 
 
 def _choose_examples(trained: TrainedModel, test: Sequences) -> Examples:
-    """The first test sequence of each of the first classes, or just the first sequences."""
+    """Choose the first test sequence of each of the first classes, or just the first sequences."""
     chosen = torch.arange(min(_SHOWN, len(test)))
     titles = [f"test sequence {index + 1}" for index in chosen.tolist()]
-    if isinstance(trained.task, ClassificationTask):
+    if trained.task.classes:
         present = torch.unique(test.targets)[:_SHOWN]
         chosen = torch.stack([(test.targets == label).nonzero()[0, 0] for label in present])
         titles = [f"class {trained.task.classes[label]}" for label in present.tolist()]
@@ -181,7 +191,7 @@ def _picture_readouts(trained: TrainedModel, examples: Examples) -> Picture:
 
 
 def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
-    """Bloch vectors and entropy of the examples over time."""
+    """Draw Bloch vectors and entropy of the examples over time."""
     trace = trace_states(qrnn, examples.x)
     bloch, entropy = examples.cut(trace.bloch), examples.cut(trace.entropy)
     titles = examples.titles
@@ -190,7 +200,7 @@ def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
         Picture(
             "bloch",
             "hidden state",
-            "The Bloch vector of each qubit",
+            "Bloch vector of each qubit",
             f"X, Y, Z and length of the Bloch vectors of {qrnn.num_qubits} qubits over time for "
             f"{', '.join(titles)}. Lengths at the end: "
             + "; ".join(
@@ -207,7 +217,7 @@ def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
                 "entropy",
                 "hidden state",
                 "Entropy of one half of the qubits"
-                + (", outcomes averaged" if is_measured else ": their entanglement"),
+                + (", averaged over outcomes" if is_measured else ": their entanglement"),
                 "Entropy in bits over time; at the end "
                 + ", ".join(
                     f"{title} {steps[-1]:.2f}" for title, steps in zip(titles, entropy, strict=True)
@@ -230,15 +240,16 @@ def _picture_controller(trained: TrainedModel, test: Sequences) -> Picture:
     sizes = influence.values.square().mean(1).sqrt()
     first, others = sizes[: influence.inputs], sizes[influence.inputs :]
     text = (
-        "Bars and a heat map: how far the angles move, in radians, when an input of the controller "
-        f"moves by its standard deviation. Strongest: {influence.names[int(sizes.argmax())]} with "
-        f"{sizes.max():.2g}. Inputs on average {first.mean():.2g}"
+        "Bars and a heat map of the change of the angles, in radians, when an input of the "
+        "controller changes by its standard deviation. Largest: "
+        f"{influence.names[int(sizes.argmax())]} with {sizes.max():.2g}. Mean of the inputs "
+        f"{first.mean():.2g}"
     )
-    text += f", what is fed back {others.mean():.2g}." if len(others) else "."
+    text += f", of the feedback {others.mean():.2g}." if len(others) else "."
     return Picture(
         "controller",
         "hidden state",
-        "What the controller listens to",
+        "Influence of the controller's inputs on the angles",
         text,
         draw_influence(influence),
     )
@@ -247,7 +258,7 @@ def _picture_controller(trained: TrainedModel, test: Sequences) -> Picture:
 def _picture_step(qrnn: QRNN) -> Picture:
     ansatz = qrnn.ansatz
     figure = draw_figure(ansatz.circuit)
-    plt.close(figure)  # pyplot would keep it
+    plt.close(figure)  # pyplot would keep it open
     figure.subplots_adjust(0.0, 0.0, 1.0, 1.0)
     text = (
         f"The ansatz {ansatz.name!r} on {ansatz.num_qubits} qubits with {ansatz.num_parameters} "
@@ -257,7 +268,7 @@ def _picture_step(qrnn: QRNN) -> Picture:
 
 
 def _picture_measured(trained: TrainedModel, examples: Examples) -> list[Picture]:
-    """The dynamic circuit of the first example, and the tree of its outcomes."""
+    """Draw the dynamic circuit of the first example, and the tree of its outcomes."""
     qrnn, steps = trained.qrnn, examples.lengths[0]
     assert qrnn.measurement is not None
     tables = qrnn.angles(examples.x[:1])[0, :steps].double().numpy()
@@ -267,14 +278,14 @@ def _picture_measured(trained: TrainedModel, examples: Examples) -> list[Picture
             "circuit",
             "The dynamic circuit of one sequence",
             f"{steps} steps on {qrnn.num_qubits} memory qubits; each ends with a measurement of "
-            f"{qrnn.measurement.num_ancillas} bits, which choose the angles of the next step.",
+            f"{qrnn.measurement.num_ancillas} bits, which select the angles of the next step.",
             draw_recurrence(qrnn.ansatz, qrnn.measurement, steps),
         ),
         Picture(
             "outcomes",
             "circuit",
             f"Outcomes of {examples.titles[0]} and their probabilities",
-            "A tree that splits by the outcome of each measurement; thick lines are likely.",
+            "A tree that branches at the outcome of each measurement; thick lines are probable.",
             draw_outcomes(qrnn.ansatz, qrnn.measurement, tables, examples.titles[0]),
         ),
     ]

@@ -1,4 +1,4 @@
-"""One cell of a table: a run folder, trained to its end from wherever it stands."""
+"""One cell of a table: a run folder, trained to its end from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -28,24 +28,26 @@ from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 __all__ = ["CellResult", "estimate_seconds", "inspect_cell", "read_result", "run_cell"]
 
 
-_checked: set[tuple[Path, int, str]] = set()  # runs whose configuration was compared already
-_PATIENCE = 20 * 24 * 3600.0  # seconds, beyond any run; SQLite has 2^31 ms, and past them 0
+_checked: set[tuple[Path, int, str]] = set()  # runs whose configuration has been compared
+_PATIENCE = (
+    20 * 24 * 3600.0
+)  # seconds, beyond any run; SQLite counts up to 2^31 ms, and takes more as 0
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a run came to; ``result.json`` in its folder.
+    """The result of a run, ``result.json`` in its folder.
 
     Attributes:
-        validation: metrics of the best epoch; empty where training diverged.
-        test: metrics of the best weights by validation; empty where training diverged.
-        parameters: trainable parameters of the recurrent model, or of both where there are two.
-        shared_parameters: those of embedding and head.
-        seconds_per_epoch: mean wall-clock time, validation included.
-        epochs: how many were run.
-        peak_memory: bytes of the whole process at most while this run was trained and measured;
-            None where the system does not tell.
-        diverged: the message of a training that diverged.
+        validation: Metrics of the best epoch; empty where training diverged.
+        test: Metrics of the best weights by validation; empty where training diverged.
+        parameters: Trainable parameters of the recurrent model, or of both where there are two.
+        shared_parameters: Trainable parameters of embedding and head.
+        seconds_per_epoch: Mean wall-clock time in seconds, including validation.
+        epochs: Number of epochs trained.
+        peak_memory: Peak memory of the whole process in bytes while this run was trained and
+            evaluated; None where the system does not report it.
+        diverged: The message of a training that diverged; None for any other.
     """
 
     validation: dict[str, float]
@@ -59,26 +61,28 @@ class CellResult:
 
 
 def read_result(out: Path, cell: Cell) -> CellResult | None:
-    """The result of a cell; None before it is finished.
+    """Read the result of a cell; None before it is finished.
 
-    RunFolderError where its folder belongs to another configuration: the table's file has changed.
+    Raises:
+        RunFolderError: Its folder belongs to another configuration, since the table's file has
+            changed.
     """
     folder = out / cell.path
     config, result = folder / "config.toml", folder / "result.json"
     if not config.exists():
         return None
-    asked = (config, config.stat().st_mtime_ns, cell.command())
-    if asked not in _checked:
+    key = (config, config.stat().st_mtime_ns, cell.command())
+    if key not in _checked:
         open_same(folder, cell.resolve())
-        _checked.add(asked)
+        _checked.add(key)
     return CellResult(**json.loads(result.read_text())) if result.exists() else None
 
 
 def run_cell(out: Path, cell: Cell) -> CellResult:
-    """Train a cell to its end, measure it, and keep the result.
+    """Train a cell to its end, evaluate it, and write the result.
 
-    It can be killed anywhere: the next call goes on from the last checkpoint. Where another process
-    is at work on the cell, this one waits for its end.
+    It can be killed at any time: the next call continues from the last checkpoint. If another
+    process is working on the cell, this one waits until it has finished.
     """
     _take_one_core()
     with _hold_lock(out / cell.path.with_name(f"{cell.path.name}.lock")):
@@ -116,8 +120,12 @@ def _run_cell(out: Path, cell: Cell) -> CellResult:
 def inspect_cell(cell: Cell) -> list[str]:
     """Load the data of a cell and build its model, as a run does before its first step.
 
-    The names of its metrics come back where the table asks for some: the untrained model reads one
-    test sequence. ValueError or TypeError for what a run could not begin with.
+    Returns:
+        The names of its metrics if the table lists further metrics, found by evaluating the
+        untrained model on one test sequence; otherwise an empty list.
+
+    Raises:
+        ValueError, TypeError: A run could not start.
     """
     _take_one_core()
     experiment = prepare(cell.resolve())
@@ -125,9 +133,9 @@ def inspect_cell(cell: Cell) -> list[str]:
 
 
 def estimate_seconds(cell: Cell, steps: int = 3) -> float:
-    """About how long a run of this cell takes, from a few steps of it, without writing anything.
+    """Estimate the time of a run of this cell in seconds from a few steps, writing nothing.
 
-    The longest of the epochs is timed where they differ, and scaled by their mean length.
+    Where epochs differ in length, the longest is timed and scaled by the mean length.
     """
     _take_one_core()
     config = cell.resolve()
@@ -158,7 +166,7 @@ def estimate_seconds(cell: Cell, steps: int = 3) -> float:
 
 @contextmanager
 def _hold_lock(file: Path) -> Iterator[None]:
-    """Hold the lock of an empty database; the system releases it when the process ends anyhow."""
+    """Hold the lock of an empty database; the system releases it however the process ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -166,7 +174,7 @@ def _hold_lock(file: Path) -> Iterator[None]:
 
 
 def _take_one_core() -> None:
-    """One thread: then runs beside each other do not wait for each other's threads."""
+    """Use one thread, so that parallel runs do not wait for each other's threads."""
     torch.set_num_threads(1)
 
 

@@ -1,4 +1,4 @@
-"""What can be known of a table before its first run is paid for."""
+"""Checks of a table before its first run."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ __all__ = ["check_open", "check_report"]
 
 
 def check_report(out: Path, pairs: list[Pair]) -> None:
-    """Refuse what the report could not be written with: of all finished rows of the table.
+    """Check that the report can be written, for all finished rows of the table.
 
     Raises:
         ConfigError: A metric that the task does not have.
-        RunFolderError: A run, finished or not, has begun with another configuration.
+        RunFolderError: A run, finished or not, was started with another configuration.
     """
     for row in summarize(out, pairs):
         measure_others(row)
 
 
 def check_open(out: Path, pairs: Sequence[Pair], pool: Executor) -> None:
-    """Refuse what would stop one of the runs that are left, or the report after them.
+    """Check that the remaining runs, and the report after them, can be completed.
 
-    Where it will run, the data of each pair is loaded and its model built, as before the first step
-    of a run; see :func:`~qrnn_qiskit.tables.cells.inspect_cell`. Nothing is written.
+    The data of each remaining pair is loaded and its model built in the pool, as before the first
+    step of a run; see :func:`~qrnn_qiskit.tables.cells.inspect_cell`. Nothing is written.
 
     Raises:
         ConfigError: Data that is missing or cannot be used, a model that cannot be built, or a
-            metric that the task does not have; names the cell.
-        RunFolderError: A run has begun with another configuration.
+            metric that the task does not have; the message names the cell.
+        RunFolderError: A run was started with another configuration.
     """
     left = [pair for pair in pairs if count_open(out, pair)]
     found = [(pair, pool.submit(inspect_cell, pair.search_cells()[0])) for pair in left]

@@ -1,4 +1,4 @@
-"""Learning curves of a table: what every run has come to, finished or not."""
+"""Learning curves of a table, of finished and unfinished runs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _STYLES = ("-", "--", ":")
 
 
 def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
-    """One panel for each task: the headline metric on the validation sequences by epoch.
+    """Draw the headline metric on the validation sequences by epoch, one panel for each task.
 
-    Metrics of which less is better have a logarithmic axis: they fall by powers of ten.
-    Of each model the runs of all seeds at the chosen learning rate are drawn, before it is chosen
-    those of the search. The legend tells the epochs that were run and those that the file asks for.
-    None before any epoch is finished.
+    Metrics for which lower is better have a logarithmic axis, since they fall by powers of ten. For
+    each model the runs of all seeds at the chosen learning rate are drawn; before it is chosen,
+    those of the search. The legend gives the epochs trained and the epochs configured.
+
+    Returns:
+        The figure; None before any epoch is finished.
     """
     curves: dict[str, list[tuple[str, list[list[float]]]]] = {}
     tasks = {pair.task.name: pair for pair in pairs}
@@ -33,8 +35,8 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
         cells = pair.search_cells() if rate is None else pair.seed_cells(rate)
         found = [values for cell in cells if (values := _read_curve(out, cell))]
         if found:
-            run, asked = max(map(len, found)), cells[0].resolve().train.epochs
-            label = f"{pair.model.name}, {run} of {asked} epochs"
+            done, total = max(map(len, found)), cells[0].resolve().train.epochs
+            label = f"{pair.model.name}, {done} of {total} epochs"
             curves.setdefault(pair.task.name, []).append((label, found))
     if not curves:
         return None
@@ -65,6 +67,6 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
 
 
 def _read_curve(out: Path, cell: Cell) -> list[float]:
-    """The metric of every finished epoch; empty before the first."""
+    """Read the metric of every finished epoch; empty before the first."""
     run = RunFolder(out / cell.path, cell.resolve())
     return [row[f"validation_{cell.pair.headline}"] for row in run.read_metrics()]

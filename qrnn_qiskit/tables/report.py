@@ -1,4 +1,4 @@
-"""A finished table as rows of text, Markdown, CSV and a picture."""
+"""The report of a table as text, Markdown, CSV and a picture."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ RUN_HEADER = (
     "diverged",
 )
 INTERVALS = (
-    "Mean and half of its 95 % interval over seeds; where that reaches beyond what the metric can "
-    "take, it is cut there and given by both ends."
+    "Mean and half-width of its 95 % interval over seeds; an interval that exceeds the range of "
+    "the metric is cut there and given by both ends."
 )
 _COLOURS = {
     "candidate": "#0072B2",
@@ -70,7 +70,7 @@ _COLOURS = {
 
 
 def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
-    """The cells of the table as text, in the order of ``HEADER``."""
+    """Format the rows of the table as text, in the order of ``HEADER``."""
     lines: list[tuple[str, ...]] = []
     for row in rows:
         baseline = find_baseline(rows, row.pair.task.name)
@@ -100,7 +100,7 @@ def tabulate_rows(rows: list[Row]) -> list[tuple[str, ...]]:
 
 
 def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path]:
-    """Write table.md, table.csv, runs.csv and table.png into the folder; returns their paths."""
+    """Write table.md, table.csv, runs.csv and table.png into the folder; return their paths."""
     lines = tabulate_rows(rows)
     marked = [f"# {title}", ""] + ([note, ""] if note else [])
     marked += ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
@@ -124,7 +124,7 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
         marked += ["", "| model | largest delay solved with every seed | with any seed |"]
         marked += ["| --- | --- | --- |"]
         marked += [f"| {model} | {every} | {some} |" for model, (every, some) in solved.items()]
-        marked += ["", "Solved: below a tenth of the cross-entropy of a model without memory."]
+        marked += ["", "Solved: cross-entropy below a tenth of that of a model without memory."]
     (out / "table.md").write_text("\n".join(marked) + "\n", encoding="utf-8")
     with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *lines])
@@ -135,9 +135,9 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
 
 
 def list_runs(rows: list[Row]) -> list[tuple[object, ...]]:
-    """Every seed of the rows with its numbers, in the order of ``RUN_HEADER``; no text in them.
+    """List every seed of the rows with its unformatted numbers, in the order of ``RUN_HEADER``.
 
-    A run that diverged has no values of its metric.
+    A run that diverged has no value of its metric.
     """
     return [
         (
@@ -161,9 +161,12 @@ def list_runs(rows: list[Row]) -> list[tuple[object, ...]]:
 
 
 def draw_table(rows: list[Row], title: str) -> Figure:
-    """One panel for each task: every seed as a dot, the mean with its interval as a bar.
+    """Draw one panel for each task: every seed as a dot, the mean with its interval as a bar.
 
-    The band is what is non-inferior to the best baseline by the margin. ValueError without rows.
+    The band covers the values that are non-inferior to the best baseline by the margin.
+
+    Raises:
+        ValueError: No row is finished.
     """
     tasks = list(dict.fromkeys(row.pair.task.name for row in rows if row.test))
     if not tasks:

@@ -1,4 +1,4 @@
-"""All cells of a table, in parallel, from wherever they stand."""
+"""All cells of a table in parallel, each from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ Note = Callable[[Cell, CellResult, int], None]
 
 @contextmanager
 def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
-    """Processes of this machine, or the workers of a Dask scheduler that share its folders.
+    """Open processes of this machine, or the workers of a Dask scheduler that share its folders.
 
     Args:
-        workers: Processes, each with one thread; not of a scheduler, which has its own.
+        workers: Number of processes, each with one thread; ignored with a scheduler, which has its
+            own workers.
         scheduler: Address of a Dask scheduler, "tcp://host:8786"; this machine unless given.
 
     Raises:
-        ValueError: No such scheduler, or Dask is not installed.
+        ValueError: There is no such scheduler, or Dask is not installed.
     """
     if scheduler is None:
         context = multiprocessing.get_context("spawn")
@@ -44,13 +45,14 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
         from distributed import Client
     except ImportError as error:
         raise InvalidValueError(
-            "several machines need Dask: in a clone of this project, pip install '.[cluster]'"
+            "several machines need Dask, which is not installed; in a clone of this project, "
+            "pip install '.[cluster]'"
         ) from error
     try:
         client: Any = Client(scheduler, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InvalidValueError(
-            f"no Dask scheduler answers at {scheduler!r}; start one by 'dask scheduler', and "
+            f"no Dask scheduler answers at {scheduler!r}; start one with 'dask scheduler', and "
             "'dask worker ADDRESS --nthreads 1' on each machine"
         ) from error
     with client, client.get_executor(pure=False) as pool:
@@ -58,7 +60,7 @@ def open_workers(workers: int, scheduler: str | None = None) -> Iterator[Executo
 
 
 def _end_with_parent() -> None:
-    """Let a worker end when the process that gives it work was killed; its cell can go on later."""
+    """End a worker when its parent process was killed; its cell can be continued later."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -70,9 +72,10 @@ def _end_with_parent() -> None:
 
 
 def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, float]:
-    """Seconds of a run of each pair by name, from a few timed steps; kept in ``estimate.json``.
+    """Estimate the seconds of a run of each pair by name from a few timed steps.
 
-    They are kept by the command of a run: with other settings it is timed anew.
+    Estimates are kept in ``estimate.json`` by the command of a run: with other settings a run is
+    timed again.
     """
     file = out / "estimate.json"
     known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
@@ -90,9 +93,9 @@ def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, floa
 
 
 def choose_rate(out: Path, pair: Pair) -> float | None:
-    """The learning rate that is best by validation; None before the search is finished.
+    """Choose the learning rate that is best by validation; None before the search is finished.
 
-    A run that diverged is worse than any other; where all did, the smallest rate is taken.
+    A run that diverged is worse than any other; if all diverged, the smallest rate is chosen.
     """
     scores = []
     for cell in pair.search_cells():
@@ -106,7 +109,7 @@ def choose_rate(out: Path, pair: Pair) -> float | None:
 
 
 def list_open(out: Path, pairs: Sequence[Pair]) -> list[Cell]:
-    """The cells that can be run now: of the search, and the seeds of finished searches."""
+    """List the cells that can be run now: those of searches, and the seeds of finished searches."""
     cells = []
     for pair in pairs:
         rate = choose_rate(out, pair)
@@ -116,7 +119,7 @@ def list_open(out: Path, pairs: Sequence[Pair]) -> list[Cell]:
 
 
 def count_open(out: Path, pair: Pair) -> int:
-    """How many runs of a pair are left, of search and seeds."""
+    """Count the remaining runs of a pair, of search and seeds."""
     rate = choose_rate(out, pair)
     if rate is not None:
         return sum(read_result(out, cell) is None for cell in pair.seed_cells(rate))
@@ -127,10 +130,16 @@ def count_open(out: Path, pair: Pair) -> int:
 def run_table(
     out: Path, pairs: Sequence[Pair], pool: Executor, note: Note, workers: int = 1
 ) -> None:
-    """Run what is left of these pairs, ``workers`` cells at a time and pair after pair.
+    """Run the remaining cells of these pairs, ``workers`` at a time and pair after pair.
 
-    ``note`` hears of every run that ends, and how many remain. Anything may be killed at any time;
-    the next call goes on.
+    Any process may be killed at any time; the next call continues.
+
+    Args:
+        out: Folder of the table.
+        pairs: The rows to run.
+        pool: Runs the cells.
+        note: Called after every run with its cell, its result and the number of remaining runs.
+        workers: Number of cells run at the same time.
     """
     running: dict[Future[CellResult], Cell] = {}
     while True:

@@ -1,4 +1,4 @@
-"""The file of a table: its tasks, models and seeds, and what is fixed before anything runs."""
+"""The file of a table: its tasks, models and seeds, all fixed before the first run."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class _Part(BaseModel):
 
 
 class SearchBudget(_Part):
-    """The search that every model gets: each learning rate once, at full length.
+    """The search for a learning rate, the same for every model: one full run for each rate.
 
-    The best by validation is taken for all seeds.
+    The rate that is best by validation is used for all seeds.
     """
 
     learning_rates: list[float] = Field(min_length=1)
@@ -41,11 +41,17 @@ class SearchBudget(_Part):
 
 
 class TaskColumn(_Part):
-    """A task of the table. ``margin`` is in the units of its headline metric.
+    """A task of the table.
 
-    ``metrics`` are other ones of the test sequences that the report has as well. ``seeds`` and
-    ``search`` stand in for those of the table, for all models alike: a task whose runs take hours
-    has fewer.
+    Attributes:
+        name: Name in the table.
+        task: Name of the task.
+        parameters: Trainable parameters of each recurrent model, within 5 %.
+        margin: Margin of non-inferiority, in the units of its headline metric.
+        settings: Configuration values of its cells.
+        metrics: Further metrics of the test sequences for the report.
+        seeds, search: Replace those of the table, for all models: a task whose runs take hours may
+            have fewer.
     """
 
     name: str = Field(pattern=_NAME)
@@ -58,20 +64,27 @@ class TaskColumn(_Part):
     search: SearchBudget | None = None
 
     def check_metrics(self, known: Iterable[str]) -> None:
-        """ConfigError where ``metrics`` are not all among those that are ``known`` of the task."""
+        """Raise ConfigError unless the task has all ``metrics``, which are among ``known``."""
         known = list(known)
         for name in self.metrics:
             if name not in known:
                 nearest = get_close_matches(name, known, n=1)
                 hint = f"did you mean {nearest[0]!r}? " if nearest else ""
                 raise ConfigError(
-                    f"task {self.name!r} of the table asks for the metric {name!r}; {hint}"
+                    f"task {self.name!r} of the table has no metric {name!r}; {hint}"
                     f"it has {', '.join(known)}"
                 )
 
 
 class ModelRow(_Part):
-    """A model of the table; candidates are compared with the best baseline."""
+    """A model of the table; each is compared with the best baseline of a task.
+
+    Attributes:
+        name: Name in the table.
+        role: Candidate, baseline, ablation or peer.
+        settings: Configuration values of its cells.
+        tasks: Names of the tasks it is run on; None for all.
+    """
 
     name: str = Field(pattern=_NAME)
     role: Literal["candidate", "baseline", "ablation", "peer"]
@@ -82,8 +95,15 @@ class ModelRow(_Part):
 class Table(_Part):
     """A table of results: every task by every model by every seed.
 
-    ``settings`` are configuration values of all cells, as nested tables or dotted keys; those of
-    a task, and then of a model, go before.
+    Attributes:
+        title: Title of the report.
+        note: A note below the title.
+        seeds: Seeds of the runs.
+        search: The search for a learning rate.
+        settings: Configuration values of all cells, as nested tables or dotted keys; those of a
+            task, and then those of a model, take precedence.
+        tasks: The tasks.
+        models: The models.
     """
 
     title: str
@@ -101,40 +121,43 @@ class Table(_Part):
             ("task", [task.name for task in self.tasks]),
             ("model", [model.name for model in self.models]),
             *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
-            # A folder has six digits of its learning rate.
+            # The folder name has six digits of the learning rate.
             *(("learning rate", [f"{r:g}" for r in s.learning_rates]) for s in searches),
         ]
         for what, names in listed:
             if len(set(names)) != len(names):
-                raise InvalidValueError(f"every {what} must be listed once, and {names} arrived")
+                raise InvalidValueError(f"expected every {what} once, got {names}")
             folders = {_slug(str(name)) for name in names}
             if len(folders) != len(names):
                 raise InvalidValueError(
-                    f"every {what} needs a folder of its own, and those of {names} have only the "
-                    f"names {sorted(folders)}; give them names that differ in letters or digits"
+                    f"every {what} needs a separate folder, but those of {names} are "
+                    f"{sorted(folders)}; give them names that differ in letters or digits"
                 )
         parts: list[Table | TaskColumn | ModelRow] = [self, *self.tasks, *self.models]
         for part in parts:
             taken = _OF_THE_TABLE & set(flatten(part.settings))
             if taken:
                 raise InvalidValueError(
-                    f"settings have {sorted(taken)}, which would have no effect: the table gives "
-                    "each run its learning rate by 'search' and its seed by 'seeds'; leave it out"
+                    f"settings contain {sorted(taken)}, which would have no effect: the table sets "
+                    "the learning rate of each run by 'search' and its seed by 'seeds'; omit it"
                 )
         known = {task.name for task in self.tasks}
         for model in self.models:
             unknown = set(model.tasks or []) - known
             if unknown:
                 raise InvalidValueError(
-                    f"model {model.name!r} names the tasks {sorted(unknown)}; "
-                    f"those of this table are {sorted(known)}"
+                    f"model {model.name!r} names the unknown tasks {sorted(unknown)}; expected "
+                    f"tasks of this table, {sorted(known)}"
                 )
         return self
 
     def pairs(self, only: str | None = None) -> list[Pair]:
-        """Every task with every model of it, or those that ``only``, "TASK/MODEL", names.
+        """List every task with each of its models, or those that ``only``, "TASK/MODEL", names.
 
-        Either half may be ``*``; a task alone means all its models. ValueError where none is left.
+        Either half may be ``*``; a task without a model means all its models.
+
+        Raises:
+            ValueError: ``only`` names none.
         """
         pairs = [
             Pair(self, task, model)
@@ -166,51 +189,51 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """TASK/MODEL."""
+        """The name TASK/MODEL."""
         return f"{self.task.name}/{self.model.name}"
 
     @property
     def higher_is_better(self) -> bool:
-        """Of the headline metric."""
+        """Whether larger values of the headline metric are better."""
         return get_task(self.task.task).higher_is_better
 
     @property
     def headline(self) -> str:
-        """The metric that the table is about."""
+        """The headline metric of the task."""
         return get_task(self.task.task).headline
 
     def find_range(self, metric: str) -> tuple[float, float]:
-        """The least and the largest value of a metric."""
+        """Return the smallest and the largest possible value of a metric."""
         return get_task(self.task.task).ranges.get(metric, (-math.inf, math.inf))
 
     @property
     def seeds(self) -> list[int]:
-        """Of all runs of this row."""
+        """The seeds of this row."""
         return self.task.seeds or self.table.seeds
 
     @property
     def search(self) -> SearchBudget:
-        """The search that this row gets."""
+        """The search for the learning rate of this row."""
         return self.task.search or self.table.search
 
     def search_cells(self) -> list[Cell]:
-        """The runs of the search for a learning rate."""
+        """List the runs of the search for a learning rate."""
         return [Cell(self, rate, self.search.seed) for rate in self.search.learning_rates]
 
     def seed_cells(self, rate: float) -> list[Cell]:
-        """The runs of all seeds at the chosen rate; that of the search's seed is done already."""
+        """List the runs of all seeds at the chosen rate; the search has already run its seed."""
         return [Cell(self, rate, seed) for seed in self.seeds]
 
     @contextmanager
     def name_errors(self) -> Iterator[None]:
-        """ConfigError that names this row, for what a user can put right in its settings."""
+        """Convert errors that a user can correct to a ConfigError that names this row."""
         try:
             yield
         except (ValueError, TypeError) as error:
             raise ConfigError(f"cell {self.name}: {error}") from error
 
     def count_runs(self) -> int:
-        """Runs of search and seeds together."""
+        """Count the runs of search and seeds together."""
         rates = len(self.search.learning_rates)
         return rates + len(self.seeds) - (self.search.seed in self.seeds)
 
@@ -225,13 +248,13 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """Its folder below that of the table."""
+        """Folder of the run, relative to that of the table."""
         names = [_slug(self.pair.task.name), _slug(self.pair.model.name)]
         return Path("runs", *names, f"rate-{self.learning_rate:g}-seed-{self.seed}")
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that is set, by dotted key."""
+        """All configuration values that the table sets, by dotted key."""
         pair = self.pair
         merged = {"model.parameters": pair.task.parameters}
         for settings in (pair.table.settings, pair.task.settings, pair.model.settings):
@@ -239,12 +262,12 @@ class Cell:
         return merged | {"train.learning_rate": self.learning_rate, "seed": self.seed}
 
     def resolve(self) -> Config:
-        """The configuration of the run; ConfigError names the cell."""
+        """Resolve the configuration of the run; a ConfigError names the cell."""
         with self.pair.name_errors():
             return resolve_config(self.pair.task.task, self.settings)
 
     def command(self, out: str = "DIR") -> str:
-        """The command line that makes the same run."""
+        """Return the command line of the same run."""
         parts = ["qrnn", "train", self.pair.task.task]
         for key, value in self.settings.items():
             parts += ["--set", f"{key}={_write(value)}"]
@@ -260,11 +283,11 @@ def _slug(name: str) -> str:
 
 
 def read_table_file(path: Path) -> Table:
-    """Read a table; models, rates and seeds are resolved, so that no typo waits for its turn.
+    """Read a table and resolve all its cells, so that a typo is found before the first run.
 
     Raises:
-        ConfigError: the file is missing, no TOML, has unknown keys, or a cell cannot be resolved,
-            as with a task that does not exist.
+        ConfigError: The file is missing or not TOML, has unknown keys, or a cell cannot be
+            resolved, for example because its task does not exist.
     """
     content: Mapping[str, Any] = read_toml(path)
     try:
@@ -274,7 +297,7 @@ def read_table_file(path: Path) -> Table:
             f"{'.'.join(map(str, p['loc']))}: {p['msg']}".removeprefix(": Value error, ")
             for p in error.errors()
         ]
-        raise ConfigError(f"{path} is no table: {'; '.join(parts)}") from error
+        raise ConfigError(f"{path} is not a valid table: {'; '.join(parts)}") from error
     for pair in table.pairs():
         first_rate = pair.search.learning_rates[0]
         for cell in (*pair.search_cells(), *pair.seed_cells(first_rate)):

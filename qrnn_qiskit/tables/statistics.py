@@ -33,7 +33,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> Spread:
-        """The spread of at least one value."""
+        """Compute the spread of at least one value."""
         mean = float(np.mean(values))
         if len(values) < 2:
             return cls(mean, None)
@@ -41,13 +41,13 @@ class Spread:
         return cls(mean, float(student.ppf(0.975, len(values) - 1)) * error)
 
     def cut(self, limits: tuple[float, float]) -> tuple[float, float]:
-        """Both ends of the interval, cut at the ``limits`` of what the metric can take.
+        """Return both ends of the interval, cut at the ``limits`` of the metric.
 
-        The true mean lies within the limits, so what is left holds it as often as the whole. Both
-        ends are the mean for one seed.
+        The true mean lies within the limits, so cutting keeps the coverage of the interval. For one
+        seed both ends are the mean.
         """
         half = self.half_width or 0.0
-        # A mean may be past a limit by its rounding.
+        # A mean may exceed a limit by rounding.
         low, high = min(limits[0], self.mean), max(limits[1], self.mean)
         return max(self.mean - half, low), min(self.mean + half, high)
 
@@ -57,9 +57,10 @@ class Row:
     """A finished row of the table: a model on a task.
 
     Attributes:
+        pair: The task and the model.
         rate: The learning rate that the search chose.
-        results: Of all seeds, in the order of the table.
-        test, validation: Of the headline metric; None where any seed diverged.
+        results: Results of all seeds, in the order of the table.
+        test, validation: Spread of the headline metric; None where any seed diverged.
         values: The headline metric of every seed on the test sequences.
     """
 
@@ -72,7 +73,7 @@ class Row:
 
 
 def summarize(out: Path, pairs: list[Pair]) -> list[Row]:
-    """The rows that are finished, in the order of the pairs."""
+    """Collect the finished rows, in the order of the pairs."""
     rows = []
     for pair in pairs:
         rate = choose_rate(out, pair)
@@ -93,7 +94,7 @@ def summarize(out: Path, pairs: list[Pair]) -> list[Row]:
 
 
 def find_baseline(rows: list[Row], task: str) -> Row | None:
-    """The baseline of a task that is best by validation, which the test sequences cannot favour."""
+    """Find the baseline of a task that is best by validation, which does not use the test split."""
     candidates = [
         row
         for row in rows
@@ -108,11 +109,12 @@ def find_baseline(rows: list[Row], task: str) -> Row | None:
 
 
 def compare(row: Row, baseline: Row) -> str:
-    """Whether a model is non-inferior to a baseline by the margin of the task.
+    """Compare a model with a baseline by the margin of the task.
 
-    By Welch's 95 % interval of the difference of the means on the test sequences, positive where
-    the model is better: "better" when all of it is above 0, "non-inferior" when it is above
-    -margin, "inferior" when it is below -margin, else "undecided".
+    The verdict follows from Welch's 95 % interval of the difference of the means on the test
+    sequences, positive where the model is better: "better" if the interval lies above 0,
+    "non-inferior" if above -margin, "inferior" if below -margin, otherwise "undecided". It is
+    "diverged" if any seed of the model diverged, and "one run" without two runs of each.
     """
     if not row.values:
         return "diverged"
@@ -135,9 +137,12 @@ def compare(row: Row, baseline: Row) -> str:
 
 
 def measure_others(row: Row) -> dict[str, Spread]:
-    """The other metrics of the test sequences that the task of the table names.
+    """Compute the further metrics of the test sequences that the task of the table names.
 
-    Empty where a run diverged. ConfigError for a metric that the task does not have.
+    Empty where a run diverged.
+
+    Raises:
+        ConfigError: The task does not have such a metric.
     """
     if row.test is None:
         return {}
@@ -149,10 +154,10 @@ def measure_others(row: Row) -> dict[str, Spread]:
 
 
 def find_solved(rows: list[Row]) -> dict[str, tuple[int, int]]:
-    """The largest delay of copying memory that each model solved: with every seed, with any seed.
+    """Find the largest delay of copying memory that each model solved, with every and any seed.
 
-    0 where it solved none; empty without finished rows of copying memory. A run that diverged
-    solved nothing.
+    It is 0 where none was solved. A run that diverged has solved nothing. The result is empty
+    without finished rows of copying memory.
     """
     delays: dict[str, list[tuple[int, int]]] = {}
     for row in rows:

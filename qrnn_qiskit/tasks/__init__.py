@@ -1,4 +1,10 @@
-"""Tasks: what can be trained, by name. A new task is one file here with ``@register``."""
+"""Tasks: learning problems with their data, by name.
+
+A task is one file here, or one package where its model needs more files (``translation``), with a
+class that has the decorator :func:`register`. ``base`` defines the parts of a task;
+``classification``, ``forecasting`` and ``text_classification`` are bases that several tasks share;
+``data`` holds the readers of files, images, packages, splits and words, and is not a task.
+"""
 
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, Task, TaskModel
 from qrnn_qiskit.tasks.data.files import DataError

@@ -1,4 +1,4 @@
-"""What every task is made of: its sequences, its settings, its model and the task itself."""
+"""The parts of every task: sequences, splits, settings of the data, model, and the task itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from circuits.errors import InvalidTypeError, InvalidValueError
+from circuits.errors import InvalidTypeError, InvalidValueError, OperationError
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
 
 if TYPE_CHECKING:
@@ -23,20 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
 
+Value = TypeVar("Value")
+
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences with their targets, one split or one batch.
+    """Sequences with their targets: a split or a batch.
 
     Attributes:
         inputs: (N, T, E) float, or (N, T) int64 tokens.
         targets: (N,) int64 classes, (N, T) int64 classes of each step, or (N, H) float; (N, 0) for
-            new inputs, whose targets nobody knows.
+            new inputs, whose targets are unknown.
         lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
         rows: (N,) int64, the row of the data that a sequence comes from (for a window its last
             row), counted from 1; None for generated sequences.
-        continued: each sequence goes on where the one before it ends, as the windows of a long
-            text do: they stay in order, and the state of the model is carried from one to the next.
+        continued: Whether each sequence continues the previous one, as the windows of a long text
+            do: they stay in order, and the state of the model is carried from one to the next.
+
+    Raises:
+        ValueError: ``targets``, ``lengths`` or ``rows`` do not have N entries.
     """
 
     inputs: Tensor
@@ -50,8 +55,7 @@ class Sequences:
             tensor = getattr(self, name)
             if tensor is not None and len(tensor) != len(self.inputs):
                 raise InvalidValueError(
-                    f"{len(self.inputs)} sequences of inputs with {len(tensor)} {name}; "
-                    "one for each sequence is required"
+                    f"expected {name} for each of {len(self.inputs)} sequences, got {len(tensor)}"
                 )
 
     def __len__(self) -> int:
@@ -59,11 +63,11 @@ class Sequences:
 
     @property
     def has_targets(self) -> bool:
-        """False for new inputs, which only ask for a prediction."""
+        """Whether the targets are known; False for new inputs to predict."""
         return self.targets.ndim != 2 or self.targets.shape[1] > 0
 
     def select(self, indices: Tensor | slice) -> Sequences:
-        """The sequences at these positions, in this order; continued only if they are a slice."""
+        """Select the sequences at these positions, in this order; continued only for a slice."""
         return Sequences(
             self.inputs[indices],
             self.targets[indices],
@@ -73,7 +77,7 @@ class Sequences:
         )
 
     def to(self, device: torch.device) -> Sequences:
-        """The same sequences on a device; their rows stay, which only tables read."""
+        """Move the sequences to a device; ``rows`` stay on the CPU, since only tables read them."""
         return replace(
             self,
             inputs=self.inputs.to(device),
@@ -82,7 +86,7 @@ class Sequences:
         )
 
     def drop_targets(self) -> Sequences:
-        """The same sequences as new inputs, which only ask for a prediction."""
+        """Return the same sequences as new inputs, without targets."""
         return replace(self, targets=torch.empty(len(self), 0))
 
 
@@ -90,9 +94,13 @@ class Sequences:
 class Splits:
     """Training, validation and test sequences.
 
-    ``fresh`` gives new training sequences for an epoch (counted from 0) and depends on nothing
-    but the settings and the epoch, so a resumed run sees the same data. None: ``train`` is used
-    in every epoch.
+    Attributes:
+        train: Training sequences.
+        validation: Validation sequences.
+        test: Test sequences.
+        fresh: Generates new training sequences for an epoch, counted from 0. It depends only on the
+            settings and the epoch, so that a resumed run sees the same data. None where ``train``
+            is used in every epoch.
     """
 
     train: Sequences
@@ -102,12 +110,15 @@ class Splits:
 
 
 class DataSettings(BaseModel):
-    """Settings of a task's data, ``data.*`` in the configuration. Unknown keys are refused."""
+    """Settings of a task's data, ``data.*`` in the configuration; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     split_seed: int = Field(
-        default=0, ge=0, lt=2**32, description="draws the splits; apart from the training seed"
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="seed of the splits, independent of the training seed",
     )
 
 
@@ -116,11 +127,16 @@ class TaskModel(nn.Module):
 
     ``forward(inputs, lengths)`` returns the prediction of the head: (B, C) or (B, H) from the
     last state, (B, T, C) from each step. Floating-point inputs are cast to the dtype of the
-    recurrent model; tokens go through ``embedding``.
+    recurrent model; tokens pass through ``embedding``.
+
+    Args:
+        qrnn: The recurrent model.
+        head: Maps outputs and state of the recurrent model to the prediction.
+        embedding: Maps the inputs to those of the recurrent model; the identity unless given.
     """
 
     decodes: ClassVar[bool] = False
-    """Whether new inputs are predicted in another way than the loss judges: word after word."""
+    """Whether new inputs are decoded word by word, unlike the prediction that the loss measures."""
 
     def __init__(self, qrnn: QRNN, head: nn.Module, embedding: nn.Module | None = None) -> None:
         super().__init__()
@@ -130,11 +146,11 @@ class TaskModel(nn.Module):
         self.head = head.to(reference)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The prediction for new inputs, in the dtype of the parameters."""
+        """Predict new inputs, in the dtype of the parameters."""
         return self.run(Sequences(inputs, torch.empty(len(inputs), 0), lengths))[0]
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
-        """The prediction for a batch, and the state after it; ``state`` is carried on from."""
+        """Return the prediction for a batch and the state after it, starting from ``state``."""
         x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
         dtype = next(self.qrnn.parameters()).dtype
         output, state = self.qrnn(x.to(dtype), state, batch.lengths)
@@ -142,18 +158,31 @@ class TaskModel(nn.Module):
         return prediction, state
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """What is kept of a batch's prediction for tables and files: all of it unless too large."""
+        """Reduce the prediction of a batch to the part that tables and files keep: here all."""
         return prediction
 
 
 class Task(ABC):
     """A learning problem: data, model, loss and metrics.
 
-    A new task is a subclass in a file of this folder, or in any module that is imported, with
-    the decorator ``register``. ``defaults`` are configuration values by dotted key, which a
-    configuration file and ``--set`` override. Training keeps the weights with the best mean of
-    the metric ``headline`` on the validation split. ``ranges`` has the least and the largest value
-    of metrics that cannot take every number; tables cut their intervals there.
+    A new task is a subclass with the decorator ``register``, in a file or a package of this folder,
+    or in any imported module.
+
+    Attributes:
+        name: The name by which the task is registered.
+        summary: One line for ``qrnn tasks``.
+        source: Where the data comes from, and its size.
+        Settings: The class of the settings of its data.
+        defaults: Configuration values by dotted key, which a configuration file and ``--set``
+            override.
+        headline: The metric whose best mean on the validation split selects the weights to keep.
+        higher_is_better: Whether larger values of the headline metric are better.
+        ranges: The smallest and the largest value of bounded metrics; tables cut their intervals
+            there.
+        settings: The settings of the data.
+
+    Raises:
+        TypeError: The settings are those of another task.
     """
 
     name: ClassVar[str]
@@ -170,94 +199,115 @@ class Task(ABC):
     def __init__(self, settings: DataSettings) -> None:
         if not isinstance(settings, self.Settings):
             raise InvalidTypeError(
-                f"settings of task {self.name!r} are a {type(settings).__name__}; "
-                f"a {self.Settings.__name__} is required"
+                f"expected the settings of task {self.name!r}, a {self.Settings.__name__}, got a "
+                f"{type(settings).__name__}"
             )
         self.settings = settings
 
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults for a user who has ``given`` these values by dotted key."""
+        """Choose the defaults where a user has ``given`` these values by dotted key."""
         return dict(cls.defaults)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the logits; empty unless sequences have a class."""
+        return []
 
     @abstractmethod
     def load(self) -> Splits:
-        """Read or generate the data and fit the preprocessing on the training split alone.
+        """Read or generate the data and fit the preprocessing on the training split only.
 
-        Raises DataError for data that cannot be used.
+        Raises:
+            DataError: The data cannot be used.
         """
 
     @abstractmethod
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
-        """The untrained model around ``qrnn_factory(input_size)``; after load() or restore()."""
+        """Build the untrained model on ``qrnn_factory(input_size)``; after load() or restore()."""
 
     @abstractmethod
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """The mean over the sequences of a batch, a scalar to differentiate.
+        """Compute the mean over the sequences of a batch, a scalar to differentiate.
 
-        Processes that share a batch weigh their means by the number of their sequences.
+        Processes that share a batch weight their means by the number of their sequences.
         """
 
     @abstractmethod
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
-        """Each metric by name with one value for each sequence, (N,)."""
+        """Compute each metric by name, with one value for each sequence, (N,)."""
 
     def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
-        """Each metric over all sequences, from one value for each: their means, unless overridden.
+        """Reduce each metric from one value per sequence to a mean over all sequences.
 
-        A task adds what is a function of these means, as perplexity is.
+        A task may add functions of these means, such as perplexity.
         """
         return {name: estimate_mean(each) for name, each in values.items()}
 
     def score(self, prediction: Tensor, sequences: Sequences) -> dict[str, MeanAndError]:
-        """Metrics of an evaluation that are no means over sequences, as BLEU; none unless told.
+        """Compute metrics of an evaluation that are not means over sequences, such as BLEU.
 
-        ``prediction`` is that for new inputs, condensed as ``TaskModel.condense`` does.
+        ``prediction`` is that for new inputs, reduced by ``TaskModel.condense``. There are none by
+        default.
         """
         return {}
 
     def draw(self, model: TaskModel, test: Sequences) -> dict[str, Figure]:
-        """Pictures of this task's own, by name; none unless told."""
+        """Draw pictures specific to this task, by name; none by default."""
         return {}
 
     @abstractmethod
     def read(self, path: Path) -> Sequences:
-        """New inputs from a file, without targets; after load() or restore().
+        """Read new inputs from a file, without targets; after load() or restore().
 
-        Raises DataError for a file that cannot be used.
+        Raises:
+            DataError: The file cannot be used.
         """
 
     @abstractmethod
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Header and rows of a table of predictions, with the targets where they are known.
+        """Make the header and the rows of a table of predictions, with the targets where known.
 
-        ``prediction`` is that for new inputs, condensed as ``TaskModel.condense`` does.
+        ``prediction`` is that for new inputs, reduced by ``TaskModel.condense``.
         """
 
     def remember(self) -> dict[str, Any]:
-        """The fitted preprocessing as plain values, to be stored with the weights."""
+        """Return the fitted preprocessing as plain values, to be stored with the weights."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the preprocessing back from ``remember()``, without reading the data again.
+        """Restore the preprocessing from ``remember()``, without reading the data again.
 
-        Raises ValueError for a state that this task never remembered.
+        Raises:
+            ValueError: The state belongs to another task.
         """
         if state:
             raise InvalidValueError(
-                f"task {self.name!r} remembers nothing, but {sorted(state)} arrived; "
+                f"expected an empty state for task {self.name!r}, got {sorted(state)}; "
                 "the state belongs to another task"
             )
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of the data, for the provenance of a run."""
+        """Return the SHA-256 of the data, for the provenance of a run."""
+
+    def require_loaded(self, value: Value | None) -> Value:
+        """Return a value that load() or restore() sets.
+
+        Raises:
+            OperationError: Neither was called yet, so that it is None.
+        """
+        if value is None:
+            raise OperationError(
+                f"task {self.name!r} has read no data yet; call load() or restore() first"
+            )
+        return value
 
 
 def number_rows(batch: Sequences) -> list[int]:
-    """The row of each sequence for a table: that of the data, or 1, 2, ... where generated."""
+    """Number the rows of a table: rows of the data, or 1, 2, ... for generated sequences."""
     if batch.rows is None:
         return list(range(1, len(batch) + 1))
     rows: list[int] = batch.rows.tolist()

@@ -1,4 +1,4 @@
-"""What tasks with one class for each sequence share."""
+"""The common base of tasks with one class for each sequence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ClassificationTask"]
 
 
 class ClassificationTask(Task):
-    """One class for each sequence: cross-entropy (B, C) as loss, accuracy as headline."""
+    """A task with one class for each sequence: loss is the cross-entropy, headline the accuracy."""
 
     headline = "accuracy"
     higher_is_better = True
@@ -29,11 +29,11 @@ class ClassificationTask(Task):
         """Names of the classes in the order of the logits."""
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Mean cross-entropy in nats."""
+        """Compute the mean cross-entropy in nats of logits (B, C)."""
         return metrics.cross_entropy(prediction, batch.targets).mean()
 
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
-        """Cross-entropy, and accuracy as 0 or 1 for each sequence."""
+        """Compute the cross-entropy in nats, and the accuracy as 0 or 1, of each sequence."""
         return {
             "cross_entropy": metrics.cross_entropy(prediction, batch.targets),
             "accuracy": metrics.accuracy(prediction, batch.targets),
@@ -42,7 +42,7 @@ class ClassificationTask(Task):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Row, predicted class and its probability, and the actual class where it is known."""
+        """Tabulate row, predicted class, its probability, and the actual class where known."""
         probabilities, predicted = prediction.softmax(dim=-1).max(dim=-1)
         header = ["row", "predicted", "probability"]
         rows: list[list[str | float | int]] = [

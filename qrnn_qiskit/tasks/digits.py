@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from qrnn_qiskit.heads import LastStateHead
-from qrnn_qiskit.tasks.base import Sequences, Splits, TaskModel
+from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.data.images import read_images
 from qrnn_qiskit.tasks.data.packages import find_package_file
@@ -49,11 +49,15 @@ class Digits(ClassificationTask):
 
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Measured mode learns more from a measurement that is not projective, g = pi/2."""
+        """Set g = pi/2 in measured mode: a measurement that is not projective learns more."""
         is_measured = given.get("model.readout") == "measured"
         if is_measured and given.get("model.coupling", "cry") == "cry":
             return cls.defaults | {"model.coupling_strength": math.pi / 2}
         return dict(cls.defaults)
+
+    def __init__(self, settings: DataSettings) -> None:
+        super().__init__(settings)
+        self._sha256: str | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -61,8 +65,9 @@ class Digits(ClassificationTask):
         return [str(digit) for digit in range(10)]
 
     def load(self) -> Splits:
-        """All images, split stratified by digit."""
+        """Load all images, with a split stratified by digit."""
         images, labels = _load_images()
+        self._sha256 = _hash(images, labels)
         inputs = _scale(images)
         targets = torch.from_numpy(labels)
         train, validation, test = (
@@ -72,12 +77,12 @@ class Digits(ClassificationTask):
         return Splits(train, validation, test)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
-        """A head on the last state: ten digits."""
+        """Build a head on the last state for ten digits."""
         qrnn = qrnn_factory(SIDE)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)))
 
     def read(self, path: Path) -> Sequences:
-        """Images with pixels from 0 to 16: .npy (N, 8, 8) or (N, 64), or CSV of 64 columns."""
+        """Read images with pixels from 0 to 16: .npy (N, 8, 8) or (N, 64), or CSV of 64 columns."""
         images = read_images(path, SIDE, BRIGHTEST)
         return Sequences(
             _scale(images),
@@ -86,16 +91,21 @@ class Digits(ClassificationTask):
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pixels and labels."""
-        images, labels = _load_images()
-        return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+        """Return the SHA-256 of all pixels and labels."""
+        if self._sha256 is None:
+            self._sha256 = _hash(*_load_images())
+        return self._sha256
 
 
 def _load_images() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    # The file behind sklearn.datasets.load_digits, whose import takes a second.
+    # The file that sklearn.datasets.load_digits reads; importing sklearn takes a second.
     path = find_package_file("scikit-learn", "sklearn/datasets/data/digits.csv.gz")
     table = np.loadtxt(path, delimiter=",")
     return table[:, :-1].reshape(-1, SIDE, SIDE).copy(), table[:, -1].astype(np.int64)
+
+
+def _hash(images: NDArray[np.float64], labels: NDArray[np.int64]) -> str:
+    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
 
 def _scale(images: NDArray[np.float64]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What tasks that forecast the next values of a time series share."""
+"""The common base of tasks that forecast the next values of a time series."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -27,16 +26,16 @@ __all__ = ["FixedSeriesSettings", "Forecasting", "SeriesData", "WindowSettings"]
 
 
 class WindowSettings(SplitSettings):
-    """How a series is cut. Its rows are divided by time."""
+    """How a series is cut into windows; its rows are split by time."""
 
     window: int = Field(default=16, ge=1, description="rows that the model reads")
-    horizon: int = Field(default=1, ge=1, description="rows that it forecasts")
+    horizon: int = Field(default=1, ge=1, description="rows that the model forecasts")
 
 
 class FixedSeriesSettings(WindowSettings):
-    """Of a series in which nothing is drawn at random."""
+    """Settings of a series that involves no random numbers."""
 
-    split_seed: Literal[0] = Field(default=0, description="the split is by time: nothing is drawn")
+    split_seed: Literal[0] = Field(default=0, description="unused: the split is by time")
 
 
 class SeriesData(NamedTuple):
@@ -47,10 +46,13 @@ class SeriesData(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """What is taken from the training rows.
+    """The preprocessing fitted on the training rows.
 
-    ``mean`` and ``deviation`` (columns,); ``linear`` (window * inputs + 1, horizon), the linear
-    autoregression from a scaled window to the scaled forecast, its constant last.
+    Attributes:
+        mean: Mean of each column, (columns,).
+        deviation: Standard deviation of each column, (columns,).
+        linear: The linear autoregression from a scaled window to the scaled forecast,
+            (window * inputs + 1, horizon), its constant last.
     """
 
     mean: NDArray[np.float64]
@@ -59,11 +61,11 @@ class Fitted(NamedTuple):
 
 
 class Forecasting(Task):
-    """Windows (N, window, columns), target column first, and the next values (N, horizon).
+    """Forecast (N, horizon) values from windows (N, window, columns), target column first.
 
-    Columns are standardized with the mean and deviation of the training rows. Rows are divided
-    by time. Every forecast row of a window lies in its split; the rows it reads may lie before.
-    Where ``reads_target`` is False the windows have the other columns alone.
+    Columns are standardized with the mean and the standard deviation of the training rows. Rows are
+    split by time. All forecast rows of a window lie in its split; the rows it reads may lie before.
+    Where ``reads_target`` is False the windows contain only the other columns.
     """
 
     settings: WindowSettings
@@ -94,11 +96,11 @@ class Forecasting(Task):
 
     @abstractmethod
     def read_series(self) -> SeriesData:
-        """The whole series, oldest row first."""
+        """Read the whole series, oldest row first."""
 
     @property
     def place(self) -> str:
-        """Where the series comes from, for complaints."""
+        """Where the series comes from, for error messages."""
         return f"the series of task {self.name!r}"
 
     @property
@@ -111,7 +113,7 @@ class Forecasting(Task):
         return 0 if self.reads_target else 1
 
     def load(self) -> Splits:
-        """Read the series, fit the scale on the training rows, cut the windows."""
+        """Read the series, fit the scale on the training rows, and cut the windows."""
         settings = self.settings
         values, self._sha256 = self.read_series()
         sizes = settings.divide(len(values))
@@ -145,24 +147,24 @@ class Forecasting(Task):
         return Splits(train, validation, test)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
-        """A head on the last state: the values of the horizon, scaled."""
+        """Build a head on the last state for the scaled values of the horizon."""
         qrnn = qrnn_factory(len(self.input_columns))
         return TaskModel(qrnn, LastStateHead(qrnn, self.settings.horizon))
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Mean squared error of the scaled values, which is the NMSE."""
+        """Compute the mean squared error of the scaled values, which is the NMSE."""
         return metrics.normalized_squared_error(
             prediction, batch.targets.to(prediction.dtype)
         ).mean()
 
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
-        """NMSE of the model and of two floors, and absolute error in the units of the data.
+        """Compute the NMSE of the model and of two floors, and the absolute error in data units.
 
-        All NMSE divide by the variance of the training rows, 1 after scaling. Persistence repeats
-        the last value that the model saw; it is left out where the model does not see the target.
-        Linear is the least-squares autoregression on the same windows.
+        Each NMSE is divided by the variance of the training rows, 1 after scaling. Persistence
+        repeats the last value that the model reads; it is omitted where the model does not read the
+        target. Linear is the least-squares autoregression on the same windows.
         """
-        _, deviation, linear = self._fitted()
+        _, deviation, linear = self.require_loaded(self._fit)
         inputs, targets = batch.inputs.to(prediction.dtype), batch.targets.to(prediction.dtype)
         floors = {"linear": _add_constant(inputs) @ torch.from_numpy(linear).to(inputs)}
         if self.reads_target:
@@ -177,14 +179,14 @@ class Forecasting(Task):
         }
 
     def read(self, path: Path) -> Sequences:
-        """Every window of a CSV file with the same columns; the last one ends with its last row."""
+        """Read every window of a CSV file with the same columns, up to the last row."""
         values = read_table(path).read_numbers(self.input_columns)
         window = self.settings.window
         if len(values) < window:
             raise DataError(
-                f"{path} has {len(values)} rows; at least {window} are required (data.window)"
+                f"{path}: expected at least {window} rows (data.window), got {len(values)}"
             )
-        mean, deviation, _ = self._fitted()
+        mean, deviation, _ = self.require_loaded(self._fit)
         inputs = _slide((values - mean[self._first :]) / deviation[self._first :], window)
         return Sequences(
             torch.from_numpy(inputs),
@@ -195,7 +197,7 @@ class Forecasting(Task):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Last row read and the forecasts of the rows after it, in the units of the data."""
+        """Tabulate the last row read and the forecasts of the following rows, in data units."""
         steps = range(1, self.settings.horizon + 1)
         header = ["row", *(f"{self.columns[0]}+{step} predicted" for step in steps)]
         forecasts = self._unscale(prediction)
@@ -209,37 +211,26 @@ class Forecasting(Task):
         return header, rows
 
     def remember(self) -> dict[str, Any]:
-        """The scale of each column, the linear floor, and the hash of the data."""
-        fitted = self._fitted()._asdict()
+        """Return the scale of each column, the linear floor, and the hash of the data."""
+        fitted = self.require_loaded(self._fit)._asdict()
         return {name: array.tolist() for name, array in fitted.items()} | {"sha256": self._sha256}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the scale back without reading the series."""
+        """Restore the scale without reading the series."""
         self._fit = Fitted(*(np.array(state[name]) for name in Fitted._fields))
         self._sha256 = state["sha256"]
 
     def fingerprint(self) -> str:
-        """SHA-256 of the data; after load() or restore()."""
-        if self._sha256 is None:
-            raise OperationError(
-                f"task {self.name!r} has read no data yet; call load() or restore() first"
-            )
-        return self._sha256
-
-    def _fitted(self) -> Fitted:
-        if self._fit is None:
-            raise OperationError(
-                f"task {self.name!r} has no scale yet; call load() or restore() first"
-            )
-        return self._fit
+        """Return the SHA-256 of the data; after load() or restore()."""
+        return self.require_loaded(self._sha256)
 
     def _unscale(self, values: Tensor) -> list[list[float]]:
-        mean, deviation, _ = self._fitted()
+        mean, deviation, _ = self.require_loaded(self._fit)
         restored: list[list[float]] = (values.double() * deviation[0] + mean[0]).tolist()
         return restored
 
     def _cut(self, scaled: NDArray[np.float64], start: int, end: int) -> Sequences:
-        """The windows whose forecast rows are all in [start, end)."""
+        """Cut the windows whose forecast rows all lie in [start, end)."""
         window, horizon = self.settings.window, self.settings.horizon
         first = start - window
         inputs = _slide(scaled[first : end - horizon, self._first :], window)
@@ -249,11 +240,11 @@ class Forecasting(Task):
 
 
 def _slide(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """All windows of consecutive rows, (rows - length + 1, length, columns)."""
+    """Cut all windows of consecutive rows, (rows - length + 1, length, columns)."""
     windows = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
     return np.ascontiguousarray(windows.transpose(0, 2, 1))
 
 
 def _add_constant(inputs: Tensor) -> Tensor:
-    """Windows (N, window, columns) as rows of a linear model, (N, window * columns + 1)."""
+    """Flatten windows (N, window, columns) to rows (N, window * columns + 1) of a linear model."""
     return torch.cat((inputs.flatten(1), inputs.new_ones(len(inputs), 1)), dim=1)

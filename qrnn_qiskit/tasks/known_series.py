@@ -1,4 +1,4 @@
-"""Time series that the field compares itself on, measured and generated."""
+"""Benchmark time series of the field, measured and generated."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from qrnn_qiskit.tasks.registry import register
 
 __all__ = ["MackeyGlass", "Narma10", "SantaFe", "Sunspots"]
 
-# Measured on the laser: at 0.01 for many epochs the feedback loop turns chaotic and does not heal.
+# Measured on the laser: at 0.01 for many epochs the feedback loop turns chaotic and stays so.
 CALM = Forecasting.defaults | {"train.learning_rate": 0.005}
 
 
 class SantaFeSettings(FixedSeriesSettings):
-    """The laser as it was measured."""
+    """Settings of the measured laser intensities."""
 
     window: int = Field(default=24, ge=1, description="rows that the model reads")
 
@@ -44,20 +44,20 @@ class SantaFe(Forecasting):
     defaults: ClassVar[dict[str, Any]] = CALM | {"train.epochs": 10}
 
     def read_series(self) -> SeriesData:
-        """The values of the package's file."""
+        """Read the values of the package's file."""
         path = find_package_file("reservoirpy", "reservoirpy/datasets/santafe_laser.npy")
         return _hash(read_array(path).astype(np.float64).reshape(-1, 1))
 
 
 class SunspotsSettings(FixedSeriesSettings):
-    """Yearly numbers from 1700 to 2008."""
+    """Settings of the yearly numbers from 1700 to 2008."""
 
     window: int = Field(default=12, ge=1, description="rows that the model reads")
 
 
 @register
 class Sunspots(Forecasting):
-    """Yearly sunspot numbers: the shortest of the series, with a cycle of about 11 years."""
+    """Yearly sunspot numbers, the shortest of the series, with a cycle of about 11 years."""
 
     name = "sunspots"
     summary = "forecast the yearly number of sunspots"
@@ -68,17 +68,17 @@ class Sunspots(Forecasting):
     defaults: ClassVar[dict[str, Any]] = CALM | {"train.epochs": 50}
 
     def read_series(self) -> SeriesData:
-        """The column of the package's file."""
+        """Read the column of the package's file."""
         path = find_package_file("statsmodels", "statsmodels/datasets/sunspots/sunspots.csv")
         return _hash(read_table(path).read_numbers(self.columns))
 
 
 class MackeyGlassSettings(FixedSeriesSettings):
-    """The equation and how it is sampled."""
+    """Settings of the equation and its sampling."""
 
     length: int = Field(default=3000, ge=10, description="values generated")
     delay: float = Field(default=17.0, ge=0.1, description="tau; chaotic from about 16.8")
-    spacing: float = Field(default=6.0, ge=0.1, description="time between two values")
+    spacing: float = Field(default=6.0, ge=0.1, description="time between consecutive values")
 
 
 @register
@@ -94,13 +94,13 @@ class MackeyGlass(Forecasting):
     defaults: ClassVar[dict[str, Any]] = CALM | {"train.epochs": 20}
 
     def read_series(self) -> SeriesData:
-        """The values after the first 1,000 units of time."""
+        """Generate the values after the first 1,000 units of time."""
         settings = self.settings
         return _hash(integrate_mackey_glass(settings.length, settings.delay, settings.spacing))
 
 
 class NarmaSettings(WindowSettings):
-    """``split_seed`` draws the inputs."""
+    """Settings of the system; ``split_seed`` seeds the inputs."""
 
     length: int = Field(default=4000, ge=10, description="values generated")
     window: int = Field(default=20, ge=1, description="rows that the model reads")
@@ -108,10 +108,10 @@ class NarmaSettings(WindowSettings):
 
 @register
 class Narma10(Forecasting):
-    """y from its inputs u alone, as Atiya and Parlos (IEEE Trans. Neural Netw. 11, 697) define it.
+    """Forecast y from inputs u only, as in Atiya and Parlos (IEEE Trans. Neural Netw. 11, 697).
 
     y(t+1) = 0.3 y(t) + 0.05 y(t) [y(t) + ... + y(t-9)] + 1.5 u(t-9) u(t) + 0.1, with u uniform in
-    [0, 0.5]. The model reads u up to t and forecasts y(t+1); it never sees y.
+    [0, 0.5]. The model reads u up to t and forecasts y(t+1); it never reads y.
     """
 
     name = "narma10"
@@ -124,14 +124,14 @@ class Narma10(Forecasting):
     defaults: ClassVar[dict[str, Any]] = CALM | {"train.epochs": 20}
 
     def read_series(self) -> SeriesData:
-        """Outputs beside inputs, after the first 100 steps."""
+        """Generate outputs and inputs, after the first 100 steps."""
         return _hash(generate_narma(self.settings.length, self.settings.split_seed))
 
 
 def integrate_mackey_glass(
     length: int, delay: float, spacing: float, step: float = 0.1
 ) -> NDArray[np.float64]:
-    """Values (length, 1) by Runge-Kutta of order 4, the delayed value held during a step."""
+    """Integrate values (length, 1) by 4th-order Runge-Kutta; a step holds the delayed value."""
     lag, every, skipped = round(delay / step), round(spacing / step), round(1000 / step)
     values = np.full(lag + 1 + skipped + length * every, 1.2)
 
@@ -149,7 +149,7 @@ def integrate_mackey_glass(
 
 
 def generate_narma(length: int, seed: int) -> NDArray[np.float64]:
-    """Outputs and inputs (length, 2). Inputs that make the system diverge are drawn again."""
+    """Generate outputs and inputs (length, 2); inputs for which the system diverges are redrawn."""
     skipped, attempt, outputs = 100, 0, None
     while outputs is None:
         inputs = np.random.default_rng([seed, attempt]).uniform(0, 0.5, skipped + length)
@@ -159,7 +159,7 @@ def generate_narma(length: int, seed: int) -> NDArray[np.float64]:
 
 
 def _run_narma(inputs: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The outputs of the system from 0, or None where they leave [0, 1]."""
+    """Run the system from 0; return its outputs, or None if they exceed 1."""
     outputs = np.zeros(len(inputs))
     for t in range(9, len(outputs) - 1):
         memory = outputs[t - 9 : t + 1].sum()

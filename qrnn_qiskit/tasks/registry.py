@@ -1,4 +1,9 @@
-"""Tasks by name. Every module of this folder is imported on the first look-up."""
+"""Tasks by name.
+
+A task is one module or one package of ``qrnn_qiskit.tasks``, whose class has the decorator
+``register``. All of them are imported on the first look-up, except ``data``, the room of the
+readers that tasks share.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +19,20 @@ __all__ = ["UnknownTaskError", "get_task", "list_tasks", "register"]
 
 TaskClass = TypeVar("TaskClass", bound=type[Task])
 
+_SHARED = "data"
 _tasks: dict[str, type[Task]] = {}
 
 
 class UnknownTaskError(InvalidValueError):
-    """A task name that nothing is registered under."""
+    """A name under which no task is registered."""
 
 
 def register(task: TaskClass) -> TaskClass:
-    """Class decorator: makes a task known by its ``name``. ValueError if the name is taken."""
+    """Register a task under its ``name``; a class decorator.
+
+    Raises:
+        ValueError: The name is taken.
+    """
     known = _tasks.setdefault(task.name, task)
     if known is not task:
         raise InvalidValueError(
@@ -33,7 +43,11 @@ def register(task: TaskClass) -> TaskClass:
 
 
 def get_task(name: str) -> type[Task]:
-    """The task class of a name; UnknownTaskError gives the nearest and all known names."""
+    """Return the task class of a name.
+
+    Raises:
+        UnknownTaskError: No task has this name; the message lists the nearest and all names.
+    """
     _import_folder()
     if name not in _tasks:
         nearest = get_close_matches(name, _tasks, n=1, cutoff=0.4)
@@ -43,7 +57,7 @@ def get_task(name: str) -> type[Task]:
 
 
 def list_tasks() -> list[type[Task]]:
-    """All registered task classes in the order of their names."""
+    """List all registered task classes in the order of their names."""
     _import_folder()
     return [_tasks[name] for name in sorted(_tasks)]
 
@@ -52,4 +66,5 @@ def _import_folder() -> None:
     from qrnn_qiskit import tasks
 
     for module in pkgutil.iter_modules(tasks.__path__):
-        import_module(f"{tasks.__name__}.{module.name}")
+        if module.name != _SHARED:
+            import_module(f"{tasks.__name__}.{module.name}")

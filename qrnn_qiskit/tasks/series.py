@@ -1,4 +1,4 @@
-"""A user's time series: forecast the next values of a column of a CSV file."""
+"""A custom time series: forecast the next values of a column of a CSV file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Series", "SeriesSettings"]
 
 
 class SeriesSettings(FixedSeriesSettings):
-    """A CSV file with a header and one row per time step, oldest first."""
+    """Settings of a CSV file with a header and one row per time step, oldest first."""
 
     file: DataFile = Field(description="CSV file with a header, one row per time step")
     target: str = Field(min_length=1, description="column to forecast")
-    inputs: tuple[str, ...] = Field(default=(), description="further columns to read")
+    inputs: tuple[str, ...] = Field(default=(), description="further input columns")
 
     @field_validator("target")
     @classmethod
@@ -30,7 +30,7 @@ class SeriesSettings(FixedSeriesSettings):
             if name in self.columns[:position]:
                 raise InvalidValueError(
                     f"column {name!r} is named twice in target and inputs; the target is always "
-                    "an input and is not listed again"
+                    "an input: do not list it again"
                 )
         return self
 
@@ -42,17 +42,17 @@ class SeriesSettings(FixedSeriesSettings):
 
 @register
 class Series(Forecasting):
-    """The columns that the settings name."""
+    """Forecast the target column of a CSV file; columns are chosen by the settings."""
 
     name = "series"
-    summary = "forecast a column of your own time series (data.file, data.target)"
-    source = "your CSV file with a header, one row per time step, split by time"
+    summary = "forecast a column of a custom time series (data.file, data.target)"
+    source = "a CSV file with a header, one row per time step, split by time"
     Settings = SeriesSettings
     settings: SeriesSettings
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The target and the further columns."""
+        """The target, then the further input columns."""
         return self.settings.columns
 
     @property
@@ -61,6 +61,6 @@ class Series(Forecasting):
         return str(self.settings.file)
 
     def read_series(self) -> SeriesData:
-        """The columns of data.file."""
+        """Read the columns from data.file."""
         table = read_table(self.settings.file)
         return SeriesData(table.read_numbers(self.columns), table.sha256)

@@ -1,4 +1,4 @@
-"""A user's labelled texts: classify each text by its words."""
+"""Custom labelled texts: classify each text by its words."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from qrnn_qiskit.tasks.text_classification import TextClassification, WordSettin
 
 __all__ = ["Text", "TextSettings"]
 
-MIN_TEXTS_PER_LABEL = 3  # fewer is a slip of the pen, or too few to judge
+MIN_TEXTS_PER_LABEL = 3  # fewer are a typing error, or too few to judge
 
 
 class TextSettings(WordSettings):
-    """A CSV file with a header and the columns text and label."""
+    """Settings of a CSV file with a header and the columns text and label."""
 
     file: DataFile = Field(description="CSV file with the columns text and label")
 
 
 @register
 class Text(TextClassification):
-    """The labels of the file in alphabetical order are the classes."""
+    """Classify texts; the classes are the labels of the file in alphabetical order."""
 
     name = "text"
-    summary = "classify your own texts by their words (data.file with columns text,label)"
-    source = "your CSV file with the columns text and label, one text per row"
+    summary = "classify custom texts by their words (data.file with columns text,label)"
+    source = "a CSV file with the columns text and label, one text per row"
     Settings = TextSettings
     settings: TextSettings
 
     def load(self) -> Splits:
-        """Own stratified split; vocabulary and classes come from the training texts."""
+        """Read the texts and split them by label; the vocabulary comes from the training texts."""
         table = read_table(self.settings.file)
         texts, labels = table.read_text("text"), table.read_text("label")
         _check_labels(table, labels)
@@ -43,8 +43,8 @@ class Text(TextClassification):
         if min(sizes) < 1:
             raise DataError(
                 f"{table.path} has {len(texts)} rows, which leaves {sizes[0]} for training, "
-                f"{sizes[1]} for validation and {sizes[2]} for test; at least 1 each is required: "
-                "give more rows or change the fractions"
+                f"{sizes[1]} for validation and {sizes[2]} for test; each needs at least 1: give "
+                "more rows or change the fractions"
             )
         classes = sorted(set(labels))
         codes = np.array([classes.index(label) for label in labels], dtype=np.int64)
@@ -58,13 +58,13 @@ def _check_labels(table: Table, labels: list[str]) -> None:
     counts = Counter(labels)
     if len(counts) < 2:
         raise DataError(
-            f"{table.path}: all {len(labels)} labels are {labels[0]!r}; "
-            "at least two different labels are required"
+            f"{table.path}: expected at least two different labels, got only {labels[0]!r} in "
+            f"{len(labels)} rows"
         )
     for label, count in counts.items():
         if count < MIN_TEXTS_PER_LABEL:
             row = table.rows[labels.index(label)]
             raise DataError(
-                f"{table.locate(row)}: label {label!r} occurs in {count} of {len(labels)} rows; "
-                f"at least {MIN_TEXTS_PER_LABEL} are required"
+                f"{table.locate(row)}: expected at least {MIN_TEXTS_PER_LABEL} rows with label "
+                f"{label!r}, got {count} of {len(labels)} rows"
             )

@@ -1,10 +1,10 @@
-"""What tasks that classify a text by its words share."""
+"""The common base of tasks that classify a text by its words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from circuits.errors import OperationError
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -25,24 +24,28 @@ if TYPE_CHECKING:
 
 __all__ = ["TextClassification", "WordSettings"]
 
-Value = TypeVar("Value")
-
 
 class WordSettings(SplitSettings):
     """How the words of a text are read."""
 
-    max_length: int = Field(default=40, ge=1, description="words read of a text, from its start")
+    max_length: int = Field(
+        default=40, ge=1, description="number of words read from the start of a text"
+    )
     vocabulary_size: int = Field(
-        default=5000, ge=1, description="words kept, the most frequent of the training texts"
+        default=5000,
+        ge=1,
+        description="vocabulary size: the most frequent words of the training texts",
     )
     min_count: int = Field(
-        default=2, ge=1, description="rarer words of the training texts count as unknown"
+        default=2,
+        ge=1,
+        description="words that occur less often in the training texts count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of a word's vector")
+    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
 
 
 class TextClassification(ClassificationTask):
-    """Tokens (N, T): 0 padding, 1 an unknown word, 2 and up the vocabulary by frequency."""
+    """Classify tokens (N, T): 0 padding, 1 an unknown word, 2 and up the words by frequency."""
 
     Settings: ClassVar[type[DataSettings]] = WordSettings
     settings: WordSettings
@@ -65,42 +68,42 @@ class TextClassification(ClassificationTask):
     @property
     def classes(self) -> list[str]:
         """The labels in the order of the logits; after load() or restore()."""
-        return self._require(self._classes)
+        return self.require_loaded(self._classes)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
-        """Vectors for the words, and a head on the last state."""
+        """Build word embeddings, and a head on the last state."""
         size = self.settings.embedding_size
-        words = len(self._require(self._tokenizer))
+        words = len(self.require_loaded(self._tokenizer))
         qrnn = qrnn_factory(size)
         embedding = embed_words(words, size)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), embedding)
 
     def read(self, path: Path) -> Sequences:
-        """The texts of a CSV file with the column text; other columns are not looked at."""
+        """Read the texts of a CSV file with the column text; other columns are ignored."""
         texts = read_table(path).read_text("text")
         count = len(texts)
         return self.encode(texts, torch.empty(count, 0), torch.arange(1, count + 1))
 
     def remember(self) -> dict[str, Any]:
-        """The labels and words in the order of their numbers, and the hash of the data."""
+        """Return the labels and words in the order of their numbers, and the hash of the data."""
         return {
             "classes": self.classes,
-            "vocabulary": self._require(self._tokenizer).words,
+            "vocabulary": self.require_loaded(self._tokenizer).words,
             "sha256": self._sha256,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take labels and words back without reading the texts."""
+        """Restore labels and words without reading the texts."""
         self._classes = list(state["classes"])
         self._tokenizer = WordTokenizer(state["vocabulary"])
         self._sha256 = state["sha256"]
 
     def fingerprint(self) -> str:
-        """SHA-256 of the data; after load() or restore()."""
-        return self._require(self._sha256)
+        """Return the SHA-256 of the data; after load() or restore()."""
+        return self.require_loaded(self._sha256)
 
     def fit(self, training: Sequence[str], classes: Sequence[str], sha256: str) -> None:
-        """Take the vocabulary from the training texts."""
+        """Fit the vocabulary on the training texts."""
         settings = self.settings
         self._tokenizer = WordTokenizer.fit(
             training, size=settings.vocabulary_size, min_count=settings.min_count
@@ -108,21 +111,14 @@ class TextClassification(ClassificationTask):
         self._classes, self._sha256 = list(classes), sha256
 
     def encode(self, texts: Sequence[str], targets: Tensor, rows: Tensor) -> Sequences:
-        """Texts as padded tokens, the first ``max_length`` words of each."""
-        numbers = self._require(self._tokenizer).encode(texts)
+        """Encode texts as padded tokens, the first ``max_length`` words of each."""
+        numbers = self.require_loaded(self._tokenizer).encode(texts)
         tokens, lengths = pad([row[: self.settings.max_length] for row in numbers])
         return Sequences(tokens, targets, lengths, rows)
 
     def select(
         self, texts: Sequence[str], codes: NDArray[np.int64], part: NDArray[np.int64]
     ) -> Sequences:
-        """The texts at the positions ``part`` with their classes; rows count from 1."""
+        """Select the texts at the positions ``part`` with their classes; rows count from 1."""
         chosen = [texts[index] for index in part]
         return self.encode(chosen, torch.from_numpy(codes[part]), torch.from_numpy(part) + 1)
-
-    def _require(self, value: Value | None) -> Value:
-        if value is None:
-            raise OperationError(
-                f"task {self.name!r} has read no data yet; call load() or restore() first"
-            )
-        return value

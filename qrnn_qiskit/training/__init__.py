@@ -1,5 +1,14 @@
-"""Training: configuration, run folders, checkpoints, the training loop, evaluation.
+"""Training: from a configuration to a trained and evaluated run.
 
-``config.resolve_config`` -> ``run_folder.create_run`` -> ``trainer.train`` (``trainer.resume``)
--> ``evaluation.evaluate``.
+The usual order is ``config.resolve_config`` -> ``run_folder.create_run`` -> ``trainer.train`` (or
+``trainer.resume``) -> ``loading.load_run`` -> ``evaluation.evaluate``.
+
+- Configuration: ``schema`` defines the settings, ``config`` resolves them, ``build`` and ``sizing``
+  make a model from them, ``experiment`` also its task and data.
+- Run folder: ``run_folder``, ``checkpoint``, ``provenance``.
+- Training: ``trainer`` starts or resumes the ``loop``, which ends with a ``result``. The loop uses
+  ``position``, ``learning_rate``, ``randomness``, ``interruption``, ``progress`` and
+  ``tensorboard``, and with several processes ``processes`` and ``say_once``. ``fine_tuning`` starts
+  from another run, ``device_steps`` takes a few steps on a service.
+- Trained models: ``loading``, ``inference``, ``evaluation``, ``deviations``.
 """

@@ -1,4 +1,4 @@
-"""A recurrent model of any kind from the configuration of a run."""
+"""Build a recurrent model of any kind from the configuration of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "build_recurrent"]
 
-# What each kind takes of the configuration, beside dropout and dtype. The others are QRNN's.
+# The settings that each kind takes besides dropout and dtype; the others are those of QRNN.
 _CONTROLLED = ("num_qubits", "num_layers", "controller_hidden", "activation")
 _GAINS = ("rotations", "feedback_gain", "angle_gain")
 _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
@@ -42,14 +42,16 @@ _NOT_OF_QRNN = {"kind", "parameters", "hidden_size", "num_biases"}
 def build_recurrent(
     model: ModelConfig, input_size: int, ansatz_file: Path | None = None
 ) -> RecurrentModel:
-    """The untrained model ``model.kind`` for inputs of width ``input_size``.
+    """Build the untrained model ``model.kind``.
 
-    With ``model.parameters`` its size is found first. ``ansatz_file`` stands in for
-    ``model.ansatz``: a run folder keeps its own copy.
+    Args:
+        model: Settings of the model. With ``model.parameters`` its size is found first.
+        input_size: Width of the inputs.
+        ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
 
     Raises:
-        ValueError, TypeError: An unknown kind, no size with that many parameters, or what the model
-            says about its arguments.
+        ValueError, TypeError: The kind is unknown, no size has that many parameters, or an argument
+            of the model is invalid.
     """
     kind = require_name("model.kind", model.kind, KINDS)
     if ansatz_file is not None:

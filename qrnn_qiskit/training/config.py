@@ -1,4 +1,4 @@
-"""From what a user typed to a configuration: defaults, the task's defaults, a file, ``--set``."""
+"""Resolve a configuration from defaults, the task's defaults, a file and ``--set``."""
 
 from __future__ import annotations
 
@@ -39,20 +39,21 @@ def resolve_config(
 ) -> Config:
     """Resolve a configuration: built-in defaults < those of the task < the file < overrides.
 
-    Defaults of a task may depend on what is given, as those of the digits on the readout mode.
+    Defaults of a task may depend on the given values, as those of the digits on the readout mode.
 
     Args:
-        task_name: the name of a registered task.
-        overrides: values by dotted key, or by an unambiguous last name (``epochs`` for
-            ``train.epochs``). A string is read as a TOML value and kept as a string where it is
-            none; where a list of strings is required, ``ry,rz`` is one. ``none`` switches an
-            optional key off.
-        file: a TOML file with the same keys as tables.
+        task_name: Name of a registered task.
+        overrides: Values by dotted key, or by an unambiguous last name (``epochs`` for
+            ``train.epochs``). A string is parsed as a TOML value, and kept as a string if it is not
+            one; for a key that is a list of strings, ``ry,rz`` is one. ``none`` switches off an
+            optional key.
+        file: A TOML file with the same keys as tables.
 
     Raises:
-        ConfigError: an unknown or ambiguous key (the nearest, or the candidates, are named), a
-            value of the wrong type or range, a required key that is missing, a file that is no
-            TOML. What an unknown task raises is up to :func:`qrnn_qiskit.tasks.get_task`.
+        ConfigError: A key is unknown or ambiguous (the message names the nearest key or the
+            candidates), a value has the wrong type or range, a required key is missing, or the file
+            is not TOML.
+        UnknownTaskError: No task has this name.
     """
     task = get_task(task_name)
     schema = config_class(task.Settings)
@@ -77,22 +78,28 @@ def resolve_config(
     config = _validate(schema, values, raw, keys)
     if config.task != task.name:
         raise ConfigError(
-            f"the configuration is of the task {config.task!r}, but the task {task.name!r} was "
-            "asked for; leave the key task out, or ask for that task"
+            f"expected a configuration of the task {task.name!r}, got one of the task "
+            f"{config.task!r}; omit the key task, or train that task"
         )
     return config
 
 
 def read_config(path: Path) -> Config:
-    """The configuration of a run as its ``config.toml`` holds it."""
+    """Read the configuration of a run from its ``config.toml``.
+
+    Raises:
+        ConfigError: The file is not a valid configuration.
+    """
     task_name = read_toml(path).get("task")
     if not isinstance(task_name, str):
-        raise ConfigError(f"{path} names no task; the config.toml of a run has a key task")
+        raise ConfigError(
+            f"{path} names no task; expected a key task, as in the config.toml of a run"
+        )
     return resolve_config(task_name, file=path)
 
 
 def parse_value(text: str) -> Any:
-    """The TOML value that a string writes (``3``, ``1e-3``, ``true``, ``["ry"]``), or itself."""
+    """Parse a TOML value (``3``, ``1e-3``, ``true``, ``["ry"]``); other strings stay unchanged."""
     try:
         table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -101,9 +108,18 @@ def parse_value(text: str) -> Any:
 
 
 def find_key(key: str, keys: Iterable[str], where: str) -> str:
-    """The full dotted key that a key or its last name means; ConfigError names the nearest.
+    """Find the full dotted key of a key or of its last name.
 
-    A section's own name stands for its key source: data=full is data.source=full.
+    The name of a section stands for its key source: data=full is data.source=full.
+
+    Args:
+        key: The key as given.
+        keys: All known dotted keys.
+        where: Prefix of the error message.
+
+    Raises:
+        ConfigError: The key is unknown or ambiguous; the message names the nearest key or the
+            candidates.
     """
     keys = list(keys)
     for full in (key, f"{key}.source"):
@@ -114,7 +130,7 @@ def find_key(key: str, keys: Iterable[str], where: str) -> str:
         return candidates[0]
     if candidates:
         raise ConfigError(
-            f"{where}the key {key!r} is ambiguous; write one of {', '.join(candidates)}"
+            f"{where}the key {key!r} is ambiguous; use one of {', '.join(candidates)}"
         )
     raise ConfigError(f"{where}unknown key {key!r}; the nearest key is {_nearest(key, keys)!r}")
 
@@ -131,7 +147,7 @@ def _nearest(key: str, keys: list[str]) -> str:
 def _validate(
     schema: type[Config], values: dict[str, Any], raw: dict[str, str], keys: Iterable[str]
 ) -> Config:
-    """Validate as strictly as TOML is typed: no "3" for 3, no true for 1, but 1 for 1.0."""
+    """Validate with the strict types of TOML: no "3" for 3, no true for 1, but 1 for 1.0."""
     try:
         return _build(schema, values)
     except ValidationError as error:
@@ -139,7 +155,7 @@ def _validate(
         as_typed = {key: raw[key] for key in wrong if key in raw}
         message = _explain(error, keys, values)
         cause = error
-    try:  # a column called 2024 or true is text that reads as a TOML value
+    try:  # a column named 2024 or true is a string that also parses as a TOML value
         return _build(schema, values | as_typed)
     except ValidationError:
         raise ConfigError(message) from cause
@@ -157,7 +173,7 @@ def _build(schema: type[Config], values: dict[str, Any]) -> Config:
 
 
 def _find_place(location: tuple[int | str, ...], keys: Iterable[str]) -> str:
-    """The known key that an error is about; the location goes on inside unions and lists."""
+    """Find the known key of an error, whose location continues inside unions and lists."""
     path = [str(part) for part in location]
     while path and ".".join(path) not in keys:
         path.pop()
@@ -169,25 +185,25 @@ def _explain(error: ValidationError, keys: Iterable[str], values: Mapping[str, A
     for part in error.errors():
         place = _find_place(part["loc"], keys)
         if part["type"] == "missing":
-            text = f"is required and has no default; give it with --set {place}=VALUE"
+            text = f"is required and has no default; set it with --set {place}=VALUE"
         else:
             text = part["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
         if part["type"] == "list_type":
-            text = f"must be a list, written as {place}=[...] with its items between commas"
+            text = f"must be a list, written as {place}=[...] with items separated by commas"
         complaints.setdefault(place, []).append(text)
     lines = []
     for place, texts in complaints.items():
-        arrived = values.get(place)
-        got = f" = {arrived!r} ({_name_type(arrived)})" if place in values else ""
+        value = values.get(place)
+        got = f" = {value!r} ({_name_type(value)})" if place in values else ""
         lines.append(f"{place}{got}: {' or '.join(dict.fromkeys(texts))}")
     return "; ".join(lines)
 
 
 def _name_type(value: Any) -> str:
     names = {
-        bool: "a truth value",
+        bool: "a boolean",
         int: "an integer",
-        float: "a decimal number",
+        float: "a float",
         str: "a string",
         list: "a list",
     }

@@ -1,8 +1,8 @@
-"""How far a device is from exact values, and how far the feedback has carried the angles off.
+"""Deviations of a device from exact values, and the drift of the angles by feedback.
 
-A readout on a device differs from the noiseless trajectory for two reasons that must not be mixed:
-its own error, which is the difference from the exact value at the very angles that were run, and
-the drift, the difference that these angles make, which the feedback of earlier errors amplifies.
+A readout on a device differs from the noiseless trajectory for two reasons that must be kept
+apart: its own error, the difference from the exact value at the angles that were run, and the
+drift, the difference due to these angles, which the feedback of earlier errors amplifies.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Deviations:
 
     Attributes:
         residuals: Readouts minus exact values at the angles that were run.
-        standard_errors: What the device claims for them; None where it claims to be exact.
+        standard_errors: Standard errors reported by the device; None where it reports exact values.
         drift: Exact values at the angles that were run minus those of the noiseless trajectory.
-        spread: Standard deviation of residual / standard error over all readouts, 1 where shots
-            are all that the device adds; None where it claims to be exact.
-        readouts: How many residuals there are.
+        spread: Standard deviation of residual / standard error over all readouts, 1 where shot
+            noise is the only error; None where the device reports exact values.
+        readouts: Number of residuals.
     """
 
     residuals: list[float]
@@ -40,13 +40,13 @@ class Deviations:
     readouts: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return dict(vars(self))
 
 
 @torch.no_grad()
 def read_exactly(qrnn: QRNN, angles: Tensor) -> Tensor:
-    """The exact readouts (B, T, K) float64 after each step, at angles (B, T, P) in radians."""
+    """Compute exact readouts (B, T, K) float64 after each step, at angles (B, T, P) in radians."""
     simulator = Simulator(qrnn.ansatz.circuit, qrnn.readout.observables, torch.float64)
     evolution, token = begin(simulator, None, len(angles))
     outputs = []
@@ -62,10 +62,10 @@ def measure_deviations(
     """Compare readouts (N, T, K) of a device with exact ones.
 
     Args:
-        output: What the device gave.
+        output: Readouts of the device.
         exact: Exact values at the angles that were run.
-        noiseless: What the simulator gives for the same sequences.
-        errors: Standard errors of ``output``; None where the device claims to be exact.
+        noiseless: Readouts of the simulator for the same sequences.
+        errors: Standard errors of ``output``; None where the device reports exact values.
         lengths: (N,) valid steps of each sequence; all unless given.
     """
     steps = torch.arange(output.shape[1])
@@ -87,6 +87,6 @@ def measure_deviations(
 
 
 def _average(values: Tensor, valid: Tensor) -> list[float]:
-    """Root mean square of each step over its valid sequences and all readouts."""
+    """Compute the root mean square of each step over its valid sequences and all readouts."""
     squares = (values.square().mean(2) * valid).sum(0) / valid.sum(0).clamp(min=1)
     return [float(value) for value in squares.sqrt()]

@@ -1,4 +1,4 @@
-"""A few steps of training beyond a run's best weights, on a device whose every circuit counts."""
+"""A few training steps from a run's best weights, on a device where every circuit costs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import Tensor
 from circuits.validation import require_count
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.training.experiment import load_splits
-from qrnn_qiskit.training.loading import TrainedModel, load
+from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.randomness import seed_everything, shuffle
 from qrnn_qiskit.training.run_folder import RunFolder
 
@@ -20,11 +19,11 @@ __all__ = ["Tuning", "tune"]
 
 @dataclass(frozen=True)
 class Tuning:
-    """What some steps of training have come to.
+    """The result of a few training steps.
 
     Attributes:
-        losses: of the batch of each step, before the step.
-        weights: after the last step.
+        losses: Loss of the batch of each step, before the step.
+        weights: Weights after the last step.
     """
 
     losses: list[float]
@@ -41,28 +40,28 @@ def tune(
 ) -> Tuning:
     """Train ``steps`` steps of AdamW from the best weights, at the run's learning rate.
 
-    It depends on nothing but the run, the arguments and what the executor returns: begun again with
-    the same results, it ends with the same weights, to the last bit. Nothing is validated, which
-    would cost more than the steps.
+    The result depends only on the run, the arguments and the results of the executor: started again
+    with the same results, it ends with the same weights, to the last bit. There is no validation,
+    which would cost more than the steps.
 
     Args:
-        run: a run with at least one finished epoch.
-        executor: where the circuits run; its ``gradient`` says how they are differentiated.
-        steps: at least 1.
-        batch_size: sequences in a step, ``train.batch_size`` unless given.
-        trained: The model of this run with its best weights, if it is loaded already; its weights
-            change.
+        run: A run with at least one finished epoch.
+        executor: Where the circuits run; its ``gradient`` selects how they are differentiated.
+        steps: Number of steps, at least 1.
+        batch_size: Sequences in a step; ``train.batch_size`` unless given.
+        trained: The run's model where it is loaded already, which is trained further; loaded from
+            the run unless given.
 
     Raises:
-        GradientError: an executor that samples and has no ``gradient``.
+        GradientError: The executor samples and has no ``gradient``.
+        CheckpointError: The checkpoint cannot be used, or the data has changed since training.
     """
     require_count("steps", steps)
     require_gradient(executor)
-    if trained is None:
-        trained = load(run.path)
+    trained = trained or load_run(run)
     model, config = trained.model, trained.config.train
     model.qrnn.executor = executor
-    train = load_splits(trained.task).train
+    train = trained.splits.train
     size = min(batch_size or config.batch_size, len(train))
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay

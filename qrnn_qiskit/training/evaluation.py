@@ -1,4 +1,4 @@
-"""A trained run measured on its test sequences, on the simulator or on a device."""
+"""Evaluation of a trained run on its test sequences, on the simulator or on a device."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
-from qrnn_qiskit.training.checkpoint import CheckpointError, write_text
+from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read_exactly
-from qrnn_qiskit.training.experiment import Experiment, load_splits
+from qrnn_qiskit.training.experiment import Experiment
 from qrnn_qiskit.training.inference import (
     Inference,
     ReadoutRecord,
@@ -30,7 +30,7 @@ from qrnn_qiskit.training.inference import (
     predict_sequences,
     record_readouts,
 )
-from qrnn_qiskit.training.loading import TrainedModel, load
+from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -40,18 +40,21 @@ __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The result of an evaluation, with the fields of ``qrnn evaluate --json``.
+    """The result of an evaluation; its fields are those of ``qrnn evaluate --json``.
 
     Attributes:
+        task: Name of the task.
+        device: Name of the executor.
+        sequences: Number of test sequences.
         metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
             is None for a single sequence.
-        shots: of each circuit and basis, None where values are exact.
-        seed: the training seed of the run.
-        seconds: wall-clock time of the predictions.
-        jobs: what the executor was sent; 0 on the compiled simulator, which needs none.
-        qpu_seconds: what a service charged; 0 on this machine.
-        deviations: of a replaying device from exact values; in the files, not in this object of
-            the command line.
+        shots: Shots of each circuit and basis; None where values are exact.
+        seed: The training seed of the run.
+        seconds: Wall-clock time of the predictions in seconds.
+        jobs: Number of jobs sent to the executor; 0 on the compiled simulator, which needs none.
+        qpu_seconds: QPU time charged by a service in seconds; 0 on this machine.
+        deviations: Deviations of a replaying device from exact values; in the files, but not in the
+            JSON object of the command line.
     """
 
     task: str
@@ -66,7 +69,7 @@ class Evaluation:
     deviations: Deviations | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the command line as plain JSON values, deviations left out."""
+        """Return the fields as plain JSON values, without the deviations."""
         return {name: value for name, value in asdict(self).items() if name != "deviations"}
 
 
@@ -80,30 +83,32 @@ def evaluate(
     progress: bool = False,
     trained: TrainedModel | None = None,
 ) -> Evaluation:
-    """Measure a run on the first test sequences and keep the results in its ``evaluations``.
+    """Evaluate a run on the first test sequences and write the results to its ``evaluations``.
 
-    Written there under the next free number: .json (the result and its provenance), .csv (the
-    task's table of predictions), .npz (prediction, readouts and output of each sequence, with
-    standard errors where they were sampled; of a replaying device also its angles, the exact
+    Three files are written there under the next free number: .json (the result and its provenance),
+    .csv (the task's table of predictions), .npz (prediction, readouts and output of each sequence,
+    with standard errors where they were sampled; for a replaying device also its angles, the exact
     readouts at these angles, and the readouts of the noiseless trajectory).
 
+    The data is read only where neither the run nor ``trained`` has it in memory.
+
     Args:
-        run: a run with at least one finished epoch.
-        sequences: how many, the first ones; all test sequences unless given.
-        executor: where the circuits run; the simulator unless given.
-        weights: "best" by validation, or "last".
-        batch_size: sequences at once; ``train.evaluation_batch_size`` unless given. On a service
-            all at once take the fewest jobs.
-        progress: whether to show a bar where standard error is a terminal.
-        trained: The model of this run with these weights, if it is loaded already.
+        run: A run with at least one finished epoch.
+        sequences: Number of test sequences, the first ones; all of them unless given.
+        executor: Where the circuits run; unless given, the executor of ``trained``, or the
+            simulator.
+        weights: "best" by validation, or "last"; those of ``trained`` where it is given.
+        batch_size: Sequences per batch; ``train.evaluation_batch_size`` unless given. On a service
+            a single batch takes the fewest jobs.
+        progress: Whether to show a bar where standard error is a terminal.
+        trained: The run's model where it is loaded already, whose weights are then evaluated;
+            loaded from the run unless given.
 
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
-        CheckpointError: the checkpoint cannot be used, or the data has changed since training.
+        CheckpointError: The checkpoint cannot be used, or the data has changed since training.
     """
-    if trained is None:
-        trained = load(run.path, weights=weights)
-    digest = run.digest_checkpoint()
+    trained = trained or load_run(run, weights)
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
@@ -122,18 +127,6 @@ def evaluate(
         for name, estimate in _estimate(task, chosen, inference, prediction).items()
     }
     arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
-    deviations = None
-    if chosen.continued:  # its angles begin before the sequence
-        arrays.pop("angles", None)
-    if "angles" in arrays:
-        arrays |= _read_exactly(trained, chosen, arrays["angles"])
-        deviations = measure_deviations(
-            arrays["output"],
-            arrays["exact_output"],
-            arrays["noiseless_output"],
-            arrays.get("output_standard_errors"),
-            chosen.lengths,
-        )
     evaluation = Evaluation(
         task=trained.config.task,
         device=device.name,
@@ -144,18 +137,25 @@ def evaluate(
         seconds=seconds,
         jobs=device.counts.jobs - before.jobs,
         qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
-        deviations=deviations,
+        deviations=_compare_exactly(trained, chosen, arrays),
     )
-    ran = {"device": describe_device(device, before), "checkpoint_sha256": digest}
-    _write(run, trained, evaluation, weights, chosen, arrays, ran)
+    ran = {
+        "device": describe_device(device, before),
+        "checkpoint_sha256": trained.checkpoint_sha256,
+    }
+    _write(run, trained, evaluation, chosen, arrays, ran)
     return evaluation
 
 
 def find_evaluation(run: RunFolder, device: str) -> Evaluation | None:
-    """What :func:`evaluate` returned for the best weights of the run's checkpoint on a device.
+    """Find the result of :func:`evaluate` for the best weights of the run's checkpoint on a device.
 
-    That of the most sequences, without its deviations; None where there was none. ``device`` is
-    the name of an executor.
+    Args:
+        run: The run.
+        device: The name of an executor.
+
+    Returns:
+        The evaluation on the most sequences, without its deviations; None if there is none.
     """
     digest = run.digest_checkpoint()
     names = [field.name for field in fields(Evaluation) if field.name != "deviations"]
@@ -169,7 +169,7 @@ def find_evaluation(run: RunFolder, device: str) -> Evaluation | None:
 
 
 def list_metrics(experiment: Experiment) -> list[str]:
-    """The names of the metrics that an evaluation will have, by one test sequence."""
+    """List the names of the metrics of an evaluation, found by evaluating one test sequence."""
     task, model = experiment.task, experiment.model
     first = experiment.splits.test.select(slice(1))
     inference = infer(task, model, first, 1)
@@ -179,14 +179,14 @@ def list_metrics(experiment: Experiment) -> list[str]:
 def _estimate(
     task: Task, sequences: Sequences, inference: Inference, prediction: Tensor
 ) -> dict[str, MeanAndError]:
-    """All metrics: those of the ``inference``, and the scores of the ``prediction``."""
+    """Compute all metrics: those of the ``inference`` and the scores of the ``prediction``."""
     return task.summarize(inference.values) | task.score(prediction, sequences)
 
 
 def _open_bar(
     trained: TrainedModel, chosen: Sequences, batch_size: int, record: ReadoutRecord, enabled: bool
 ) -> EvaluationProgress:
-    """A bar over the jobs of a device, or over the batches of the simulator, which has none."""
+    """Open a bar over the jobs of a device, or over the batches of the simulator."""
     steps = torch.full((len(chosen),), chosen.inputs.shape[1])
     batches = torch.split(steps if chosen.lengths is None else chosen.lengths, batch_size)
     device, jobs = trained.qrnn.executor, len(batches)
@@ -200,10 +200,28 @@ def _open_bar(
     return EvaluationProgress("jobs", jobs, lambda: device.counts.jobs - before, enabled)
 
 
-def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:
-    """The exact outputs at the angles that a device ran, and those of the noiseless trajectory.
+def _compare_exactly(
+    trained: TrainedModel, chosen: Sequences, arrays: dict[str, Tensor]
+) -> Deviations | None:
+    """Compare a replaying device with exact values, which are added to ``arrays``."""
+    if chosen.continued:  # the recorded angles start before the sequence
+        arrays.pop("angles", None)
+    if "angles" not in arrays:
+        return None
+    arrays |= _read_exactly(trained, chosen, arrays["angles"])
+    return measure_deviations(
+        arrays["output"],
+        arrays["exact_output"],
+        arrays["noiseless_output"],
+        arrays.get("output_standard_errors"),
+        chosen.lengths,
+    )
 
-    In measured mode they are the same: what a device measures does not change the angles.
+
+def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> dict[str, Tensor]:
+    """Compute exact outputs at the angles that a device ran, and those of the noiseless trajectory.
+
+    In measured mode they are equal: the outcomes on a device do not change the angles.
     """
     batch_size = trained.config.train.evaluation_batch_size
     device = trained.qrnn.executor
@@ -220,23 +238,19 @@ def _read_exactly(trained: TrainedModel, chosen: Sequences, angles: Tensor) -> d
 
 
 def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequences:
-    """The first test sequences of a run, all unless told; ValueError when there are not so many.
+    """Select the first test sequences of a run, all of them unless a number is given.
 
-    CheckpointError when the data has changed since training.
+    Raises:
+        ValueError: There are fewer test sequences.
+        CheckpointError: The data has changed since training.
     """
-    task = trained.task
-    test = load_splits(task).test
-    if task.fingerprint() != trained.data_sha256:
-        raise CheckpointError(
-            f"the data of the task {task.name!r} has changed since training (SHA-256 was "
-            f"{trained.data_sha256[:12]}..., is {task.fingerprint()[:12]}...); put the data back"
-        )
+    test = trained.splits.test
     if sequences is None:
         return test
     if not 1 <= sequences <= len(test):
         raise InvalidValueError(
-            f"{sequences} test sequences were asked for; the test split has {len(test)}, a number "
-            f"from 1 to {len(test)} is required"
+            f"expected a number of test sequences from 1 to {len(test)}, the size of the test "
+            f"split, got {sequences}"
         )
     return test.select(slice(sequences))
 
@@ -245,7 +259,6 @@ def _write(
     run: RunFolder,
     trained: TrainedModel,
     evaluation: Evaluation,
-    weights: str,
     chosen: Sequences,
     arrays: dict[str, Tensor],
     ran: dict[str, Any],
@@ -262,16 +275,16 @@ def _write(
     )
     deviations = evaluation.deviations
     content = evaluation.to_dict() | {
-        "weights": weights,
+        "weights": trained.weights,
         "deviations": None if deviations is None else deviations.to_dict(),
         "provenance": describe_provenance(trained.config, trained.data_sha256) | ran,
     }
-    # Last, and all at once: makes it an evaluation.
+    # Written last and atomically: an evaluation exists once this file does.
     write_text(stem.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
 
 
 def _find_free(folder: Path, device: str) -> Path:
-    """folder/0001-device, one more than the highest number there is."""
+    """Return folder/0001-device, numbered one above the highest number in use."""
     numbers = [int(path.stem.split("-")[0]) for path in folder.glob("[0-9]*-*.json")]
     name = "".join(letter if letter.isalnum() else "-" for letter in device)
     return folder / f"{max(numbers, default=0) + 1:04d}-{name}"

@@ -1,4 +1,4 @@
-"""A configuration brought to life: its task, its data and its untrained model."""
+"""The task, the data and the untrained model of a configuration."""
 
 from __future__ import annotations
 
@@ -23,20 +23,35 @@ __all__ = ["Experiment", "build_model", "find_device", "load_splits", "prepare"]
 
 @dataclass(frozen=True)
 class Experiment:
-    """A task with its loaded data and its model; everything that can be checked has been."""
+    """A task with its loaded data and its model, all checked.
+
+    Attributes:
+        config: The configuration.
+        task: The task, with its preprocessing fitted.
+        splits: The data.
+        model: The model, on the CPU until training moves it.
+        device: Where it is to be trained.
+    """
 
     config: Config
     task: Task
     splits: Splits
     model: TaskModel
+    device: torch.device
 
 
 def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
-    """Load the data and build the seeded, untrained model. Writes nothing.
+    """Load the data and build the seeded, untrained model. Nothing is written.
 
-    Raises what the task says about the data (DataError) and the model about its arguments, and
-    ValueError where a batch of training or evaluation would not fit into memory, or
-    ``train.device`` is not there or not for this model.
+    Args:
+        config: The configuration.
+        ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
+
+    Raises:
+        DataError: The data cannot be used.
+        ValueError, TypeError: An argument of the model is invalid, a batch of training or
+            evaluation would not fit into memory, or ``train.device`` does not exist or does not
+            support this model.
     """
     device = find_device(config)
     task = get_task(config.task)(config.data)
@@ -48,60 +63,67 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
     seed_everything(config.seed)
     model = build_model(config, task, ansatz_file)
     steps = max(part.inputs.shape[1] for part in (splits.train, splits.validation, splits.test))
-    if device.type == "cpu":  # elsewhere torch says what does not fit
+    if device.type == "cpu":  # on a GPU torch itself reports what does not fit
         model.qrnn.check_memory(batches[0], steps)
     with torch.no_grad():
         model.qrnn.check_memory(batches[1], steps)
-    return Experiment(config, task, splits, model)
+    return Experiment(config, task, splits, model, device)
 
 
 def find_device(config: Config) -> torch.device:
-    """Where a run trains; ValueError where it cannot."""
+    """Find the device where a run trains.
+
+    Raises:
+        ValueError: There is no such device, or it does not support this model.
+    """
     name = config.train.device
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise InvalidValueError(
-            f"train.device={name!r}; cpu, cuda or cuda:1 is required"
-        ) from error
+        raise InvalidValueError(f"train.device={name!r}; expected cpu, cuda or cuda:1") from error
     if device.type == "cpu":
         return device
     if device.type != "cuda":
-        raise InvalidValueError(f"train.device={name!r}; the CPU or a GPU of CUDA is required")
+        raise InvalidValueError(f"train.device={name!r}; expected the CPU or a CUDA GPU")
     if config.model.kind != "qrnn" or config.model.readout == "measured":
         raise InvalidValueError(
             f"train.device={name!r} with model.kind={config.model.kind!r} and "
-            f"model.readout={config.model.readout!r}; on a GPU only qrnn with readout expectation "
-            "or none trains: leave train.device out"
+            f"model.readout={config.model.readout!r}; a GPU trains only qrnn with readout "
+            "expectation or none: omit train.device"
         )
     found = torch.cuda.device_count()
     if (device.index or 0) >= found:
         raise InvalidValueError(
-            f"train.device={name!r}, and torch sees {found} GPU(s) here; leave train.device out, "
+            f"train.device={name!r}, but torch finds {found} GPU(s); omit train.device, "
             "or install a PyTorch with CUDA and its driver"
         )
     return device
 
 
 def load_splits(task: Task) -> Splits:
-    """The data of a task; ValueError when a split is empty."""
+    """Load the data of a task.
+
+    Raises:
+        DataError: The data cannot be used.
+        ValueError: A split is empty.
+    """
     splits = task.load()
     for name in ("train", "validation", "test"):
         if len(getattr(splits, name)) == 0:
             raise InvalidValueError(
                 f"the {name} split of the task {task.name!r} is empty; every split needs at "
-                "least one sequence: give more data or other shares"
+                "least one sequence: give more data or change the fractions"
             )
     return splits
 
 
 def build_model(config: Config, task: Task, ansatz_file: Path | None = None) -> TaskModel:
-    """The untrained model of a task whose preprocessing is fitted or restored.
+    """Build the untrained model of a task whose preprocessing is fitted or restored.
 
-    ``ansatz_file`` stands in for ``model.ansatz``: a run folder keeps its own copy.
+    ``ansatz_file`` replaces ``model.ansatz``: a run folder keeps its own copy.
     """
 
-    def build(input_size: int) -> QRNN:  # which tasks call every kind: all have its manners
+    def build(input_size: int) -> QRNN:  # every kind has the interface of QRNN
         return cast("QRNN", build_recurrent(config.model, input_size, ansatz_file))
 
     return task.build(build)

@@ -1,4 +1,4 @@
-"""A model over many sequences, in batches and without gradients."""
+"""Run a model on many sequences, in batches and without gradients."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Measures:
-    """How well a model predicts sequences.
+    """The quality of predictions of sequences.
 
     Attributes:
-        values: each metric of the task with one value for each sequence, (N,).
-        loss: mean over the sequences.
+        values: Each metric of the task with one value for each sequence, (N,).
+        loss: Mean loss over the sequences.
     """
 
     values: dict[str, Tensor]
@@ -43,10 +43,10 @@ class Measures:
 
 @dataclass(frozen=True)
 class Inference(Measures):
-    """What a model made of sequences, and how well.
+    """Predictions of sequences, and their quality.
 
     Attributes:
-        prediction: (N, ...), condensed as ``TaskModel.condense`` does.
+        prediction: (N, ...), reduced by ``TaskModel.condense``.
     """
 
     prediction: Tensor
@@ -55,11 +55,11 @@ class Inference(Measures):
 def order_batches(
     sequences: Sequences, batch_size: int, order: Tensor | None = None
 ) -> list[Tensor]:
-    """The positions of the sequences of each batch, (B,) int64.
+    """Return the positions of the sequences of each batch, (B,) int64.
 
-    Continued sequences are cut into as many parallel streams as a batch has sequences: sequence i
-    of a batch goes on where sequence i of the batch before it ended. Others stand in ``order``, as
-    they come unless given. The last batches may be smaller.
+    Continued sequences are divided into as many parallel streams as a batch has sequences: sequence
+    i of a batch continues sequence i of the previous batch. Other sequences follow ``order``, by
+    default that of the data. The last batches may be smaller.
     """
     count = len(sequences)
     if not sequences.continued:
@@ -72,13 +72,13 @@ def order_batches(
 
 
 def carry_state(state: HiddenState | None, count: int) -> HiddenState | None:
-    """The state to begin a batch of ``count`` streams with, after the batch before it."""
+    """Return the initial state of a batch of ``count`` streams, given the previous final state."""
     return None if state is None else state.detach()[:count]
 
 
 @torch.no_grad()
 def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -> Tensor:
-    """The predictions of all sequences, (N, ...), in evaluation mode (without dropout)."""
+    """Predict all sequences, (N, ...), in evaluation mode (without dropout)."""
     return _join(
         [
             (indices, model.condense(prediction, batch))
@@ -88,7 +88,7 @@ def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -
 
 
 def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -> Inference:
-    """Predict sequences with known targets, in evaluation mode, and measure the predictions."""
+    """Predict sequences with known targets in evaluation mode, and measure the predictions."""
     kept: list[tuple[Tensor, Tensor]] = []
 
     def keep(indices: Tensor, batch: Sequences, prediction: Tensor) -> None:
@@ -101,9 +101,9 @@ def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -
 def predict_new(
     model: TaskModel, sequences: Sequences, batch_size: int, inference: Inference
 ) -> Tensor:
-    """The predictions for sequences as if they were new inputs, whose targets nobody knows.
+    """Predict sequences as if they were new inputs, with unknown targets.
 
-    They are those of the ``inference`` unless the model predicts new inputs in another way.
+    The predictions are those of the ``inference`` unless the model decodes new inputs.
     """
     if model.decodes:
         return predict_sequences(model, sequences.drop_targets(), batch_size)
@@ -121,9 +121,14 @@ def measure(
 ) -> Measures:
     """Measure the predictions of sequences with known targets, in evaluation mode.
 
-    Of several ``processes`` each predicts its share, and all of them return the measures of the
-    whole; the predictions stay where they were made. ``note`` hears of each batch: the positions
-    of its sequences, the batch and its prediction.
+    Args:
+        task: Defines the metrics and the loss.
+        model: The model.
+        sequences: The sequences.
+        batch_size: Sequences per batch.
+        processes: Each predicts its share, and all return the measures of the whole.
+        note: Called after each batch with the positions of its sequences, the batch and its
+            prediction, in the process that made it.
     """
     measured, total = [], 0.0
     for indices, batch, prediction in _run_batches(model, sequences, batch_size, processes):
@@ -158,28 +163,29 @@ def _run_batches(
 
 
 def _join(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Rows of batches, each with their positions, in the order of the positions."""
+    """Join rows of batches, each with their positions, in the order of the positions."""
     positions = torch.cat([indices for indices, _ in parts])
     return torch.cat([rows for _, rows in parts])[positions.argsort()]
 
 
 @dataclass
 class ReadoutRecord:
-    """What the recurrent model gave, a list of batches for each name.
+    """Recorded results of the recurrent model.
 
-    ``readouts`` (B, K) of the last state and ``output`` (B, T, readout_size); with
-    ``standard_errors`` and ``output_standard_errors`` in the same shapes where they were sampled,
-    and ``angles`` (B, T, P) in radians where a device replayed them, (B, T, 2^m, P) where it ran
-    them in measured mode.
+    Attributes:
+        batches: A list of batches for each name: ``readouts`` (B, K) of the last state and
+            ``output`` (B, T, readout_size); where they were sampled, ``standard_errors`` and
+            ``output_standard_errors`` of the same shapes; and ``angles`` in radians, (B, T, P)
+            where a device replayed them, (B, T, 2^m, P) where it ran them in measured mode.
     """
 
     batches: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def join(self, batches: list[Tensor] | None = None) -> dict[str, Tensor]:
-        """The batches of each name joined along the axis of the sequences.
+        """Join the batches of each name along the axis of the sequences.
 
-        ``batches`` are the positions of their sequences, as :func:`order_batches` gives them; the
-        sequences are put in that order. They are in order already unless given.
+        ``batches`` are the positions of their sequences from :func:`order_batches`, by which the
+        sequences are sorted; unless given, they are in order already.
         """
         joined = {name: torch.cat(parts) for name, parts in self.batches.items()}
         if batches is None:
@@ -190,7 +196,7 @@ class ReadoutRecord:
 
 @contextmanager
 def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
-    """Record output and readouts of every batch that passes through the model in this block."""
+    """Record output and readouts of every batch that passes through the model in this context."""
     record = ReadoutRecord()
 
     def note(module: Any, arguments: Any, result: Any) -> None:
@@ -214,7 +220,7 @@ def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
 
 
 def _align_angles(state: HiddenState, steps: int) -> Tensor | None:
-    """The angles (B, T, ..., P) of sequences from |0...0>, step 0 first and 0 past the end."""
+    """Align angles of sequences from |0...0> to (B, T, ..., P): step 0 first, 0 past the end."""
     if state.angles is None or state.num_steps is None:
         return None
     width, ends = state.angles.shape[1], state.num_steps[:, None]

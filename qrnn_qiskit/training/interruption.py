@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of in the middle of one."""
+"""Handling of Ctrl-C between two training steps."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ __all__ = ["TrainingInterrupted", "catch_interrupt"]
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Training was stopped by the user after its checkpoint was written."""
+    """Training was stopped by the user; its checkpoint is written."""
 
 
 @contextmanager
 def catch_interrupt(shared: bool = False) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether SIGINT came, so that a step is never cut in two.
+    """Yield a function that returns whether SIGINT was received, so that no step is interrupted.
 
-    A second SIGINT raises KeyboardInterrupt at once. Of several processes that train together
-    (``shared``) none may stop alone: SIGTERM, by which ``torchrun`` ends what is left, is noted
-    likewise, and so is every further signal; after an error it is ignored, so that the process can
-    still say what happened. Outside the main thread, where Python does not deliver signals, the
-    function stays False.
+    A second SIGINT raises KeyboardInterrupt at once. If several processes train together
+    (``shared``), none may stop separately: SIGTERM, with which ``torchrun`` ends the remaining
+    processes, and every further signal are only noted; after an error SIGTERM is ignored, so that
+    the process can still report the error. Outside the main thread, where Python does not deliver
+    signals, the function always returns False.
     """
-    arrived = threading.Event()
+    received = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield arrived.is_set
+        yield received.is_set
         return
 
     def note(signum: int, frame: FrameType | None) -> None:
-        arrived.set()
+        received.set()
         if not shared:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     noted = (signal.SIGINT, signal.SIGTERM) if shared else (signal.SIGINT,)
     previous = {each: signal.signal(each, note) for each in noted}
     try:
-        yield arrived.is_set
+        yield received.is_set
     except BaseException:
         if shared:
             previous[signal.SIGTERM] = signal.SIG_IGN

@@ -1,4 +1,4 @@
-"""The learning rate of a step, as a pure function of where training stands."""
+"""The learning rate of a step, a pure function of the position of the training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ __all__ = ["scheduled_rate"]
 
 
 def scheduled_rate(train: TrainConfig, step: int, progress: float) -> float:
-    """The learning rate of ``step`` (from 0) when the share ``progress`` of all epochs is done.
+    """Return the learning rate of ``step`` (from 0) when a share ``progress`` of training is done.
 
-    It rises in a line over ``warmup_steps``, and from the start stays constant, falls to 0 as
-    half a cosine, or falls to 0 in a line. Without a state of its own nothing of it is lost
-    when a run is interrupted.
+    It rises linearly over ``warmup_steps``, multiplied by a factor that is constant, or falls to 0
+    as half a cosine or linearly. Without internal state, an interruption loses nothing.
     """
     warmup = min(1.0, (step + 1) / train.warmup_steps) if train.warmup_steps else 1.0
     decay = {

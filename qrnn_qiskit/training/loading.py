@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,16 @@ from torch import Tensor, nn
 
 from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.tasks import get_task
-from qrnn_qiskit.tasks.base import Sequences, Task, TaskModel
-from qrnn_qiskit.training.checkpoint import CheckpointError, load_safely, read_checkpoint
-from qrnn_qiskit.training.experiment import build_model
+from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel
+from qrnn_qiskit.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_safely,
+    read_checkpoint,
+    require_best_weights,
+    require_same_data,
+)
+from qrnn_qiskit.training.experiment import build_model, load_splits
 from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import Config
@@ -23,26 +31,39 @@ from qrnn_qiskit.training.schema import Config
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN
 
-__all__ = ["TrainedModel", "load"]
+__all__ = ["TrainedModel", "load", "load_run"]
 
 
 class TrainedModel(nn.Module):
     """A task's model with trained weights, in evaluation mode.
 
     Attributes:
-        model: the TaskModel (embedding, QRNN, head); calling this object calls it.
-        task: the task with its preprocessing as fitted in training; ``task.read(path)`` makes
-            sequences of a file, ``task.tabulate`` a table of predictions.
-        config: the configuration of the run.
-        data_sha256: SHA-256 of the data trained on.
+        model: The TaskModel (embedding, QRNN, head); calling this object calls it.
+        task: The task with its preprocessing as fitted in training; ``task.read(path)`` makes
+            sequences from a file, ``task.tabulate`` a table of predictions.
+        config: The configuration of the run.
+        data_sha256: SHA-256 of the training data.
+        weights: Which weights these are: "best", "last" or "tuned".
+        checkpoint_sha256: SHA-256 of the checkpoint that was loaded.
     """
 
-    def __init__(self, model: TaskModel, task: Task, config: Config, data_sha256: str) -> None:
+    def __init__(
+        self,
+        model: TaskModel,
+        task: Task,
+        config: Config,
+        data_sha256: str,
+        *,
+        weights: str = "best",
+        checkpoint_sha256: str = "",
+    ) -> None:
         super().__init__()
         self.model = model
         self.task = task
         self.config = config
         self.data_sha256 = data_sha256
+        self.weights = weights
+        self.checkpoint_sha256 = checkpoint_sha256
         self.eval()
 
     @property
@@ -50,8 +71,26 @@ class TrainedModel(nn.Module):
         """The recurrent model; set its ``executor`` to run on a device."""
         return self.model.qrnn
 
+    @cached_property
+    def splits(self) -> Splits:
+        """The data of the task, read on first use.
+
+        A model loaded from a run that has its data in memory shares them; see :func:`load_run`.
+
+        Raises:
+            CheckpointError: The data has changed since training.
+        """
+        splits = load_splits(self.task)
+        require_same_data(
+            f"the task {self.task.name!r}",
+            self.data_sha256,
+            self.task.fingerprint(),
+            "restore the data",
+        )
+        return splits
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The prediction for inputs as the task's model takes them."""
+        """Predict from inputs in the format that the task's model takes."""
         prediction: Tensor = self.model(inputs, lengths)
         return prediction
 
@@ -63,16 +102,17 @@ class TrainedModel(nn.Module):
         """Predict without gradients, in batches of ``train.evaluation_batch_size``.
 
         Args:
-            inputs: the path of a file that the task reads; or sequences; or a tensor or an
+            inputs: The path of a file that the task reads; or sequences; or a tensor or an
                 array, preprocessed as the task does: (N, T, E) real or (N, T) int64 tokens.
             lengths: (N,) int64, the valid steps of each sequence of a tensor; all T unless given.
 
         Returns:
-            What the task's head gives: (N, C) or (N, H), or (N, T, C) where each step is predicted.
+            The output of the task's head: (N, C) or (N, H), or (N, T, C) where each step is
+            predicted.
 
         Raises:
-            DataError: the file cannot be used; says which row.
-            TypeError: inputs of another kind.
+            DataError: The file cannot be used; the message names the row.
+            TypeError: Inputs of another type.
         """
         if isinstance(inputs, np.ndarray):
             inputs = torch.from_numpy(inputs)
@@ -84,8 +124,8 @@ class TrainedModel(nn.Module):
             sequences = self.task.read(Path(inputs))
         else:
             raise InvalidTypeError(
-                "inputs must be the path of a file, a tensor, an array or Sequences, and a "
-                f"{type(inputs).__name__} arrived"
+                "expected inputs as the path of a file, a tensor, an array or Sequences, got a "
+                f"{type(inputs).__name__}"
             )
         return predict_sequences(self.model, sequences, self.config.train.evaluation_batch_size)
 
@@ -94,16 +134,16 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     """Load a trained model from its run folder; its data is not needed.
 
     Args:
-        folder: the folder that training wrote, or ``"example:digits"``, a run that ships with the
+        folder: The folder that training wrote, or ``"example:digits"``, a run that ships with the
             package.
         weights: "best", those that were best by validation, "last", or "tuned", those after a few
             steps on a service.
 
     Raises:
-        RunFolderError: the folder holds no run.
-        CheckpointError: the checkpoint is missing, damaged, of another configuration, holds
+        RunFolderError: The folder holds no run.
+        CheckpointError: The checkpoint is missing, damaged, of another configuration, holds
             pickled code, or has no best weights yet.
-        ValueError: ``weights`` is none of the three, or no shipped run is called so.
+        ValueError: ``weights`` is none of the three, or no shipped run has this name.
 
     >>> model = load("example:digits")
     >>> model.qrnn.num_qubits, model.qrnn.num_layers
@@ -111,23 +151,33 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
     >>> model.predict(torch.zeros(1, 8, 8)).shape
     torch.Size([1, 10])
     """
+    return load_run(RunFolder.open(folder), weights)
+
+
+def load_run(run: RunFolder, weights: str = "best") -> TrainedModel:
+    """Load a trained model of an open run.
+
+    Where the run has its data in memory, as after training, the model shares the task and the data
+    instead of reading them again. It is nevertheless a separate model: the trained one keeps
+    its last weights, its device and its executor, so that training can continue.
+
+    Args:
+        run: The run.
+        weights: See :func:`load`.
+
+    Raises:
+        CheckpointError, ValueError: See :func:`load`.
+    """
     if weights not in ("best", "last", "tuned"):
-        raise InvalidValueError(
-            f"weights {weights!r} were asked for; 'best', 'last' or 'tuned' is required"
-        )
-    run = RunFolder.open(folder)
+        raise InvalidValueError(f"weights={weights!r}; expected 'best', 'last' or 'tuned'")
     checkpoint = read_checkpoint(run.checkpoint_file, run.config)
-    if weights == "tuned":
-        chosen = load_safely(run.tuned_file)
+    chosen = _choose_weights(run, checkpoint, weights)
+    loaded = run.find_loaded(checkpoint.data_sha256)
+    if loaded is None:
+        task = get_task(run.config.task)(run.config.data)
+        task.restore(checkpoint.task)
     else:
-        chosen = checkpoint.best_weights if weights == "best" else checkpoint.weights
-    if chosen is None:
-        raise CheckpointError(
-            f"{run.checkpoint_file} has no best weights before the first epoch ends; go on with "
-            f"'qrnn resume {run.path}', or take the weights 'last'"
-        )
-    task = get_task(run.config.task)(run.config.data)
-    task.restore(checkpoint.task)
+        task = loaded.task
     model = build_model(run.config, task, run.ansatz_file)
     try:
         model.load_state_dict(chosen)
@@ -135,4 +185,23 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
         raise CheckpointError(
             f"{run.checkpoint_file} does not fit the model of config.toml: {error}"
         ) from error
-    return TrainedModel(model, task, run.config, checkpoint.data_sha256)
+    trained = TrainedModel(
+        model,
+        task,
+        run.config,
+        checkpoint.data_sha256,
+        weights=weights,
+        checkpoint_sha256=run.digest_checkpoint(),
+    )
+    if loaded is not None:
+        trained.splits = loaded.splits
+    return trained
+
+
+def _choose_weights(run: RunFolder, checkpoint: Checkpoint, weights: str) -> dict[str, Tensor]:
+    if weights == "tuned":
+        tuned: dict[str, Tensor] = load_safely(run.tuned_file)
+        return tuned
+    if weights == "last":
+        return checkpoint.weights
+    return require_best_weights(checkpoint, run.checkpoint_file)

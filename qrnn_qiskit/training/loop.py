@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from circuits.errors import UserError
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences
-from qrnn_qiskit.training.checkpoint import Checkpoint, CheckpointError, write_checkpoint
-from qrnn_qiskit.training.divergence import require_finite
-from qrnn_qiskit.training.experiment import find_device
+from qrnn_qiskit.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    require_same_data,
+    write_checkpoint,
+)
 from qrnn_qiskit.training.inference import carry_state, measure, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
 from qrnn_qiskit.training.learning_rate import scheduled_rate
@@ -32,37 +35,29 @@ from qrnn_qiskit.training.randomness import (
     seed_everything,
     shuffle,
 )
+from qrnn_qiskit.training.result import TrainingResult
 from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["Trainer", "TrainingResult"]
+__all__ = ["Trainer", "TrainingDiverged"]
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """What training came to. Epochs count from 1; ``validation`` is that of the best epoch."""
-
-    path: Path
-    epochs: int
-    best_epoch: int
-    stopped_early: bool
-    validation: dict[str, float]
-
-    @classmethod
-    def of(cls, run: RunFolder, position: Position, rows: list[dict[str, Any]]) -> TrainingResult:
-        """The result at the position of the last epoch, whose metrics end the ``rows``."""
-        prefix = "validation_"
-        best = rows[position.best_epoch - 1]
-        return cls(
-            path=run.path,
-            epochs=position.epoch,
-            best_epoch=position.best_epoch,
-            stopped_early=position.epoch < run.config.train.epochs,
-            validation={k.removeprefix(prefix): v for k, v in best.items() if prefix in k},
-        )
+class TrainingDiverged(UserError, ArithmeticError):
+    """The loss, a gradient or a validation metric is NaN or infinite."""
 
 
 class Trainer:
-    """A run in training: the model, its optimizer and the position in the data."""
+    """A run in training: the model, its optimizer and the position in the data.
+
+    Args:
+        run: The run, whose model is trained in place.
+        executor: Where the circuits run; the simulator unless given.
+        progress: The progress bar; None shows one where standard error is a terminal.
+        processes: The processes that share the batches.
+
+    Raises:
+        ValueError: The processes cannot share the batches.
+        GradientError: The executor samples and has no ``gradient``.
+    """
 
     def __init__(
         self,
@@ -79,7 +74,7 @@ class Trainer:
         self.task = run.experiment.task
         self.data_sha256 = self.task.fingerprint()
         self.splits = run.experiment.splits
-        self.device = find_device(run.config)
+        self.device = run.experiment.device
         self.model = run.experiment.model.to(self.device)
         if executor is not None:
             require_gradient(executor)
@@ -95,18 +90,18 @@ class Trainer:
         seed_everything(run.config.seed)
 
     def fit(self) -> TrainingResult:
-        """Epoch after epoch until the last one or until patience ends."""
+        """Train until the last epoch, or until patience ends."""
         shared = self.processes.count > 1
         with self.progress, tell_lost(self.run.path), catch_interrupt(shared) as interrupted:
             while not self.position.is_finished(self.config):
                 self.stop_if(*self.processes.agree(interrupted()))
                 self.train_epoch(interrupted)
                 self.finish_epoch()
-            rows = self.processes.tell(self.run.read_metrics())  # the first has written all
+            rows = self.processes.tell(self.run.read_metrics())  # only the first writes them
         return TrainingResult.of(self.run, self.position, rows)
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> None:
-        """The batches of the epoch that are left, in an order that seed and epoch determine."""
+        """Train on the remaining batches of the epoch, in an order determined by seed and epoch."""
         position = self.position
         fresh = self.splits.fresh
         data = self.splits.train if fresh is None else fresh(position.epoch)
@@ -127,10 +122,17 @@ class Trainer:
             self.stop_if(stops)
 
     def step(self, batch: Sequences, progress: float) -> tuple[float, float, dict[str, Any]]:
-        """One step of AdamW on a batch: loss, gradient norm before clipping, state after it.
+        """Take one step of AdamW on a batch.
 
-        Of several processes each runs its share, which weighs as many sequences as it has; the
-        state is that of the share.
+        Each of several processes runs its share, weighted by its number of sequences.
+
+        Args:
+            batch: The whole batch.
+            progress: Share of all epochs done, from 0 to 1.
+
+        Returns:
+            The loss, the gradient norm before clipping, and the fields of the state after the
+            share of this process.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.config, self.position.step, progress)
@@ -156,17 +158,17 @@ class Trainer:
         return total, norm, vars(state.detach()[: 0 if share.is_empty else len(own)])
 
     def reseed(self, *numbers: int) -> None:
-        """Let a sampled device with a seed draw the same shots here after every resume."""
+        """Reseed a sampled device that has a seed, so that its shots do not depend on resuming."""
         executor = self.model.qrnn.executor
         if isinstance(executor, Reseedable):
             executor.reseed(*numbers)
 
     def is_sampled(self) -> bool:
-        """Whether the circuits are sampled, and the loss has an error of its own."""
+        """Return whether the circuits are sampled, so that the loss has a statistical error."""
         return self.model.qrnn.executor.shots is not None
 
     def square_losses(self, prediction: Tensor, batch: Sequences) -> float:
-        """Sum of the squared losses of each sequence by itself."""
+        """Sum the squared losses of the single sequences."""
         rows = [slice(row, row + 1) for row in range(len(batch))]
         return sum(self.task.loss(prediction[row], batch.select(row)).item() ** 2 for row in rows)
 
@@ -201,7 +203,7 @@ class Trainer:
         self.progress.show_epoch(row, self.task.headline)
 
     def keep_best(self, value: float, loss: float) -> None:
-        """Keep the weights when the headline metric is the best so far; the loss breaks ties.
+        """Keep the weights if the headline metric is the best so far; the loss breaks ties.
 
         An accuracy over a few hundred sequences takes the same value in many epochs.
         """
@@ -214,20 +216,37 @@ class Trainer:
             }
 
     def stop_if(self, interrupted: bool) -> None:
-        """Write a checkpoint and stop, where the user has asked for it."""
+        """Write a checkpoint and stop if the user has interrupted the training.
+
+        Raises:
+            TrainingInterrupted: ``interrupted`` is true.
+        """
         if interrupted:
             self.save()
             raise TrainingInterrupted(
                 f"training stopped after epoch {self.position.epoch}, step {self.position.step}; "
-                f"go on with 'qrnn resume {self.run.path}'"
+                f"continue with 'qrnn resume {self.run.path}'"
             )
 
     def require_finite(self, what: str, value: float) -> None:
-        """TrainingDiverged where ``value`` is not finite."""
-        require_finite(what, value, self.position, self.run.config)
+        """Require that ``value``, the loss, the gradient norm or a metric, is finite.
+
+        Raises:
+            TrainingDiverged: It is not; the message names the position and the settings to lower.
+        """
+        if math.isfinite(value):
+            return
+        clip = self.config.clip_norm
+        raise TrainingDiverged(
+            f"training diverged in epoch {self.position.epoch + 1} at step "
+            f"{self.position.step + 1}: expected {what} to be finite, got {value}. Lower "
+            f"train.learning_rate (now {self.config.learning_rate:g}), train.clip_norm (now "
+            f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
+            f"{self.run.config.model.feedback_gain:g}) and train in a new folder"
+        )
 
     def save(self) -> None:
-        """Write the checkpoint of this position, the same for any number of processes."""
+        """Write the checkpoint of this position; the number of processes does not change it."""
         position = asdict(self.position)
         if position["carried"] is not None:
             position["carried"] = self.processes.collect_rows(position["carried"])
@@ -248,14 +267,18 @@ class Trainer:
         self.saved_at = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Put weights, optimizer, random states, metrics and position back."""
+        """Restore weights, optimizer, random states, metrics and position.
+
+        Raises:
+            CheckpointError: The data has changed, or the checkpoint does not fit the model.
+        """
         path = self.run.checkpoint_file
-        if checkpoint.data_sha256 != self.data_sha256:
-            raise CheckpointError(
-                f"the data of {self.run.path} has changed since its training began (SHA-256 was "
-                f"{checkpoint.data_sha256[:12]}..., is {self.data_sha256[:12]}...); put "
-                "the data back, or train again in a new folder"
-            )
+        require_same_data(
+            f"the run {self.run.path}",
+            checkpoint.data_sha256,
+            self.data_sha256,
+            "restore the data, or train again in a new folder",
+        )
         try:
             self.model.load_state_dict(checkpoint.weights)
             self.optimizer.load_state_dict(checkpoint.optimizer)

@@ -1,4 +1,4 @@
-"""Where a training stands in its data, and the sums of the epoch so far."""
+"""The position of a training in its data, and the sums of the epoch so far."""
 
 from __future__ import annotations
 
@@ -13,10 +13,20 @@ __all__ = ["Position"]
 
 @dataclass
 class Position:
-    """Where training stands. Epochs, batches and steps are those done; sums are of the epoch.
+    """The position of a training. Epochs, batches and steps count those done.
 
-    ``carried`` has the fields of the state that the next batch carries on from, where the
-    sequences are continued; while training, those of this process's share.
+    Attributes:
+        epoch, batch, step: Epochs, batches of the current epoch, and steps of all epochs.
+        loss_sum: Sum of the losses of the sequences of the epoch.
+        sequences: Number of sequences of the epoch so far.
+        norm_sum, norm_max: Sum and maximum of the gradient norms of the epoch.
+        square_sum: Sum of the squared losses of the sequences of the epoch.
+        seconds: Wall-clock time of the epoch in seconds.
+        best_epoch: Epoch with the best validation, counted from 1; 0 before the first.
+        best_score: Its headline metric, larger is better, and its negative loss.
+        metrics_bytes: Size of metrics.jsonl in bytes.
+        carried: Fields of the state from which the next batch continues, where the sequences are
+            continued; during training those of this process's share.
     """
 
     epoch: int = 0
@@ -34,13 +44,13 @@ class Position:
     carried: dict[str, Any] | None = None
 
     def is_finished(self, config: TrainConfig) -> bool:
-        """Whether the last epoch is done, or patience has ended."""
+        """Return whether the last epoch is done, or patience has ended."""
         waited = self.epoch - self.best_epoch
         impatient = config.patience is not None and waited >= config.patience
         return impatient or self.epoch >= config.epochs
 
     def begin_epoch(self) -> None:
-        """Count the epoch that is done, and start the sums anew."""
+        """Count the finished epoch and reset the sums."""
         self.epoch += 1
         self.carried = None
         self.batch = self.sequences = 0
@@ -58,10 +68,10 @@ class Position:
         self.seconds += seconds
 
     def estimate_loss(self, sampled: bool) -> dict[str, float]:
-        """Mean training loss of the epoch, with its standard error where circuits are sampled.
+        """Return the mean training loss of the epoch, with a standard error if it is sampled.
 
-        The error is that of the mean over sequences, each with shots of its own: it holds both
-        the shots and the spread of the data.
+        The error is that of the mean over sequences, each with separate shots: it includes both the
+        shot noise and the spread of the data.
         """
         mean = self.loss_sum / self.sequences
         if not sampled or self.sequences < 2:

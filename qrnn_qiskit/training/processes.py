@@ -1,7 +1,7 @@
-"""The processes that train one model together, as ``torchrun`` starts them.
+"""Processes that train one model together, started by ``torchrun``.
 
 Each takes its share of every batch; gradients, losses and metrics are added up, so that all of them
-hold the same weights as one process alone would. The first one writes the run.
+hold the same weights as a single process would. The first process writes the run.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from qrnn_qiskit.training.say_once import say_warnings_once
 __all__ = ["ALONE", "ProcessLostError", "Processes", "join_processes", "tell_lost"]
 
 PATIENCE = timedelta(minutes=10)
-"""A process that says nothing for so long counts as lost."""
+"""A process that does not respond for this time counts as lost."""
 
 
 class ProcessLostError(OperationError):
     """Another process of this training has died or hangs.
 
     Args:
-        what: What is known of it, and what to do.
-        said: What torch says of it, which stands last.
+        what: What happened, and what to do.
+        said: The message of torch, appended at the end.
     """
 
     def __init__(self, what: str, said: str = "") -> None:
@@ -48,8 +48,8 @@ class Processes:
     """The processes of a training, seen from one of them.
 
     Attributes:
-        rank: Which of them this one is, counted from 0.
-        count: How many there are.
+        rank: Number of this process, counted from 0.
+        count: Number of processes.
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
@@ -58,29 +58,37 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one writes the run and shows progress."""
+        """Whether this process writes the run and shows progress."""
         return self.rank == 0
 
     def check(self, batch_size: int, executor: Executor | None) -> None:
-        """Refuse what cannot be shared (ValueError)."""
+        """Check that the processes can share the batches.
+
+        Raises:
+            ValueError: A batch has fewer sequences than processes, or the executor is a device.
+        """
         if self.count == 1:
             return
         if batch_size < self.count:
             raise InvalidValueError(
-                f"train.batch_size={batch_size} with {self.count} processes; the batch is shared "
-                "by all of them, so each needs at least one sequence: take a larger batch or fewer "
-                "processes"
+                f"train.batch_size={batch_size} with {self.count} processes: all of them share the "
+                "batch, so each needs at least one sequence; use a larger batch or fewer processes"
             )
         if executor is not None and not runs_compiled(executor):
             raise InvalidValueError(
-                f"the device {executor.name!r} with {self.count} processes; several processes "
-                "train on the simulator alone: leave --on and --gradient out, or start one process"
+                f"the device {executor.name!r} with {self.count} processes: several processes "
+                "train only on the simulator; omit --on and --gradient, or start one process"
             )
 
     def open_run(self, make: Callable[[], RunFolder]) -> RunFolder:
-        """The run that the first process makes; the others open its folder, which all must see.
+        """Open a run that the first process makes, in a folder that all processes can access.
 
-        Where the first fails, the others raise ProcessLostError with its message.
+        Args:
+            make: Makes the run, in the first process only.
+
+        Raises:
+            ProcessLostError: In the other processes, where the first one has failed; it has the
+                message of the first one.
         """
         if self.count == 1:
             return make()
@@ -89,7 +97,7 @@ class Processes:
             if path is None:
                 raise ProcessLostError(reason)
             return RunFolder.open(path)
-        path, reason = None, "the first process made no run; its own message says why"
+        path, reason = None, "the first process made no run; its own message gives the reason"
         try:
             run = make()
             path = str(run.path)
@@ -102,10 +110,11 @@ class Processes:
 
     @contextmanager
     def take_share(self, total: int) -> Iterator[Share]:
-        """Tell which sequences of a batch this process runs in this context.
+        """Yield the share of a batch of ``total`` sequences that this process runs in this context.
 
-        It is every ``count``-th, from ``rank`` on: so the share of a smaller batch is the beginning
-        of that of a larger one, and states that are carried from batch to batch stay in place.
+        It is every ``count``-th sequence, starting from ``rank``: the share of a smaller batch is
+        then the beginning of that of a larger one, and states carried from batch to batch stay in
+        place.
         """
         share = Share(slice(self.rank, None, self.count), total)
         if self.rank >= total:
@@ -114,10 +123,10 @@ class Processes:
             yield share
 
     def add_gradients(self, parameters: Iterable[nn.Parameter], number: float) -> float:
-        """Add up the gradients over all processes, and ``number``, which is returned.
+        """Sum the gradients over all processes in place, and return the sum of ``number``.
 
         A parameter that only some processes have used gets its gradient in all of them; one that
-        nobody has used keeps None, as with one process.
+        no process has used keeps None, as with one process.
         """
         if self.count == 1:
             return number
@@ -125,7 +134,9 @@ class Processes:
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in trained]
         used = [each.grad is not None for each in trained]
         flat = torch.cat([each.flatten() for each in gradients])
-        flat = torch.cat((flat, flat.new_tensor([number, *used])))  # of one length everywhere
+        flat = torch.cat(
+            (flat, flat.new_tensor([number, *used]))
+        )  # the same length in every process
         with _name_lost():
             distributed.all_reduce(flat)
         *parts, last = torch.split(flat, [*(each.numel() for each in trained), 1 + len(trained)])
@@ -135,7 +146,7 @@ class Processes:
         return float(total)
 
     def agree(self, *flags: bool) -> list[bool]:
-        """For each flag whether any process has raised it."""
+        """Return for each flag whether any process has raised it."""
         if self.count == 1:
             return list(flags)
         raised = torch.tensor(flags, dtype=torch.int32)
@@ -144,7 +155,7 @@ class Processes:
         return raised.bool().tolist()
 
     def tell(self, value: Any) -> Any:
-        """The value that the first process has."""
+        """Return the value of the first process."""
         if self.count == 1:
             return value
         values = [value]
@@ -153,7 +164,7 @@ class Processes:
         return values[0]
 
     def collect(self, value: Any) -> list[Any]:
-        """The values that all processes have, by rank."""
+        """Return the values of all processes, by rank."""
         if self.count == 1:
             return [value]
         values = [None] * self.count
@@ -162,12 +173,12 @@ class Processes:
         return values
 
     def take_rows(self, fields: dict[str, Tensor | None]) -> dict[str, Any]:
-        """The share of this process of tensors of a whole batch."""
+        """Take the share of this process from tensors of a whole batch."""
         rows = slice(self.rank, None, self.count)
         return {name: None if whole is None else whole[rows] for name, whole in fields.items()}
 
     def collect_rows(self, fields: dict[str, Tensor | None]) -> dict[str, Any]:
-        """Tensors of a whole batch from those of the shares, which :meth:`take_rows` takes."""
+        """Collect tensors of a whole batch from the shares; the inverse of :meth:`take_rows`."""
         parts = self.collect({k: None if own is None else own.cpu() for k, own in fields.items()})
         whole: dict[str, Any] = dict(fields)
         for name, own in fields.items():
@@ -184,11 +195,14 @@ ALONE = Processes()
 
 @contextmanager
 def join_processes(device: str = "cpu") -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` has started; one alone where it has not.
+    """Join the processes that ``torchrun`` has started, or a single process otherwise.
 
-    A warning that several of them give in this context appears once.
-    They talk by gloo, and on ``device="cuda"`` by NCCL, each with a GPU of its own. The cores of a
-    machine are divided among its processes, within the limit that ``taskset`` sets.
+    A warning that several of them give in this context is shown once. They communicate by gloo, and
+    on ``device="cuda"`` by NCCL, each with a separate GPU. The cores of a machine are divided among
+    its processes, within the limit that ``taskset`` sets.
+
+    Raises:
+        ProcessLostError: The processes do not connect.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -209,7 +223,7 @@ def join_processes(device: str = "cpu") -> Iterator[Processes]:
 
 
 def _divide_cores(processes: int) -> None:
-    # torchrun sets OMP_NUM_THREADS to 1, which says nothing of the cores.
+    # torchrun sets OMP_NUM_THREADS to 1 whatever the number of cores.
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     torch.set_num_threads(max(1, cores // processes))
@@ -217,24 +231,25 @@ def _divide_cores(processes: int) -> None:
 
 @contextmanager
 def _name_lost() -> Iterator[None]:
-    """Say what an error of the transport means."""
+    """Convert an error of the transport to a ProcessLostError."""
     try:
         yield
     except RuntimeError as error:
         raise ProcessLostError(
-            "another process of this training has died or hangs; its own message, if any, says why",
+            "another process of this training has died or hangs; its own message, if any, gives "
+            "the reason",
             textwrap.shorten(str(error), 300),
         ) from error
 
 
 @contextmanager
 def tell_lost(path: Path) -> Iterator[None]:
-    """Say how to go on with the run in ``path`` where another process is lost."""
+    """Add how to continue the run in ``path`` to the error of a lost process."""
     try:
         yield
     except ProcessLostError as error:
         raise ProcessLostError(
-            f"{error.what}. The last checkpoint is kept: go on with 'qrnn resume {path}', by "
-            "torchrun as before or alone",
+            f"{error.what}. The last checkpoint is kept: continue with 'qrnn resume {path}', by "
+            "torchrun as before or as a single process",
             error.said,
         ) from error

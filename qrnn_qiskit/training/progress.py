@@ -1,4 +1,4 @@
-"""How far work is: bars on standard error, silent where nobody watches."""
+"""Progress bars on standard error, hidden where it is not a terminal."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["Bars", "EvaluationProgress", "TrainingProgress", "is_watched"]
 
 
 def is_watched() -> bool:
-    """Whether standard error is a terminal; logs and pipes stay clean."""
+    """Return whether standard error is a terminal; logs and pipes stay clean."""
     return sys.stderr.isatty()
 
 
 class Bars(Progress):
-    """Columns on standard error, gone when the work is done.
+    """Bars on standard error that disappear when the work is done.
 
     Args:
-        columns: of each bar.
-        enabled: whether anything is shown; None shows it on a terminal only.
+        columns: Columns of each bar.
+        enabled: Whether the bars are shown; None shows them on a terminal only.
     """
 
     def __init__(self, *columns: ProgressColumn, enabled: bool | None) -> None:
@@ -42,14 +42,15 @@ class Bars(Progress):
             console=Console(stderr=True, force_terminal=self.enabled),
             disable=not self.enabled,
             transient=True,
-            redirect_stdout=False,  # results go there, and libraries that keep it
+            redirect_stdout=False,  # results go to it, and some libraries keep a reference
         )
 
 
 class TrainingProgress(Bars):
-    """A bar over all steps with epoch, loss, speed, time left and the last validation.
+    """A bar over all steps with epoch, loss, speed, remaining time and the last validation.
 
-    ``enabled`` None shows it on a terminal only.
+    Args:
+        enabled: Whether it is shown; None shows it on a terminal only.
     """
 
     def __init__(self, enabled: bool | None = None) -> None:
@@ -65,7 +66,7 @@ class TrainingProgress(Bars):
         self._validation = ""
 
     def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
-        """``step`` done of ``epochs`` times ``steps``; ``loss`` is the last batch's."""
+        """Show that ``step`` of ``epochs`` times ``steps`` is done, and the last batch's loss."""
         self.update(
             self._bar,
             completed=step,
@@ -75,26 +76,26 @@ class TrainingProgress(Bars):
         )
 
     def show_epoch(self, row: dict[str, Any], headline: str) -> None:
-        """The metrics of a finished epoch."""
+        """Show the metrics of a finished epoch."""
         self._validation = f" · validation {headline} {row[f'validation_{headline}']:.4f}"
 
 
 class SpeedColumn(ProgressColumn):
-    """Steps a second, over the last half minute."""
+    """Steps per second over the last half minute."""
 
     def render(self, task: Task) -> Text:
-        """Empty before the second step."""
+        """Render the speed; empty before the second step."""
         return Text("" if task.speed is None else f"{task.speed:.1f} steps/s")
 
 
 class EvaluationProgress(Bars):
-    """A bar over the jobs or the batches of an evaluation, which asks how far the work is.
+    """A bar over the jobs or the batches of an evaluation, which polls the progress.
 
     Args:
-        name: of what is counted.
-        total: how many there will be.
-        read: says how many are done; asked each time the bar is drawn.
-        enabled: whether there is a bar at all.
+        name: Name of the units counted.
+        total: Total number of units.
+        read: Returns how many are done; called each time the bar is drawn.
+        enabled: Whether the bar is shown.
     """
 
     def __init__(self, name: str, total: int, read: Callable[[], int], enabled: bool) -> None:
@@ -111,7 +112,7 @@ class EvaluationProgress(Bars):
         self.add_task(name, total=total)
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar as it stands now."""
+        """Return the bar with the current progress."""
         for task in self.task_ids:
             self.update(task, completed=self._read())
         return super().get_renderables()

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, seeds, git commit, machine, data."""
+"""The provenance of a result: versions, seeds, git commit, machine, data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PACKAGES = ("qrnn-qiskit", "qiskit", "torch", "numpy", "numba", "scikit-learn")
 
 
 def describe_provenance(config: Config, data_sha256: str) -> dict[str, Any]:
-    """Everything that a result depends on beside the configuration, as plain JSON values.
+    """Describe everything that a result depends on besides the configuration, as plain JSON values.
 
-    ``git`` is the commit of the source this package was imported from, None outside a checkout.
-    Numbers are equal to the last bit where these versions, the number of threads and the
-    processor are.
+    ``git`` is the commit of the source from which this package was imported, None outside a
+    checkout. Results are equal to the last bit if these versions, the number of threads and the
+    processor are equal.
     """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -45,10 +45,10 @@ def describe_provenance(config: Config, data_sha256: str) -> dict[str, Any]:
 
 
 def describe_device(executor: Executor, before: Counts) -> dict[str, Any]:
-    """Where circuits ran and how much of it since ``before``, as plain JSON values.
+    """Describe where circuits ran and how many since ``before``, as plain JSON values.
 
-    ``layouts`` has the physical qubits and the seconds of the longest circuit on them; it is empty
-    where there is no choice of qubits.
+    ``layouts`` has the physical qubits and the duration of the longest circuit on them in seconds;
+    it is empty where there is no choice of qubits.
     """
     now = asdict(executor.counts)
     return {
@@ -66,7 +66,7 @@ def _find_version(package: str) -> str | None:
 
 
 def _find_commit(root: Path) -> dict[str, Any] | None:
-    """Commit and whether files differ from it. Only of this source, not of a folder around it."""
+    """Find the commit of this source, not of an enclosing folder, and whether files differ."""
     if not (root / ".git").exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Every random number of a training run: seeds, the order of the batches, states to keep."""
+"""The random numbers of a training run: seeds, order of the batches, generator states."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ __all__ = [
 
 @runtime_checkable
 class Reseedable(Protocol):
-    """An executor whose shots can be made a function of where training stands."""
+    """An executor whose shots can be made a function of the position of the training."""
 
     def reseed(self, *numbers: int) -> None:
-        """Draw from now on as the executor's own seed and these numbers say."""
+        """Seed the shots from now on with the executor's seed and these numbers."""
         ...
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of torch, NumPy and Python, which are global."""
+    """Seed the global generators of torch, NumPy and Python."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the global generator, which takes 32 bits
     random.seed(seed)
 
 
 def shuffle(count: int, seed: int, epoch: int) -> Tensor:
-    """The order of ``count`` sequences in an epoch, (count,) int64.
+    """Return the order of ``count`` sequences in an epoch, (count,) int64.
 
-    A pure function of its arguments, so an epoch that is entered in its middle has the order it
-    began with.
+    It is a pure function of the arguments, so that an epoch resumed in its middle keeps its order.
     """
     return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(count))
 
 
 def capture_random_states() -> dict[str, Any]:
-    """States of the three global generators as values that a safe checkpoint can hold."""
+    """Return the states of the three global generators as values for a safe checkpoint."""
     numpy = np.random.get_state(legacy=False)  # noqa: NPY002 - a task may draw from it
     return {
         "torch": torch.get_rng_state(),
@@ -54,7 +53,7 @@ def capture_random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Set the three global generators back to captured states."""
+    """Restore the three global generators to captured states."""
     torch.set_rng_state(states["torch"])
     np.random.set_state(states["numpy"])  # noqa: NPY002
     random.setstate(states["python"])

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, how it is created and how its metrics are kept."""
+"""The folder of a run: its files, its creation and its metrics."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.training.checkpoint import (
-    CheckpointError,
     load_safely,
+    require_same_data,
     write_atomically,
     write_text,
 )
@@ -28,9 +29,16 @@ from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
 from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
-from qrnn_qiskit.training.start import Start
 
-__all__ = ["RunFolder", "RunFolderError", "create_run", "name_run", "open_or_create", "open_same"]
+__all__ = [
+    "RunFolder",
+    "RunFolderError",
+    "Start",
+    "create_run",
+    "name_run",
+    "open_or_create",
+    "open_same",
+]
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
@@ -38,17 +46,21 @@ _ANSATZ = "ansatz.qasm"
 
 
 class RunFolderError(InvalidValueError):
-    """A folder that cannot be used as asked: it holds a run already, or none."""
+    """A folder that cannot be used as requested: it already holds a run, or holds none."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
     """A folder that holds one run.
 
-    config.toml (resolved), provenance.json, metrics.jsonl (an object for each epoch),
-    checkpoint.pt, ansatz.qasm (where the ansatz is a file), start.pt (the weights that a
-    fine-tuning began with), tuned.pt (the weights after a few steps on a service), ``pictures`` and
+    Its files are config.toml (resolved), provenance.json, metrics.jsonl (one object per epoch),
+    checkpoint.pt, ansatz.qasm (where the ansatz is a file), start.pt (the initial weights of a
+    fine-tuning), tuned.pt (the weights after a few steps on a service), ``pictures`` and
     ``evaluations``.
+
+    Attributes:
+        path: The folder.
+        config: The resolved configuration.
     """
 
     path: Path
@@ -56,7 +68,11 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
-        """Open the folder of a run, or ``example:digits``; RunFolderError when it holds none."""
+        """Open the folder of a run, or ``example:digits``.
+
+        Raises:
+            RunFolderError: The folder holds no run.
+        """
         folder = find_example(path) or Path(path)
         if not (folder / _CONFIG).is_file():
             state = "holds no run (no config.toml)" if folder.is_dir() else "does not exist"
@@ -65,21 +81,28 @@ class RunFolder:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """Task, data and the model as training begins with it, made on the first use."""
+        """The task, its data and the model that training starts from, made on first use."""
         experiment = prepare(self.config, self.ansatz_file)
         if self.start_file.exists():
             experiment.model.load_state_dict(load_safely(self.start_file))
         return experiment
 
+    def find_loaded(self, data_sha256: str) -> Experiment | None:
+        """Return the experiment if its data is in memory already and has this SHA-256."""
+        experiment: Experiment | None = vars(self).get("experiment")
+        if experiment is None or experiment.task.fingerprint() != data_sha256:
+            return None
+        return experiment
+
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """What create_run knew of where the run comes from."""
-        content: dict[str, Any] = json.loads((self.path / "provenance.json").read_text())
+        """The provenance that create_run wrote."""
+        content: dict[str, Any] = json.loads((self.path / _PROVENANCE).read_text())
         return content
 
     @property
     def start_file(self) -> Path:
-        """start.pt, the weights that a fine-tuning began with; absent where they were random."""
+        """start.pt, the initial weights of a fine-tuning; absent where they were random."""
         return self.path / "start.pt"
 
     @property
@@ -95,30 +118,30 @@ class RunFolder:
 
     @property
     def checkpoint_file(self) -> Path:
-        """checkpoint.pt, from which training goes on and models are loaded."""
+        """checkpoint.pt, from which training continues and models are loaded."""
         return self.path / "checkpoint.pt"
 
     @property
     def tuned_file(self) -> Path:
-        """tuned.pt, the weights after a few steps on a service; absent where there were none."""
+        """tuned.pt, the weights after a few steps on a service; absent without such steps."""
         return self.path / "tuned.pt"
 
     @property
     def pictures(self) -> Path:
-        """Folder of the pictures; made when the first is drawn."""
+        """Folder of the pictures, created with the first one."""
         return self.path / "pictures"
 
     @property
     def evaluations(self) -> Path:
-        """Folder of the evaluations; made by the first one."""
+        """Folder of the evaluations, created with the first one."""
         return self.path / "evaluations"
 
     def digest_checkpoint(self) -> str:
-        """SHA-256 of the checkpoint: which weights something began with or was measured with."""
+        """Return the SHA-256 of the checkpoint, which identifies the weights in a provenance."""
         return hashlib.sha256(self.checkpoint_file.read_bytes()).hexdigest()
 
     def append_metrics(self, row: dict[str, Any]) -> int:
-        """Add the object of an epoch to metrics.jsonl; returns the size of the file in bytes."""
+        """Append the object of an epoch to metrics.jsonl; return the size of the file in bytes."""
         with self.metrics_file.open("ab") as file:
             file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
             file.flush()
@@ -126,20 +149,25 @@ class RunFolder:
             return file.tell()
 
     def truncate_metrics(self, size: int) -> None:
-        """Cut metrics.jsonl back to its first ``size`` bytes, what a checkpoint knew of it."""
+        """Truncate metrics.jsonl to its first ``size`` bytes, those that a checkpoint covers.
+
+        Raises:
+            RunFolderError: The file is shorter.
+        """
         with self.metrics_file.open("ab") as file:
-            arrived = file.tell()
-            if arrived < size:
+            found = file.tell()
+            if found < size:
                 raise RunFolderError(
-                    f"{self.metrics_file} has {arrived} bytes where its checkpoint knew {size}; "
+                    f"{self.metrics_file} has {found} bytes, its checkpoint covers {size}; "
                     "restore the file, or train again in a new folder"
                 )
             file.truncate(size)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The objects of metrics.jsonl in the order of the epochs; empty before the first.
+        """Read the objects of metrics.jsonl in the order of the epochs; empty before the first.
 
-        A last line without its end is what a kill left of it; ``truncate_metrics`` cuts it off.
+        A last line without a line break, left behind by a kill, is skipped; ``truncate_metrics``
+        removes it.
         """
         if not self.metrics_file.exists():
             return []
@@ -147,11 +175,28 @@ class RunFolder:
         return [json.loads(line) for line in lines]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
-        """The objects of the evaluations in their order, each with its ``number``."""
+        """Read the objects of the evaluations in their order, each with its ``number``."""
         return [
             {"number": int(file.stem.split("-")[0])} | json.loads(file.read_text(encoding="utf-8"))
             for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
         ]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The starting point of a fine-tuning.
+
+    Attributes:
+        config: The configuration of the new run; model and data are those of the previous run.
+        weights: Best weights of the previous run by validation.
+        data_sha256: SHA-256 of the data that they were trained on.
+        origin: The previous run, for the provenance of the new one.
+    """
+
+    config: Config
+    weights: dict[str, Tensor]
+    data_sha256: str
+    origin: dict[str, Any]
 
 
 def create_run(
@@ -162,46 +207,33 @@ def create_run(
     device: str = "simulator",
     gradient: str | None = None,
 ) -> RunFolder:
-    """Make the folder of a new run, after its data and its model have been checked.
+    """Create the folder of a new run, after its data and its model have been checked.
 
     Args:
-        out: the folder.
-        config: the configuration; that of ``start`` where the run fine-tunes another one.
-        start: weights to begin with; random ones unless given.
-        device, gradient: where the run trains and how it differentiates, for its provenance and
+        out: The folder.
+        config: The configuration; that of ``start`` where the run fine-tunes another one.
+        start: Weights to start from; random ones unless given.
+        device, gradient: Where the run trains and how it differentiates, for its provenance and
             for resuming it there.
 
     Raises:
-        RunFolderError: ``out`` holds a run already, or another file that the run would write,
+        RunFolderError: ``out`` already holds a run or another file that the run would write,
             or is a file.
-        ValueError, TypeError: what the task says about its data or the model about its
+        ValueError, TypeError: Errors of the task about its data, or of the model about its
             arguments. Nothing is written then.
     """
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file; a folder is required")
-    run = RunFolder(folder, config)
-    holds_run = (
-        f"{folder} already holds a run; give another folder, or go on with it by "
-        f"'qrnn resume {folder}'"
-    )
-    if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
-        raise RunFolderError(holds_run)
-    for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
-        if path.exists():
-            raise RunFolderError(
-                f"{folder} holds a file {path.name}, which the run would overwrite; "
-                "give another folder, or move that file away"
-            )
+    run = RunFolder(Path(out), config)
+    _require_free(run)
     recurrent = run.experiment.model.qrnn
     recurrent.check_device(device, gradient)
     data_sha256 = run.experiment.task.fingerprint()
     if start is not None:
-        if start.data_sha256 != data_sha256:
-            raise CheckpointError(
-                f"the data of the task {config.task!r} has changed since {start.origin['run']} was "
-                "trained, and fine-tuning keeps its data; put it back, or train from the beginning"
-            )
+        require_same_data(
+            f"the run {start.origin['run']}",
+            start.data_sha256,
+            data_sha256,
+            "restore the data, which fine-tuning keeps, or train from the beginning",
+        )
         run.experiment.model.load_state_dict(start.weights)
     provenance = describe_provenance(config, data_sha256) | {
         "model": {
@@ -213,26 +245,53 @@ def create_run(
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    try:  # of two programs that were started in the same second, one gets the folder
-        with (folder / _PROVENANCE).open("x", encoding="utf-8") as file:
-            file.write(json.dumps(provenance, indent=2) + "\n")
-    except FileExistsError as error:
-        raise RunFolderError(holds_run) from error
-    ansatz = config.model.ansatz
-    if ansatz not in ANSATZ_FAMILIES:
-        shutil.copyfile(ansatz, folder / _ANSATZ)
-    if start is not None:
-        weights = start.weights
-        write_atomically(run.start_file, lambda file: torch.save(weights, file))
-    write_text(folder / _CONFIG, format_toml(config))  # last, and all at once: makes it a run
+    _write_run(run, provenance, start)
     return run
 
 
-def open_or_create(folder: Path, config: Config) -> RunFolder:
-    """The run of this configuration in a folder that holds nothing else, made where there is none.
+def _require_free(run: RunFolder) -> None:
+    """Require that the folder of a new run holds no file that the run would write."""
+    folder = run.path
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file; expected a folder")
+    if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
+        raise RunFolderError(_describe_taken(folder))
+    for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
+        if path.exists():
+            raise RunFolderError(
+                f"{folder} holds a file {path.name}, which the run would overwrite; "
+                "give another folder, or move that file away"
+            )
 
-    What a kill left of a beginning is thrown away; ``resume`` then trains either.
+
+def _describe_taken(folder: Path) -> str:
+    return (
+        f"{folder} already holds a run; give another folder, or continue that run with "
+        f"'qrnn resume {folder}'"
+    )
+
+
+def _write_run(run: RunFolder, provenance: dict[str, Any], start: Start | None) -> None:
+    run.path.mkdir(parents=True, exist_ok=True)
+    try:  # exclusive: of two programs started in the same second, only one gets the folder
+        with (run.path / _PROVENANCE).open("x", encoding="utf-8") as file:
+            file.write(json.dumps(provenance, indent=2) + "\n")
+    except FileExistsError as error:
+        raise RunFolderError(_describe_taken(run.path)) from error
+    ansatz = run.config.model.ansatz
+    if ansatz not in ANSATZ_FAMILIES:
+        shutil.copyfile(ansatz, run.path / _ANSATZ)
+    if start is not None:
+        weights = start.weights
+        write_atomically(run.start_file, lambda file: torch.save(weights, file))
+    # Written last and atomically: a run exists once this file does.
+    write_text(run.path / _CONFIG, format_toml(run.config))
+
+
+def open_or_create(folder: Path, config: Config) -> RunFolder:
+    """Open the run of this configuration in a folder that holds nothing else, or create it.
+
+    Remains of a start that was killed are deleted; ``resume`` trains the run in both cases.
 
     Raises:
         RunFolderError: The folder holds a run of another configuration.
@@ -244,18 +303,22 @@ def open_or_create(folder: Path, config: Config) -> RunFolder:
 
 
 def open_same(folder: Path, config: Config) -> RunFolder:
-    """The run of a folder; RunFolderError where there is none or another configuration."""
+    """Open the run of a folder.
+
+    Raises:
+        RunFolderError: The folder holds no run, or a run of another configuration.
+    """
     run = RunFolder.open(folder)
     if run.config != config:
         raise RunFolderError(
-            f"{folder} was run with another configuration than is asked for now; give another "
-            "--out, or put the settings back"
+            f"{folder} holds a run of another configuration than the one requested; give another "
+            "--out, or restore the settings"
         )
     return run
 
 
 def name_run(task: str, root: str | os.PathLike[str] = "runs") -> Path:
-    """A folder for a new run that does not exist yet: root/task-YYYYMMDD-HHMMSS."""
+    """Return a folder for a new run that does not exist yet: root/task-YYYYMMDD-HHMMSS."""
     stem = f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
     path, number = Path(root) / stem, 2
     while path.exists():

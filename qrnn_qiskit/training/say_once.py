@@ -1,4 +1,4 @@
-"""Several processes with one voice: what more than one of them would say is said once."""
+"""Messages of several processes, each shown only once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PATIENCE = timedelta(seconds=5)
 
 
 def may_say(message: str) -> bool:
-    """Whether this process should say ``message``: no other one beside it has said the same.
+    """Return whether this process should show ``message``: no other one has shown it yet.
 
-    The processes that ``torchrun`` has started on a machine ask the store that it keeps for them.
-    Without it, or where it has ended, nobody else is known and every process speaks for itself.
+    The processes that ``torchrun`` has started on a machine ask its store. Without the store, or
+    where it has ended, every process shows its own messages.
     """
     try:
         store = _find_store()
@@ -30,19 +30,19 @@ def may_say(message: str) -> bool:
             os.environ[name] for name in ("RANK", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
         )
         key = f"said/{group}/{start}/{hashlib.sha256(message.encode()).hexdigest()}"
-        speaker: bytes = store.compare_set(key, "", rank)  # takes the word where nobody has it
+        speaker: bytes = store.compare_set(key, "", rank)  # sets the speaker unless there is one
     except RuntimeError:
         return True
     return speaker == rank.encode()
 
 
 def _find_store() -> Any:
-    """The store of ``torchrun``; None where it has none, or none that answers."""
+    """Find the store of ``torchrun``; None where there is none, or it does not respond."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
     try:
         return _connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-    except RuntimeError:  # nothing that is said is worth ending a training
+    except RuntimeError:  # a message is no reason to end a training
         return None
 
 
@@ -57,8 +57,8 @@ def _connect(host: str, port: int) -> Any:
 
 @contextmanager
 def say_warnings_once() -> Iterator[None]:
-    """Let a warning that several processes give appear once."""
-    _find_store()  # while there is time: where another process dies, torchrun soon ends this one
+    """Show a warning that several processes give only once."""
+    _find_store()  # connect early: where another process dies, torchrun soon ends this one
     show = warnings.showwarning
 
     def say(

@@ -1,4 +1,4 @@
-"""The configuration of a run: what can be set, with its defaults, and how it is kept as TOML."""
+"""The configuration of a run: its settings with defaults, and its form as TOML."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 
 
 class ConfigError(InvalidValueError):
-    """A configuration that cannot be used: says which key, what arrived and what is required."""
+    """A configuration that cannot be used; the message names the key and what was expected."""
 
 
 class Section(BaseModel):
@@ -55,7 +55,7 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The kind of the recurrent model, and the arguments of :class:`qrnn_qiskit.QRNN` by name.
 
-    Other kinds take those that they have as well; see :mod:`qrnn_qiskit.models`. Names (readout,
+    Other kinds use the arguments that they share; see :mod:`qrnn_qiskit.models`. Names (readout,
     ansatz, activation, ...) and ranges are checked by the model itself, which is built before
     anything is written. ``ansatz`` is a family or the path of an OpenQASM 3 file.
     """
@@ -66,11 +66,11 @@ class ModelConfig(Section):
     )
     parameters: int | None = Field(
         None,
-        description="of the recurrent model, within 5 %: sets controller_hidden, num_layers of a "
-        "linear controller, or hidden_size; none: as these are set",
+        description="trainable parameters of the recurrent model, within 5 %: chooses "
+        "controller_hidden, num_layers of a linear controller, or hidden_size; none: as set",
     )
-    hidden_size: int = Field(32, description="hidden units; not of qrnn, staggered, orthogonal")
-    num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors of a gate, 1 or 2")
+    hidden_size: int = Field(32, description="hidden units; unused by qrnn, staggered, orthogonal")
+    num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
     num_qubits: int = Field(4, description="memory qubits n")
     num_layers: int = Field(1, description="layers of the ansatz")
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
@@ -79,7 +79,7 @@ class ModelConfig(Section):
         description='letters such as "z" or Pauli labels ["ZZII"]; none: X, Y, Z of all qubits',
     )
     num_ancillas: int = Field(
-        Measured.num_ancillas, description="measured: bits m read in each step"
+        Measured.num_ancillas, description="measured: bits m measured in each step"
     )
     coupling: str = Field(
         Measured.coupling, description="measured: cry, symmetric or direct (no ancilla)"
@@ -92,72 +92,79 @@ class ModelConfig(Section):
         None, description="measured: the memory qubit of each bit; none: the ends of the line"
     )
     measured_bases: str = Field(
-        Measured.measured_bases, description="measured: X, Y or Z, one for all or one a bit"
+        Measured.measured_bases, description="measured: X, Y or Z, one for all bits or one for each"
     )
     ancilla_return: str = Field(
         Measured.ancilla_return, description="measured: branch (an X where the bit was 1) or reset"
     )
     readout_error: float | list[float] = Field(
-        0.0, description="measured, simulated: of a bit, or [of reading 1 for 0, of 0 for 1]"
+        0.0,
+        description="measured, simulated: error probability of a bit, or [of 1 for 0, of 0 for 1]",
     )
     step_noise: str | None = Field(
         None,
-        description="measured, simulated: on every qubit after each measurement, of depolarizing, "
-        'dephasing, damping: "damping:0.01,dephasing:0.02"',
+        description="measured, simulated: noise on every qubit after each measurement, from "
+        'depolarizing, dephasing, damping: "damping:0.01,dephasing:0.02"',
     )
     num_trajectories: int | None = Field(
-        None, description="measured: sampled states a sequence; none: exact, up to 6 qubits"
+        None, description="measured: sampled states per sequence; none: exact, up to 6 qubits"
     )
-    controller_hidden: int | None = Field(32, description="hidden units; none: no hidden layer")
+    controller_hidden: int | None = Field(
+        32, description="hidden units of the controller; none: no hidden layer"
+    )
     activation: str = Field("gelu", description="linear (no hidden layer), relu, gelu or glu")
-    dropout: float = Field(0.0, description="share of hidden units dropped in training")
+    dropout: float = Field(0.0, description="fraction of hidden units dropped in training")
     ansatz: str = Field(
         "linear", description="linear, ring, brick, product, or the path of an OpenQASM 3 file"
     )
     entangler: str = Field("cz", description="cz, rzz or crx")
     rotations: list[str] = Field(
-        ["ry", "rz"], description='of rx, ry, rz, on every qubit in this order, as ["ry","rz"]'
+        ["ry", "rz"], description='rx, ry, rz on every qubit in this order, such as ["ry","rz"]'
     )
     feedback_gain: float = Field(1.0, description="factor on the initial feedback weights")
     angle_gain: float = Field(1.0, description="factor on the initial output layer")
     reset_state: bool = Field(False, description="ablation: |0...0> before every step")
     engine: str = Field(
         "auto",
-        description="auto: compiled kernels on CPU and GPU; torch: its operations",
+        description="auto: compiled kernels on CPU and GPU; torch: PyTorch operations",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
 
 
 class TrainConfig(Section):
-    """How a model is trained: AdamW, a schedule of its rate, clipping, stopping and saving."""
+    """How a model is trained: AdamW, learning rate schedule, clipping, stopping and checkpoints."""
 
     epochs: PositiveInt = Field(50, description="passes over the training split")
     batch_size: PositiveInt = Field(
-        64, description="sequences in a training step, over all processes"
+        64, description="sequences per training step, over all processes"
     )
-    evaluation_batch_size: PositiveInt = Field(256, description="sequences measured at once")
-    learning_rate: PositiveFloat = Field(0.01, description="of AdamW, at its highest")
-    weight_decay: NonNegativeFloat = Field(0.0, description="of AdamW")
+    evaluation_batch_size: PositiveInt = Field(
+        256, description="sequences per batch of validation and evaluation"
+    )
+    learning_rate: PositiveFloat = Field(0.01, description="highest learning rate of AdamW")
+    weight_decay: NonNegativeFloat = Field(0.0, description="weight decay of AdamW")
     schedule: Literal["constant", "cosine", "linear"] = Field(
-        "cosine", description="how the rate falls: constant, cosine or linear"
+        "cosine", description="decay of the learning rate: constant, cosine or linear"
     )
-    warmup_steps: NonNegativeInt = Field(0, description="steps in which the rate rises to full")
-    clip_norm: PositiveFloat | None = Field(1.0, description="largest gradient norm; none: any")
+    warmup_steps: NonNegativeInt = Field(0, description="steps over which the learning rate rises")
+    clip_norm: PositiveFloat | None = Field(
+        1.0, description="gradient norm to clip at; none: no clipping"
+    )
     patience: PositiveInt | None = Field(
         None, description="epochs without a better validation before stopping; none: never"
     )
-    device: str = Field("cpu", description="of the training: cpu, cuda, or cuda:1, a second GPU")
+    device: str = Field("cpu", description="where to train: cpu, cuda, or cuda:1 for a second GPU")
     checkpoint_every: NonNegativeFloat = Field(
         30.0, description="seconds between checkpoints inside an epoch; 0: every step"
     )
 
 
 class Config(Section):
-    """The whole configuration of a run. ``data`` is of the class that the task asks for."""
+    """The whole configuration of a run; ``data`` is of the class that the task defines."""
 
     task: str
     seed: NonNegativeInt = Field(
-        0, lt=2**63, description="of the initial weights, the order of the batches and dropout"
+        0, lt=2**63, description="seed of the initial weights, the order of the batches and dropout"
     )
     model: ModelConfig
     data: DataSettings
@@ -166,12 +173,12 @@ class Config(Section):
 
 @cache
 def config_class(settings: type[DataSettings]) -> type[Config]:
-    """The configuration class of a task whose data has these settings."""
+    """Create the configuration class of a task whose data has these settings."""
     return create_model("Config", __base__=Config, data=(settings, ...))
 
 
 def list_keys(section: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    """Every dotted key below a section, in order, with its field."""
+    """List every dotted key below a section, in order, with its field."""
     keys: dict[str, FieldInfo] = {}
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -182,12 +189,12 @@ def list_keys(section: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo
 
 
 def allows_none(field: FieldInfo) -> bool:
-    """Whether a key can be switched off with ``none``."""
+    """Return whether a key can be switched off with ``none``."""
     return NoneType in get_args(field.annotation)
 
 
 def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables as one with dotted keys: {"train": {"epochs": 3}} is {"train.epochs": 3}."""
+    """Flatten nested tables to dotted keys: {"train": {"epochs": 3}} is {"train.epochs": 3}."""
     return dict(_walk(tree, ""))
 
 
@@ -200,7 +207,7 @@ def _walk(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def format_toml(config: Config) -> str:
-    """The configuration as TOML with every key. TOML has no null, so None is written "none"."""
+    """Write the configuration as TOML with every key; None becomes "none", as TOML has no null."""
     return tomli_w.dumps(_write_none(config.model_dump(mode="json")))
 
 
@@ -212,7 +219,11 @@ def _write_none(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. ConfigError when it is missing or is not TOML in UTF-8."""
+    """Read the tables of a TOML file.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not TOML in UTF-8.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The size of a model that has a given number of trainable parameters."""
+"""Find the size of a model with a given number of trainable parameters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TOLERANCE", "Size", "find_size", "list_sizes"]
 
-TOLERANCE = 0.05  # of the number of parameters that was asked for
+TOLERANCE = 0.05  # relative to the requested number of parameters
 
 
 class Size(NamedTuple):
-    """Settings of ``model`` and the trainable parameters that they lead to.
+    """Settings of ``model`` and the number of trainable parameters that they give.
 
-    The matrix of the kind ``orthogonal`` is not among them: it comes on top.
+    The matrix of the kind ``orthogonal`` is not counted.
     """
 
     settings: dict[str, int]
@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 def find_size(model: ModelConfig, input_size: int) -> Size:
-    """The size nearest to ``model.parameters``, for inputs of width ``input_size``.
+    """Find the size nearest to ``model.parameters`` for inputs of width ``input_size``.
 
     Raises:
         ValueError: No size is within 5 %; the message has the nearest ones below and above.
@@ -42,8 +42,8 @@ def find_size(model: ModelConfig, input_size: int) -> Size:
     wanted = model.parameters
     assert wanted is not None
     if wanted < 1:
-        raise InvalidValueError(f"model.parameters is {wanted}; at least 1 is required")
-    found: list[Size] = []  # the last one below, and the first one that is not
+        raise InvalidValueError(f"expected model.parameters of at least 1, got {wanted}")
+    found: list[Size] = []  # the last size below, and the first one that is not
     for size in list_sizes(model, input_size):
         found = [*found[-1:], size]
         if size.parameters >= wanted:
@@ -53,14 +53,14 @@ def find_size(model: ModelConfig, input_size: int) -> Size:
         near = " and ".join(f"{size.parameters} ({_describe(size)})" for size in found)
         raise InvalidValueError(
             f"model.kind={model.kind!r} with inputs of width {input_size} has no size within "
-            f"{TOLERANCE:.0%} of model.parameters={wanted}; the nearest are {near}. Take one of "
-            "these numbers, or set the sizes themselves"
+            f"{TOLERANCE:.0%} of model.parameters={wanted}; the nearest are {near}. Use one of "
+            "these numbers, or set the sizes directly"
         )
     return best
 
 
 def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
-    """All sizes of a kind, ever larger; the list ends where the circuit is fixed, else never."""
+    """List all sizes of a kind in increasing order; it ends only where the circuit is fixed."""
     kind = model.kind
     if kind in _TORCH:
         for hidden in count(1):
@@ -83,12 +83,12 @@ def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
 
 
 def count_gates(model: ModelConfig) -> int:
-    """Gates of the circuit that QRNN has with these settings."""
+    """Count the gates of the circuit of QRNN with these settings."""
     return int(build_step(model).circuit.size())
 
 
 def build_step(model: ModelConfig) -> Ansatz:
-    """The circuit of a step that QRNN has with these settings."""
+    """Build the circuit of a step of QRNN with these settings."""
     return build_ansatz(
         model.ansatz,
         num_qubits=model.num_qubits,
@@ -99,16 +99,16 @@ def build_step(model: ModelConfig) -> Ansatz:
 
 
 def is_linear(model: ModelConfig) -> bool:
-    """Whether the controller has no hidden layer."""
+    """Return whether the controller has no hidden layer."""
     return model.activation == "linear" or model.controller_hidden is None
 
 
 def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
-    """A linear controller has nothing to widen but the circuit."""
+    """List the sizes with a linear controller, where only the circuit can grow."""
     if model.kind == "staggered":
         raise InvalidValueError(
-            "model.kind='staggered' with a linear encoding has no size to choose; leave "
-            "model.parameters out, or take model.activation=gelu"
+            "model.kind='staggered' with a linear encoding has no size to choose; omit "
+            "model.parameters, or set model.activation=gelu"
         )
     width = input_size + _count_feedback(model) + 1
     if model.ansatz not in ANSATZ_FAMILIES:

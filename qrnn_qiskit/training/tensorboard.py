@@ -1,4 +1,4 @@
-"""Training in TensorBoard: every number of metrics.jsonl, and the loss of every step."""
+"""Training in TensorBoard: all numbers of metrics.jsonl, and the loss of every step."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ __all__ = ["TensorBoardProgress"]
 class TensorBoardProgress(TrainingProgress):
     """The progress bar, and event files in the folder ``tensorboard`` of the run.
 
-    Scalars by step: ``step/loss`` of the batch; by epoch the numbers of metrics.jsonl below
-    ``train/`` and ``validation/``. A run that goes on takes the place of the steps after its last
-    checkpoint. ``folder`` is that of the run.
+    Scalars are written for each step, ``step/loss`` of the batch, and for each epoch, the numbers
+    of metrics.jsonl below ``train/`` and ``validation/``. A resumed run replaces the steps after
+    its last checkpoint.
+
+    Args:
+        folder: Folder of the run.
+        enabled: Whether the bar is shown; None shows it on a terminal only.
 
     Raises:
         RuntimeError: TensorBoard is not installed.
@@ -32,8 +36,8 @@ class TensorBoardProgress(TrainingProgress):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise OperationError(
-                "TensorBoard is not installed; in a clone of this project "
-                "pip install '.[tensorboard]' brings it"
+                "TensorBoard is not installed; install it in a clone of this project with "
+                "pip install '.[tensorboard]'"
             ) from error
         self._open = SummaryWriter
         self._folder = folder / "tensorboard"
@@ -50,12 +54,12 @@ class TensorBoardProgress(TrainingProgress):
             self._writer.close()
 
     def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
-        """The loss of the batch."""
+        """Show and write the loss of the batch."""
         super().show_step(step, steps, epochs, loss)
         self._add("step/loss", loss, step)
 
     def show_epoch(self, row: dict[str, Any], headline: str) -> None:
-        """The numbers of the epoch, at its last step."""
+        """Show and write the numbers of the epoch, at its last step."""
         super().show_epoch(row, headline)
         for name, value in row.items():
             if name not in ("epoch", "step"):

@@ -11,6 +11,7 @@ from rich.console import Console
 from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
+from qrnn_qiskit.training.loading import load_run
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.trainer import find_result
 from runtime_jobs.cli.console import make_table
@@ -74,11 +75,12 @@ def finish_run(
         raise RunInterrupted(str(error)) from error
     if not processes.is_first:
         return
-    evaluation = evaluate(run, executor=executor, progress=True)
+    trained = load_run(run)
+    evaluation = evaluate(run, executor=executor, progress=True, trained=trained)
     if executor is not None:
         print_layout(executor)
     _print_result(run, result, evaluation)
-    draw_and_print(run)
+    draw_and_print(run, trained)
 
 
 def print_finished(run: RunFolder, executor: Executor | None) -> bool:

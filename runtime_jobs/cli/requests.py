@@ -45,11 +45,11 @@ class Request(NamedTuple):
 
         Without a ``service``, the calibration is a snapshot on this machine.
         """
-        from qrnn_qiskit.training.loading import load
+        from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
 
         target, calibration = find_target(self.qpu, service)
-        trained = load(run.path)
+        trained = load_run(run)
         work = find_work(
             trained,
             self.qpu,

@@ -9,6 +9,7 @@ import typer
 from runtime_jobs.cli.options import RunPath, open_trained_run
 
 if TYPE_CHECKING:
+    from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["EXAMPLES", "draw_and_print", "show"]
@@ -26,11 +27,11 @@ def show(folder: RunPath) -> None:
     draw_and_print(open_trained_run(folder))
 
 
-def draw_and_print(run: RunFolder) -> None:
+def draw_and_print(run: RunFolder, trained: TrainedModel | None = None) -> None:
     """Write the pictures and the report of a run, and print their paths."""
     from runtime_jobs.report import write_report
 
-    *pictures, report = write_report(run)
+    *pictures, report = write_report(run, trained)
     for picture in pictures:
         typer.echo(f"picture: {picture}")
     typer.echo(f"report: {report}")

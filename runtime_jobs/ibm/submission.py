@@ -17,7 +17,7 @@ from qrnn_qiskit.executors import Counts
 from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.device_steps import Tuning, tune
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
-from qrnn_qiskit.training.loading import TrainedModel, load
+from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.ibm.dispatch import Dispatcher
@@ -158,7 +158,7 @@ def continue_submission(
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
     if trained is None:
-        trained = load(run.path)
+        trained = load_run(run)
     if submission.weights not in (None, hash_weights(trained)):
         raise InvalidValueError(
             f"the best weights of {run.path} differ from those that were submitted: it was trained "

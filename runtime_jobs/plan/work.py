@@ -16,7 +16,6 @@ from qrnn_qiskit.executors.gradient_methods import GradientMethod
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
-from qrnn_qiskit.training.experiment import load_splits
 from qrnn_qiskit.training.loading import TrainedModel
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
@@ -190,7 +189,7 @@ def find_work(
 
 
 def _take_batch(trained: TrainedModel, sequences: int | None) -> Sequences:
-    train = load_splits(trained.task).train
+    train = trained.splits.train
     size = min(trained.config.train.batch_size, len(train))
     size = size if sequences is None else require_count("sequences", sequences)
     if size > len(train):

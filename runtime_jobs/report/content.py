@@ -11,6 +11,7 @@ from typing import Any
 
 from qrnn_qiskit.pictures import draw_evaluations
 from qrnn_qiskit.pictures.run import Picture
+from qrnn_qiskit.tasks import TaskModel, get_task
 from qrnn_qiskit.training.checkpoint import read_checkpoint
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
@@ -44,7 +45,9 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
-def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Section]:
+def collect_sections(
+    run: RunFolder, pictures: Sequence[Picture], model: TaskModel
+) -> list[Section]:
     """Collect the non-empty sections of a run, the results first.
 
     Raises:
@@ -57,7 +60,7 @@ def collect_sections(run: RunFolder, pictures: Sequence[Picture]) -> list[Sectio
     results = by_section.pop("results", [])
     sections = [
         Section("Results", list(_tabulate_evaluations(evaluations)), results),
-        Section("Training", [_tabulate_training(run)], by_section.pop("training")),
+        Section("Training", [_tabulate_training(run, model)], by_section.pop("training")),
         *(Section(name.capitalize(), (), found) for name, found in by_section.items()),
         Section("Jobs", [*_tabulate_jobs(run.path), *_tabulate_tuning(run)]),
         Section("Configuration", [_tabulate_configuration(run)], is_folded=True),
@@ -72,7 +75,7 @@ def summarize(run: RunFolder) -> str:
     if not evaluations:
         return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
     last = evaluations[-1]
-    headline = run.experiment.task.headline
+    headline = get_task(run.config.task).headline
     return (
         f"{_words(headline)} {format_estimate(last['metrics'][headline])} on {last['sequences']} "
         f"test sequences, run on {last['device']}"
@@ -152,10 +155,9 @@ def picture_evaluations(run: RunFolder) -> list[Picture]:
     return [Picture("evaluations", "results", "Evaluations side by side", text, figure)]
 
 
-def _tabulate_training(run: RunFolder) -> Table:
+def _tabulate_training(run: RunFolder, model: TaskModel) -> Table:
     rows = run.read_metrics()
     best = read_checkpoint(run.checkpoint_file, run.config).position["best_epoch"]
-    model = run.experiment.model
     facts = {
         "epochs": f"{len(rows)} of {run.config.train.epochs}",
         "best by validation": f"epoch {best}",

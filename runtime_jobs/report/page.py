@@ -8,13 +8,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from qrnn_qiskit.pictures.run import draw_pictures, save_pictures
+from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.report.content import collect_sections, picture_evaluations, summarize
 
 __all__ = ["write_report"]
 
 
-def write_report(run: RunFolder) -> list[Path]:
+def write_report(run: RunFolder, trained: TrainedModel | None = None) -> list[Path]:
     """Write the pictures and ``report.html`` of a run that has finished at least one epoch.
 
     Returns:
@@ -24,7 +25,8 @@ def write_report(run: RunFolder) -> list[Path]:
         CheckpointError: The run has no usable checkpoint.
         LedgerError: The ledger of the run cannot be read.
     """
-    pictures = [*picture_evaluations(run), *draw_pictures(run)]
+    trained = trained or load_run(run)
+    pictures = [*picture_evaluations(run), *draw_pictures(run, trained)]
     environment = Environment(
         loader=PackageLoader("runtime_jobs.report", ""),
         autoescape=True,
@@ -39,7 +41,7 @@ def write_report(run: RunFolder) -> list[Path]:
         data=run.provenance["data_sha256"],
         created=run.provenance["created"],
         version=run.provenance["versions"]["qrnn-qiskit"],
-        sections=collect_sections(run, pictures),
+        sections=collect_sections(run, pictures, trained.model),
         images={p.name: _embed(file) for p, file in zip(pictures, files, strict=True)},
     )
     file = run.path / "report.html"

@@ -188,9 +188,8 @@ def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> No
     done = run_torchrun(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)", *settings)
     assert done.returncode == 1, done.stderr
     assert "error: another process of this training has died or hangs" in done.stderr
-    assert (
-        f"go on with 'qrnn resume {path}', by torchrun as before or alone (torch: " in done.stderr
-    )
+    remedy = f"continue with 'qrnn resume {path}', by torchrun as before or as a single process"
+    assert f"{remedy} (torch: " in done.stderr
     run = RunFolder.open(path)
     assert read_checkpoint(run.checkpoint_file, run.config).position["step"] == 2
     expected = create_run(tmp_path / "expected", run.config)
@@ -205,7 +204,7 @@ def test_what_all_processes_would_say_is_said_once(tmp_path: Path) -> None:
     done = run_torchrun(tmp_path, "pass", *DIGITS, "--out", str(path))
     assert done.returncode == 1
     assert done.stderr.count("error: ") == 1, done.stderr
-    assert f"error: {path} is a file; a folder is required" in done.stderr
+    assert f"error: {path} is a file; expected a folder" in done.stderr
 
 
 @pytest.mark.slow

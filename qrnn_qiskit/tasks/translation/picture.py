@@ -1,4 +1,4 @@
-"""Pictures of attention: what a translation looked at."""
+"""Pictures of the attention of a translation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ def draw_attention(
     weights: Sequence[NDArray[Any]] | NDArray[Any],
     sentences: Sequence[tuple[Sequence[str], Sequence[str]]],
 ) -> Figure:
-    """The weight of each word of the source for each word of the translation, a map a sentence.
+    """Draw the weight of each source word for each word of the translation, one map per sentence.
 
-    ``weights`` are arrays (T, S), ``sentences`` the words of the source and of the translation;
-    steps beyond them, which are padding, are left out.
+    Args:
+        weights: Arrays (T, S), one for each sentence.
+        sentences: The words of the source and of the translation; steps beyond them are padding
+            and are not drawn.
     """
     longest = max(max(map(len, pair)) for pair in sentences)
     figure = Figure(
@@ -35,13 +37,13 @@ def draw_attention(
         image = axes.imshow(
             values[: len(translation), : len(source)], cmap="Blues", vmin=0.0, vmax=1.0
         )
-        # Words of the user's own may hold dollar signs, which are no formulas.
+        # User texts may contain dollar signs that do not delimit formulas.
         axes.set_xticks(range(len(source)), source, rotation=90, parse_math=False)
         axes.set_yticks(range(len(translation)), translation, parse_math=False)
         axes.tick_params(labelsize=_FONT - 1)
-        axes.set_xlabel("word of the source", fontsize=_FONT)
+        axes.set_xlabel("source word", fontsize=_FONT)
         axes.set_title(f"sentence {number}", fontsize=_FONT)
-    grid[0].set_ylabel("word of the translation", fontsize=_FONT)
+    grid[0].set_ylabel("translated word", fontsize=_FONT)
     bar = figure.colorbar(image, ax=grid, shrink=0.8)
-    bar.set_label("weight of the attention", fontsize=_FONT)
+    bar.set_label("attention weight", fontsize=_FONT)
     return figure

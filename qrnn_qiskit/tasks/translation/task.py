@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.errors import OperationError
 from qrnn_qiskit import metrics
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -41,25 +40,24 @@ __all__ = ["Translation"]
 
 START, END = UNKNOWN + 1, UNKNOWN + 2
 RESERVED = ("<start>", "<end>")
-BOOTSTRAP = 1000  # samples of sentences, for the interval of BLEU
+BOOTSTRAP = 1000  # resamples of the sentences, for the interval of BLEU
 TWO_SIDED_95 = 1.96  # standard errors
 
 
 @register
 class Translation(Task):
-    """Tokens (N, T) of the source; targets (N, T') end with 3 and are padded with 0.
+    """Translate tokens (N, T) of the source; targets (N, T') end with 3 and are padded with 0.
 
     In both languages 0 is padding, 1 an unknown word, 2 the start, 3 the end, 4 and up the
-    vocabulary by frequency. Every pair counts alike: the loss is a mean over sentences of the mean
-    over their words.
+    vocabulary by frequency. Every pair has the same weight: the loss is a mean over sentences of
+    the mean over their words.
     """
 
     name = "translation"
     summary = "translate German to English: encoder, decoder, soft attention over the readouts"
     source = (
-        "PyPI Django (BSD-3): German messages, to see that it runs; your pairs or Debian "
-        "trans-de-en (GPL-2+) by data.file, npm xmlbible (CC0) by data.folder, Multi30k by "
-        "data=full"
+        "PyPI Django (BSD-3): German messages, to try it out; custom pairs or Debian trans-de-en "
+        "(GPL-2+) by data.file, npm xmlbible (CC0) by data.folder, Multi30k by data=full"
     )
     Settings = TranslationSettings
     settings: TranslationSettings
@@ -86,12 +84,12 @@ class Translation(Task):
         self._pairs: list[Pair] = []
 
     def load(self) -> Splits:
-        """Read the pairs; the vocabularies come from the training pairs alone."""
+        """Read the pairs; the vocabularies come from the training pairs only."""
         try:
-            import_module("sacrebleu")  # missed now rather than after hours of training
+            import_module("sacrebleu")  # fail now rather than after hours of training
         except ImportError as error:
             raise DataError(
-                "BLEU is measured by sacrebleu, which is not installed; pip install "
+                "BLEU needs sacrebleu, which is not installed; pip install "
                 "'.[data]' in a clone of this project"
             ) from error
         parts = read_parts(self.settings)
@@ -106,7 +104,7 @@ class Translation(Task):
         return Splits(train, validation, test)
 
     def build(self, qrnn_factory: Callable[[int], QRNN]) -> Translator:
-        """Two recurrent models of the same kind, and vectors for the words of both languages."""
+        """Build two recurrent models of the same kind, and word embeddings of both languages."""
         settings = self.settings
         german, english = self._fitted()
         size = settings.embedding_size
@@ -128,22 +126,22 @@ class Translation(Task):
         )
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Mean cross-entropy in nats."""
+        """Compute the mean cross-entropy in nats."""
         return metrics.cross_entropy(prediction, batch.targets, PADDING).mean()
 
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy per word, the right words before it given."""
+        """Compute cross-entropy and accuracy per word, given the correct preceding words."""
         return {
             "cross_entropy": metrics.cross_entropy(prediction, batch.targets, PADDING),
             "accuracy": metrics.accuracy(prediction, batch.targets, PADDING),
         }
 
     def score(self, prediction: Tensor, sequences: Sequences) -> dict[str, MeanAndError]:
-        """BLEU of the translations in lower case, with an error by bootstrap over sentences."""
+        """Compute BLEU of lower-case translations, with a bootstrap error over sentences."""
         from sacrebleu.metrics.bleu import BLEU
 
         references = [english for _, english in self._select_pairs(sequences)]
-        # force: no warning of full stops apart from their words, as the sentences written are.
+        # force: silences the warning about tokenized full stops, which these sentences have.
         result = BLEU(lowercase=True, force=True).corpus_score(
             self._write(prediction), [references], n_bootstrap=BOOTSTRAP
         )
@@ -151,7 +149,7 @@ class Translation(Task):
         return {"bleu": MeanAndError(result.score, interval / TWO_SIDED_95)}
 
     def draw(self, model: TaskModel, test: Sequences) -> dict[str, Figure]:
-        """Attention maps of the first test sentences; none without attention."""
+        """Draw attention maps of the first test sentences; none without attention."""
         assert isinstance(model, Translator)
         if not self.settings.attention:
             return {}
@@ -169,7 +167,7 @@ class Translation(Task):
         return {"attention": draw_attention(weights.numpy(), words)}
 
     def read(self, path: Path) -> Sequences:
-        """A German sentence in each line of a text file."""
+        """Read a German sentence from each line of a text file."""
         lines = read_lines(path)
         numbers = self._fitted()[0].encode(lines)
         tokens, lengths = pad([row[: self.settings.max_length] for row in numbers])
@@ -179,7 +177,7 @@ class Translation(Task):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """The translation of each sentence, beside both sentences where they are known."""
+        """Tabulate the translation of each sentence, with both sentences where known."""
         rows, translations = number_rows(batch), self._write(prediction)
         if not batch.has_targets:
             table = zip(rows, translations, strict=True)
@@ -191,29 +189,23 @@ class Translation(Task):
         ]
 
     def remember(self) -> dict[str, Any]:
-        """The words of both languages in the order of their numbers, and the hash of the pairs."""
+        """Return the words of both languages in the order of their numbers, and the pairs' hash."""
         german, english = self._fitted()
         return {"german": german.words, "english": english.words, "sha256": self._sha256}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the words back without reading the pairs."""
+        """Restore the words without reading the pairs."""
         german, english = (
             WordTokenizer(state[name], EVERYTHING, RESERVED) for name in ("german", "english")
         )
         self._languages, self._sha256 = (german, english), state["sha256"]
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pairs; after load() or restore()."""
-        self._fitted()
-        assert self._sha256 is not None
-        return self._sha256
+        """Return the SHA-256 of all pairs; after load() or restore()."""
+        return self.require_loaded(self._sha256)
 
     def _fitted(self) -> tuple[WordTokenizer, WordTokenizer]:
-        if self._languages is None:
-            raise OperationError(
-                "task 'translation' has no vocabulary yet; call load() or restore() first"
-            )
-        return self._languages
+        return self.require_loaded(self._languages)
 
     def _fit(self, texts: Sequence[str]) -> WordTokenizer:
         return WordTokenizer.fit(
@@ -232,11 +224,11 @@ class Translation(Task):
         return Sequences(tokens, targets, lengths, rows)
 
     def _select_pairs(self, sequences: Sequences) -> list[Pair]:
-        """The pairs of sequences that load() made."""
+        """Select the pairs of sequences that load() made."""
         return [self._pairs[row - 1] for row in number_rows(sequences)]
 
     def _write(self, tokens: Tensor) -> list[str]:
-        """The words up to the end of each sentence."""
+        """Write out the words up to the end of each sentence."""
         _, english = self._fitted()
         return [
             english.decode(takewhile(lambda number: number not in (END, PADDING), row))

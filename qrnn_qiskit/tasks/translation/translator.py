@@ -1,4 +1,4 @@
-"""An encoder and a decoder, both recurrent models, with attention over the encoder's readouts."""
+"""An encoder and a decoder, both recurrent models, with attention to the encoder's readouts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = ["TranslationHead", "Translator"]
 
 
 class TranslationHead(nn.Module):
-    """The next word from a step of the decoder, and from what it attends to.
+    """Predict the next word from a step of the decoder and its context.
 
-    (B, T, readout_size) gives (B, T, words), through a hidden layer of ``size`` units.
+    Outputs (B, T, readout_size) are mapped to (B, T, words) through a hidden layer of ``size``
+    units.
     """
 
     def __init__(self, qrnn: QRNN, size: int, words: int, attends: bool) -> None:
@@ -36,7 +37,7 @@ class TranslationHead(nn.Module):
     def forward(
         self, output: Tensor, memory: Tensor, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits, and the weights (B, T, S) of the attention where there is one."""
+        """Return logits, and the attention weights (B, T, S), None without attention."""
         weights = None
         if self.attention is not None:
             context, weights = self.attention(output, memory, lengths)
@@ -45,12 +46,12 @@ class TranslationHead(nn.Module):
 
 
 class Translator(TaskModel):
-    """From the words of a sentence to those of its translation (arXiv:2510.25557).
+    """Translate the words of a sentence (arXiv:2510.25557).
 
-    The last state of the encoder ``qrnn`` is the first one of the decoder. With targets the
-    decoder is told the right words before (teacher forcing), and the prediction are logits
+    The last state of the encoder ``qrnn`` is the initial state of the decoder. With targets the
+    decoder reads the correct preceding words (teacher forcing), and the prediction is logits
     (B, T, words), of which the log-probabilities (B, T) of the targets are kept. Without targets
-    it is decoded: tokens (B, max_length) by beam search.
+    the prediction is tokens (B, max_length), decoded by beam search.
     """
 
     decodes: ClassVar[bool] = True
@@ -75,14 +76,14 @@ class Translator(TaskModel):
         self.max_length, self.beam_width = max_length, beam_width
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
-        """Logits where the targets are known, else tokens; and the last state of the encoder."""
+        """Return logits where targets are known, otherwise tokens, and the encoder's last state."""
         if not batch.has_targets:
             return self.translate(batch.inputs, batch.lengths, self.beam_width)
         logits, _, state = self._teach(batch)
         return logits, state
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Log-probabilities of the targets in nats, 0 for padding; or the tokens."""
+        """Reduce logits to log-probabilities of the targets in nats, 0 for padding; keep tokens."""
         if not batch.has_targets:
             return prediction
         targets = batch.targets[:, :, None]
@@ -90,9 +91,10 @@ class Translator(TaskModel):
         return logarithms.masked_fill(targets == PADDING, 0.0)[:, :, 0]
 
     def attend(self, batch: Sequences) -> Tensor:
-        """Weights (B, T, S) of each target step on the source steps.
+        """Return the weights (B, T, S) of each target step on the source steps.
 
-        ValueError for a model without attention.
+        Raises:
+            ValueError: The model has no attention.
         """
         weights = self._teach(batch)[1]
         if weights is None:
@@ -104,7 +106,7 @@ class Translator(TaskModel):
     def translate(
         self, inputs: Tensor, lengths: Tensor | None, beam_width: int
     ) -> tuple[Tensor, HiddenState]:
-        """Tokens (B, max_length), ended and padded, and the last state of the encoder."""
+        """Return tokens (B, max_length), ended and padded, and the last state of the encoder."""
         memory, state = self._encode(inputs, lengths)
         rows = torch.arange(len(inputs)).repeat_interleave(beam_width)
         remembered, ends = memory[rows], None if lengths is None else lengths[rows]

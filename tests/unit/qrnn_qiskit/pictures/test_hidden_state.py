@@ -55,7 +55,7 @@ def test_influence_is_shown_by_input_and_by_angle() -> None:
     widths = [bar.get_width() for container in bars.containers for bar in container]
     np.testing.assert_allclose(widths, values.square().mean(1).sqrt())
     assert [label.get_text() for label in bars.get_yticklabels()] == ["input 0", "X0", "X1"]
-    assert [text.get_text() for text in bars.get_legend().get_texts()] == ["input", "fed back"]
+    assert [text.get_text() for text in bars.get_legend().get_texts()] == ["input", "feedback"]
     np.testing.assert_array_equal(heat.images[0].get_array(), values)
     assert scale.get_ylabel() == "change of the angle (radians)"
 

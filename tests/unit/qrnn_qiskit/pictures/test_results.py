@@ -78,7 +78,7 @@ def test_the_confusion_matrix_counts_actual_classes_by_row() -> None:
     assert written == {(0, 0): "2", (0, 2): "1", (1, 1): "1", (2, 1): "1"}
     np.testing.assert_allclose(axes.images[0].get_array()[0], [2 / 3, 0, 1 / 3])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "actual class")
-    assert axes.get_title() == "3 of 5 sequences right (60.0%)"
+    assert axes.get_title() == "3 of 5 sequences correct (60.0%)"
 
 
 def test_readouts_run_over_time_with_an_observable_in_each_row() -> None:

@@ -113,17 +113,17 @@ def test_only_chooses_cells(table: Table) -> None:
     ("old", "new", "message"),
     [
         ("margin = 0.05", "", "tasks.0.margin: Field required"),
-        ('"second"', '"first"', "every model must be listed once"),
-        ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "every seed must be listed once"),
-        ("[0.001, 0.02]", "[0.02, 0.02]", "every learning rate must be listed once"),
-        ("[0.001, 0.02]", "[0.02, 0.0200000001]", "every learning rate must be listed once"),
+        ('"second"', '"first"', "expected every model once"),
+        ("margin = 0.05", "margin = 0.05\nseeds = [1, 1]", "expected every seed once"),
+        ("[0.001, 0.02]", "[0.02, 0.02]", "expected every learning rate once"),
+        ("[0.001, 0.02]", "[0.02, 0.0200000001]", "expected every learning rate once"),
         ("[0.001, 0.02]", "[0.001, -0.02]", "cell toys/first: .*learning_rate"),
         ("seeds = [0, 1, 2]", "seeds = [0, -1]", "cell toys/first: .*seed"),
-        ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the tasks"),
+        ('role = "baseline"', 'role = "baseline"\ntasks = ["other"]', "names the unknown tasks"),
         ("epochs = 2", "epoch = 2", "cell toys/first: unknown key"),
         ("seeds = [0, 1, 2]", "sseds = [0]", "seeds: Field required"),
         ('task = "toy"', 'task = "toi"', "cell toys/first: unknown task 'toi'; did you mean 'toy'"),
-        ("epochs = 2", "learning_rate = 0.1", "would have no effect: the table gives"),
+        ("epochs = 2", "learning_rate = 0.1", "would have no effect: the table sets"),
         ('{ "data.size" = 30 }', '{ "data.sise" = 30 }', "cell toys/first: .*'data.size'"),
         (
             'name = "first"',
@@ -367,7 +367,7 @@ def test_a_metric_that_no_task_has_is_told_before_the_first_run_and_after_the_la
     path = tmp_path / "wrong.toml"
     path.write_text(FILE.replace("margin = 0.05", 'margin = 0.05\nmetrics = ["acuracy"]'))
     pairs = read_table_file(path).pairs()
-    wrong = "task 'toys' of the table asks for the metric 'acuracy'; did you mean 'accuracy'"
+    wrong = "task 'toys' of the table has no metric 'acuracy'; did you mean 'accuracy'"
     with pytest.raises(ConfigError, match=wrong):
         check_open(tmp_path / "new", pairs, Here())
     assert not (tmp_path / "new").exists()

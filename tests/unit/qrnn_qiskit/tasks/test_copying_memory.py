@@ -106,10 +106,10 @@ def test_new_sequences_are_read_and_tabulated(write: Write) -> None:
 @pytest.mark.parametrize(
     ("last", "message"),
     [
-        ("10", r"row 2 \(line 2\), column 12: token 10; whole numbers from 0 to 9"),
-        ("-1", "token -1"),
-        ("1.5", "token 1.5"),
-        ("a", r"row 2 \(line 2\), column '12': holds 'a'"),
+        ("10", r"row 2 \(line 2\), column 12: .*from 0 to 9.*got 10"),
+        ("-1", "got -1"),
+        ("1.5", "got 1.5"),
+        ("a", r"row 2 \(line 2\), column '12': .*got 'a'"),
     ],
 )
 def test_a_token_out_of_the_alphabet_is_located(write: Write, last: str, message: str) -> None:
@@ -119,7 +119,7 @@ def test_a_token_out_of_the_alphabet_is_located(write: Write, last: str, message
 
 
 def test_sequences_too_short_to_copy_are_refused(write: Write) -> None:
-    with pytest.raises(DataError, match="3 tokens per row; at least 10 are required"):
+    with pytest.raises(DataError, match="at least 10 tokens per row, got 3"):
         make_task().read(write("1,2,3\n"))
 
 

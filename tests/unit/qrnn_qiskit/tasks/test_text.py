@@ -108,8 +108,8 @@ REVIEWS = format_reviews()
         (REVIEWS.replace("A good film number16,", " ,"), r"row 17 \(line 18\): text is empty"),
         (REVIEWS.replace("text,label", "review,label"), "'text' is missing.*'review', 'label'"),
         (REVIEWS.replace("text,label", "text,stars"), "'label' is missing.*'text', 'stars'"),
-        (REVIEWS.replace("number16,good", "number16,god"), r"row 17.*label 'god' occurs in 1 of"),
-        (REVIEWS.replace(",bad", ",good"), "all 40 labels are 'good'; at least two different"),
+        (REVIEWS.replace("number16,good", "number16,god"), r"row 17.*label 'god', got 1 of"),
+        (REVIEWS.replace(",bad", ",good"), "at least two different labels, got only 'good' in 40"),
         (REVIEWS.replace("number16", "number\udce9"), "not UTF-8"),
     ],
 )

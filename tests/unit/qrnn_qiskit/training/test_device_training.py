@@ -121,7 +121,7 @@ def test_fine_tuning_begins_with_the_weights_of_the_run(
 def test_fine_tuning_keeps_model_and_data(trained: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"model\.num_qubits \(was 2, is 3\), data\.delay"):
         start_from(trained, "copying-memory", {"num_qubits": 3, "delay": 2})
-    with pytest.raises(ConfigError, match="run of the task 'copying-memory', and 'digits'"):
+    with pytest.raises(ConfigError, match=r"'copying-memory', got 'digits'"):
         start_from(trained, "digits")
     start = start_from(trained, "copying-memory")
     changed = type(start)(start.config, start.weights, "0" * 64, start.origin)

@@ -34,7 +34,7 @@ def test_predictions_of_tensors_sequences_and_files_agree(
     assert torch.equal(prediction, model.predict(file))
     torch.testing.assert_close(prediction, model(test.inputs))
     assert torch.equal(prediction, model.predict(test.inputs.numpy()))
-    with pytest.raises(TypeError, match=r"inputs must be the path of a file.* and a list arrived"):
+    with pytest.raises(TypeError, match=r"path of a file.*got a list"):
         model.predict([1.0, 2.0])  # type: ignore[arg-type]
 
 
@@ -66,7 +66,7 @@ def test_best_weights_before_the_first_epoch(create: Callable[..., RunFolder]) -
 
 
 def test_unknown_weights_and_folders(trained: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'best', 'last' or 'tuned' is required"):
+    with pytest.raises(ValueError, match="'best', 'last' or 'tuned'"):
         load(trained.path, weights="first")
     with pytest.raises(RunFolderError, match="does not exist"):
         load(tmp_path / "absent")

@@ -39,7 +39,7 @@ def test_a_lost_process_is_told_with_the_remedy_before_what_torch_says(tmp_path:
     said = "Connection closed by peer [127.0.0.1]:4711"
     with pytest.raises(ProcessLostError) as lost, tell_lost(tmp_path):
         raise ProcessLostError("another process has died", said)
-    remedy = f"go on with 'qrnn resume {tmp_path}', by torchrun as before or alone"
+    remedy = f"continue with 'qrnn resume {tmp_path}', by torchrun as before or as a single process"
     expected = f"another process has died. The last checkpoint is kept: {remedy} (torch: {said})"
     assert str(lost.value) == expected
 

@@ -144,7 +144,7 @@ def test_an_interrupt_saves_between_two_steps_and_goes_on(
     whole, stopped = create("whole"), create("stopped")
     train(whole)
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(TrainingInterrupted, match=r"step 7; go on with 'qrnn resume") as info:
+    with pytest.raises(TrainingInterrupted, match=r"step 7; continue with 'qrnn resume") as info:
         train(stopped, progress=AtStep(7, interrupt))
     assert isinstance(info.value, KeyboardInterrupt)
     assert signal.getsignal(signal.SIGINT) is before
@@ -194,7 +194,7 @@ def test_resume_begins_a_run_that_was_stopped_before_its_first_checkpoint(
 def test_training_twice_is_refused(create: Callable[..., RunFolder]) -> None:
     run = create(epochs=1)
     train(run)
-    with pytest.raises(RunFolderError, match=r"has begun training already.*qrnn resume"):
+    with pytest.raises(RunFolderError, match=r"has already started.*qrnn resume"):
         train(RunFolder.open(run.path))
 
 
@@ -204,7 +204,7 @@ def test_changed_data_is_refused(create: Callable[..., RunFolder], tmp_path: Any
     run = create(epochs=1, file=str(file))
     train(run)
     file.write_text("2")
-    with pytest.raises(CheckpointError, match="has changed since its training began"):
+    with pytest.raises(CheckpointError, match="has changed since training"):
         resume(RunFolder.open(run.path))
 
 
@@ -214,7 +214,7 @@ def test_metrics_shorter_than_the_checkpoint_knew_are_refused(
     run = create(epochs=1)
     train(run)
     run.metrics_file.write_text("")
-    with pytest.raises(RunFolderError, match="has 0 bytes where its checkpoint knew"):
+    with pytest.raises(RunFolderError, match="has 0 bytes, its checkpoint covers"):
         resume(RunFolder.open(run.path))
 
 
@@ -273,8 +273,8 @@ def test_nan_and_infinity_stop_with_step_and_advice(
 
     explode.step = 0  # type: ignore[attr-defined]
     monkeypatch.setattr(toy, "loss", explode)
-    what = "the loss is inf" if scale == "3e38" else "the gradient norm is (inf|nan)"
-    with pytest.raises(TrainingDiverged, match=rf"epoch 1 at step 4: {what}.*learning_rate"):
+    what = "the loss .*got inf" if scale == "3e38" else "the gradient norm .*got (inf|nan)"
+    with pytest.raises(TrainingDiverged, match=rf"epoch 1 at step 4: .*{what}.*learning_rate"):
         train(run)
     stored = read_checkpoint(run.checkpoint_file, run.config)
     assert stored.position["step"] == 3

@@ -75,11 +75,11 @@ def test_other_settings_must_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"train.device": "gpu"}, "train.device='gpu'; cpu, cuda or cuda:1 is required"),
-        ({"train.device": "meta"}, "train.device='meta'; the CPU or a GPU of CUDA is required"),
-        ({"train.device": "cuda", "model.kind": "lstm"}, "model.kind='lstm'.*leave train.device"),
+        ({"train.device": "gpu"}, "train.device='gpu'; expected cpu, cuda or cuda:1"),
+        ({"train.device": "meta"}, "train.device='meta'; expected the CPU or a CUDA GPU"),
+        ({"train.device": "cuda", "model.kind": "lstm"}, "model.kind='lstm'.*omit train.device"),
         ({"train.device": "cuda", "readout": "measured"}, "model.readout='measured'"),
-        ({"train.device": "cuda:99"}, r"'cuda:99', and torch sees \d+ GPU"),
+        ({"train.device": "cuda:99"}, r"'cuda:99', but torch finds \d+ GPU"),
     ],
 )
 def test_devices_that_cannot_be_are_refused_before_anything_is_written(

@@ -34,7 +34,7 @@ def test_the_map_has_a_row_for_each_word_of_the_translation() -> None:
     assert second.images[0].get_array().shape == (4, 5)
     assert first.get_xlabel()
     assert first.get_ylabel()
-    assert bar.get_ylabel() == "weight of the attention"
+    assert bar.get_ylabel() == "attention weight"
     figure.savefig("/dev/null", format="png")
 
 

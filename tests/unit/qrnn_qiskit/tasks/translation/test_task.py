@@ -246,10 +246,10 @@ def test_bibles_are_joined_by_book_chapter_and_verse(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("ja\tyes\nnein no\n", r"row 2: has 1 columns \('nein no'\); two are required"),
-        ("ja\tyes\tyeah\n", "row 1: has 3 columns"),
-        ("ja\t \n", "row 1: has 1 columns"),
-        ("sehr gut\tvery good\n" * 9, "there are 1 different pairs of 2 to 20 words"),
+        ("ja\tyes\nnein no\n", r"row 2: expected two columns.*got 1 \('nein no'\)"),
+        ("ja\tyes\tyeah\n", "row 1: .*got 3"),
+        ("ja\t \n", "row 1: .*got 1"),
+        ("sehr gut\tvery good\n" * 9, "1 different pairs of 2 to 20 words"),
     ],
 )
 def test_unusable_pairs_are_refused(write: Write, content: str, message: str) -> None:
