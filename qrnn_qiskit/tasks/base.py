@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from qrnn_qiskit.hidden_state import HiddenState
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
 
@@ -138,7 +138,9 @@ class TaskModel(nn.Module):
     decodes: ClassVar[bool] = False
     """Whether new inputs are decoded word by word, unlike the prediction that the loss measures."""
 
-    def __init__(self, qrnn: QRNN, head: nn.Module, embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self, qrnn: RecurrentModel, head: nn.Module, embedding: nn.Module | None = None
+    ) -> None:
         super().__init__()
         reference = next(qrnn.parameters())
         self.embedding = None if embedding is None else embedding.to(reference)
@@ -223,7 +225,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build the untrained model on ``qrnn_factory(input_size)``; after load() or restore()."""
 
     @abstractmethod

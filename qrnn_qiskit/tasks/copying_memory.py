@@ -27,7 +27,7 @@ from qrnn_qiskit.tasks.data.files import DataError, read_table
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["CopyingMemory", "CopyingMemorySettings"]
 
@@ -122,7 +122,7 @@ class CopyingMemory(Task):
         progress = min(1.0, epoch / curriculum) if curriculum else 1.0
         return round(math.pow(self.settings.delay, max(0.0, 1.5 * progress - 0.5)))
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on each step for 8 symbols and the blank."""
         qrnn = qrnn_factory(ALPHABET)
         return TaskModel(qrnn, StepHead(qrnn, NUM_SYMBOLS + 1), OneHot(ALPHABET))

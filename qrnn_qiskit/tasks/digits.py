@@ -21,7 +21,7 @@ from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["Digits"]
 
@@ -76,7 +76,7 @@ class Digits(ClassificationTask):
         )
         return Splits(train, validation, test)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on the last state for ten digits."""
         qrnn = qrnn_factory(SIDE)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)))

@@ -20,7 +20,7 @@ from qrnn_qiskit.tasks.data.files import DataError, read_table
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["FixedSeriesSettings", "Forecasting", "SeriesData", "WindowSettings"]
 
@@ -146,7 +146,7 @@ class Forecasting(Task):
         self._fit = Fitted(mean, deviation, linear)
         return Splits(train, validation, test)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on the last state for the scaled values of the horizon."""
         qrnn = qrnn_factory(len(self.input_columns))
         return TaskModel(qrnn, LastStateHead(qrnn, self.settings.horizon))

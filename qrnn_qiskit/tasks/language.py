@@ -25,7 +25,7 @@ from qrnn_qiskit.tasks.data.words import EVERYTHING, UNKNOWN, WordTokenizer, emb
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["Language", "LanguageModel", "LanguageSettings"]
 
@@ -144,7 +144,7 @@ class Language(Task):
         self._unigram = (counts / counts.sum()).log()
         return Splits(train, validation, test)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> LanguageModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> LanguageModel:
         """Build word embeddings, and a head on each step."""
         words, size = len(self._known_words()), self.settings.embedding_size
         qrnn = qrnn_factory(size)

@@ -24,7 +24,7 @@ from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["Mnist", "MnistSettings"]
 
@@ -139,7 +139,7 @@ class Mnist(ClassificationTask):
         training, validation, testing = parts
         return Splits(training, validation, testing)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on the last state for ten digits."""
         qrnn = qrnn_factory(SIDE if self.settings.scan == "rows" else 1)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), ScaledPixels())

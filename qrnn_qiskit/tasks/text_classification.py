@@ -20,7 +20,7 @@ from qrnn_qiskit.tasks.data.splitting import SplitSettings
 from qrnn_qiskit.tasks.data.words import WordTokenizer, embed_words, pad
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["TextClassification", "WordSettings"]
 
@@ -70,7 +70,7 @@ class TextClassification(ClassificationTask):
         """The labels in the order of the logits; after load() or restore()."""
         return self.require_loaded(self._classes)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> TaskModel:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build word embeddings, and a head on the last state."""
         size = self.settings.embedding_size
         words = len(self.require_loaded(self._tokenizer))

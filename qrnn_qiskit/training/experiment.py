@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,7 +16,7 @@ from qrnn_qiskit.training.randomness import seed_everything
 from qrnn_qiskit.training.schema import Config
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["Experiment", "build_model", "find_device", "load_splits", "prepare"]
 
@@ -123,7 +123,7 @@ def build_model(config: Config, task: Task, ansatz_file: Path | None = None) -> 
     ``ansatz_file`` replaces ``model.ansatz``: a run folder keeps its own copy.
     """
 
-    def build(input_size: int) -> QRNN:  # every kind has the interface of QRNN
-        return cast("QRNN", build_recurrent(config.model, input_size, ansatz_file))
+    def build(input_size: int) -> RecurrentModel:
+        return build_recurrent(config.model, input_size, ansatz_file)
 
     return task.build(build)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qiskit.transpiler import Target
 
@@ -24,6 +24,9 @@ from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.plan.rounds import longest_circuit
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.model import QRNN
 
 __all__ = ["SPACE", "Search", "Trial", "find_front"]
 
@@ -172,7 +175,7 @@ class Search:
         digest = hashlib.sha256(json.dumps(dict(chosen), sort_keys=True).encode()).hexdigest()
         folder = self.out / "runs" / digest[:12]
         run, metric = self._train(folder, config)
-        qrnn = run.experiment.model.qrnn
+        qrnn = cast("QRNN", run.experiment.model.qrnn)  # a search varies circuits, which it has
         steps = run.experiment.splits.test.inputs.shape[1]
         circuit = longest_circuit(qrnn, steps)
         packing = choose_packing(self.device, self.target, circuit)

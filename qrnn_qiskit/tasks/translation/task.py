@@ -34,7 +34,7 @@ from qrnn_qiskit.tasks.translation.translator import TranslationHead, Translator
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["Translation"]
 
@@ -103,7 +103,7 @@ class Translation(Task):
         )
         return Splits(train, validation, test)
 
-    def build(self, qrnn_factory: Callable[[int], QRNN]) -> Translator:
+    def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> Translator:
         """Build two recurrent models of the same kind, and word embeddings of both languages."""
         settings = self.settings
         german, english = self._fitted()

@@ -15,7 +15,7 @@ from qrnn_qiskit.tasks.translation.attention import SoftAttention
 from qrnn_qiskit.tasks.translation.beam_search import search
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["TranslationHead", "Translator"]
 
@@ -27,7 +27,7 @@ class TranslationHead(nn.Module):
     units.
     """
 
-    def __init__(self, qrnn: QRNN, size: int, words: int, attends: bool) -> None:
+    def __init__(self, qrnn: RecurrentModel, size: int, words: int, attends: bool) -> None:
         super().__init__()
         width = qrnn.readout_size
         self.attention = SoftAttention(width, width, size) if attends else None
@@ -58,8 +58,8 @@ class Translator(TaskModel):
 
     def __init__(
         self,
-        encoder: QRNN,
-        decoder: QRNN,
+        encoder: RecurrentModel,
+        decoder: RecurrentModel,
         head: TranslationHead,
         embeddings: tuple[nn.Embedding, nn.Embedding],
         *,
