@@ -38,6 +38,7 @@ def copy(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
+@pytest.mark.training
 def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "digits"
     assert run(["train", "digits", *with_settings(*TINY), "--out", str(folder)]) == ExitCode.DONE
@@ -55,6 +56,7 @@ def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     assert str(folder) in captured.err
 
 
+@pytest.mark.training
 def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = ["train", "copying-memory", *with_settings(*COPYING), "--out", str(folder)]
@@ -65,6 +67,7 @@ def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
     assert not (folder / "tensorboard").exists()
 
 
+@pytest.mark.training
 def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,7 @@ def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.training
 def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +98,7 @@ def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
     assert len(list((copy / "evaluations").glob("*.json"))) == 1
 
 
+@pytest.mark.training
 def test_train_takes_a_file_below_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +157,7 @@ def test_predict_prints_csv(copy: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert len(row[1].split()) == 10
 
 
+@pytest.mark.training
 def test_show_draws_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(copy / "pictures")
     assert run(["show", str(copy)]) == ExitCode.DONE
@@ -163,6 +169,7 @@ def test_show_draws_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert all(picture.is_file() for picture in pictures)
 
 
+@pytest.mark.process
 def test_ctrl_c_stops_a_run_that_resume_finishes(tmp_path: Path) -> None:
     def settle(folder: Path) -> list[str]:
         settings = [setting for setting in COPYING if not setting.startswith("epochs")]

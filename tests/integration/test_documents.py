@@ -42,13 +42,23 @@ def test_examples_of_docstrings(module: str) -> None:
     assert not result.failed
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_examples_of_pages(page: Path) -> None:
+def read_examples(page: Path) -> str:
     blocks = re.findall(
         r"^```(?:python|pycon)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE
     )
-    text = "\n".join(block for block in blocks if block.startswith(">>> "))
-    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    return "\n".join(block for block in blocks if block.startswith(">>> "))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.training] * ("train(" in read_examples(page)))
+        for page in PAGES
+    ],
+    ids=name,
+)
+def test_examples_of_pages(page: Path) -> None:
+    test = doctest.DocTestParser().get_doctest(read_examples(page), {}, page.name, str(page), 0)
     assert doctest.DocTestRunner(optionflags=OPTIONS).run(test).failed == 0
 
 

@@ -298,6 +298,7 @@ def work_and_kill(folder: Path, kills: int, **work: object) -> None:
 SLOW = pytest.param(50, marks=pytest.mark.slow)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kills", [3, SLOW])
 def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     replay: Path, service: LocalqpuControl, kills: int
@@ -308,6 +309,7 @@ def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     assert json.loads(file.read_text())["deviations"]["spread"] < 1.5
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kills", [5, SLOW])
 def test_training_that_was_killed_ends_with_the_same_weights(
     folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int

@@ -20,6 +20,8 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import JobRequest, Ledger
 
+pytestmark = pytest.mark.training
+
 TINY = ["num_qubits=2", "num_layers=1", "controller_hidden=4", "epochs=1"]
 REQUEST = JobRequest(
     device="ibm_kingston",

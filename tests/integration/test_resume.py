@@ -58,6 +58,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, config: Config) -> RunFolder
     return run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("save", [20, 30], ids=["end of epoch 1", "in epoch 2"])
 def test_a_run_killed_by_sigkill_goes_on_to_the_last_bit(
     tmp_path: Path, config: Config, whole: RunFolder, save: int

@@ -23,6 +23,8 @@ from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
 
+pytestmark = pytest.mark.process
+
 # Goes on with the runs in argv, each up to so many steps; 0 steps are all of them.
 WORKER = """
 import json, signal, sys

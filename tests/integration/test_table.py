@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 FILE = """
 title = "Digits"
 seeds = [0, 1]

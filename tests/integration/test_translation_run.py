@@ -9,6 +9,8 @@ import pytest
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
+pytestmark = pytest.mark.training
+
 
 def test_a_translation_is_trained_told_and_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

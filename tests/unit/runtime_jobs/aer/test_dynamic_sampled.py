@@ -82,6 +82,7 @@ def test_outcomes_without_observables(make_case, find_reference) -> None:
         np.testing.assert_allclose(found.outcomes, find_reference(case).outcomes, atol=0.02)
 
 
+@pytest.mark.noisy
 def test_rates_of_readout_errors_reach_the_stored_bits(make_case, find_reference) -> None:
     """With one step no branch depends on a bit, so only the stored one is wrong."""
     case = make_case(num_steps=1, batch=3)
@@ -91,6 +92,7 @@ def test_rates_of_readout_errors_reach_the_stored_bits(make_case, find_reference
     check_scatter(found, type(exact)(flipped, exact.pairs, 0.8 * exact.values))
 
 
+@pytest.mark.noisy
 def test_a_readout_error_takes_the_wrong_branch(make_case, find_reference) -> None:
     case = make_case(num_steps=2, batch=3, ancilla_return="reset")
     exact = find_reference(case)
@@ -100,6 +102,7 @@ def test_a_readout_error_takes_the_wrong_branch(make_case, find_reference) -> No
     assert errors.max() > 6
 
 
+@pytest.mark.noisy
 def test_a_noise_model_of_ones_own_acts_in_branches(make_case, find_reference) -> None:
     """Depolarizing noise on X alone: the flip of the ancilla is in the branches only."""
     model = NoiseModel(basis_gates=["rz", "sx", "cz", "ry", "cx", "x"])
@@ -113,6 +116,7 @@ def test_a_noise_model_of_ones_own_acts_in_branches(make_case, find_reference) -
     assert np.abs(found.outcomes[:, 1] - exact.outcomes[:, 1]).max() > 10 * spread
 
 
+@pytest.mark.noisy
 def test_more_noise_pulls_values_further_to_zero(make_case, find_reference) -> None:
     case = make_case(num_qubits=4, num_steps=2, batch=4)
     exact = find_reference(case).values

@@ -99,6 +99,7 @@ def test_extrapolation_takes_three_times_the_shots_and_larger_errors() -> None:
     assert device.counts.transpilations == 1
 
 
+@pytest.mark.noisy
 def test_both_together_help_on_a_device() -> None:
     plain, mitigated = (
         rms(run(f"aer:kingston?noise=3{options}").values - EXACT)

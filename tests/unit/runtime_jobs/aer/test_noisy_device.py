@@ -11,6 +11,8 @@ from qrnn_qiskit.executors import SimulatorExecutor
 from runtime_jobs import DeviceError, open_device
 from runtime_jobs.aer import AerExecutor
 
+pytestmark = pytest.mark.noisy
+
 OBSERVABLES = build_readout(num_qubits=4).observables
 
 
