@@ -76,7 +76,7 @@ def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     trained = capsys.readouterr().out.replace(str(copy / "new"), str(copy))
 
     def fail(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the data was read")
+        raise AssertionError("the data was read again")
 
     monkeypatch.setattr("qrnn_qiskit.tasks.copying_memory.CopyingMemory.load", fail)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
@@ -89,7 +89,7 @@ def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
 
 
 @pytest.mark.training
-def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
+def test_resume_evaluates_a_trained_run_whose_evaluation_was_interrupted(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(copy / "evaluations")
@@ -99,7 +99,7 @@ def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
 
 
 @pytest.mark.training
-def test_train_takes_a_file_below_the_command_line(
+def test_the_command_line_overrides_a_settings_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = tmp_path / "small.toml"
@@ -137,7 +137,7 @@ def test_evaluate_prints_one_json_object_and_nothing_else(
         assert set(estimate) == {"value", "standard_error"}
 
 
-def test_evaluate_repeats_what_training_measured(
+def test_evaluate_repeats_the_metrics_of_training(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = json.loads(next((copy / "evaluations").glob("*.json")).read_text())
@@ -231,7 +231,7 @@ def read_values(metrics: Path) -> list[dict[str, float]]:
         (["predict", "nowhere"], ["FILE"]),
     ],
 )
-def test_bad_input_is_told_in_one_line_and_nothing_is_written(
+def test_bad_input_is_reported_in_one_line_and_nothing_is_written(
     arguments: list[str],
     words: list[str],
     tmp_path: Path,
@@ -260,7 +260,7 @@ def test_a_folder_that_holds_a_run_is_refused(
     assert snapshot(copy) == before
 
 
-def test_a_bad_data_file_is_told_with_its_row(
+def test_a_bad_data_file_is_reported_with_its_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "x.csv"
@@ -268,9 +268,9 @@ def test_a_bad_data_file_is_told_with_its_row(
     out = tmp_path / "out"
     settings = with_settings(f"data.file={data}", "data.target=y")
     assert run(["train", "series", *settings, "--out", str(out)]) == ExitCode.BAD_INPUT
-    told = capsys.readouterr().err
-    assert "row 3 (line 4)" in told
-    assert "'three'" in told
+    error = capsys.readouterr().err
+    assert "row 3 (line 4)" in error
+    assert "'three'" in error
     assert not out.exists()
 
 
@@ -291,9 +291,9 @@ def test_a_truncated_checkpoint_is_refused(copy: Path, capsys: pytest.CaptureFix
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     for command in ("evaluate", "resume", "show"):
         assert run([command, str(copy)]) == ExitCode.BAD_INPUT
-        told = capsys.readouterr().err
-        assert "checkpoint.pt" in told
-        assert "Traceback" not in told
+        error = capsys.readouterr().err
+        assert "checkpoint.pt" in error
+        assert "Traceback" not in error
 
 
 @pytest.mark.parametrize("command", ["evaluate", "show"])

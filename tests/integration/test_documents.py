@@ -1,4 +1,4 @@
-"""What is written is true: examples give what they show, links lead somewhere."""
+"""The documentation is correct: examples give the output they show, links have targets."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_examples_of_pages(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name)
-def test_relative_links_lead_somewhere(page: Path) -> None:
+def test_relative_links_have_targets(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     if page.suffix == ".ipynb":
         cells = json.loads(text)["cells"]

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, each in a process of its own, and are saved as run."""
+"""The notebooks run from top to bottom, each in a separate process, and are saved as run."""
 
 from __future__ import annotations
 

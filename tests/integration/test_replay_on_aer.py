@@ -1,4 +1,4 @@
-"""The model on Aer: the simulator's values and gradients, jobs counted, errors that hold."""
+"""The model on Aer: values and gradients of the simulator, job counts, honest errors."""
 
 from __future__ import annotations
 
