@@ -101,6 +101,7 @@ class StopAtStep(TrainingProgress):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.noisy
 def test_a_sampled_run_with_a_seed_continues_bit_for_bit(tmp_path: Path) -> None:
     settings = {"num_qubits": 2, "controller_hidden": 4, "epochs": 2, "batch_size": 4, "delay": 1}
     sizes = {"train_size": 8, "validation_size": 4, "test_size": 4}

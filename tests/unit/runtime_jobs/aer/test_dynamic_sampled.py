@@ -73,6 +73,7 @@ def test_inference_is_one_job_one_pub_and_one_transpilation(make_case, monkeypat
     assert (counts.jobs, counts.transpilations) == (2, 1)
 
 
+@pytest.mark.training
 def test_outcomes_without_observables(make_case, find_reference) -> None:
     case = make_case(coupling_strength=2.0)
     pub = DynamicPub(case.circuit, case.circuit.bind_values(case.tables), [])

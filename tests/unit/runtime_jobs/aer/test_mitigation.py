@@ -52,6 +52,7 @@ def test_standard_errors_of_inverted_readouts_are_honest() -> None:
     assert (found.standard_errors[:, :9] > unmitigated[:, :9]).all()
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("method", ["readout", "readout+zne"])
 def test_standard_errors_hold_the_error_of_the_calibration(method: str) -> None:
     # A million shots leave the ten thousand of the calibration as the error that counts.
