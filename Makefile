@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test check slow look example lowest docs notebooks changelog bench loopback lock clean
+.PHONY: help demo quick quick-tests test check slow look example lowest docs notebooks changelog bench loopback lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,11 +21,21 @@ help: ## list these targets
 demo: $(INSTALLED) ## train the digits, print a table, write a picture
 	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
 
-# A file of tests stays in one process, which builds its fixtures once; one thread each. More cores
-# and 2 GB for each of them: make test WORKERS=8
+# A file of tests stays in one process, which builds its fixtures once, with one thread. Files go in
+# the order of tests/conftest.py, those with long tests first. With more cores, and 2 GB for each of
+# them: make test WORKERS=8
 WORKERS ?= 2
-test: check ## the checks and the tests (minutes)
-	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=$(WORKERS) --dist=loadfile
+PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
+
+quick: $(INSTALLED) ## the checks and the fast tests (under 3 minutes), for every change
+	@$(MAKE) --no-print-directory --jobs=2 check quick-tests
+
+QUICK := not (process or service or noisy or triton or notebook or training or slow or browser)
+quick-tests: $(INSTALLED)
+	$(PYTEST) -m "$(QUICK)" --limit-seconds=2
+
+test: check ## the checks and all tests (under 12 minutes), before a merge
+	$(PYTEST) --durations=40
 
 check: $(INSTALLED) ## style, types and import directions
 	$(BIN)/ruff check
@@ -92,6 +102,8 @@ clean: ## remove the environment and the caches, never a run
 	rm -rf .venv .venv-lowest docs/_build docs/notebooks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find circuits qrnn_qiskit runtime_jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
+# The install is editable, and the cache of kernels is named after a hash of their sources: after an
+# edit of one, this rule is not run again, and the first call compiles.
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 with the venv module was found" \
 		"(python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
@@ -100,4 +112,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Compiling the kernels in both precisions, so that no first run waits (about a minute)" >&2
+	@OMP_NUM_THREADS=1 $(RUN) qrnn_qiskit.engines.cpu.compile_kernels
 	@touch $@

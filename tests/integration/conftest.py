@@ -1,4 +1,4 @@
-"""The service on this machine and runs that are sent to it."""
+"""The stand-in for IBM Quantum on this machine, and trained runs that are sent to it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from localqpu.jobs import JobRecord
 from localqpu.server import Request, Response
 from loopback import TINY, environment
 
-from runtime_jobs.cli import run
+from qrnn_qiskit.modes import READOUT_MODES
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.run_folder import create_run
+from qrnn_qiskit.training.trainer import train
+
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 
 @dataclass
 class Loopback:
-    """The service with its own insides, for faults that it cannot be asked for.
+    """The service and its internals, for faults that no scenario can request.
 
     Attributes:
-        url: its address.
-        context: its jobs, sessions and backends.
-        charge: seconds that it says a job was charged, from its own record of the job.
+        url: Its address.
+        context: Its jobs, sessions and backends.
+        charge: Returns the QPU seconds that it reports for a job, given its record of the job.
     """
 
     url: str
@@ -64,7 +69,7 @@ def loopback() -> Iterator[Loopback]:
 
 @pytest.fixture
 def service(loopback: Loopback) -> Iterator[LocalqpuControl]:
-    """The service as new: no jobs, no sessions, no faults, one seed."""
+    """The service in its initial state: no jobs, no sessions, no faults, one seed."""
     control = LocalqpuControl(loopback.url)
     control.reset()
     loopback.context.sessions.reset()
@@ -75,23 +80,26 @@ def service(loopback: Loopback) -> Iterator[LocalqpuControl]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folders = {}
-    for readout in ("expectation", "none", "measured"):
-        folder = tmp_path_factory.mktemp("runs") / readout
-        settings = [word for s in [*TINY, f"readout={readout}"] for word in ("--set", s)]
-        assert run(["train", "digits", *settings, "--out", str(folder)]) == 0
-        folders[readout] = folder
-    return folders
+def trained(make_once: MakeOnce) -> dict[str, Path]:
+    """Runs of all workers, by readout mode: copy one before a command that writes to it."""
+
+    def train_all(folder: Path) -> None:
+        for readout in READOUT_MODES:
+            train(
+                create_run(folder / readout, resolve_config("digits", TINY | {"readout": readout}))
+            )
+
+    folder = make_once("trained", train_all)
+    return {readout: folder / readout for readout in READOUT_MODES}
 
 
 @pytest.fixture
 def folder(trained: dict[str, Path], tmp_path: Path) -> Path:
-    """A run without feedback: all its steps are one job."""
+    """A copy of a run without feedback: all its steps are one job."""
     return Path(shutil.copytree(trained["none"], tmp_path / "run"))
 
 
 @pytest.fixture
 def replay(trained: dict[str, Path], tmp_path: Path) -> Path:
-    """A run with feedback: each of its eight steps needs the one before."""
+    """A copy of a run with feedback: each of its eight steps needs the one before."""
     return Path(shutil.copytree(trained["expectation"], tmp_path / "run"))

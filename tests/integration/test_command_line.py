@@ -38,6 +38,7 @@ def copy(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
+@pytest.mark.training
 def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "digits"
     assert run(["train", "digits", *with_settings(*TINY), "--out", str(folder)]) == ExitCode.DONE
@@ -55,6 +56,7 @@ def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     assert str(folder) in captured.err
 
 
+@pytest.mark.training
 def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = ["train", "copying-memory", *with_settings(*COPYING), "--out", str(folder)]
@@ -65,6 +67,7 @@ def test_train_and_resume_write_event_files_when_asked(tmp_path: Path) -> None:
     assert not (folder / "tensorboard").exists()
 
 
+@pytest.mark.training
 def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +76,7 @@ def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     trained = capsys.readouterr().out.replace(str(copy / "new"), str(copy))
 
     def fail(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the data was read")
+        raise AssertionError("the data was read again")
 
     monkeypatch.setattr("qrnn_qiskit.tasks.copying_memory.CopyingMemory.load", fail)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
@@ -85,7 +88,8 @@ def test_resume_of_a_finished_run_shows_its_results_and_does_nothing(
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()} == before
 
 
-def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
+@pytest.mark.training
+def test_resume_evaluates_a_trained_run_whose_evaluation_was_interrupted(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(copy / "evaluations")
@@ -94,7 +98,8 @@ def test_resume_measures_a_trained_run_whose_measurement_was_cut_off(
     assert len(list((copy / "evaluations").glob("*.json"))) == 1
 
 
-def test_train_takes_a_file_below_the_command_line(
+@pytest.mark.training
+def test_the_command_line_overrides_a_settings_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = tmp_path / "small.toml"
@@ -132,7 +137,7 @@ def test_evaluate_prints_one_json_object_and_nothing_else(
         assert set(estimate) == {"value", "standard_error"}
 
 
-def test_evaluate_repeats_what_training_measured(
+def test_evaluate_repeats_the_metrics_of_training(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = json.loads(next((copy / "evaluations").glob("*.json")).read_text())
@@ -152,6 +157,7 @@ def test_predict_prints_csv(copy: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert len(row[1].split()) == 10
 
 
+@pytest.mark.training
 def test_show_draws_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(copy / "pictures")
     assert run(["show", str(copy)]) == ExitCode.DONE
@@ -163,6 +169,7 @@ def test_show_draws_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert all(picture.is_file() for picture in pictures)
 
 
+@pytest.mark.process
 def test_ctrl_c_stops_a_run_that_resume_finishes(tmp_path: Path) -> None:
     def settle(folder: Path) -> list[str]:
         settings = [setting for setting in COPYING if not setting.startswith("epochs")]
@@ -224,7 +231,7 @@ def read_values(metrics: Path) -> list[dict[str, float]]:
         (["predict", "nowhere"], ["FILE"]),
     ],
 )
-def test_bad_input_is_told_in_one_line_and_nothing_is_written(
+def test_bad_input_is_reported_in_one_line_and_nothing_is_written(
     arguments: list[str],
     words: list[str],
     tmp_path: Path,
@@ -253,7 +260,7 @@ def test_a_folder_that_holds_a_run_is_refused(
     assert snapshot(copy) == before
 
 
-def test_a_bad_data_file_is_told_with_its_row(
+def test_a_bad_data_file_is_reported_with_its_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "x.csv"
@@ -261,9 +268,9 @@ def test_a_bad_data_file_is_told_with_its_row(
     out = tmp_path / "out"
     settings = with_settings(f"data.file={data}", "data.target=y")
     assert run(["train", "series", *settings, "--out", str(out)]) == ExitCode.BAD_INPUT
-    told = capsys.readouterr().err
-    assert "row 3 (line 4)" in told
-    assert "'three'" in told
+    error = capsys.readouterr().err
+    assert "row 3 (line 4)" in error
+    assert "'three'" in error
     assert not out.exists()
 
 
@@ -284,9 +291,9 @@ def test_a_truncated_checkpoint_is_refused(copy: Path, capsys: pytest.CaptureFix
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     for command in ("evaluate", "resume", "show"):
         assert run([command, str(copy)]) == ExitCode.BAD_INPUT
-        told = capsys.readouterr().err
-        assert "checkpoint.pt" in told
-        assert "Traceback" not in told
+        error = capsys.readouterr().err
+        assert "checkpoint.pt" in error
+        assert "Traceback" not in error
 
 
 @pytest.mark.parametrize("command", ["evaluate", "show"])

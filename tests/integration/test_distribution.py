@@ -1,4 +1,4 @@
-"""What is in the wheel: code, types, the trained run and the template of the report."""
+"""The contents of the wheel: code, types, the trained run and the template of the report."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 @pytest.mark.parametrize("package", ["circuits", "qrnn_qiskit", "runtime_jobs"])
-def test_a_package_is_whole_and_tells_its_types(wheel: zipfile.ZipFile, package: str) -> None:
+def test_a_package_is_complete_and_typed(wheel: zipfile.ZipFile, package: str) -> None:
     names = set(wheel.namelist())
     assert f"{package}/py.typed" in names
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
     assert modules <= names
 
 
-def test_what_is_no_code_comes_along(wheel: zipfile.ZipFile) -> None:
+def test_files_that_are_not_code_are_included(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     example = ROOT / "qrnn_qiskit" / "examples" / "digits"
     assert {str(path.relative_to(ROOT)) for path in example.iterdir() if path.is_file()} <= names
@@ -41,6 +41,6 @@ def test_the_extras_are_those_of_the_documentation(wheel: zipfile.ZipFile) -> No
     metadata = message_from_bytes(wheel.read(name))
     extras = set(metadata.get_all("Provides-Extra", []))
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-    told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    assert extras == told
+    documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert extras == documented
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])

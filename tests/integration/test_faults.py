@@ -1,4 +1,4 @@
-"""Results that are not what was sent for, disks that fill, clocks that jump, jobs that stay."""
+"""Damaged results, full disks, jumping clocks, and jobs that never start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Change = Callable[[str], str]
 
 @pytest.fixture
 def spoil(loopback: Any) -> Iterator[Callable[[Change], None]]:
-    """Lets a test change what the service sends as the results of its jobs."""
+    """Change the results that the service sends: spoil(lambda payload: ...)."""
     manager = loopback.context.jobs
     finish = manager._finish
 
@@ -52,7 +52,7 @@ def lose_rows(payload: str) -> str:
 
 
 @pytest.mark.parametrize("change", [lambda payload: payload[:-50], lose_pub, lose_rows])
-def test_a_result_of_another_shape_is_told_and_never_recorded(
+def test_a_result_of_another_shape_is_reported_and_never_recorded(
     folder: Path,
     service: LocalqpuControl,
     spoil: Callable[[Change], None],
@@ -89,14 +89,14 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("moment", [0, 11, 12, 15, 17])
-def test_a_disk_that_is_full_at_a_moment_loses_nothing_and_sends_nothing_twice(
+def test_a_full_disk_at_any_commit_loses_nothing_and_sends_nothing_twice(
     folder: Path,
     service: LocalqpuControl,
     moment: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Commits 0 to 12 are of submit, the last two the intent and the id; then those of collect."""
+    """Submit makes commits 0 to 12, the last two for intent and job id; collect the others."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     open_database, commits = database.open_database, itertools.count()
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The real client of IBM Quantum against a service on this machine, over HTTP, with its faults."""
+"""The real IBM Quantum client over HTTP against a service on this machine, with its faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runtime_jobs.ledger import Ledger, hold_lock
 from runtime_jobs.ledger.records import JobState
 
 
-def test_a_replay_goes_on_from_command_to_command(
+def test_a_replay_continues_from_command_to_command(
     replay: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(replay, cap=120, sequences=20, shots=500) == ExitCode.DONE
@@ -54,7 +54,7 @@ def test_a_replay_goes_on_from_command_to_command(
     assert count_posts(service) == posts
 
 
-def test_who_waits_at_a_terminal_sees_jobs_queue_and_seconds(
+def test_waiting_at_a_terminal_shows_jobs_queue_and_seconds(
     replay: Path,
     service: LocalqpuControl,
     capfd: pytest.CaptureFixture[str],
@@ -79,7 +79,7 @@ def test_who_waits_at_a_terminal_sees_jobs_queue_and_seconds(
     assert {(at.open, at.position, at.pending) for at in seen} == {(1, None, 5)}
 
 
-def test_the_place_in_the_queue_is_what_the_service_says(
+def test_the_position_in_the_queue_is_the_one_that_the_service_reports(
     folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.set_scenario({"queue": {"polls_before_running": 1000}})
@@ -148,7 +148,7 @@ def test_a_lost_reply_and_a_refusal_end_in_one_job(
     assert len(service.jobs()) == 1
 
 
-def test_a_job_that_the_service_refuses_is_told_and_costs_nothing(
+def test_a_job_that_the_service_refuses_is_reported_and_costs_nothing(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.set_scenario({"http_faults": [POST | {"status": 404}]})
@@ -196,7 +196,7 @@ def test_a_connection_cut_in_the_results_is_fetched_again(
         ({"outcome": "cancelled"}, "cancelled"),
     ],
 )
-def test_a_job_that_ends_without_a_result_is_told_and_sent_anew_on_request(
+def test_a_job_that_ends_without_a_result_is_reported_and_sent_again_on_request(
     folder: Path,
     service: LocalqpuControl,
     outcome: dict[str, object],
@@ -231,7 +231,7 @@ def test_cancel_ends_open_jobs(folder: Path, service: LocalqpuControl) -> None:
         assert ledger.list_jobs()[0].state is JobState.CANCELLED
 
 
-def test_a_second_process_on_the_run_is_told(
+def test_a_second_process_on_the_run_is_refused(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(folder) == ExitCode.DONE
@@ -242,7 +242,7 @@ def test_a_second_process_on_the_run_is_told(
     assert service.jobs()[0]["id"] in capsys.readouterr().out
 
 
-def test_credentials_are_nowhere(
+def test_credentials_are_written_nowhere(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["account"]) == ExitCode.DONE
@@ -298,6 +298,7 @@ def work_and_kill(folder: Path, kills: int, **work: object) -> None:
 SLOW = pytest.param(50, marks=pytest.mark.slow)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kills", [3, SLOW])
 def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     replay: Path, service: LocalqpuControl, kills: int
@@ -308,6 +309,7 @@ def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     assert json.loads(file.read_text())["deviations"]["spread"] < 1.5
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kills", [5, SLOW])
 def test_training_that_was_killed_ends_with_the_same_weights(
     folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int

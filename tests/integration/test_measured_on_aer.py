@@ -29,7 +29,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def evaluate(folder: Path, device: str) -> tuple[dict, dict]:
-    """What the command line printed, and the file of the evaluation."""
+    """The output of the command line, and the file of the evaluation."""
     arguments = ["evaluate", str(folder), "--sequences", "5", "--json", "--on", device]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
@@ -46,7 +46,7 @@ def test_exact_circuits_predict_what_the_simulator_predicts(folder: Path) -> Non
     assert content["provenance"]["device"]["layouts"] == []
 
 
-def test_the_evaluation_says_where_the_circuits_sat(folder: Path) -> None:
+def test_the_evaluation_records_the_qubits_of_the_circuits(folder: Path) -> None:
     printed, content = evaluate(folder, "aer:kingston?shots=20&seed=1")
     assert printed["shots"] == 20
     device = content["provenance"]["device"]

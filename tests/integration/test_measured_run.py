@@ -13,6 +13,8 @@ from qrnn_qiskit import load
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
+pytestmark = pytest.mark.training
+
 SETTINGS = ("readout=measured", "num_ancillas=2", "num_qubits=3", "num_layers=1", "epochs=1")
 
 

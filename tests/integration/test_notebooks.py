@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, each in a process of its own, and are saved as run."""
+"""The notebooks run from top to bottom, each in a separate process, and are saved as run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     script = tmp_path / f"{notebook.stem}.py"

@@ -32,7 +32,7 @@ def build_pair() -> QuantumCircuit:
     return circuit
 
 
-def test_a_qpu_is_an_executor_whose_calls_are_paid_once(
+def test_a_qpu_is_an_executor_whose_calls_are_charged_once(
     tmp_path: Path, service: LocalqpuControl
 ) -> None:
     values = np.array([[np.pi / 2]])
@@ -50,9 +50,7 @@ def test_a_qpu_is_an_executor_whose_calls_are_paid_once(
     assert len(service.jobs()) == 1
 
 
-def test_a_qpu_samples_and_is_sent_nothing_that_asks_for_nothing(
-    tmp_path: Path, service: LocalqpuControl
-) -> None:
+def test_a_qpu_samples_and_receives_no_empty_job(tmp_path: Path, service: LocalqpuControl) -> None:
     values = np.array([[np.pi / 2]])
     with open_device("ibm:kingston", shots=50, max_qpu_seconds=10, ledger=tmp_path) as executor:
         with pytest.raises(ValueError, match="observables is empty"):
@@ -67,18 +65,18 @@ def test_a_qpu_samples_and_is_sent_nothing_that_asks_for_nothing(
 
 
 @pytest.mark.parametrize("missing", ["shots", "max_qpu_seconds", "ledger"])
-def test_a_qpu_is_not_opened_without_what_it_may_cost(tmp_path: Path, missing: str) -> None:
+def test_a_qpu_is_not_opened_without_a_limit_on_its_cost(tmp_path: Path, missing: str) -> None:
     given = {"shots": 100, "max_qpu_seconds": 10.0, "ledger": tmp_path}
     with pytest.raises(DeviceError, match=f"{missing} is missing"):
         open_device("ibm:kingston", **given | {missing: None})
 
 
-def test_patches_are_no_part_of_the_name_of_a_qpu(folder: Path, service: LocalqpuControl) -> None:
+def test_the_name_of_a_qpu_does_not_take_patches(folder: Path, service: LocalqpuControl) -> None:
     words = ["plan", str(folder), "--on", "ibm:kingston?shots=100&patches=4"]
     assert run(words) == ExitCode.BAD_INPUT
 
 
-def test_devices_of_the_account_are_listed_and_fitted_to_a_run(
+def test_devices_of_the_account_are_listed_and_compared_for_a_run(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.set_scenario({"backends": {"ibm_kingston": {"queue_length": 37}}})
@@ -105,7 +103,7 @@ def test_jobs_are_watched_until_none_is_open(
     assert service.jobs()[0]["status"] == "Completed"
 
 
-def test_a_plan_by_todays_calibration_shows_replay_beside_dynamic_circuits(
+def test_a_plan_from_live_calibration_compares_replay_with_dynamic_circuits(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["plan", str(folder), "--on", "ibm:kingston", "--shots", "100", "--sequences", "4"]

@@ -1,4 +1,4 @@
-"""Sequences side by side, sent by the real client to a service on this machine."""
+"""Sequences side by side on one chip, sent by the real client to a service on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::circuits.rules.HardwareRuleWarn
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int, int]]]:
-    """Of each job that the service runs, of each PUB: sets of values, shots, registers."""
+    """For each PUB of each job that the service runs: bindings, shots, registers."""
     jobs: list[list[tuple[int, int, int]]] = []
     simulate = localqpu.programs.executor.run_quantum_program
 
@@ -111,7 +111,7 @@ def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planne
     assert count_posts(service) == posts
 
 
-def test_other_patches_than_those_of_the_run_are_told_and_nothing_is_sent(
+def test_patches_that_differ_from_the_run_are_refused_and_nothing_is_sent(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cap = ["--max-qpu-seconds", "300"]

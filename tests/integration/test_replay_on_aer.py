@@ -1,4 +1,4 @@
-"""The model on Aer: the simulator's values and gradients, jobs counted, errors that hold."""
+"""The model on Aer: values and gradients of the simulator, job counts, honest errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_parameter_shift_through_aer_is_the_adjoint_gradient(ansatz: str, entang
         torch.testing.assert_close(shifted, adjoint, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("device", ["aer", "aer:kingston?shots=64&seed=1"])
+@pytest.mark.parametrize(
+    "device", ["aer", pytest.param("aer:kingston?shots=64&seed=1", marks=pytest.mark.noisy)]
+)
 def test_a_training_step_is_counted_and_transpiles_once(device: str) -> None:
     model, x = make_model(num_qubits=2), make_inputs(2, 3)
     executor = model.executor = open_device(device, gradient="parameter-shift")
@@ -76,6 +78,7 @@ def test_sampled_readouts_lie_within_their_errors() -> None:
     assert found.drift[-1] > found.drift[1] / 10 > 0
 
 
+@pytest.mark.training
 def test_the_command_line_trains_tunes_and_evaluates_on_a_device(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Pictures and report of runs: complete, correct HTML, and nothing from outside."""
+"""Pictures and report of runs: complete, valid HTML, and nothing loaded from outside."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import JobRequest, Ledger
 
+pytestmark = pytest.mark.training
+
 TINY = ["num_qubits=2", "num_layers=1", "controller_hidden=4", "epochs=1"]
 REQUEST = JobRequest(
     device="ibm_kingston",
@@ -36,7 +38,7 @@ REQUEST = JobRequest(
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of a replaying run with all there can be, and of one in measured mode."""
+    """Folders of a replayed run with every part of a report, and of one in measured mode."""
     folders = {}
     for readout in ("expectation", "measured"):
         folder = tmp_path_factory.mktemp("runs") / f"{readout} <b>&"
@@ -63,7 +65,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def read(folder: Path) -> Element:
-    """The document as browsers see it; anything that is no correct HTML raises."""
+    """The document as browsers parse it; invalid HTML raises."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return parser.parse((folder / "report.html").read_bytes())
 
@@ -78,7 +80,7 @@ def read_table(page: Element, caption: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("readout", ["expectation", "measured"])
-def test_the_page_is_correct_and_asks_for_nothing(reports: dict[str, Path], readout: str) -> None:
+def test_the_page_is_valid_and_loads_nothing(reports: dict[str, Path], readout: str) -> None:
     page = read(reports[readout])
     addresses = [
         value
@@ -118,7 +120,7 @@ def test_all_pictures_are_in_the_page_and_in_the_folder(
     assert all(len(image.get("alt")) > 40 for image in images)
 
 
-def test_all_evaluations_are_told_with_their_errors(reports: dict[str, Path]) -> None:
+def test_all_evaluations_are_listed_with_their_errors(reports: dict[str, Path]) -> None:
     folder = reports["expectation"]
     rows = read_table(read(folder), "All evaluations")
     files = sorted((folder / "evaluations").glob("*.json"))
@@ -134,7 +136,7 @@ def test_all_evaluations_are_told_with_their_errors(reports: dict[str, Path]) ->
     assert float(errors[0][2]) < 1e-5 < float(errors[1][2])
 
 
-def test_jobs_and_their_seconds_are_told(reports: dict[str, Path]) -> None:
+def test_jobs_and_their_seconds_are_listed(reports: dict[str, Path]) -> None:
     page = read(reports["expectation"])
     ((number, job, device, does, circuits, shots, state, seconds, most, _),) = read_table(
         page, "Jobs sent to a service: 3.5 QPU s charged"
@@ -147,20 +149,20 @@ def test_jobs_and_their_seconds_are_told(reports: dict[str, Path]) -> None:
     }
 
 
-def test_the_page_says_where_the_run_comes_from(reports: dict[str, Path]) -> None:
+def test_the_page_gives_the_provenance_of_the_run(reports: dict[str, Path]) -> None:
     folder = reports["expectation"]
     page = read(folder)
     provenance = json.loads((folder / "provenance.json").read_text())
-    told = dict(map(tuple, read_table(page, "Where the run comes from")))
-    assert told["data_sha256"] == provenance["data_sha256"]
-    assert told["versions torch"] == torch.__version__.split("+")[0]
+    shown = dict(map(tuple, read_table(page, "Where the run comes from")))
+    assert shown["data_sha256"] == provenance["data_sha256"]
+    assert shown["versions torch"] == torch.__version__.split("+")[0]
     settings = dict(map(tuple, read_table(page, "Every setting")))
     assert settings["model.num_qubits"] == "2"
     assert settings["train.patience"] == "none"
     assert provenance["data_sha256"] in "".join(page.find("body/header").itertext())
 
 
-def test_pictures_alone_from_python(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_pictures_without_a_report_from_python(reports: dict[str, Path], tmp_path: Path) -> None:
     copy = shutil.copytree(reports["measured"], tmp_path / "copy")
     shutil.rmtree(copy / "pictures")
     files = draw_run(copy)

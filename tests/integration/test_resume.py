@@ -1,4 +1,4 @@
-"""A quantum run that is killed at the worst moments ends as one that was left alone."""
+"""A run that is killed at the worst moments ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory, config: Config) -> RunFolder
     return run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("save", [20, 30], ids=["end of epoch 1", "in epoch 2"])
-def test_a_run_killed_by_sigkill_goes_on_to_the_last_bit(
+def test_a_run_killed_by_sigkill_continues_bit_for_bit(
     tmp_path: Path, config: Config, whole: RunFolder, save: int
 ) -> None:
     killed = create_run(tmp_path / "killed", config)
@@ -88,7 +89,7 @@ def test_a_run_killed_by_sigkill_goes_on_to_the_last_bit(
 
 
 class StopAtStep(TrainingProgress):
-    """Interrupts the training when a number of steps has been done."""
+    """Interrupt the training after a number of steps."""
 
     def __init__(self, step: int) -> None:
         super().__init__(enabled=False)
@@ -100,7 +101,8 @@ class StopAtStep(TrainingProgress):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_sampled_run_with_a_seed_goes_on_to_the_last_bit(tmp_path: Path) -> None:
+@pytest.mark.noisy
+def test_a_sampled_run_with_a_seed_continues_bit_for_bit(tmp_path: Path) -> None:
     settings = {"num_qubits": 2, "controller_hidden": 4, "epochs": 2, "batch_size": 4, "delay": 1}
     sizes = {"train_size": 8, "validation_size": 4, "test_size": 4}
     config = resolve_config("copying-memory", settings | sizes)

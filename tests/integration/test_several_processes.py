@@ -1,4 +1,4 @@
-"""Training by several processes: the numbers of one, checkpoints of either, and lost workers."""
+"""Training in several processes: same numbers and checkpoints as in one, and lost workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import resume, train
 
-# Goes on with the runs in argv, each up to so many steps; 0 steps are all of them.
+pytestmark = pytest.mark.process
+
+# Continues the runs in argv, each up to a number of steps, or to the end for 0.
 WORKER = """
 import json, signal, sys
 from qrnn_qiskit.training.interruption import TrainingInterrupted
@@ -44,10 +46,10 @@ with join_processes() as processes:
         try:
             resume(RunFolder.open(path), progress=progress, processes=processes)
         except TrainingInterrupted:
-            assert steps, "nobody has interrupted this run"
+            assert steps, "this run was interrupted without a request"
 """
 
-# The program qrnn, whose second process does something bad in its third step.
+# The program qrnn, whose second process executes {deed} in its third step.
 BAD_WORKER = """
 import os, signal, time
 from datetime import timedelta
@@ -102,7 +104,7 @@ def environment() -> dict[str, str]:
 
 
 def run_two(jobs: Sequence[tuple[Path, int]]) -> None:
-    """Let two processes go on with runs, each up to so many steps."""
+    """Continue runs in two processes, each run up to the given number of steps."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -124,7 +126,7 @@ def run_two(jobs: Sequence[tuple[Path, int]]) -> None:
 def run_torchrun(
     folder: Path, deed: str, *arguments: str, patience: int = 200
 ) -> subprocess.CompletedProcess[str]:
-    """``qrnn`` in two processes by torchrun, of which the second does a bad deed."""
+    """Run ``qrnn`` in two processes by torchrun; the second one executes ``deed``."""
     script = folder / "worker.py"
     script.write_text(BAD_WORKER.format(deed=deed, patience=patience))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -147,7 +149,7 @@ def configure(name: str, folder: Path) -> Config:
 
 
 def require_close(run: RunFolder, other: RunFolder) -> None:
-    """All losses, metrics and weights of two finished runs are equal to 1e-5."""
+    """Require that losses, metrics and weights of two finished runs agree to 1e-5."""
     rows, expected = (each.read_metrics() for each in (run, other))
     assert len(rows) == len(expected) == run.config.train.epochs
     for row, wanted in zip(rows, expected, strict=True):
@@ -182,7 +184,7 @@ def test_two_processes_give_the_numbers_of_one_and_take_its_checkpoints(tmp_path
 DIGITS = ["train", "digits", "--set", "epochs=1", "--set", "num_qubits=2", "--set", "num_layers=1"]
 
 
-def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> None:
+def test_a_killed_worker_stops_the_run_which_continues_in_one_process(tmp_path: Path) -> None:
     path = tmp_path / "run"
     settings = [*DIGITS, "--set", "checkpoint_every=0", "--out", str(path)]
     done = run_torchrun(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)", *settings)
@@ -198,7 +200,7 @@ def test_a_killed_worker_stops_the_run_which_goes_on_alone(tmp_path: Path) -> No
     require_close(run, expected)
 
 
-def test_what_all_processes_would_say_is_said_once(tmp_path: Path) -> None:
+def test_an_error_of_all_processes_is_printed_once(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.write_text("")
     done = run_torchrun(tmp_path, "pass", *DIGITS, "--out", str(path))
@@ -208,7 +210,7 @@ def test_what_all_processes_would_say_is_said_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_given_up(tmp_path: Path) -> None:
+def test_a_worker_that_hangs_ends_the_training(tmp_path: Path) -> None:
     deed = "signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)"
     # Long enough for the kernels to be compiled.
     done = run_torchrun(tmp_path, deed, *DIGITS, "--out", str(tmp_path / "run"), patience=60)

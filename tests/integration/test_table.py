@@ -1,4 +1,4 @@
-"""A table by the command line, killed in the middle of a cell, goes on where it was."""
+"""A table from the command line, killed in the middle of a cell, continues where it was."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.process
 
 FILE = """
 title = "Digits"
@@ -52,7 +54,7 @@ def count_epochs(folder: Path) -> int:
     return file.read_text().count("\n") if file.exists() else 0
 
 
-def test_a_table_killed_in_a_cell_goes_on_and_says_what_it_found(tmp_path: Path) -> None:
+def test_a_table_killed_in_a_cell_continues_and_reports_its_progress(tmp_path: Path) -> None:
     file, out = tmp_path / "table.toml", tmp_path / "out"
     file.write_text(FILE)
     first = out / "runs" / "digits" / "GRU" / "rate-0.02-seed-0"
@@ -85,7 +87,7 @@ def test_a_table_killed_in_a_cell_goes_on_and_says_what_it_found(tmp_path: Path)
         (("--workers", "0"), "at least 1 is required"),
     ],
 )
-def test_bad_input_is_told(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_bad_input_is_reported(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     file = tmp_path / "table.toml"
     file.write_text(FILE)
     process = start(file, tmp_path / "out", *arguments)

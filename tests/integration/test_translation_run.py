@@ -1,4 +1,4 @@
-"""A translation from the command line: BLEU in its table, the attention among its pictures."""
+"""A translation from the command line: BLEU in its table, attention among its pictures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
+pytestmark = pytest.mark.training
 
-def test_a_translation_is_trained_told_and_used(
+
+def test_a_translation_is_trained_evaluated_and_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pairs, new = tmp_path / "pairs.tsv", tmp_path / "new.txt"

@@ -1,4 +1,4 @@
-"""Batches and sessions of the service, repeated samples, other qubits, and what it all may cost."""
+"""Batches and sessions of the service, repeated samples, other qubits, and the cap on costs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def test_jobs_go_in_one_batch_that_is_closed_at_the_end(
     assert [job.session_id for job in jobs] == [batch.session_id] * 2
 
 
-def test_jobs_can_be_sent_alone(folder: Path, service: LocalqpuControl, loopback: Any) -> None:
+def test_jobs_can_be_sent_without_a_batch(
+    folder: Path, service: LocalqpuControl, loopback: Any
+) -> None:
     assert submit(folder, "--mode", "job") == ExitCode.DONE
     collect(folder)
     assert list_sessions(loopback) == []
@@ -46,7 +48,7 @@ def test_jobs_can_be_sent_alone(folder: Path, service: LocalqpuControl, loopback
 @pytest.mark.parametrize(
     "words", [["--mode", "session"], ["--session-seconds", "30"], ["--mode", "batch=1"]]
 )
-def test_a_session_is_asked_for_with_its_seconds(
+def test_a_session_is_requested_with_its_seconds(
     folder: Path, service: LocalqpuControl, words: list[str]
 ) -> None:
     assert submit(folder, *words) == ExitCode.BAD_INPUT
@@ -72,7 +74,7 @@ def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
 
 
 @pytest.mark.parametrize("mode", [pytest.param("batch", marks=pytest.mark.slow), "session"])
-def test_one_that_has_closed_is_replaced(
+def test_a_closed_batch_or_session_is_replaced(
     replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -88,7 +90,7 @@ def test_one_that_has_closed_is_replaced(
         assert {job.attempt for job in ledger.list_jobs()} == {1}
 
 
-def test_jobs_of_a_session_that_is_cancelled_are_told_and_sent_anew(
+def test_jobs_of_a_cancelled_session_are_reported_and_sent_again(
     folder: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.set_scenario({"queue": {"polls_before_running": 1000}})
@@ -110,7 +112,7 @@ def read_readouts(folder: Path) -> list[np.ndarray]:
     return [np.load(file)["readouts"] for file in files]
 
 
-def test_a_sampled_result_is_repeated_on_purpose_alone(
+def test_a_sampled_result_is_repeated_only_on_request(
     folder: Path, service: LocalqpuControl
 ) -> None:
     assert submit(folder) == ExitCode.DONE
@@ -127,7 +129,7 @@ def test_a_sampled_result_is_repeated_on_purpose_alone(
     assert len(service.jobs()) == 2
 
 
-def test_a_faulty_qubit_is_told_and_another_layout_is_priced(
+def test_a_faulty_qubit_is_reported_and_another_layout_is_priced(
     replay: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(replay) == ExitCode.DONE
@@ -167,7 +169,7 @@ def test_another_layout_that_is_the_same_one_costs_nothing(
     assert len(service.jobs()) == 1
 
 
-def test_a_repetition_that_was_cut_off_is_gone_on_with(
+def test_an_interrupted_repetition_continues(
     folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -239,7 +241,7 @@ def test_fast_measurements_go_to_the_service(
 def test_what_jobs_were_charged_counts_against_the_cap(
     folder: Path, service: LocalqpuControl, loopback: Any
 ) -> None:
-    """A job that runs to its limit leaves nothing of a cap that was as large as the plan."""
+    """A job that runs to its limit uses up a cap that was as large as the plan."""
     loopback.charge = lambda job: 9.0
     assert submit(folder, cap=9) == ExitCode.DONE
     collect(folder)

@@ -1,10 +1,10 @@
 """Finds missing barriers in Triton kernels while its interpreter runs them.
 
-The interpreter does one operation after the other for all threads, so that a barrier more or less
-changes nothing in it. Here every load and store between two barriers is remembered. Whoever touches
-a number that was written, or writes one that another thread read, should have waited. A thread may
-write what it read itself: a load and a store of blocks of the same shape, where they have the same
-number at the same place.
+The interpreter runs one operation after another for all threads, so a missing barrier does not
+change its results. This module records every load and store between two barriers. A thread must
+wait at a barrier before it touches a number that another thread has written, and before it writes a
+number that another thread has read. It may overwrite a number that it has read itself: a load and a
+store of blocks of the same shape, with the same address at the same position.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 
 class Access(NamedTuple):
-    """Addresses of a block, with 0 where it is masked, and the lowest and highest of the others."""
+    """Addresses of a block, 0 where masked, and the lowest and highest of those not masked."""
 
     addresses: NDArray[np.uint64]
     is_store: bool
@@ -26,10 +26,10 @@ class Access(NamedTuple):
 
 
 class BarrierWatch:
-    """Watches the builder of Triton's interpreter.
+    """Records the memory accesses of the builder of Triton's interpreter.
 
     Attributes:
-        found: Where the code touched what it should have waited for.
+        found: The lines of code that should have waited at a barrier.
     """
 
     def __init__(self, builder: Any) -> None:
@@ -71,7 +71,7 @@ class BarrierWatch:
 
 
 def _is_race(before: Access, after: Access) -> bool:
-    """Whether two accesses, one of them at least a store, meet in different threads."""
+    """Whether two accesses, at least one of them a store, share an address in different threads."""
     if not (before.is_store or after.is_store):
         return False
     if before.highest < after.lowest or after.highest < before.lowest:
@@ -80,7 +80,7 @@ def _is_race(before: Access, after: Access) -> bool:
     common = common[common != 0]
     if before.is_store or before.addresses.shape != after.addresses.shape:
         return common.size > 0
-    if before.addresses.size == 1:  # a number that all threads read
+    if before.addresses.size == 1:  # all threads read this number
         return common.size > 0
     addresses = np.concatenate((before.addresses.ravel(), after.addresses.ravel()))
     places = np.tile(np.arange(before.addresses.size, dtype=np.uint64), 2)

@@ -1,4 +1,4 @@
-"""A stand-in for IBM Quantum on this machine, and the commands that tests give to it."""
+"""How tests reach the stand-in for IBM Quantum on this machine, and the commands they send."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 
 TOKEN = "loopback-token-5c1f"
-TINY = ["num_qubits=2", "num_layers=1", "controller_hidden=4", "epochs=1", "seed=1"]
+TINY = {"num_qubits": 2, "num_layers": 1, "controller_hidden": 4, "epochs": 1, "seed": 1}
 POST = {"method": "POST", "path": "*/jobs"}
 
 
@@ -23,7 +23,7 @@ def environment(url: str) -> dict[str, str]:
         "QISKIT_IBM_CHANNEL": "ibm_quantum_platform",
         "QISKIT_IBM_TOKEN": TOKEN,
         "QISKIT_IBM_INSTANCE": LOCAL_INSTANCE_CRN,
-        # The client takes a URL with this word as it is.
+        # The client does not rewrite a URL that contains "experimental".
         "QISKIT_IBM_URL": f"{url}/experimental/../api/v1",
     }
 

@@ -35,7 +35,7 @@ def find_browser() -> str:
 
 
 class Browser:
-    """One page of a Chromium; ``problems`` has what its console and its network say."""
+    """One page of a Chromium; ``problems`` lists errors of its console and its network."""
 
     def __init__(self, profile: Path) -> None:
         self.problems: list[str] = []
@@ -94,7 +94,7 @@ class Browser:
                 return dict(answer["result"])
 
     def open(self, page: Path, width: int, dark: bool = False) -> None:
-        """Load a file in a window of this width and wait until it stands still."""
+        """Load a file in a window of this width and wait until its layout is stable."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},

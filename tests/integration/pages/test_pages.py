@@ -38,7 +38,9 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_a_page_is_whole(page: Path, width: int, dark: bool, browser: Any, tmp_path: Path) -> None:
+def test_a_page_is_complete(
+    page: Path, width: int, dark: bool, browser: Any, tmp_path: Path
+) -> None:
     assert page.exists(), f"{page} is missing; 'make docs' builds the documentation"
     browser.problems.clear()
     browser.open(page, width, dark)

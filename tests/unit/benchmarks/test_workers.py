@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from workers import Failed, Over, Worker, measure_growth
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:

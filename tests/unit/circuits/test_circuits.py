@@ -26,6 +26,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         circuits.build_anzatz  # noqa: B018
 
 
+@pytest.mark.process
 def test_the_errors_do_not_wait_for_qiskit() -> None:
     code = "import sys, circuits.errors; sys.exit('qiskit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

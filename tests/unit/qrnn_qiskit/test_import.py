@@ -11,6 +11,8 @@ import pytest
 
 import circuits
 
+pytestmark = pytest.mark.process
+
 
 def import_with(folder: Path) -> subprocess.CompletedProcess[str]:
     """Import qrnn_qiskit in a fresh Python whose path has ``folder`` before everything else."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from qrnn_qiskit import QRNN
+
+pytestmark = pytest.mark.process
 
 QUBITS, BATCH, WIDTH, HIDDEN = 10, 16, 8, 32
 SHORT, LONG = 64, 1024
 
 PROBE = f'''
 import resource, sys
+import pytest
 import torch
 from qrnn_qiskit import QRNN
 

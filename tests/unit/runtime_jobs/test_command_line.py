@@ -19,6 +19,7 @@ COMMANDS = [
 HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
@@ -32,6 +33,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.process
 def test_the_program_is_installed_and_its_exit_code_arrives() -> None:
     program = Path(sys.executable).with_name("qrnn")
     shown = subprocess.run([program, "--help"], capture_output=True, text=True)
@@ -43,6 +45,7 @@ def test_the_program_is_installed_and_its_exit_code_arrives() -> None:
     assert "Did you mean 'train'?" in refused.stderr
 
 
+@pytest.mark.process
 def test_a_shell_completes_commands() -> None:
     program = Path(sys.executable).with_name("qrnn")
     asked = {"_QRNN_COMPLETE": "complete_bash", "COMP_WORDS": "qrnn eval", "COMP_CWORD": "1"}

@@ -22,6 +22,7 @@ def settings(kind: str) -> dict[str, Any]:
     return {"kind": kind, "parameters": 900, "epochs": 2, "model.dropout": 0.1}
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("kind", ["lstm", "scornn", "orthogonal"])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,7 @@ def test_the_bias_falls_by_four_when_the_perturbation_halves(
     assert 3.6 < biases[0] / biases[1] < 4.4
 
 
+@pytest.mark.training
 def test_the_projection_on_the_true_gradient_is_one() -> None:
     model = make_model()
     x = torch.randn(1, 3, 2, generator=torch.Generator().manual_seed(1)).double()
@@ -71,6 +72,7 @@ def test_the_projection_on_the_true_gradient_is_one() -> None:
     assert error < 0.1
 
 
+@pytest.mark.training
 def test_the_mean_of_draws_has_less_variance() -> None:
     model = make_model()
     x = torch.randn(1, 3, 2, generator=torch.Generator().manual_seed(1)).double()

@@ -100,6 +100,7 @@ def test_evaluation_on_a_device_keeps_errors_and_counts_jobs(
         assert estimate["value"] == pytest.approx(exact.metrics[name]["value"], abs=1e-5)
 
 
+@pytest.mark.training
 def test_fine_tuning_begins_with_the_weights_of_the_run(
     trained: RunFolder, tmp_path: Path, make_sampled: Callable[..., Any]
 ) -> None:

@@ -67,6 +67,7 @@ def require_same(run: RunFolder, other: RunFolder) -> None:
     assert first.random["python"] == second.random["python"]
 
 
+@pytest.mark.training
 def test_training_learns_and_writes_a_row_for_each_epoch(
     create: Callable[..., RunFolder],
 ) -> None:

@@ -81,6 +81,7 @@ def check_models(make_case, find_reference, seeds: range, shots: int) -> None:
     assert not is_rejected(p_values, 0.001)
 
 
+@pytest.mark.training
 def test_frequencies_are_those_of_the_recursion(make_case, find_reference) -> None:
     check_models(make_case, find_reference, range(6), 2_000)
 
@@ -90,6 +91,7 @@ def test_frequencies_of_fifty_models_are_those_of_the_recursion(make_case, find_
     check_models(make_case, find_reference, range(100, 150), 10_000)
 
 
+@pytest.mark.training
 def test_wrong_models_are_rejected(make_case, find_reference) -> None:
     """A swapped branch table, reversed bits, and a coupling that is a tenth too strong."""
     settings = {"num_steps": 8, "batch": 1, "seed": 5, "num_ancillas": 2, "coupling": "cry"}

@@ -73,6 +73,7 @@ def test_inference_is_one_job_one_pub_and_one_transpilation(make_case, monkeypat
     assert (counts.jobs, counts.transpilations) == (2, 1)
 
 
+@pytest.mark.training
 def test_outcomes_without_observables(make_case, find_reference) -> None:
     case = make_case(coupling_strength=2.0)
     pub = DynamicPub(case.circuit, case.circuit.bind_values(case.tables), [])
@@ -82,6 +83,7 @@ def test_outcomes_without_observables(make_case, find_reference) -> None:
         np.testing.assert_allclose(found.outcomes, find_reference(case).outcomes, atol=0.02)
 
 
+@pytest.mark.noisy
 def test_rates_of_readout_errors_reach_the_stored_bits(make_case, find_reference) -> None:
     """With one step no branch depends on a bit, so only the stored one is wrong."""
     case = make_case(num_steps=1, batch=3)
@@ -91,6 +93,7 @@ def test_rates_of_readout_errors_reach_the_stored_bits(make_case, find_reference
     check_scatter(found, type(exact)(flipped, exact.pairs, 0.8 * exact.values))
 
 
+@pytest.mark.noisy
 def test_a_readout_error_takes_the_wrong_branch(make_case, find_reference) -> None:
     case = make_case(num_steps=2, batch=3, ancilla_return="reset")
     exact = find_reference(case)
@@ -100,6 +103,7 @@ def test_a_readout_error_takes_the_wrong_branch(make_case, find_reference) -> No
     assert errors.max() > 6
 
 
+@pytest.mark.noisy
 def test_a_custom_noise_model_acts_in_branches(make_case, find_reference) -> None:
     """Depolarizing noise on X only: the flip of the ancilla is in the branches only."""
     model = NoiseModel(basis_gates=["rz", "sx", "cz", "ry", "cx", "x"])
@@ -113,6 +117,7 @@ def test_a_custom_noise_model_acts_in_branches(make_case, find_reference) -> Non
     assert np.abs(found.outcomes[:, 1] - exact.outcomes[:, 1]).max() > 10 * spread
 
 
+@pytest.mark.noisy
 def test_more_noise_pulls_values_further_to_zero(make_case, find_reference) -> None:
     case = make_case(num_qubits=4, num_steps=2, batch=4)
     exact = find_reference(case).values

@@ -15,6 +15,8 @@ from runtime_jobs.aer.idling import idle_channels, insert_idling
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.hardware.targets import cut_target, duration_of
 
+pytestmark = pytest.mark.noisy
+
 
 @pytest.fixture(scope="module")
 def target() -> Target:

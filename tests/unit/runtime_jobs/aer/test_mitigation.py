@@ -52,6 +52,7 @@ def test_standard_errors_of_inverted_readouts_are_honest() -> None:
     assert (found.standard_errors[:, :9] > unmitigated[:, :9]).all()
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("method", ["readout", "readout+zne"])
 def test_standard_errors_hold_the_error_of_the_calibration(method: str) -> None:
     # A million shots leave the ten thousand of the calibration as the error that counts.
@@ -99,6 +100,7 @@ def test_extrapolation_takes_three_times_the_shots_and_larger_errors() -> None:
     assert device.counts.transpilations == 1
 
 
+@pytest.mark.noisy
 def test_both_together_help_on_a_device() -> None:
     plain, mitigated = (
         rms(run(f"aer:kingston?noise=3{options}").values - EXACT)

@@ -20,6 +20,8 @@ from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.hardware.snapshots import open_target
 
+pytestmark = pytest.mark.noisy
+
 OBSERVABLES = build_readout(num_qubits=4).observables
 
 

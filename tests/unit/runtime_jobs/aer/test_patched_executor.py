@@ -13,6 +13,8 @@ from qrnn_qiskit.executors import DynamicPub, Pub
 from runtime_jobs import open_device
 from runtime_jobs.device_names import DeviceError
 
+pytestmark = pytest.mark.noisy
+
 CIRCUIT = unroll(build_ansatz("linear", num_qubits=2, num_layers=1), 2)
 OBSERVABLES = [SparsePauliOp(label) for label in ("IX", "IZ", "YI")]
 VALUES = np.random.default_rng(3).normal(size=(7, CIRCUIT.num_parameters))

@@ -13,6 +13,8 @@ import pytest
 from runtime_jobs.ledger import Ledger, LedgerBusyError, hold_lock
 from runtime_jobs.ledger.records import JobState
 
+pytestmark = pytest.mark.process
+
 # Writes jobs until it is killed, and says each step after it is on the disk.
 WRITER = """
 import sys

@@ -20,6 +20,7 @@ def make(out: Path, **more: Any) -> Search:
     return Search("digits", out, SETTINGS | more, "kingston", open_target("kingston"))
 
 
+@pytest.mark.training
 def test_a_killed_search_goes_on_without_training_anything_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

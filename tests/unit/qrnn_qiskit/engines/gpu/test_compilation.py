@@ -14,6 +14,8 @@ import torch
 
 from qrnn_qiskit import QRNN
 
+pytestmark = pytest.mark.triton
+
 triton = pytest.importorskip("triton", reason="Triton is not on this platform")
 
 REGISTERS, SHARED_MEMORY = 65_536, 48 << 10  # of a processor, and what every launch may ask for

@@ -1,0 +1,45 @@
+"""Compile all kernels in both precisions and keep them in the cache.
+
+``python -m qrnn_qiskit.engines.cpu.compile_kernels`` takes about a minute, and only seconds if the
+kernels are in the cache already. The Makefile runs it once, when it installs. The name of the
+cache's folder contains a hash of the kernels' sources, so after an edit the next call of a kernel
+compiles it without this program.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, begin, run_measured
+from qrnn_qiskit.engines.reversible import advance
+
+
+def compile_kernels() -> None:
+    """Call the four entry points, forward and backward of both modes, in float32 and float64.
+
+    Circuit, controller and sizes are data to an entry point; only the dtype makes another version
+    of it. One step of one qubit is therefore enough.
+    """
+    circuit = QuantumCircuit(1)
+    circuit.ry(Parameter("theta"), 0)
+    observable = SparsePauliOp("Z")
+    projectors = np.stack([np.diag(row) for row in np.eye(2)])
+    for dtype in (torch.float32, torch.float64):
+        pure = Simulator(circuit, [observable], dtype)
+        evolution, token = begin(pure, None, 1)
+        angles = torch.zeros(1, 1, dtype=dtype, requires_grad=True)
+        torch.autograd.grad(advance(evolution, token, angles)[1].sum(), angles)
+
+        measured = DensitySimulator(
+            circuit, qubits=[0], kraus=[projectors], assignment=np.eye(2)[None], dtype=dtype
+        )
+        tables = torch.zeros(1, 1, 2, 1, dtype=dtype, requires_grad=True)
+        run = run_measured(measured, tables, None, [1])
+        torch.autograd.grad(run.probabilities.sum(), tables)
+
+
+if __name__ == "__main__":
+    compile_kernels()
