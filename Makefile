@@ -18,8 +18,8 @@ INSTALLED := .venv/.installed
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## train the digits, print a table, write a picture
-	$(BIN)/qrnn train digits --set model.num_qubits=4 --set model.num_layers=2
+demo: $(INSTALLED) ## train the digits, print a table, draw pictures
+	$(BIN)/qrnn train digits
 
 # A file of tests stays in one process, which builds its fixtures once, with one thread. Files go in
 # the order of tests/conftest.py, those with long tests first. With more cores, and 2 GB for each of

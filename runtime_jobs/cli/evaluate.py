@@ -73,12 +73,12 @@ def evaluate(
 
 
 def _describe(deviations: Deviations) -> str:
-    """Describe the root mean square of the readout errors, and the drift by step."""
+    """Describe the root mean square of the errors of the readouts, and the drift step by step."""
     drift = " ".join(f"{value:.1e}" for value in deviations.drift)
     size = sum(value**2 for value in deviations.residuals) / len(deviations.residuals)
     spread = "" if deviations.spread is None else f", {deviations.spread:.3f} standard errors"
     return (
-        f"readout error (RMS) against exact values at the same angles: {size**0.5:.1e}{spread} "
+        f"error of the readouts (RMS) at the angles that were run: {size**0.5:.1e}{spread} "
         f"({deviations.readouts} readouts)\n"
-        f"drift from the noiseless trajectory by step: {drift}"
+        f"drift from the noiseless trajectory (RMS), step by step: {drift}"
     )

@@ -179,7 +179,7 @@ def find_target(name: str, service: Service | None) -> tuple[Target, str]:
     if service is None:
         from runtime_jobs.hardware.snapshots import open_target
 
-        return open_target(name), "calibration snapshot of this machine"
+        return open_target(name), "calibration snapshot shipped with qiskit-ibm-runtime"
     target, date = service.find_target(f"ibm_{name}")
     return target, f"calibrated {date}"
 

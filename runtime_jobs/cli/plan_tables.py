@@ -21,7 +21,7 @@ def print_plan(plan: Plan, calibration: str) -> None:
     from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
 
     table = make_table(
-        "job", "round", "after", "PUBs", "circuits", "executions", "QPU s", "limit s"
+        "job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"
     )
     for job in _shorten(plan):
         table.add_row(*job)
@@ -39,8 +39,8 @@ def print_plan(plan: Plan, calibration: str) -> None:
         f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s per job + "
         f"({REP_DELAY_SECONDS * 1e6:.0f} us + circuit duration) x executions",
         f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} per second",
-        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (the service cancels and "
-        f"charges a job at {MARGIN:g} times its estimate)",
+        f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (a job "
+        f"is cancelled after {MARGIN:g} times its estimate, and charged until then)",
         f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
         "28 days",
     ]
@@ -99,7 +99,7 @@ def print_others(plans: dict[str, Plan]) -> None:
     from runtime_jobs.cli.console import make_table
 
     table = make_table(
-        "instead", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
+        "alternative", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
     )
     for name, other in plans.items():
         table.add_row(
