@@ -84,6 +84,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return import_module(f"circuits.{name}")
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"circuits.{module}"), name)

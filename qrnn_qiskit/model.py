@@ -16,7 +16,7 @@ from circuits.validation import require_count, require_name
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
-from qrnn_qiskit.executors.gradient_methods import choose_gradient
+from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
@@ -225,13 +225,21 @@ class QRNN(RecurrentModel):
     @executor.setter
     def executor(self, executor: Executor) -> None:
         check_executor(executor)
-        choose_gradient(executor)
+        self._check_gradient(executor.name, executor.gradient)
         self._executor = executor
 
     def check_device(self, name: str, gradient: str | None = None) -> None:
         """Refuse a device where the model has no circuit for it (ValueError)."""
         if name != "simulator":
             self.mode.check_executor(name)
+        self._check_gradient(name, gradient)
+
+    def _check_gradient(self, name: str, gradient: str | None) -> None:
+        """Refuse a gradient method that is unknown, or that the mode does not support."""
+        if gradient is not None and self.mode.replays:
+            require_replayable(name, gradient)
+        elif gradient is not None:
+            parse_gradient(gradient)
 
     def extra_repr(self) -> str:
         """Return the part of ``print(model)`` that describes the circuit."""

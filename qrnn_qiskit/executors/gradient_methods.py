@@ -30,6 +30,7 @@ __all__ = [
     "choose_gradient",
     "parse_gradient",
     "require_gradient",
+    "require_replayable",
 ]
 
 
@@ -275,9 +276,29 @@ def require_gradient(executor: Executor) -> GradientMethod:
         raise GradientError(
             f"{executor.name!r} samples, so training on it needs a gradient method, and it has "
             f"none. Open it with gradient={' or '.join(map(repr, GRADIENT_METHODS))} "
-            "(--gradient on the command line), or run it under torch.no_grad()."
+            "(--gradient on the command line; coordinates only for readout='measured'), or run it "
+            "under torch.no_grad()."
         )
     return method
+
+
+def require_replayable(name: str, gradient: str) -> None:
+    """Refuse a method that only measured mode supports, where circuits are replayed.
+
+    Args:
+        name: Name of the executor, for the message.
+        gradient: The method, as :func:`parse_gradient` reads it.
+
+    Raises:
+        GradientError: A replay does not support the method.
+        ValueError: As :func:`parse_gradient`.
+    """
+    if not parse_gradient(gradient).in_expectation_mode:
+        others = [other for other in GRADIENT_METHODS if parse_gradient(other).in_expectation_mode]
+        raise GradientError(
+            f"{name!r} has gradient={gradient!r}, which applies only to readout='measured'; a "
+            f"replay supports {', '.join(others)}"
+        )
 
 
 def _read(text: str, key: str, kind: type, value: str) -> Any:

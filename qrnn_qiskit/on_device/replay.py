@@ -16,11 +16,9 @@ from torch import Tensor, nn
 
 from qrnn_qiskit.checks import check_angles
 from qrnn_qiskit.executors.gradient_methods import (
-    GRADIENT_METHODS,
-    GradientError,
     GradientMethod,
     choose_gradient,
-    parse_gradient,
+    require_replayable,
 )
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
@@ -149,14 +147,9 @@ def _run_in_one_job(path: _Path, rounds: Rounds, x: Tensor) -> list[Tensor]:
 
 
 def _choose_method(executor: Executor) -> GradientMethod | None:
-    method = choose_gradient(executor)
-    if method is not None and not method.in_expectation_mode:
-        others = [name for name in GRADIENT_METHODS if parse_gradient(name).in_expectation_mode]
-        raise GradientError(
-            f"{executor.name!r} has gradient={executor.gradient!r}, which applies only to "
-            f"readout='measured'; a replay supports {', '.join(others)}"
-        )
-    return method
+    if executor.gradient is not None:
+        require_replayable(executor.name, executor.gradient)
+    return choose_gradient(executor)
 
 
 def _needs_gradient(controller: nn.Module, x: Tensor) -> bool:

@@ -221,6 +221,10 @@ def read_values(metrics: Path) -> list[dict[str, float]]:
         (["train", "series"], ["data.file", "required"]),
         (["train", "digits", "--on", "gpu"], ["unknown device 'gpu'", "simulator"]),
         (["train", "digits", "--on", "ibm:kingston"], ["ibm:kingston", "qrnn submit"]),
+        (
+            ["train", "digits", "--on", "aer?shots=10", "--gradient", "coordinates"],
+            ["coordinates", "measured", "spsa"],
+        ),
         (["evaluate", "nowhere"], ["nowhere", "does not exist"]),
         (["evaluate", "nowhere", "--on", "ibm:fez"], ["ibm:fez", "qrnn submit"]),
         (["evaluate", "nowhere", "--shots", "100"], ["shots is 100", "exact"]),

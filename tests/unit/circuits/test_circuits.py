@@ -27,6 +27,13 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("name", circuits._HOMES)
+def test_modules_are_attributes_before_they_are_used(name: str) -> None:
+    code = f"import circuits; print(circuits.{name}.__name__)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"circuits.{name}\n"
+
+
 def test_the_errors_do_not_wait_for_qiskit() -> None:
     code = "import sys, circuits.errors; sys.exit('qiskit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

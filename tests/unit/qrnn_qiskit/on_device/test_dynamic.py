@@ -357,6 +357,12 @@ def test_executors_without_dynamic_circuits_are_refused() -> None:
 
 def test_coordinates_apply_only_to_measured_mode() -> None:
     model = QRNN(2, 2, dtype=torch.float64)
-    model.executor = SimulatorExecutor(gradient="coordinates")
-    with pytest.raises(GradientError, match=r"readout='measured'.*parameter-shift, spsa"):
+    executor = SimulatorExecutor(gradient="coordinates")
+    message = r"readout='measured'.*parameter-shift, spsa"
+    with pytest.raises(GradientError, match=message):
+        model.executor = executor
+    executor.gradient = None
+    model.executor = executor
+    executor.gradient = "coordinates"
+    with pytest.raises(GradientError, match=message):
         model(make_inputs(1, 2))
