@@ -37,7 +37,7 @@ class ShiftedCircuit:
         offsets: (G,) gate angles in radians where the P parameters are 0.
         angles: (S,) index of the parameter, out of G, that each run shifts.
         shifts: (S,) size of the shift in radians.
-        weights: (S,) factor of that run in the derivative by the gate angle.
+        weights: (S,) factor of that run in the derivative with respect to the gate angle.
     """
 
     circuit: QuantumCircuit

@@ -83,8 +83,8 @@ TOOLS = {
         "PennyLane lightning.qubit",
         "lightning",
         ("pennylane-lightning", "pennylane", "torch"),
-        "adjoint with `device_vjp`; has no derivative by the state, so every prefix is replayed: "
-        "of order T²",
+        "adjoint with `device_vjp`; has no derivative with respect to the state, so every prefix "
+        "is replayed: of order T²",
     ),
     "tensorcircuit": Entry(
         "TensorCircuit-NG, jax.jit",
@@ -96,7 +96,8 @@ TOOLS = {
         "PyQTorch",
         "pyqtorch_steps",
         ("pyqtorch", "torch"),
-        "autograd on the carried state, complex64; its adjoint mode has no derivative by the state",
+        "autograd on the carried state, complex64; its adjoint mode has no derivative with "
+        "respect to the state",
     ),
     "estimator": Entry(
         "qiskit-machine-learning",

@@ -1,6 +1,7 @@
 """PennyLane's lightning.qubit with adjoint: compiled gates, one QNode for each prefix.
 
-The adjoint method gives no derivative by a state that StatePrep sets, so prefixes are replayed.
+The adjoint method gives no derivative with respect to a state that StatePrep sets, so prefixes are
+replayed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recurrence for libraries that differentiate circuits from |0...0> only.
 
-They give no derivative by the initial state, so step t runs the circuit of all steps up to t, and
-the cost is of order T^2.
+They give no derivative with respect to the initial state, so step t runs the circuit of all steps
+up to t, and the cost is of order T^2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PyQTorch: its circuit, run on the carried state, differentiated by autograd.
 
-Its adjoint mode gives one expectation value per circuit and no derivative by the initial state, so
-this recurrence would need a replay of every prefix for each of the 3 n readouts.
+Its adjoint mode gives one expectation value per circuit and no derivative with respect to the
+initial state, so this recurrence would need a replay of every prefix for each of the 3 n readouts.
 """
 
 from __future__ import annotations

@@ -67,10 +67,10 @@ class CircuitFunction:
 
         Args:
             values: (B, P) radians.
-            gradient: (B, K), the gradient by the readouts.
+            gradient: (B, K), the gradient with respect to the readouts.
 
         Returns:
-            The gradient (B, P) by the values.
+            The gradient (B, P) with respect to the values.
         """
         with torch.enable_grad():
             angles = torch.from_numpy(values).requires_grad_()

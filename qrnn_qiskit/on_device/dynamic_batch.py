@@ -81,12 +81,12 @@ class DynamicBatch:
         """Pull a gradient back from outcomes and readouts to the tables, in one job of shifts.
 
         Args:
-            outcome_gradient: (R, T, 2^m), the gradient by ``outcomes``.
-            value_gradient: (R, K), the gradient by ``values``.
+            outcome_gradient: (R, T, 2^m), the gradient with respect to ``outcomes``.
+            value_gradient: (R, K), the gradient with respect to ``values``.
             with_history: Whether the columns before the last T are differentiated too.
 
         Returns:
-            The gradient (R, S, 2^m, P) by the tables.
+            The gradient (R, S, 2^m, P) with respect to the tables.
 
         Raises:
             GradientError: The executor samples and has no ``gradient``.

@@ -127,11 +127,11 @@ class DynamicFunction:
         Args:
             shifts: The shifted runs.
             found: Their measured results.
-            outcome_gradient: (B, T, 2^m), the gradient by the outcomes.
-            value_gradient: (B, K), the gradient by the observables.
+            outcome_gradient: (B, T, 2^m), the gradient with respect to the outcomes.
+            value_gradient: (B, K), the gradient with respect to the observables.
 
         Returns:
-            The gradient (B, T, 2^m, P) by the tables.
+            The gradient (B, T, 2^m, P) with respect to the tables.
         """
         losses = np.einsum("rtc,rtc->r", found.outcomes, outcome_gradient[shifts.sequences])
         losses += np.einsum("rk,rk->r", found.values, value_gradient[shifts.sequences])

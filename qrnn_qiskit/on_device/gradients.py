@@ -155,7 +155,9 @@ class _Spsa(torch.autograd.Function):
 
 
 def follow_partials(angles: Tensor, rounds: Rounds, step: int) -> Tensor:
-    """The readouts (B, K) of a round with their partial derivatives by all angles so far (B, S, P).
+    """The readouts (B, K) of a round, with partial derivatives with respect to all earlier angles.
+
+    The angles so far are (B, S, P).
 
     Torch chains these derivatives, each taken with the other angles fixed, through the controller
     to the total derivative. With parameter shift the first backward runs every angle of every
@@ -170,8 +172,9 @@ def follow_shifts(
 ) -> tuple[Tensor, Tensor]:
     """Outcomes (B, T, 2^m) and readouts (B, K), differentiated by the tables in one more job.
 
-    All angles are known before the job runs, so the derivatives by ``tables`` (B, S, 2^m, P) are
-    total. Torch chains them through the controller, which is evaluated for each outcome.
+    All angles are known before the job runs, so the derivatives with respect to ``tables``
+    (B, S, 2^m, P) are total. Torch chains them through the controller, which is evaluated for each
+    outcome.
     """
     found: tuple[Tensor, Tensor] = _Shifts.apply(tables, batch, with_history)
     return found

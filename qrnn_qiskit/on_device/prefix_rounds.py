@@ -117,11 +117,11 @@ class Rounds:
 
         Args:
             step: The round, counted from 0.
-            gradient: (R, K), the gradient by the readouts.
+            gradient: (R, K), the gradient with respect to the readouts.
             width: The number of angle columns S.
 
         Returns:
-            The gradient (R, S, P) by the angles.
+            The gradient (R, S, P) with respect to the angles.
 
         Raises:
             GradientError: The executor samples and has no ``gradient``.

@@ -52,7 +52,7 @@ def make_model(dtype: torch.dtype, **arguments: Any) -> QRNN:
 def differentiate(
     model: QRNN, device: str = "cpu", lengths: Sequence[int] = LENGTHS
 ) -> list[Tensor]:
-    """Return outputs, states and gradients by inputs, first state and weights."""
+    """Return outputs, states and gradients with respect to inputs, first state and weights."""
     batch, steps = len(lengths), max(lengths)
     dtype, amplitudes = model.dtype, 1 << model.num_qubits
     random = torch.Generator().manual_seed(1)

@@ -60,7 +60,7 @@ def test_a_thousand_steps(num_qubits: int, wrapped: bool) -> None:
 
 
 def test_a_thousand_steps_with_feedback() -> None:
-    """The whole model: gradients by its parameters, feedback small enough not to explode."""
+    """Gradients of the whole model; the feedback is small enough not to explode."""
     torch.manual_seed(0)
     single = QRNN(3, 4, 2, feedback_gain=0.05, dtype=torch.float32)
     double = QRNN(3, 4, 2, dtype=torch.float64)

@@ -25,7 +25,7 @@ def make_inputs(batch_size: int = 3, steps: int = 4) -> torch.Tensor:
 
 
 def differentiate(model: QRNN, x: torch.Tensor, **arguments: object) -> list[torch.Tensor]:
-    """The gradients by the inputs and every weight of a loss of output and state."""
+    """The gradients with respect to the inputs and every weight of a loss of output and state."""
     x = x.clone().requires_grad_()
     output, state = model(x, **arguments)
     weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype).reshape(output.shape)

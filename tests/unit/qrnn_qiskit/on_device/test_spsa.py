@@ -27,7 +27,7 @@ def spsa(**keys: object) -> SimulatorExecutor:
 def differentiate(
     model: QRNN, x: torch.Tensor, lengths: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The gradient by all weights, as one vector, of a loss averaged over the sequences."""
+    """The gradient of a mean loss with respect to all weights, as one vector."""
     output, state = model(x, lengths=lengths)
     weights = torch.linspace(-1, 2, output[0].numel()).reshape(output.shape[1:]).double()
     loss = (weights * output).sum((1, 2)) + state.readouts.prod(1)
