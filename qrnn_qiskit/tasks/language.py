@@ -18,7 +18,8 @@ from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, DataFile, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import DataFile, read_lines
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
 from qrnn_qiskit.tasks.data.words import EVERYTHING, UNKNOWN, WordTokenizer, embed_words, pad

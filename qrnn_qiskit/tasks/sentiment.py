@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import Splits
-from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register

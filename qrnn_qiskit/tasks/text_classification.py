@@ -15,8 +15,8 @@ from torch import Tensor
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.data.files import read_table
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
+from qrnn_qiskit.tasks.data.tables import read_table
 from qrnn_qiskit.tasks.data.words import WordTokenizer, embed_words, pad
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class TextClassification(ClassificationTask):
 
     Settings: ClassVar[type[DataSettings]] = WordSettings
     settings: WordSettings
+    text_column: str = "text"
+    """The column of the texts in a file to predict."""
+    encoding: str | None = None
+    """The encoding of a file to predict; None for UTF-8."""
     defaults: ClassVar[dict[str, Any]] = {
         "model.num_qubits": 4,
         "model.num_layers": 2,
@@ -79,10 +83,13 @@ class TextClassification(ClassificationTask):
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), embedding)
 
     def read(self, path: Path) -> Sequences:
-        """Read the texts of a CSV file with the column text; other columns are ignored."""
-        texts = read_table(path).read_text("text")
-        count = len(texts)
-        return self.encode(texts, torch.empty(count, 0), torch.arange(1, count + 1))
+        """Read the texts of a CSV file with a column of texts; other columns are ignored.
+
+        A row with an empty text is left out, with a warning.
+        """
+        table = read_table(path, encoding=self.encoding)
+        texts, rows = table.read_filled(self.text_column)
+        return self.encode(texts, torch.empty(len(texts), 0), torch.tensor(rows))
 
     def remember(self) -> dict[str, Any]:
         """Return the labels and words in the order of their numbers, and the hash of the data."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +17,7 @@ from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Task
+from qrnn_qiskit.tasks.data.spreadsheet import write_csv
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read_exactly
 from qrnn_qiskit.training.experiment import Experiment
@@ -267,7 +267,7 @@ def _write(
     stem = _find_free(run.evaluations, evaluation.device)
     header, rows = trained.task.tabulate(arrays["prediction"], chosen)
     with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
+        write_csv(file, header, rows)
     np.savez(
         stem.with_suffix(".npz"),
         allow_pickle=False,

@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from importlib.metadata import distribution
 from pathlib import Path
 
-from qrnn_qiskit.tasks.data.files import DataError, read_bytes, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_bytes, read_lines
 from qrnn_qiskit.tasks.data.packages import find_package_file
 
 __all__ = ["Pair", "read_bibles", "read_catalogues", "read_pairs"]

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.tasks.data.packages import load_from_hub
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
 from qrnn_qiskit.tasks.data.words import EVERYTHING, WordTokenizer

@@ -17,7 +17,8 @@ from torch import Tensor
 from qrnn_qiskit import metrics
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_lines
 from qrnn_qiskit.tasks.data.words import (
     EVERYTHING,
     PADDING,
