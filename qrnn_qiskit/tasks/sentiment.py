@@ -102,7 +102,7 @@ class Sentiment(TextClassification):
         own = [self.select(*train, part) for part in parts]
         given = [self.select(*each, np.arange(len(each.texts))) for each in held_out]
         training, validating, testing = own + given
-        return Splits(training, validating, testing)
+        return self.note_words(settings.source, Splits(training, validating, testing))
 
     def _split(self, train: Reviews, given: int) -> list[NDArray[np.int64]]:
         """Choose positions of training, and of validation and test where they are not ``given``."""
