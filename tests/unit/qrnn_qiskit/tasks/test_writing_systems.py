@@ -155,7 +155,7 @@ def test_the_columns_are_those_of_the_settings(write: Write) -> None:
     task.load()
     assert task.classes == ["bad", "good"]
     assert len(task.read(write("id,review\n1,good\n2,\n3,bad\n", "new.csv"))) == 2
-    with pytest.raises(DataError, match="'text' is missing.*'review', 'stars'"):
+    with pytest.raises(DataError, match=r"'text' is missing.*'review', 'stars'"):
         make_task(write(content)).load()
     with pytest.raises(ValueError, match="two columns, got 'a' for both"):
         make_task(Path("x"), text="a", label="a")
