@@ -41,6 +41,7 @@ def predict(
     executor = open_local_device(on)
     run = open_trained_run(folder)
     from rich.console import Console
+    from rich.markup import escape
 
     from qrnn_qiskit.tasks.data.spreadsheet import write_csv
     from qrnn_qiskit.training.loading import load
@@ -48,7 +49,7 @@ def predict(
     trained = load(run.path)
     trained.qrnn.executor = executor
     inputs = trained.task.read(file)
-    with Console(stderr=True).status(f"predicting {file}"):
+    with Console(stderr=True).status(escape(f"predicting {file}")):
         prediction = trained.predict(inputs)
     print_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
