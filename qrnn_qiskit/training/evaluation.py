@@ -88,9 +88,10 @@ def evaluate(
 
     Three files are written there under the next free number, unless an identical evaluation is
     there: the same exact device, weights, checkpoint, sequences and metrics. They are .json (the
-    result and its provenance), .csv (the task's table of predictions), .npz (prediction, readouts and output
-    of each sequence, with standard errors where they were sampled; for a replaying device also its
-    angles, the exact readouts at these angles, and the readouts of the noiseless trajectory).
+    result and its provenance), .csv (the task's table of predictions) and .npz (prediction,
+    readouts and output of each sequence, with standard errors where they were sampled; for a
+    replaying device also its angles, the exact readouts at these angles, and the readouts of the
+    noiseless trajectory).
 
     The data is read only where neither the run nor ``trained`` has it in memory.
 

@@ -1,7 +1,8 @@
 """The records of a CSV file with any of the usual separators.
 
 The separator is that of a first line ``sep=;`` (Excel), otherwise the first of comma, semicolon,
-tab and bar with which the first records have the same number of fields, more than one.
+tab and bar with which the first records have the same number of fields, more than one. Where there
+is none, it is the one with which the header has the most fields.
 """
 
 from __future__ import annotations
@@ -64,12 +65,14 @@ def _split(text: str, separator: str, line: int, path: Path) -> list[Record]:
 
 
 def _find_separator(text: str) -> str:
+    first: dict[str, int] = {}
     for separator in SEPARATORS:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        widths = {len(fields) for fields in islice(reader, SAMPLE) if fields}
-        if len(widths) == 1 and max(widths) > 1:
+        widths = [len(fields) for fields in islice(reader, SAMPLE) if fields]
+        if len(set(widths)) == 1 and widths[0] > 1:
             return separator
-    return ","
+        first[separator] = widths[0] if widths else 0
+    return max(first, key=first.__getitem__)  # the first of those with equally many fields
 
 
 @contextmanager

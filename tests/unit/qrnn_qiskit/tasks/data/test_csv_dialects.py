@@ -59,6 +59,11 @@ def test_commas_within_the_texts_of_a_semicolon_file_change_nothing(write: Write
     assert table.read_text("text") == ["a good film, really", "no"]
 
 
+def test_a_row_of_another_width_is_named_with_any_separator(write: Write) -> None:
+    with pytest.raises(DataError, match=r"row 2 \(line 3\): expected 2 fields.*got 3"):
+        read_table(write("a;b\n1;2\n1;2;3\n"))
+
+
 @pytest.mark.parametrize("first", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n'])
 def test_the_first_line_of_excel_sets_the_separator(write: Write, first: str) -> None:
     path = write(first + "a;b\n1;2\n3;\n")
