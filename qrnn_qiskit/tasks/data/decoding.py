@@ -81,6 +81,8 @@ def _name(encoding: str) -> str:
 def _advise(content: bytes, encoding: str | None) -> str:
     """Advise how to read these bytes; ``data.encoding`` only where the task has this setting."""
     found = _recognize(content)
+    if found is not None and found == encoding:
+        return "the file is damaged or cut; save it again, best in UTF-8"
     if encoding is None:
         known = "" if found is None else f" (it looks like {found.upper()})"
         return f"save the file in UTF-8{known}"

@@ -126,6 +126,12 @@ def test_another_encoding_is_read_by_its_name_and_otherwise_hinted_at(
         read_table(path)
 
 
+def test_a_file_that_is_cut_is_not_blamed_on_its_encoding(write: Write) -> None:
+    path = write("text,label\na,x\n".encode("utf-16")[:-1])
+    with pytest.raises(DataError, match="is not UTF-16; the file is damaged or cut"):
+        read_table(path, encoding="utf-16")
+
+
 def test_a_mark_of_utf_8_has_precedence(write: Write) -> None:
     path = write(b"\xef\xbb\xbftext,label\n\xc3\xa9,x\n")
     assert read_table(path, encoding="cp1252").read_text("text") == ["é"]
