@@ -44,7 +44,8 @@ def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     shown = captured.out
     assert "test (397 sequences)" in shown
-    rows = {line.split()[0]: line.split() for line in shown.splitlines() if line.startswith(" ")}
+    lines = [line.split() for line in shown.splitlines() if line.startswith(" ")]
+    rows = {line[0]: line for line in lines if line}
     evaluation = json.loads(next((folder / "evaluations").glob("*.json")).read_text())
     accuracy = evaluation["metrics"]["accuracy"]
     low, high = accuracy["interval"]

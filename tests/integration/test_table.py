@@ -82,7 +82,7 @@ def test_a_table_killed_in_a_cell_goes_on_and_says_what_it_found(tmp_path: Path)
     ("arguments", "message"),
     [
         (("--only", "digits/none"), "known: digits/GRU, digits/LSTM"),
-        (("--workers", "0"), "at least 1 is required"),
+        (("--workers", "0"), "at least 1, got 0"),
     ],
 )
 def test_bad_input_is_told(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
