@@ -42,7 +42,7 @@ def test_texts_of_excel_are_noted_and_their_predictions_are_safe(
     assert header == ["row", "predicted", "probability"]
     assert [row[0] for row in rows] == ["1", "3"]
     assert {row[1] for row in rows} <= {"'=gut", "'@bad"}
-    assert f"warning: {new}: Kritik is empty in row 2, which is left out" in captured.err
+    assert f"warning: {new}: Kritik is empty in rows that are left out: 2" in captured.err
     assert "note: " in captured.err
     assert "25.0 % of the words are unknown" in captured.err
     for written in (folder / "evaluations").glob("*.csv"):

@@ -83,7 +83,8 @@ def standardize(
             rows; the message names its column and row.
     """
     for column, name in enumerate(columns):
-        distance = np.abs(values[:, column] / deviation[column] - mean[column] / deviation[column])
+        with np.errstate(over="ignore"):  # an infinite distance is refused below
+            distance = np.abs((values[:, column] - mean[column]) / deviation[column])
         row = int(distance.argmax())
         if distance[row] <= FAR:
             continue

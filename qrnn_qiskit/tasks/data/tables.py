@@ -10,11 +10,12 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ INDEX = "Unnamed: 0"  # the name that pandas gives to the index that it wrote wi
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-LISTED = 10  # rows named in a message
+LISTED = 20  # rows or columns named in a message
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Table:
         if name in self.columns:
             return self.columns.index(name)
         nearest = get_close_matches(name, self.columns, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        hint = f"; did you mean {quote(nearest[0])}?" if nearest else ""
         raise DataError(
-            f"{self.path}: column {name!r} is missing; columns found: "
-            f"{', '.join(map(quote, self.columns))}{hint}"
+            f"{self.path}: column {quote(name)} is missing; columns found: {_list(self.columns)}"
+            f"{hint}"
         )
 
     def read_text(self, name: str) -> list[str]:
@@ -109,15 +110,13 @@ class Table:
         filled = {number: value for number, value in values.items() if value}
         if not filled:
             raise DataError(f"{self.path}: {name} is empty in all {len(values)} rows")
-        empty = [str(row.number) for row in self.rows if row.number not in filled]
+        empty = [row.number for row in self.rows if row.number not in filled]
         if empty:
-            more = f" and {len(empty) - LISTED} more" if len(empty) > LISTED else ""
             NOTES.warning(
-                "%s: %s is empty in row %s%s, which is left out",
+                "%s: %s is empty in rows that are left out: %s",
                 self.path,
                 name,
-                ", ".join(empty[:LISTED]),
-                more,
+                _list(empty, str),
             )
         return list(filled.values()), list(filled)
 
@@ -169,20 +168,21 @@ def parse_number(field: str, decimal: str = ".") -> float:
         ValueError: The field holds something else, which the message quotes.
     """
     text = field.strip()
+    plain = text
+    if decimal == ",":
+        plain = text.replace(",", ".") if "." not in text else ""
+    if NUMBER.fullmatch(plain):
+        number = float(plain)
+        if math.isfinite(number):
+            return number
     if not text:
         raise InvalidValueError("expected a number, got an empty field")
-    expected = f"(decimal sign {decimal!r}, no other sign between digits)"
-    if decimal == "," and "." in text:
-        raise InvalidValueError(f"expected a number {expected}, got {quote(text)}")
-    plain = text.replace(",", ".") if decimal == "," else text
-    if NOT_FINITE.fullmatch(plain):
-        raise InvalidValueError(f"expected a finite number, got {text!r}")
-    if not NUMBER.fullmatch(plain):
-        raise InvalidValueError(f"expected a number {expected}, got {quote(text)}")
-    number = float(plain)
-    if not math.isfinite(number):
+    if NUMBER.fullmatch(plain) or NOT_FINITE.fullmatch(text):
         raise InvalidValueError(f"expected a finite number, got {quote(text)}")
-    return number
+    raise InvalidValueError(
+        f"expected a number (decimal sign {decimal!r}, no other sign between digits), got "
+        f"{quote(text)}"
+    )
 
 
 def read_table(path: Path, *, header: bool = True, encoding: str | None = None) -> Table:
@@ -215,6 +215,12 @@ def read_table(path: Path, *, header: bool = True, encoding: str | None = None) 
     _check_rows(rows, len(names), path)
     columns, rows = _name_columns(names, rows, path)
     return Table(path, columns, rows, hashlib.sha256(content).hexdigest(), separator)
+
+
+def _list(items: Sequence[Any], show: Callable[[Any], str] = quote) -> str:
+    """List the first items for a message, and the number of the others."""
+    more = f" and {len(items) - LISTED} more" if len(items) > LISTED else ""
+    return ", ".join(map(show, items[:LISTED])) + more
 
 
 def _name_columns(

@@ -40,12 +40,16 @@ def check_order(table: Table, column: str, *, required: bool) -> None:
     Raises:
         DataError: A row is earlier than the one before; the message names it.
     """
-    texts = table.read_text(column)
+    if required:
+        texts = table.read_text(column)
+    else:
+        position = table.find_column(column)
+        texts = [row.fields[position].strip() for row in table.rows]
     readings = [reading for parse in _parsers() if (reading := _read(texts, parse))]
     if not readings:
         message = (
             f"{table.path}: column {column!r} has times that cannot be read, such as "
-            f"{quote(texts[0])} (expected numbers, or dates as 2026-11-29 or 2026-11-29 23:59)"
+            f"{quote(min(texts, key=len))} (expected numbers, or dates such as 2026-11-29 23:59)"
         )
         if required:
             raise DataError(f"{message}; name another column by data.time")
@@ -56,9 +60,10 @@ def check_order(table: Table, column: str, *, required: bool) -> None:
     if later is not None:
         row = table.rows[later]
         order = "; the latest row comes first" if _is_descending(times) else ""
+        other = "" if required else "; rename the column if it is not the order"
         raise DataError(
             f"{table.locate(row)}, column {column!r}: {texts[later]} is earlier than "
-            f"{texts[later - 1]} in the row before; sort the rows, oldest first{order}"
+            f"{texts[later - 1]} in the row before; sort the rows, oldest first{order}{other}"
         )
     for index, (time, following) in enumerate(pairwise(times), start=1):
         if time == following:

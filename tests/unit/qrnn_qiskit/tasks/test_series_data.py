@@ -44,6 +44,7 @@ def seven(t: int) -> float:
         (lambda t: 1e-200 * seven(t), "differ by only 6e-200.*another unit"),
         (lambda t: 1e-300 * seven(t), "differ by only 6e-300.*another unit"),
         (lambda t: 1e31 if t == 3 else seven(t), r"values up to 1e\+31"),
+        (lambda t: 1e300 if t == 35 else 1e-25 * seven(t), r"row 36, column 'y': 1e\+300 is inf"),
         (lambda t: 1e200 if t == 35 else seven(t), r"row 36, column 'y': 1e\+200 is .* standard"),
     ],
 )
@@ -128,6 +129,11 @@ def test_times_that_cannot_be_read_are_named(write: Write, notes: pytest.LogCapt
     assert "such as 'Q0'" in notes.text
     assert "order of the rows is not checked" in notes.text
     with pytest.raises(DataError, match="such as 'Q0'"):
+        make_task(path, time="time").load()
+    path = write(format_columns(time=lambda t: "" if t == 7 else t, y=seven))
+    make_task(path).load()
+    assert "such as ''" in notes.text
+    with pytest.raises(DataError, match=r"row 8 \(line 9\): time is empty"):
         make_task(path, time="time").load()
 
 

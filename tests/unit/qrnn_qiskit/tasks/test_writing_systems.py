@@ -169,4 +169,4 @@ def test_a_row_without_a_text_has_no_prediction_and_the_others_keep_their_number
     new = task.read(write("id,text\n1,good\n2,\n3,bad\n", "new.csv"))
     assert new.rows is not None
     assert new.rows.tolist() == [1, 3]
-    assert "text is empty in row 2, which is left out" in notes.text
+    assert "text is empty in rows that are left out: 2" in notes.text

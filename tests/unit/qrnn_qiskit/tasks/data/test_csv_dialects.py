@@ -169,7 +169,7 @@ def test_rows_without_a_text_are_named_and_left_out(
 ) -> None:
     table = read_table(write("id,text\n1,a\n2,\n3, \n4,b\n"))
     assert table.read_filled("text") == (["a", "b"], [1, 4])
-    assert "text is empty in row 2, 3" in notes.text
+    assert "text is empty in rows that are left out: 2, 3" in notes.text
     with pytest.raises(DataError, match="text is empty in all 1 rows"):
         read_table(write("id,text\n1,\n")).read_filled("text")
 
@@ -190,3 +190,12 @@ def test_header_and_rows_are_escaped() -> None:
     file = io.StringIO()
     write_csv(file, ["row", "=y+1"], [[1, -0.5], [2, "=HYPERLINK()"]], line_end="\n")
     assert file.getvalue() == "row,'=y+1\n1,-0.5\n2,'=HYPERLINK()\n"
+
+
+def test_a_message_lists_the_first_of_many_columns(write: Write) -> None:
+    names = ",".join(f"c{number}" for number in range(500))
+    with pytest.raises(
+        DataError, match=r"'c18', 'c19' and 480 more; did you mean 'c\d+'"
+    ) as caught:
+        read_table(write(names + "\n" + ",".join(["1"] * 500))).find_column("c500")
+    assert len(str(caught.value)) < 1000
