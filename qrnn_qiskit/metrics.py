@@ -17,6 +17,7 @@ __all__ = [
     "MeanAndError",
     "accuracy",
     "cross_entropy",
+    "estimate_interval",
     "estimate_mean",
     "normalized_squared_error",
 ]
@@ -24,6 +25,7 @@ __all__ = [
 # The smallest and the largest possible value of a metric.
 SHARE = (0.0, 1.0)
 NON_NEGATIVE = (0.0, math.inf)
+TWO_SIDED_95 = 1.959963984540054  # standard errors
 
 
 class MeanAndError(NamedTuple):
@@ -57,6 +59,36 @@ def estimate_mean(values: Tensor) -> MeanAndError:
     if len(exact) == 1:
         return MeanAndError(mean, None)
     return MeanAndError(mean, exact.std(correction=1).item() / math.sqrt(len(exact)))
+
+
+def estimate_interval(share: float, count: int) -> tuple[float, float]:
+    """Estimate the interval of 95 % of a proportion by Wilson's score.
+
+    Unlike the standard error it has a width also where all or none of the sequences are right, and
+    it stays within [0, 1]. Source: Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
+
+    Args:
+        share: The share of the sequences that are right.
+        count: The number of sequences.
+
+    Raises:
+        ValueError: ``share`` is not from 0 to 1, or ``count`` is less than 1.
+    """
+    if not 0 <= share <= 1 or count < 1:
+        raise InvalidValueError(
+            f"expected a share from 0 to 1 of at least one sequence, got {share} of {count}"
+        )
+    squared = TWO_SIDED_95**2
+    centre = (share + squared / (2 * count)) / (1 + squared / count)
+    half = (
+        TWO_SIDED_95
+        * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
+        / (1 + squared / count)
+    )
+    # At a share of 0 or 1 one end is exactly that share, which rounding would miss.
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
+    return low, high
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, padding: int | None = None) -> Tensor:

@@ -7,7 +7,7 @@ class that has the decorator :func:`register`. ``base`` defines the parts of a t
 """
 
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, Task, TaskModel
-from qrnn_qiskit.tasks.data.files import DataError
+from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.registry import UnknownTaskError, get_task, list_tasks, register
 
 __all__ = [

@@ -181,6 +181,8 @@ class Task(ABC):
         higher_is_better: Whether larger values of the headline metric are better.
         ranges: The smallest and the largest value of bounded metrics; tables cut their intervals
             there.
+        proportions: The metrics that are 0 or 1 for each sequence; an evaluation gives their
+            intervals.
         settings: The settings of the data.
 
     Raises:
@@ -195,6 +197,7 @@ class Task(ABC):
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool]
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
+    proportions: ClassVar[tuple[str, ...]] = ()
 
     settings: DataSettings
 
@@ -251,6 +254,13 @@ class Task(ABC):
 
         ``prediction`` is that for new inputs, reduced by ``TaskModel.condense``. There are none by
         default.
+        """
+        return {}
+
+    def measure_floors(self, train: Sequences, sequences: Sequences) -> dict[str, MeanAndError]:
+        """Compute metrics of an evaluation that need the training targets but no model.
+
+        There are none by default.
         """
         return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from qrnn_qiskit import metrics
@@ -21,7 +22,9 @@ class ClassificationTask(Task):
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         "cross_entropy": metrics.NON_NEGATIVE,
         "accuracy": metrics.SHARE,
+        "majority_accuracy": metrics.SHARE,
     }
+    proportions = ("accuracy", "majority_accuracy")
 
     @property
     @abstractmethod
@@ -38,6 +41,13 @@ class ClassificationTask(Task):
             "cross_entropy": metrics.cross_entropy(prediction, batch.targets),
             "accuracy": metrics.accuracy(prediction, batch.targets),
         }
+
+    def measure_floors(
+        self, train: Sequences, sequences: Sequences
+    ) -> dict[str, metrics.MeanAndError]:
+        """Compute the accuracy of always predicting the most frequent class of the training."""
+        majority = torch.bincount(train.targets).argmax()
+        return {"majority_accuracy": metrics.estimate_mean(sequences.targets == majority)}
 
     def tabulate(
         self, prediction: Tensor, batch: Sequences

@@ -23,7 +23,8 @@ from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, read_table
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.tables import read_table
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ from torch import Tensor
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, read_table
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.scales import fit_scale, standardize
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
+from qrnn_qiskit.tasks.data.tables import Table, read_table
 
 if TYPE_CHECKING:
     from qrnn_qiskit.recurrent import RecurrentModel
@@ -126,16 +128,8 @@ class Forecasting(Task):
                     f"window {settings.window} and horizon {settings.horizon} require at least "
                     f"{need}: give more rows or change data.window, data.horizon or the fractions"
                 )
-        training = values[: sizes[0]]
-        deviation = training.std(axis=0)
-        if np.ptp(training[:, 0]) == 0:
-            raise DataError(
-                f"{self.place}: column {self.columns[0]!r} has the same value in all "
-                f"{sizes[0]} training rows; there is nothing to learn"
-            )
-        deviation[np.ptp(training, axis=0) == 0] = 1.0  # a constant input is only centred
-        mean = training.mean(axis=0)
-        scaled = (values - mean) / deviation
+        mean, deviation = fit_scale(values[: sizes[0]], self.columns, self.place)
+        scaled = standardize(values, mean, deviation, self.columns, self.place)
         ends = np.cumsum(sizes)
         starts = (settings.window, ends[0], ends[1])
         train, validation, test = (
@@ -180,19 +174,25 @@ class Forecasting(Task):
 
     def read(self, path: Path) -> Sequences:
         """Read every window of a CSV file with the same columns, up to the last row."""
-        values = read_table(path).read_numbers(self.input_columns)
+        values = self.read_file(path).read_numbers(self.input_columns)
         window = self.settings.window
         if len(values) < window:
             raise DataError(
                 f"{path}: expected at least {window} rows (data.window), got {len(values)}"
             )
         mean, deviation, _ = self.require_loaded(self._fit)
-        inputs = _slide((values - mean[self._first :]) / deviation[self._first :], window)
+        first = self._first
+        scaled = standardize(values, mean[first:], deviation[first:], self.input_columns, str(path))
+        inputs = _slide(scaled, window)
         return Sequences(
             torch.from_numpy(inputs),
             targets=torch.empty(len(inputs), 0),
             rows=torch.arange(window, len(values) + 1),
         )
+
+    def read_file(self, path: Path) -> Table:
+        """Read a CSV file with the columns of the series."""
+        return read_table(path)
 
     def tabulate(
         self, prediction: Tensor, batch: Sequences
@@ -242,7 +242,7 @@ class Forecasting(Task):
 def _slide(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
     """Cut all windows of consecutive rows, (rows - length + 1, length, columns)."""
     windows = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
-    return np.ascontiguousarray(windows.transpose(0, 2, 1))
+    return windows.transpose(0, 2, 1).copy(order="C")  # a view of a single window is read-only
 
 
 def _add_constant(inputs: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qrnn_qiskit.tasks.data.files import read_array, read_table
+from qrnn_qiskit.tasks.data.files import read_array
 from qrnn_qiskit.tasks.data.packages import find_package_file
+from qrnn_qiskit.tasks.data.tables import read_table
 from qrnn_qiskit.tasks.forecasting import (
     FixedSeriesSettings,
     Forecasting,

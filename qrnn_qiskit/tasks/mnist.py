@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.tasks.data.images import read_idx, read_images
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.data.splitting import split_stratified

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.base import Splits
-from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.tasks.data.packages import find_package_file, load_from_hub
 from qrnn_qiskit.tasks.data.splitting import split_stratified
 from qrnn_qiskit.tasks.registry import register
@@ -101,7 +102,7 @@ class Sentiment(TextClassification):
         own = [self.select(*train, part) for part in parts]
         given = [self.select(*each, np.arange(len(each.texts))) for each in held_out]
         training, validating, testing = own + given
-        return Splits(training, validating, testing)
+        return self.note_words(settings.source, Splits(training, validating, testing))
 
     def _split(self, train: Reviews, given: int) -> list[NDArray[np.int64]]:
         """Choose positions of training, and of validation and test where they are not ``given``."""

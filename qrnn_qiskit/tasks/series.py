@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, field_validator, model_validator
 
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.tasks.data.files import DataFile, read_table
+from qrnn_qiskit.tasks.data.decoding import UTF_8, Encoding
+from qrnn_qiskit.tasks.data.files import DataFile
+from qrnn_qiskit.tasks.data.tables import Table, read_table
+from qrnn_qiskit.tasks.data.time_order import check_order, find_time
 from qrnn_qiskit.tasks.forecasting import FixedSeriesSettings, Forecasting, SeriesData
 from qrnn_qiskit.tasks.registry import register
 
@@ -18,11 +23,17 @@ class SeriesSettings(FixedSeriesSettings):
     file: DataFile = Field(description="CSV file with a header, one row per time step")
     target: str = Field(min_length=1, description="column to forecast")
     inputs: tuple[str, ...] = Field(default=(), description="further input columns")
+    time: str | None = Field(
+        default=None,
+        description="column of numbers or dates by which the rows must be in order; none: a "
+        "column named time, date, datetime or timestamp, if there is one",
+    )
+    encoding: Encoding = Field(default=UTF_8, description="encoding of the file, such as cp1252")
 
-    @field_validator("target")
+    @field_validator("target", "time")
     @classmethod
-    def _strip(cls, name: str) -> str:
-        return name.strip()
+    def _strip(cls, name: str | None) -> str | None:
+        return name if name is None else name.strip()
 
     @model_validator(mode="after")
     def _refuse_repeated_columns(self) -> SeriesSettings:
@@ -62,5 +73,14 @@ class Series(Forecasting):
 
     def read_series(self) -> SeriesData:
         """Read the columns from data.file."""
-        table = read_table(self.settings.file)
+        table = self.read_file(self.settings.file)
         return SeriesData(table.read_numbers(self.columns), table.sha256)
+
+    def read_file(self, path: Path) -> Table:
+        """Read a CSV file, and check the order of its rows."""
+        settings = self.settings
+        table = read_table(path, encoding=settings.encoding)
+        column = settings.time or find_time(table, self.columns)
+        if column is not None:
+            check_order(table, column, required=settings.time is not None)
+        return table

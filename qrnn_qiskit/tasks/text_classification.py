@@ -13,11 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from qrnn_qiskit.heads import LastStateHead
-from qrnn_qiskit.tasks.base import DataSettings, Sequences, TaskModel
+from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
-from qrnn_qiskit.tasks.data.files import read_table
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
-from qrnn_qiskit.tasks.data.words import WordTokenizer, embed_words, pad
+from qrnn_qiskit.tasks.data.tables import read_table
+from qrnn_qiskit.tasks.data.words import WordTokenizer, embed_words, note_new, note_vocabulary, pad
 
 if TYPE_CHECKING:
     from qrnn_qiskit.recurrent import RecurrentModel
@@ -49,6 +49,10 @@ class TextClassification(ClassificationTask):
 
     Settings: ClassVar[type[DataSettings]] = WordSettings
     settings: WordSettings
+    text_column: str = "text"
+    """The column of the texts in a file to predict."""
+    encoding: str | None = None
+    """The encoding of a file to predict; None for UTF-8."""
     defaults: ClassVar[dict[str, Any]] = {
         "model.num_qubits": 4,
         "model.num_layers": 2,
@@ -79,10 +83,15 @@ class TextClassification(ClassificationTask):
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), embedding)
 
     def read(self, path: Path) -> Sequences:
-        """Read the texts of a CSV file with the column text; other columns are ignored."""
-        texts = read_table(path).read_text("text")
-        count = len(texts)
-        return self.encode(texts, torch.empty(count, 0), torch.arange(1, count + 1))
+        """Read the texts of a CSV file with a column of texts; other columns are ignored.
+
+        A row with an empty text is left out, with a warning.
+        """
+        table = read_table(path, encoding=self.encoding)
+        texts, rows = table.read_filled(self.text_column)
+        new = self.encode(texts, torch.empty(len(texts), 0), torch.tensor(rows))
+        note_new(str(path), new.inputs)
+        return new
 
     def remember(self) -> dict[str, Any]:
         """Return the labels and words in the order of their numbers, and the hash of the data."""
@@ -109,6 +118,21 @@ class TextClassification(ClassificationTask):
             training, size=settings.vocabulary_size, min_count=settings.min_count
         )
         self._classes, self._sha256 = list(classes), sha256
+
+    def note_words(self, place: str, splits: Splits) -> Splits:
+        """Note the share of unknown words in each split, and return the splits.
+
+        Raises:
+            DataError: The vocabulary is empty.
+        """
+        note_vocabulary(
+            place,
+            len(self.require_loaded(self._tokenizer).words),
+            training=splits.train.inputs,
+            validation=splits.validation.inputs,
+            test=splits.test.inputs,
+        )
+        return splits
 
     def encode(self, texts: Sequence[str], targets: Tensor, rows: Tensor) -> Sequences:
         """Encode texts as padded tokens, the first ``max_length`` words of each."""

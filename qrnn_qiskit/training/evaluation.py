@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,8 +15,9 @@ from torch import Tensor
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
-from qrnn_qiskit.metrics import MeanAndError
+from qrnn_qiskit.metrics import MeanAndError, estimate_interval
 from qrnn_qiskit.tasks.base import Sequences, Task
+from qrnn_qiskit.tasks.data.spreadsheet import write_csv
 from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read_exactly
 from qrnn_qiskit.training.experiment import Experiment
@@ -47,7 +47,8 @@ class Evaluation:
         device: Name of the executor.
         sequences: Number of test sequences.
         metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
-            is None for a single sequence.
+            is None for a single sequence. Proportions also have "interval", [low, high], Wilson's
+            interval of 95 %.
         shots: Shots of each circuit and basis; None where values are exact.
         seed: The training seed of the run.
         seconds: Wall-clock time of the predictions in seconds.
@@ -62,7 +63,7 @@ class Evaluation:
     sequences: int
     shots: int | None = None
     seed: int
-    metrics: dict[str, dict[str, float | None]]
+    metrics: dict[str, dict[str, Any]]
     seconds: float
     jobs: int = 0
     qpu_seconds: float = 0.0
@@ -85,10 +86,12 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a run on the first test sequences and write the results to its ``evaluations``.
 
-    Three files are written there under the next free number: .json (the result and its provenance),
-    .csv (the task's table of predictions), .npz (prediction, readouts and output of each sequence,
-    with standard errors where they were sampled; for a replaying device also its angles, the exact
-    readouts at these angles, and the readouts of the noiseless trajectory).
+    Three files are written there under the next free number, unless an identical evaluation is
+    there: the same exact device, weights, checkpoint, sequences and metrics. They are .json (the
+    result and its provenance), .csv (the task's table of predictions) and .npz (prediction,
+    readouts and output of each sequence, with standard errors where they were sampled; for a
+    replaying device also its angles, the exact readouts at these angles, and the readouts of the
+    noiseless trajectory).
 
     The data is read only where neither the run nor ``trained`` has it in memory.
 
@@ -122,10 +125,7 @@ def evaluate(
         inference = infer(task, model, chosen, size)
     prediction = predict_new(model, chosen, size, inference)
     seconds = time.monotonic() - start
-    metrics: dict[str, dict[str, float | None]] = {
-        name: dict(estimate._asdict())
-        for name, estimate in _estimate(task, chosen, inference, prediction).items()
-    }
+    estimates = _estimate(task, trained.splits.train, chosen, inference, prediction)
     arrays = {"prediction": prediction} | record.join(order_batches(chosen, size))
     evaluation = Evaluation(
         task=trained.config.task,
@@ -133,7 +133,7 @@ def evaluate(
         sequences=len(chosen),
         shots=device.shots,
         seed=trained.config.seed,
-        metrics=metrics,
+        metrics=_describe(task, estimates, len(chosen)),
         seconds=seconds,
         jobs=device.counts.jobs - before.jobs,
         qpu_seconds=device.counts.qpu_seconds - before.qpu_seconds,
@@ -143,7 +143,8 @@ def evaluate(
         "device": describe_device(device, before),
         "checkpoint_sha256": trained.checkpoint_sha256,
     }
-    _write(run, trained, evaluation, chosen, arrays, ran)
+    if not _is_written(run, trained, evaluation):
+        _write(run, trained, evaluation, chosen, arrays, ran)
     return evaluation
 
 
@@ -173,14 +174,31 @@ def list_metrics(experiment: Experiment) -> list[str]:
     task, model = experiment.task, experiment.model
     first = experiment.splits.test.select(slice(1))
     inference = infer(task, model, first, 1)
-    return list(_estimate(task, first, inference, predict_new(model, first, 1, inference)))
+    prediction = predict_new(model, first, 1, inference)
+    return list(_estimate(task, experiment.splits.train, first, inference, prediction))
 
 
 def _estimate(
-    task: Task, sequences: Sequences, inference: Inference, prediction: Tensor
+    task: Task, train: Sequences, sequences: Sequences, inference: Inference, prediction: Tensor
 ) -> dict[str, MeanAndError]:
-    """Compute all metrics: those of the ``inference`` and the scores of the ``prediction``."""
-    return task.summarize(inference.values) | task.score(prediction, sequences)
+    """Compute all metrics: of the ``inference``, scores of the ``prediction``, and floors."""
+    return (
+        task.summarize(inference.values)
+        | task.score(prediction, sequences)
+        | task.measure_floors(train, sequences)
+    )
+
+
+def _describe(
+    task: Task, estimates: dict[str, MeanAndError], sequences: int
+) -> dict[str, dict[str, Any]]:
+    """Return the metrics as plain JSON values, proportions with their intervals."""
+    described: dict[str, dict[str, Any]] = {}
+    for name, estimate in estimates.items():
+        described[name] = estimate._asdict()
+        if name in task.proportions:
+            described[name]["interval"] = list(estimate_interval(estimate.value, sequences))
+    return described
 
 
 def _open_bar(
@@ -255,6 +273,25 @@ def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequence
     return test.select(slice(sequences))
 
 
+def _is_written(run: RunFolder, trained: TrainedModel, evaluation: Evaluation) -> bool:
+    """Return whether all files of an identical evaluation on an exact device exist."""
+    if evaluation.shots is not None:
+        return False
+    same = evaluation.to_dict() | {
+        "weights": trained.weights,
+        "deviations": evaluation.deviations and evaluation.deviations.to_dict(),
+    }
+    for name in ("seconds", "jobs", "qpu_seconds"):
+        del same[name]
+    return any(
+        all(content.get(name) == value for name, value in same.items())
+        and content["provenance"].get("checkpoint_sha256") == trained.checkpoint_sha256
+        and content["provenance"].get("data_sha256") == trained.data_sha256
+        and all(file.with_suffix(kind).exists() for kind in (".csv", ".npz"))
+        for file, content in run.find_evaluations()
+    )
+
+
 def _write(
     run: RunFolder,
     trained: TrainedModel,
@@ -267,7 +304,7 @@ def _write(
     stem = _find_free(run.evaluations, evaluation.device)
     header, rows = trained.task.tabulate(arrays["prediction"], chosen)
     with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
+        write_csv(file, header, rows)
     np.savez(
         stem.with_suffix(".npz"),
         allow_pickle=False,

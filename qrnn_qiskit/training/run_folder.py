@@ -177,7 +177,14 @@ class RunFolder:
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Read the objects of the evaluations in their order, each with its ``number``."""
         return [
-            {"number": int(file.stem.split("-")[0])} | json.loads(file.read_text(encoding="utf-8"))
+            {"number": int(file.stem.split("-")[0])} | content
+            for file, content in self.find_evaluations()
+        ]
+
+    def find_evaluations(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Find the JSON files of the evaluations with their content, in their order."""
+        return [
+            (file, json.loads(file.read_text(encoding="utf-8")))
             for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
         ]
 

@@ -30,6 +30,7 @@ from runtime_jobs.cli import (
     train,
 )
 from runtime_jobs.cli.failures import ExitCode, report_failure
+from runtime_jobs.cli.notes import print_notes
 from runtime_jobs.cli.version import print_versions
 
 __all__ = ["app", "main", "run"]
@@ -76,7 +77,8 @@ def describe(
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a failure is printed to standard error."""
     try:
-        code = app(list(arguments), prog_name="qrnn", standalone_mode=False)
+        with print_notes():
+            code = app(list(arguments), prog_name="qrnn", standalone_mode=False)
     except Exception as error:  # noqa: BLE001  the last handler: it prints everything
         return report_failure(error)
     return code if isinstance(code, int) else ExitCode.DONE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from runtime_jobs.formatting import format_estimate
 
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["make_table", "open_console", "tabulate_evaluation"]
 
 
+class LiteralTable(Table):
+    """A table that shows strings literally: brackets are no markup and :names: no emoji."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; see :meth:`rich.table.Table.add_row`."""
+        literal = [Text(cell) if isinstance(cell, str) else cell for cell in cells]
+        super().add_row(*literal, **options)
+
+
 def make_table(*columns: str) -> Table:
     """Make an empty table that shows its cells literally: no markup, nothing cut off."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = LiteralTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     return table
 
 

@@ -51,8 +51,8 @@ def evaluate(
     """Evaluate a run on its test sequences.
 
     Runs on the simulator or, with --on, on a noisy device. Uses the weights with the best
-    validation score. Prints the metrics with their standard errors, and writes readouts and
-    predictions to DIR/evaluations.
+    validation score. Prints the metrics with their standard errors, proportions with intervals of
+    95 %, and writes readouts and predictions to DIR/evaluations, an identical result only once.
     """
     executor = open_local_device(on, shots=shots)
     run = open_trained_run(folder)

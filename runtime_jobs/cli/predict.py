@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,20 +34,23 @@ def predict(
 ) -> None:
     """Predict new inputs with a trained run, as CSV.
 
-    FILE is preprocessed as in training. Layouts and progress go to standard error, so that standard
+    FILE is preprocessed as in training. A text that a spreadsheet would take for a formula gets an
+    apostrophe. Layouts and progress go to standard error, so that standard
     output can be redirected to a file.
     """
     executor = open_local_device(on)
     run = open_trained_run(folder)
     from rich.console import Console
+    from rich.markup import escape
 
+    from qrnn_qiskit.tasks.data.spreadsheet import write_csv
     from qrnn_qiskit.training.loading import load
 
     trained = load(run.path)
     trained.qrnn.executor = executor
     inputs = trained.task.read(file)
-    with Console(stderr=True).status(f"predicting {file}"):
+    with Console(stderr=True).status(escape(f"predicting {file}")):
         prediction = trained.predict(inputs)
     print_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
-    csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+    write_csv(sys.stdout, header, rows, line_end="\n")

@@ -45,10 +45,18 @@ def test_train_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     shown = captured.out
     assert "test (397 sequences)" in shown
-    row = next(line.split() for line in shown.splitlines() if line.startswith(" accuracy"))
+    lines = [line.split() for line in shown.splitlines() if line.startswith(" ")]
+    rows = {line[0]: line for line in lines if line}
     evaluation = json.loads(next((folder / "evaluations").glob("*.json")).read_text())
     accuracy = evaluation["metrics"]["accuracy"]
-    assert row[2:] == [f"{accuracy['value']:.4f}", "±", f"{accuracy['standard_error']:.4f}"]
+    low, high = accuracy["interval"]
+    assert low < accuracy["value"] < high
+    interval = f"{accuracy['value']:.4f} (95 %: {low:.4f} to {high:.4f})"
+    assert " ".join(rows["accuracy"][2:]) == interval
+    entropy = evaluation["metrics"]["cross_entropy"]
+    error = [f"{entropy['value']:.4f}", "±", f"{entropy['standard_error']:.4f}"]
+    assert rows["cross_entropy"][2:] == error
+    assert rows["majority_accuracy"][1].startswith("0.10")  # of 397 digits
     assert "weights of epoch 1, the best by validation of 1 epochs" in shown
     pictures = [Path(line[9:]) for line in shown.splitlines() if line.startswith("picture: ")]
     assert pictures

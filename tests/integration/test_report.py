@@ -128,8 +128,12 @@ def test_all_evaluations_are_listed_with_their_errors(reports: dict[str, Path]) 
     assert [row[1] for row in rows] == ["simulator", "aer", "aer?shots=50"]
     for row, content in zip(rows, found, strict=True):
         accuracy = content["metrics"]["accuracy"]
-        assert row[6] == f"{accuracy['value']:.4f} ± {accuracy['standard_error']:.4f}"
-    assert [row[7] for row in rows] == ["", "", "0.5000"]  # a metric that came later
+        low, high = accuracy["interval"]
+        assert row[6] == f"{accuracy['value']:.4f} (95 %: {low:.4f} to {high:.4f})"
+        assert high - low > 0.05
+        floor = content["metrics"]["majority_accuracy"]
+        assert row[7].startswith(f"{floor['value']:.4f} (95 %: ")
+    assert [row[8] for row in rows] == ["", "", "0.5000"]  # a metric that came later
     assert [row[4] for row in rows] == ["exact", "exact", "50"]
     errors = read_table(read(folder), "Readouts of devices")
     assert [row[:2] for row in errors] == [["2", "aer"], ["3", "aer?shots=50"]]

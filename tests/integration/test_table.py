@@ -84,7 +84,7 @@ def test_a_table_killed_in_a_cell_continues_and_reports_its_progress(tmp_path: P
     ("arguments", "message"),
     [
         (("--only", "digits/none"), "known: digits/GRU, digits/LSTM"),
-        (("--workers", "0"), "at least 1 is required"),
+        (("--workers", "0"), "at least 1, got 0"),
     ],
 )
 def test_bad_input_is_reported(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.tasks.data.files import DataError, read_array, read_bytes, read_table
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_array, read_bytes
+from qrnn_qiskit.tasks.data.tables import read_table
 
 __all__ = ["read_idx", "read_images"]
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qrnn_qiskit.tasks.data.files import DataError
+from qrnn_qiskit.tasks.data.data_error import DataError
 
 __all__ = ["find_package_file", "load_from_hub"]
 

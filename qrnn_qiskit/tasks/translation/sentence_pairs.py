@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from qrnn_qiskit.tasks.data.files import DataError, DataFile
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.decoding import UTF_8, Encoding
+from qrnn_qiskit.tasks.data.files import DataFile
 from qrnn_qiskit.tasks.data.packages import load_from_hub
 from qrnn_qiskit.tasks.data.splitting import SplitSettings
 from qrnn_qiskit.tasks.data.words import EVERYTHING, WordTokenizer
@@ -31,6 +33,9 @@ class TranslationSettings(SplitSettings):
         default=None,
         description="file of pairs to use instead: German and English separated by a tab, or the "
         "dictionary of Debian trans-de-en",
+    )
+    encoding: Encoding = Field(
+        default=UTF_8, description="encoding of the file, also of those to translate"
     )
     folder: DataFile | None = Field(
         default=None,
@@ -62,7 +67,7 @@ class TranslationSettings(SplitSettings):
 def read_parts(settings: TranslationSettings) -> list[list[Pair]]:
     """Read the pairs of training, validation and test; no German sentence is in two of them."""
     if settings.file is not None:
-        pairs = read_pairs(settings.file)
+        pairs = read_pairs(settings.file, settings.encoding)
     elif settings.folder is not None:
         pairs = read_bibles(settings.folder)
     elif settings.source == "full":

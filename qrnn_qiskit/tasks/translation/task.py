@@ -17,13 +17,16 @@ from torch import Tensor
 from qrnn_qiskit import metrics
 from qrnn_qiskit.metrics import MeanAndError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
-from qrnn_qiskit.tasks.data.files import DataError, read_lines
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_lines
 from qrnn_qiskit.tasks.data.words import (
     EVERYTHING,
     PADDING,
     UNKNOWN,
     WordTokenizer,
     embed_words,
+    note_new,
+    note_vocabulary,
     pad,
 )
 from qrnn_qiskit.tasks.registry import register
@@ -101,6 +104,11 @@ class Translation(Task):
         train, validation, test = (
             self._encode(part, first) for part, first in zip(parts, first_rows[:-1], strict=True)
         )
+        source = str(self.settings.file or self.settings.folder or self.settings.source)
+        splits = {"training": train, "validation": validation, "test": test}
+        for words, name in ((german.words, "inputs"), (english.words, "targets")):
+            tokens = {part: getattr(split, name) for part, split in splits.items()}
+            note_vocabulary(f"{source}, {name}", len(words), **tokens)
         return Splits(train, validation, test)
 
     def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> Translator:
@@ -168,9 +176,10 @@ class Translation(Task):
 
     def read(self, path: Path) -> Sequences:
         """Read a German sentence from each line of a text file."""
-        lines = read_lines(path)
+        lines = read_lines(path, self.settings.encoding)
         numbers = self._fitted()[0].encode(lines)
         tokens, lengths = pad([row[: self.settings.max_length] for row in numbers])
+        note_new(str(path), tokens)
         count = len(lines)
         return Sequences(tokens, torch.empty(count, 0), lengths, torch.arange(1, count + 1))
 

@@ -70,3 +70,34 @@ def test_shapes_that_would_broadcast_are_refused() -> None:
         metrics.cross_entropy(torch.zeros(4, 3), torch.zeros(4))
     with pytest.raises(ValueError, match="int64 classes"):
         metrics.accuracy(torch.zeros(4, 3), torch.zeros(1, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "low", "high"),
+    [  # Wilson's interval by statsmodels, proportion_confint(method="wilson")
+        (1.0, 10, 0.7224672001371107, 1.0),
+        (0.0, 10, 0.0, 0.27753279986288926),
+        (0.5, 10, 0.236593090512564, 0.7634069094874361),
+        (1.0, 1, 0.2065493143772375, 1.0),
+        (0.947, 397, 0.9203699090905204, 0.9650624537299213),
+    ],
+)
+def test_an_interval_of_a_proportion_is_wilsons(
+    share: float, count: int, low: float, high: float
+) -> None:
+    assert metrics.estimate_interval(share, count) == pytest.approx((low, high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("share", "count"), [(-0.1, 5), (1.1, 5), (math.nan, 5), (0.5, 0)])
+def test_an_interval_of_no_proportion_is_refused(share: float, count: int) -> None:
+    with pytest.raises(ValueError, match="share from 0 to 1 of at least one"):
+        metrics.estimate_interval(share, count)
+
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(1, 500), data=st.data())
+def test_an_interval_contains_its_share_and_has_a_width(count: int, data: st.DataObject) -> None:
+    share = data.draw(st.integers(0, count)) / count
+    low, high = metrics.estimate_interval(share, count)
+    assert 0 <= low <= share <= high <= 1
+    assert high > low

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qrnn_qiskit.tasks.data.files import DataError, read_array
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_array
 
 
 @pytest.mark.parametrize("shape", ["(10000000000000, 64)", "(1000000000000000000000000, 2)"])

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,3 +129,56 @@ def test_changed_data_is_refused(create: Callable[..., RunFolder], tmp_path: Pat
     file.write_text("2")
     with pytest.raises(CheckpointError, match="has changed since training"):
         evaluate(run)
+
+
+def list_files(run: RunFolder) -> list[str]:
+    return sorted(path.name for path in run.evaluations.iterdir())
+
+
+def test_an_identical_evaluation_is_not_written_twice(trained: RunFolder) -> None:
+    first = evaluate(trained)
+    files = list_files(trained)
+    assert len(files) == 3
+    again = evaluate(trained)
+    assert again.metrics == first.metrics
+    assert list_files(trained) == files
+    evaluate(trained, sequences=5)
+    assert len(list_files(trained)) == 6
+    evaluate(trained, sequences=5)
+    assert len(list_files(trained)) == 6
+
+
+def test_an_evaluation_whose_files_are_incomplete_or_older_is_written_again(
+    trained: RunFolder,
+) -> None:
+    evaluate(trained)
+    (trained.evaluations / "0001-simulator.npz").unlink()
+    evaluate(trained)
+    assert "0002-simulator.npz" in list_files(trained)
+    with trained.checkpoint_file.open("ab") as file:  # as after another epoch
+        file.write(b"0")
+    evaluate(trained)
+    assert "0003-simulator.npz" in list_files(trained)
+
+
+def test_samples_are_written_each_time(
+    trained: RunFolder, make_sampled: Callable[..., Any]
+) -> None:
+    for _ in range(2):
+        evaluate(trained, executor=make_sampled())
+    assert len(list_files(trained)) == 6
+
+
+def test_proportions_have_an_interval_and_the_majority_is_a_floor(trained: RunFolder) -> None:
+    found = evaluate(trained, sequences=10).metrics
+    assert set(found) == {"cross_entropy", "accuracy", "majority_accuracy"}
+    assert "interval" not in found["cross_entropy"]
+    splits = trained.experiment.splits
+    majority = int(splits.train.targets.bincount().argmax())
+    right = (splits.test.targets[:10] == majority).double().mean().item()
+    floor = found["majority_accuracy"]
+    assert floor["value"] == pytest.approx(right)
+    for name in ("accuracy", "majority_accuracy"):
+        low, high = found[name]["interval"]
+        assert 0 <= low <= found[name]["value"] <= high <= 1
+        assert high - low > 0.2

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qrnn_qiskit.tasks.data.files import DataError, read_array, read_table
+from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.files import read_array
+from qrnn_qiskit.tasks.data.tables import read_table
 
 Write = Callable[..., Path]
 

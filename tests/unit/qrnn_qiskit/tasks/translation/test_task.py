@@ -265,7 +265,7 @@ def test_the_full_set_keeps_its_own_splits(monkeypatch: pytest.MonkeyPatch) -> N
         return {"train": part, "validation": part, "test": part}
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    splits = Translation(TranslationSettings(source="full")).load()
+    splits = Translation(TranslationSettings(source="full", min_count=1)).load()
     assert [len(each) for each in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
 
 
