@@ -17,6 +17,7 @@ __all__ = [
     "MOST_EPOCHS",
     "MOST_GATES",
     "MOST_NESTING",
+    "MOST_PARAMETERS",
     "MOST_PATCHES",
     "MOST_QPY_BYTES",
     "MOST_QUBITS",
@@ -72,8 +73,12 @@ MOST_EPOCHS = 1_000_000
 # Training steps, such as those of the warm-up: as many epochs of a thousand batches.
 MOST_STEPS = 1_000_000_000
 
-# Sequences in a batch: a float32 number for each step and input of more would fill the memory.
+# Sequences in a batch, and sampled states of one: with 4 qubits, states of more take gigabytes.
 MOST_BATCH = 1_000_000
+
+# Trainable parameters that a model is sized to: the search tries one size after another, a million
+# of them in seconds.
+MOST_PARAMETERS = 10_000_000
 
 # Width of a layer: its square matrix in float32 takes 40 GB with 100,000.
 MOST_WIDTH = 100_000

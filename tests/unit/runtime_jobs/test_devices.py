@@ -136,7 +136,7 @@ def test_counts_are_plain_digits_within_limits(text: str, complaint: str) -> Non
         parse_device_name(text)
 
 
-@pytest.mark.parametrize("shots", [10.5, "10", True, 10**30, 10**5000, float("nan")])
+@pytest.mark.parametrize("shots", [10.5, "10", True, 10**30, 10**5000, float("nan")], ids=type)
 def test_arguments_of_other_types_and_sizes_are_refused(shots: object) -> None:
     with pytest.raises(DeviceError, match=r"shots to be (a whole number|at most 1000000000)"):
         open_device("aer", shots=shots)  # type: ignore[arg-type]
