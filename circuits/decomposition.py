@@ -77,7 +77,9 @@ def _expand(circuit: QuantumCircuit, subject: str) -> Iterator[tuple[Operation, 
         operation, qubits = found
         if isinstance(operation, Barrier) or is_standard(operation):
             yield found
-        elif operation.name != "global_phase":
+        elif operation.name == "global_phase":
+            _check_numbers(operation, subject)
+        else:
             waiting.append(_list_operations(_define(operation, subject), qubits))
 
 
@@ -108,7 +110,7 @@ def _define(operation: Any, subject: str) -> QuantumCircuit:
         if isinstance(operation, (AnnotatedOperation, Clifford)):
             definition = _synthesize(operation)
         else:
-            definition = operation.definition
+            definition = operation.definition or _synthesize(operation)
     except Exception as error:  # the definition of a gate is code of others
         raise InvalidValueError(
             f"{subject} contains {operation.name!r}, which could not be decomposed "

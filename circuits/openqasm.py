@@ -19,6 +19,7 @@ import openqasm3
 from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from circuits.errors import InvalidValueError
@@ -37,7 +38,7 @@ def dump_qasm3(circuit: QuantumCircuit) -> str:
     and so on. The global phase is lost: Qiskit's exporter does not write it. No readout sees it.
 
     Raises:
-        qiskit.qasm3.QASM3ExporterError: The circuit has no OpenQASM 3 form.
+        ValueError: The circuit has no OpenQASM 3 form, such as one with an angle that is NaN.
     """
     names = _flatten_names(circuit)
     if names == sorted(set(names)):
@@ -142,7 +143,12 @@ def _dump_renamed(circuit: QuantumCircuit, names: list[str]) -> str:
             if old not in unused
         }
     )
-    return str(qasm3.dumps(renamed))
+    try:
+        return str(qasm3.dumps(renamed))
+    except (QiskitError, ValueError, TypeError) as error:  # an angle that is NaN or complex
+        raise InvalidValueError(
+            f"the circuit {circuit.name!r} has no OpenQASM 3 form ({error}); write a QPY file"
+        ) from error
 
 
 def _flatten_names(circuit: QuantumCircuit) -> list[str]:
