@@ -10,15 +10,16 @@ from pathlib import Path
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from circuits.custom import check_custom_circuit
+from circuits.custom import prepare_custom_circuit
 from circuits.errors import InvalidValueError
+from circuits.export import read_qpy
 from circuits.families import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, build_family
 from circuits.openqasm import read_qasm3
 from circuits.validation import require_count, require_name
 
 __all__ = ["ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "Ansatz", "build_ansatz"]
 
-_FILE_SUFFIXES = (".qasm", ".qasm3")
+_FILE_SUFFIXES = (".qasm", ".qasm3", ".qpy")
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ def build_ansatz(
     entangler: str = "cz",
     rotations: Sequence[str] = ("ry", "rz"),
 ) -> Ansatz:
-    """Build the ansatz of one step from a family name, a circuit or an OpenQASM 3 file.
+    """Build the ansatz of one step from a family name, a circuit, or an OpenQASM 3 or QPY file.
 
     A circuit or a file is one whole step, so that layers, entangler and rotations apply only to the
-    families.
+    families. It is reduced to standard gates on one and two qubits; its global phase, which no
+    readout sees, is dropped, and a transpiled circuit returns to its virtual qubits.
 
     >>> ansatz = build_ansatz("linear", num_qubits=4, num_layers=2)
     >>> ansatz.num_parameters
@@ -69,8 +71,9 @@ def build_ansatz(
 
     Args:
         ansatz: A name of ``ANSATZ_FAMILIES``; or a ``QuantumCircuit`` with free parameters, which
-            is copied; or the path of an OpenQASM 3 file with ``input float`` parameters (a string
-            is a path if it ends in ``.qasm`` or ``.qasm3`` or has a folder in it).
+            is copied; or the path of an OpenQASM 3 file with ``input float`` parameters, or of a
+            QPY file (``.qpy``) with one circuit (a string is a path if it ends in ``.qasm``,
+            ``.qasm3`` or ``.qpy`` or has a folder in it).
         num_qubits: n, at least 1. A circuit or file must have exactly n qubits.
 
     Other arguments:
@@ -86,17 +89,19 @@ def build_ansatz(
     Raises:
         TypeError: An argument has the wrong type, such as a count that is not an integer.
         ValueError: An unknown name, a count below 1, a file that cannot be read, or a circuit
-            that is not a unitary step (:func:`circuits.custom.check_custom_circuit`).
+            that is not a unitary step (:func:`circuits.custom.prepare_custom_circuit`).
     """
     num_qubits = require_count("num_qubits", num_qubits)
     if isinstance(ansatz, QuantumCircuit):
-        circuit, name = ansatz.copy(), "custom"
-        check_custom_circuit(circuit, num_qubits=num_qubits, name=name)
+        name = "custom"
+        circuit = prepare_custom_circuit(ansatz, num_qubits=num_qubits, name=name)
     elif isinstance(ansatz, os.PathLike) or _names_file(ansatz):
-        circuit, name = _read_file(Path(ansatz)), Path(ansatz).name
-        check_custom_circuit(circuit, num_qubits=num_qubits, name=name)
+        name = Path(ansatz).name
+        circuit = prepare_custom_circuit(
+            _read_file(Path(ansatz)), num_qubits=num_qubits, name=name, is_file=True
+        )
     else:
-        hint = ", or a QuantumCircuit, or the path of a .qasm file"
+        hint = ", or a QuantumCircuit, or the path of a .qasm or .qpy file"
         name = require_name("ansatz", ansatz, ANSATZ_FAMILIES, hint=hint)
         circuit = build_family(
             name,
@@ -116,9 +121,30 @@ def _names_file(ansatz: object) -> bool:
 
 def _read_file(path: Path) -> QuantumCircuit:
     try:
-        return read_qasm3(path)
+        return _read_qpy(path) if path.suffix == ".qpy" else _read_qasm3(path)
     except OSError as error:
         raise InvalidValueError(
             f"the ansatz file {str(path)!r} cannot be opened ({error.strerror}); give the path of "
-            f"an OpenQASM 3 file, or one of the families {', '.join(ANSATZ_FAMILIES)}"
+            f"an OpenQASM 3 or QPY file, or one of the families {', '.join(ANSATZ_FAMILIES)}"
         ) from error
+
+
+def _read_qpy(path: Path) -> QuantumCircuit:
+    circuits = read_qpy(path)
+    if len(circuits) != 1:
+        raise InvalidValueError(
+            f"the ansatz file {str(path)!r} holds {len(circuits)} circuits; write a file with one, "
+            "the step"
+        )
+    return circuits[0]
+
+
+def _read_qasm3(path: Path) -> QuantumCircuit:
+    circuit = read_qasm3(path)
+    if circuit.layout is not None:
+        raise InvalidValueError(
+            f"the ansatz file {str(path)!r} names physical qubits ($0, ...), and not which qubit "
+            "of the step each of them is; declare 'qubit[n] q;' and use q[0] and so on, or give a "
+            ".qpy file, which keeps the layout of a transpiled circuit"
+        )
+    return circuit

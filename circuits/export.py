@@ -11,6 +11,7 @@ from typing import Any
 from qiskit import QuantumCircuit, qpy
 
 from circuits.errors import InvalidValueError
+from circuits.limits import MOST_QPY_BYTES
 from circuits.openqasm import dump_qasm3, load_qasm3, read_qasm3, write_qasm3
 
 __all__ = [
@@ -41,8 +42,15 @@ def read_qpy(path: str | os.PathLike[str]) -> list[QuantumCircuit]:
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: It is not QPY, is truncated, or was written by a newer Qiskit.
+        ValueError: It is not QPY, is truncated, was written by a newer Qiskit, or is larger than
+            ``MOST_QPY_BYTES``.
     """
+    size = Path(path).stat().st_size
+    if size > MOST_QPY_BYTES:
+        raise InvalidValueError(
+            f"{str(path)!r} has {size} bytes, but a QPY file may have at most {MOST_QPY_BYTES}; "
+            "write fewer circuits into it"
+        )
     content = io.BytesIO(Path(path).read_bytes())
     try:
         return list(qpy.load(content))

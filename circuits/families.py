@@ -8,6 +8,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from circuits.limits import MOST_GATES, MOST_QUBITS
 from circuits.validation import require_count, require_name
 
 __all__ = ["ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "build_family", "list_bonds"]
@@ -72,6 +73,14 @@ def build_family(
     require_name("entangler", entangler, ENTANGLERS)
     rotations = _check_rotations(rotations)
 
+    per_layer = num_qubits * len(rotations) + len(
+        list_bonds(family, min(num_qubits, MOST_QUBITS), 0)
+    )
+    if num_layers * per_layer > MOST_GATES:
+        raise InvalidValueError(
+            f"num_layers={num_layers} with num_qubits={num_qubits} gives more than {MOST_GATES} "
+            f"gates, the most of one step; use at most {max(1, MOST_GATES // per_layer)} layers"
+        )
     bonds = [list_bonds(family, num_qubits, layer) for layer in range(num_layers)]
     num_angles = num_layers * num_qubits * len(rotations)
     if entangler != "cz":

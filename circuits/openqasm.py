@@ -15,12 +15,16 @@ import os
 import re
 from pathlib import Path
 
+import openqasm3
 from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from circuits.errors import InvalidValueError
+from circuits.limits import MOST_BYTES, MOST_NESTING
+from circuits.qasm3_program import convert_program
 
 __all__ = ["dump_qasm3", "load_qasm3", "read_qasm3", "write_qasm3"]
 
@@ -34,7 +38,7 @@ def dump_qasm3(circuit: QuantumCircuit) -> str:
     and so on. The global phase is lost: Qiskit's exporter does not write it. No readout sees it.
 
     Raises:
-        qiskit.qasm3.QASM3ExporterError: The circuit has no OpenQASM 3 form.
+        ValueError: The circuit has no OpenQASM 3 form, such as one with an angle that is NaN.
     """
     names = _flatten_names(circuit)
     if names == sorted(set(names)):
@@ -61,23 +65,48 @@ def load_qasm3(text: str, *, source: str = "the text") -> QuantumCircuit:
     Raises:
         ValueError: The text is not OpenQASM 3, or uses something that Qiskit does not read.
     """
-    if re.search(r"^\s*OPENQASM\s+2", text, flags=re.MULTILINE):
-        raise InvalidValueError(
-            f"{source} is OpenQASM 2, which has no parameters; pass OpenQASM 3 and declare "
-            "the angles with 'input float[64] name;' under 'OPENQASM 3.0;'"
-        )
+    text = text.removeprefix("\ufeff")
+    _check_text(text, source)
     syntax_errors = io.StringIO()
     try:
         # The parser prints where a syntax error is instead of raising it.
         with contextlib.redirect_stderr(syntax_errors):
-            circuit = qasm3.loads(text)
+            circuit = convert_program(openqasm3.parse(text))
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{source}: {error}") from error
     except Exception as error:
         reason = str(error).strip() or syntax_errors.getvalue().strip() or type(error).__name__
+        if isinstance(error, RecursionError):
+            reason = "an expression has too many operators"
         raise InvalidValueError(
-            f"{source} could not be read as OpenQASM 3 ({reason}); it needs the form that "
-            "qiskit.qasm3.loads reads, angles declared with 'input float[64] name;'"
+            f"{source} could not be read as OpenQASM 3 ({reason}); it needs gates of "
+            "stdgates.inc or declared gates, with angles declared as 'input float[64] name;'"
         ) from error
     return _write_out_declared_gates(circuit)
+
+
+def _check_text(text: str, source: str) -> None:
+    """Refuse OpenQASM 2, and programs that are too large or too deeply nested to parse."""
+    if len(text) > MOST_BYTES:
+        raise InvalidValueError(
+            f"{source} has {len(text)} characters, but an OpenQASM program may have at most "
+            f"{MOST_BYTES}; write a shorter one, or a QPY file"
+        )
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
+    if re.match(r"\s*OPENQASM\s+2", code):
+        raise InvalidValueError(
+            f"{source} is OpenQASM 2, which has no parameters; write OpenQASM 3 and declare "
+            "the angles with 'input float[64] name;' under 'OPENQASM 3.0;'"
+        )
+    depth = deepest = 0
+    for bracket in re.findall(r"[][(){}]", code):
+        depth += 1 if bracket in "([{" else -1
+        deepest = max(deepest, depth)
+    if deepest > MOST_NESTING:
+        raise InvalidValueError(
+            f"{source} has {deepest} nested brackets, but may have at most {MOST_NESTING}; leave "
+            "out brackets or simplify the angles"
+        )
 
 
 def write_qasm3(circuit: QuantumCircuit, path: str | os.PathLike[str]) -> None:
@@ -94,7 +123,8 @@ def read_qasm3(path: str | os.PathLike[str]) -> QuantumCircuit:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MOST_BYTES + 1)
     except UnicodeDecodeError as error:
         raise InvalidValueError(
             f"{str(path)!r} is not UTF-8 text, so it is not OpenQASM 3"
@@ -103,10 +133,22 @@ def read_qasm3(path: str | os.PathLike[str]) -> QuantumCircuit:
 
 
 def _dump_renamed(circuit: QuantumCircuit, names: list[str]) -> str:
-    renamed = circuit.assign_parameters(
-        {old: Parameter(new) for old, new in zip(circuit.parameters, names, strict=True)}
+    renamed = circuit.copy()
+    renamed.global_phase = 0.0
+    unused = set(circuit.parameters) - set(renamed.parameters)
+    renamed = renamed.assign_parameters(
+        {
+            old: Parameter(new)
+            for old, new in zip(circuit.parameters, names, strict=True)
+            if old not in unused
+        }
     )
-    return str(qasm3.dumps(renamed))
+    try:
+        return str(qasm3.dumps(renamed))
+    except (QiskitError, ValueError, TypeError) as error:  # an angle that is NaN or complex
+        raise InvalidValueError(
+            f"the circuit {circuit.name!r} has no OpenQASM 3 form ({error}); write a QPY file"
+        ) from error
 
 
 def _flatten_names(circuit: QuantumCircuit) -> list[str]:

@@ -15,6 +15,7 @@ from qiskit.circuit import (
     Qubit,
 )
 
+from circuits.angles import is_free
 from circuits.errors import InvalidValueError
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "find_angles",
     "flatten_gates",
     "has_free_angle",
-    "is_free",
     "list_angles",
 ]
 
@@ -84,11 +84,6 @@ def flatten_gates(circuit: QuantumCircuit, qubits: Sequence[Qubit]) -> Iterator[
             )
         else:
             yield from flatten_gates(operation.definition, targets)
-
-
-def is_free(value: object) -> bool:
-    """Return whether a parameter of a gate is an expression of free parameters."""
-    return isinstance(value, ParameterExpression) and bool(value.parameters)
 
 
 def list_angles(

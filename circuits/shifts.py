@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp, Parameter, ParameterExpression
 
+from circuits.angles import list_names, read_affine
 from circuits.recurrence import name_parameter
 from circuits.shift_rules import (
     ShiftError,
     find_angles,
     flatten_gates,
-    is_free,
     list_angles,
 )
 
@@ -182,21 +182,15 @@ def _read_affine(
     value: ParameterExpression, columns: dict[Parameter, int], gate: str
 ) -> tuple[list[tuple[int, float]], float]:
     """Return the slopes of an angle by column, and its offset."""
-    slopes = []
-    for parameter in value.parameters:
-        refusal = ShiftError(
-            f"gate {gate!r} has the angle {value}, which is not affine in {parameter.name}; the "
-            "parameter-shift rule needs sums of multiples of parameters. Compute the angle in the "
-            "controller instead."
+    angle = read_affine(value)
+    if angle is None:
+        raise ShiftError(
+            f"gate {gate!r} has the angle {value}, which is not affine in "
+            f"{list_names(value)}; the parameter-shift rule needs a real number plus real "
+            "multiples of parameters. Put a separate parameter in place of this angle: the "
+            "controller then computes the angle itself."
         )
-        try:
-            slope = value.gradient(parameter)
-        except RuntimeError as error:  # Qiskit has no derivative of sign(parameter)
-            raise refusal from error
-        if is_free(slope):
-            raise refusal
-        slopes.append((columns[parameter], float(slope)))
-    return slopes, float(value.bind(dict.fromkeys(value.parameters, 0.0)))
+    return [(columns[parameter], slope) for parameter, slope in angle.slopes], angle.offset
 
 
 def _are_parameters(values: Sequence[ParameterExpression], count: int) -> bool:

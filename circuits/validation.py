@@ -16,7 +16,7 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
 
     Raises:
         TypeError: ``value`` is not an integer. ``True`` and ``3.0`` are not integers here.
-        ValueError: ``value`` is below ``minimum``.
+        ValueError: ``value`` is below ``minimum``, or does not fit into 64 bits.
     """
     expected = f"{name} must be an integer of at least {minimum}"
     try:
@@ -25,6 +25,10 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
         count = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
         raise InvalidTypeError(f"{expected}, got {value!r} ({type(value).__name__})") from error
+    if count.bit_length() > 63:  # Python does not even print an integer of 4,300 digits
+        raise InvalidValueError(
+            f"{expected} that fits into 64 bits, got one of {count.bit_length()} bits"
+        )
     if count < minimum:
         raise InvalidValueError(f"{expected}, got {count}")
     return count

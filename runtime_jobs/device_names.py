@@ -7,11 +7,13 @@ and spacing:
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
 from circuits.errors import InvalidValueError
+from circuits.limits import MOST_PATCHES, MOST_QUBITS, MOST_SEED, MOST_SHOTS
 
 __all__ = ["DEVICES", "DeviceError", "DeviceName", "merge_options", "parse_device_name"]
 
@@ -30,12 +32,13 @@ class DeviceName:
     Attributes:
         name: One of ``simulator``, ``aer`` and ``ibm``.
         target: Name of the QPU without the prefix ``ibm_``; None where none was given.
-        shots: Executions of each circuit, at least 1; None is exact or left to the caller.
-        seed: Seed of the sampling, at least 0.
+        shots: Executions of each circuit, from 1 to ``MOST_SHOTS``; None is exact or left to the
+            caller.
+        seed: Seed of the sampling, from 0 to ``MOST_SEED``.
         noise: Factor on the noise of the target, or error rates without a target.
         mitigation: Methods of error mitigation, joined by ``+``.
-        patches: Sequences side by side on separate qubits, at least 1.
-        spacing: Spacing of the patches, at least 0; see
+        patches: Sequences side by side on separate qubits, from 1 to ``MOST_PATCHES``.
+        spacing: Spacing of the patches, from 0 to ``MOST_QUBITS``; see
             :func:`runtime_jobs.hardware.patches.choose_patches`.
     """
 
@@ -60,7 +63,13 @@ class DeviceName:
 
 
 _KEYS = tuple(field.name for field in fields(DeviceName))[2:]
-_LEAST = {"shots": 1, "seed": 0, "patches": 1, "spacing": 0}
+_RANGES = {
+    "shots": (1, MOST_SHOTS),
+    "seed": (0, MOST_SEED),
+    "patches": (1, MOST_PATCHES),
+    "spacing": (0, MOST_QUBITS),
+}
+_LONGEST = 25  # characters of a number, more than those of the largest seed
 
 
 def parse_device_name(text: str) -> DeviceName:
@@ -101,26 +110,42 @@ def _parse_options(query: str, text: str) -> dict[str, str | int]:
             raise DeviceError(f"device {text!r}: unknown key {key!r}; known: {', '.join(_KEYS)}")
         if key in options:
             raise DeviceError(f"device {text!r}: key {key!r} is given twice; give it once")
-        options[key] = _parse_count(key, value, text) if key in _LEAST else value
+        options[key] = _parse_count(key, value, text) if key in _RANGES else value
     return options
 
 
 def _parse_count(key: str, value: str, text: str) -> int:
-    try:
-        count = int(value)
-    except ValueError as error:
+    # Python's int() also takes digits of other scripts, underscores and spaces.
+    if not re.fullmatch(r"-?[0-9]+", value):
         raise DeviceError(
-            f"device {text!r}: expected {key} to be a whole number, got {value!r}"
-        ) from error
+            f"device {text!r}: expected {key} to be a whole number, got {value!r}; write it with "
+            "the digits 0 to 9 only"
+        )
+    if len(value) > _LONGEST:
+        raise DeviceError(
+            f"device {text[:60] + '...'!r}: expected {key} to be at most {_RANGES[key][1]}, got a "
+            f"number of {len(value)} digits"
+        )
+    count = int(value)
     _check_count(key, count, text)
     return count
 
 
-def _check_count(key: str, count: int, text: str) -> None:
-    if count < _LEAST[key]:
-        raise DeviceError(
-            f"device {text!r}: expected {key} to be at least {_LEAST[key]}, got {count}"
-        )
+def _check_count(key: str, count: object, text: str) -> None:
+    least, most = _RANGES[key]
+    expected = f"device {text!r}: expected {key} to be"
+    try:
+        number = operator.index(count)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(count, bool):
+        raise DeviceError(f"{expected} a whole number, got {count!r} ({type(count).__name__})")
+    # Python does not print integers of more than 4,300 digits.
+    shown = number if number.bit_length() <= 128 else f"a number of {number.bit_length()} bits"
+    if number < least:
+        raise DeviceError(f"{expected} at least {least}, got {shown}")
+    if number > most:
+        raise DeviceError(f"{expected} at most {most}, got {shown}")
 
 
 def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> DeviceName:
@@ -133,12 +158,12 @@ def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> De
         named = getattr(device, key)
         if value is None:
             continue
+        _check_count(key, value, str(device))
         if named not in (None, value):
             raise DeviceError(
                 f"device '{device}' has {key}={named} in its name, but the argument is "
                 f"{key}={value}; give one of the two"
             )
-        _check_count(key, value, str(device))
     return replace(
         device,
         shots=device.shots if shots is None else shots,

@@ -12,8 +12,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Gate, QuantumCircuit
 
+from circuits.angles import list_names, read_affine
 from circuits.errors import InvalidValueError
 
 
@@ -98,8 +99,8 @@ def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
     Raises:
         UnsupportedCircuitError: The circuit has instructions that are not unitary gates (such as
             measurements, resets and control flow), gates on more than two qubits, gates outside
-            Qiskit's standard library, gates controlled on 0, or angles that are not affine in one
-            parameter. The message names the gate, its position and a remedy.
+            Qiskit's standard library, gates controlled on 0, or angles that are not affine in the
+            parameters. The message names the gate, its position and a remedy.
     """
     # A global phase of angle g is exp(i g), and Phase(0, angle) is exp(-i angle / 2).
     primitives: list[Primitive] = [
@@ -141,32 +142,16 @@ def _check_gate(gate: object, where: str) -> None:
 
 
 def _read_angle(value: object, where: str) -> Angle:
-    """Read a gate parameter as an angle that is affine in at most one circuit parameter."""
-    if not isinstance(value, ParameterExpression):
-        return Angle(offset=float(value))  # type: ignore[arg-type]
-    parameters = list(value.parameters)
-    if not parameters:
-        return Angle(offset=float(value))
-    if len(parameters) > 1:
-        names = ", ".join(sorted(parameter.name for parameter in parameters))
+    """Read a gate parameter as an angle that is affine in the circuit's parameters."""
+    angle = read_affine(value)
+    if angle is None:
         raise UnsupportedCircuitError(
-            f"{where} has the angle {value}, which depends on {len(parameters)} parameters "
-            f"({names}); the simulator takes angles that are affine in one parameter. Give the "
-            "gate its own parameter, or split it into one gate per parameter."
+            f"{where} has the angle {value}, which is not affine in {list_names(value)}; the "
+            "simulator takes a real number plus real multiples of parameters. Put a separate "
+            "parameter in place of this angle: the controller then computes the angle itself."
         )
-    (parameter,) = parameters
-    refusal = UnsupportedCircuitError(
-        f"{where} has the angle {value}, which is not affine in {parameter.name}; the "
-        "simulator takes angles a * parameter + b. Compute the angle in the controller instead."
-    )
-    try:
-        slope = value.gradient(parameter)
-    except RuntimeError as error:  # Qiskit has no derivative of sign(parameter)
-        raise refusal from error
-    if isinstance(slope, ParameterExpression) and slope.parameters:
-        raise refusal
-    offset = float(value.bind({parameter: 0.0}))
-    return Angle(((parameter.name, float(slope)),), offset)
+    terms = tuple((parameter.name, slope) for parameter, slope in angle.slopes)
+    return Angle(terms, angle.offset)
 
 
 def _bit(*qubits: int) -> int:

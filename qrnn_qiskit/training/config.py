@@ -33,6 +33,9 @@ __all__ = [
     "resolve_config",
 ]
 
+_LONGEST = 200  # characters of a value in messages
+_MOST_BITS = 1000  # of an integer that the validation still prints; Python refuses 14,000
+
 
 def resolve_config(
     task_name: str, overrides: Mapping[str, Any] | None = None, file: Path | None = None
@@ -75,7 +78,14 @@ def resolve_config(
     for key, value in values.items():
         if isinstance(value, str) and value.lower() == "none" and allows_none(keys[key]):
             values[key] = None
+        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise ConfigError(
+                f"{key} is an integer of {value.bit_length()} bits; it must fit into 64 bits"
+            )
     config = _validate(schema, values, raw, keys)
+    for key, value in flatten(config.model_dump()).items():
+        if isinstance(value, int) and value.bit_length() > 63:
+            raise ConfigError(f"{key} = {value}: must fit into 64 bits")
     if config.task != task.name:
         raise ConfigError(
             f"expected a configuration of the task {task.name!r}, got one of the task "
@@ -102,7 +112,7 @@ def parse_value(text: str) -> Any:
     """Parse a TOML value (``3``, ``1e-3``, ``true``, ``["ry"]``); other strings stay unchanged."""
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or 4,300 digits, or a thousand brackets
         return text
     return table["value"] if len(table) == 1 else text
 
@@ -194,7 +204,9 @@ def _explain(error: ValidationError, keys: Iterable[str], values: Mapping[str, A
     lines = []
     for place, texts in complaints.items():
         value = values.get(place)
-        got = f" = {value!r} ({_name_type(value)})" if place in values else ""
+        shown = repr(value)
+        shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+        got = f" = {shown} ({_name_type(value)})" if place in values else ""
         lines.append(f"{place}{got}: {' or '.join(dict.fromkeys(texts))}")
     return "; ".join(lines)
 

@@ -23,6 +23,15 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from circuits.errors import InvalidValueError
+from circuits.limits import (
+    MOST_BATCH,
+    MOST_EPOCHS,
+    MOST_GATES,
+    MOST_PARAMETERS,
+    MOST_QUBITS,
+    MOST_STEPS,
+    MOST_WIDTH,
+)
 from qrnn_qiskit.modes.options import Measured
 from qrnn_qiskit.tasks.base import DataSettings
 
@@ -66,13 +75,16 @@ class ModelConfig(Section):
     )
     parameters: int | None = Field(
         None,
+        le=MOST_PARAMETERS,
         description="trainable parameters of the recurrent model, within 5 %: chooses "
         "controller_hidden, num_layers of a linear controller, or hidden_size; none: as set",
     )
-    hidden_size: int = Field(32, description="hidden units; unused by qrnn, staggered, orthogonal")
+    hidden_size: int = Field(
+        32, le=MOST_WIDTH, description="hidden units; unused by qrnn, staggered, orthogonal"
+    )
     num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
-    num_qubits: int = Field(4, description="memory qubits n")
-    num_layers: int = Field(1, description="layers of the ansatz")
+    num_qubits: int = Field(4, le=MOST_QUBITS, description="memory qubits n")
+    num_layers: int = Field(1, le=MOST_GATES, description="layers of the ansatz")
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
     observables: str | list[str] | None = Field(
         None,
@@ -107,10 +119,12 @@ class ModelConfig(Section):
         'depolarizing, dephasing, damping: "damping:0.01,dephasing:0.02"',
     )
     num_trajectories: int | None = Field(
-        None, description="measured: sampled states per sequence; none: exact, up to 6 qubits"
+        None,
+        le=MOST_BATCH,
+        description="measured: sampled states per sequence; none: exact, up to 6 qubits",
     )
     controller_hidden: int | None = Field(
-        32, description="hidden units of the controller; none: no hidden layer"
+        32, le=MOST_WIDTH, description="hidden units of the controller; none: no hidden layer"
     )
     activation: str = Field("gelu", description="linear (no hidden layer), relu, gelu or glu")
     dropout: float = Field(0.0, description="fraction of hidden units dropped in training")
@@ -134,24 +148,28 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How a model is trained: AdamW, learning rate schedule, clipping, stopping and checkpoints."""
 
-    epochs: PositiveInt = Field(50, description="passes over the training split")
+    epochs: PositiveInt = Field(50, le=MOST_EPOCHS, description="passes over the training split")
     batch_size: PositiveInt = Field(
-        64, description="sequences per training step, over all processes"
+        64, le=MOST_BATCH, description="sequences per training step, over all processes"
     )
     evaluation_batch_size: PositiveInt = Field(
-        256, description="sequences per batch of validation and evaluation"
+        256, le=MOST_BATCH, description="sequences per batch of validation and evaluation"
     )
     learning_rate: PositiveFloat = Field(0.01, description="highest learning rate of AdamW")
     weight_decay: NonNegativeFloat = Field(0.0, description="weight decay of AdamW")
     schedule: Literal["constant", "cosine", "linear"] = Field(
         "cosine", description="decay of the learning rate: constant, cosine or linear"
     )
-    warmup_steps: NonNegativeInt = Field(0, description="steps over which the learning rate rises")
+    warmup_steps: NonNegativeInt = Field(
+        0, le=MOST_STEPS, description="steps over which the learning rate rises"
+    )
     clip_norm: PositiveFloat | None = Field(
         1.0, description="gradient norm to clip at; none: no clipping"
     )
     patience: PositiveInt | None = Field(
-        None, description="epochs without a better validation before stopping; none: never"
+        None,
+        le=MOST_EPOCHS,
+        description="epochs without a better validation before stopping; none: never",
     )
     device: str = Field("cpu", description="where to train: cpu, cuda, or cuda:1 for a second GPU")
     checkpoint_every: NonNegativeFloat = Field(
@@ -225,11 +243,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: The file cannot be read, or is not TOML in UTF-8.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"the configuration file {path} cannot be read ({error.strerror}); "
             "give the path of a TOML file"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also for 4,300 digits and 1,000 brackets
         raise ConfigError(f"{path} is not a TOML file in UTF-8: {error}") from error

@@ -67,7 +67,9 @@ def choose_patches(
     if count == 1:
         return (choose_layout(target, num_qubits, interactions, name, measured),)
     costs, candidates = _list_candidates(target, num_qubits, interactions, measured)
-    chosen = _select(target, candidates, costs, spacing, count)
+    # The integer program would search long for more patches than there are qubits.
+    fits = count * num_qubits <= target.num_qubits
+    chosen = _select(target, candidates, costs, spacing, count) if fits else None
     if chosen is None:
         found = max(1, len(_select(target, candidates, costs, spacing) or ()))
         raise DeviceError(

@@ -155,7 +155,7 @@ def test_first_qubit_is_the_least_significant_bit() -> None:
 def test_unknown_family_names_the_nearest_and_all_known() -> None:
     with pytest.raises(ValueError, match=r"'lienar'.*linear, ring, brick, product.*'linear'\?"):
         build_ansatz("lienar", num_qubits=2)
-    with pytest.raises(ValueError, match=r"QuantumCircuit, or the path of a \.qasm file"):
+    with pytest.raises(ValueError, match=r"QuantumCircuit, or the path of a \.qasm or \.qpy file"):
         build_ansatz("zzz", num_qubits=2)
 
 

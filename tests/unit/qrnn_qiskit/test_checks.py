@@ -125,7 +125,9 @@ def test_a_batch_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_gates_that_the_simulator_does_not_run_are_named() -> None:
     circuit = build(num_qubits=3).ansatz.circuit.copy()
     circuit.ccx(0, 1, 2)
-    with pytest.raises(UnsupportedCircuitError, match=r"'ccx'.*3 qubits"):
+    build(num_qubits=3, ansatz=circuit)  # decomposed
+    circuit.crx(circuit.parameters[0] ** 2, 0, 1)
+    with pytest.raises(UnsupportedCircuitError, match=r"'crx'.*not affine in theta\[0\]"):
         build(num_qubits=3, ansatz=circuit)
 
 

@@ -115,3 +115,28 @@ def test_name_and_argument_must_not_differ() -> None:
 def test_arguments_are_checked_as_names_are() -> None:
     with pytest.raises(DeviceError, match="seed to be at least 0, got -1"):
         open_device("simulator", seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("aer?shots=99999999999999999999", "shots to be at most 1000000000"),
+        ("aer?shots=" + "9" * 5000, "a number of 5000 digits"),
+        ("aer?shots=\uff15", "got '\uff15'; write it with the digits 0 to 9"),
+        ("aer?shots=1_000", "got '1_000'; write it with the digits 0 to 9"),
+        ("aer?shots= 5", "got ' 5'; write it with the digits 0 to 9"),
+        ("aer?shots=1e3", "got '1e3'; write it with the digits 0 to 9"),
+        ("aer?seed=18446744073709551616", "seed to be at most 18446744073709551615"),
+        ("aer:kingston?patches=1000000000", "patches to be at most 1000"),
+        ("aer:kingston?spacing=99999999", "spacing to be at most 2000"),
+    ],
+)
+def test_counts_are_plain_digits_within_limits(text: str, complaint: str) -> None:
+    with pytest.raises(DeviceError, match=re.escape(complaint)):
+        parse_device_name(text)
+
+
+@pytest.mark.parametrize("shots", [10.5, "10", True, 10**30, 10**5000, float("nan")], ids=type)
+def test_arguments_of_other_types_and_sizes_are_refused(shots: object) -> None:
+    with pytest.raises(DeviceError, match=r"shots to be (a whole number|at most 1000000000)"):
+        open_device("aer", shots=shots)  # type: ignore[arg-type]

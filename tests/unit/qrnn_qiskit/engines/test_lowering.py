@@ -213,13 +213,36 @@ def test_refuses_angles_that_are_not_affine(angle: ParameterExpression) -> None:
     circuit = QuantumCircuit(1)
     circuit.h(0)
     circuit.rz(angle, 0)
-    refuse(circuit, "instruction 1 ('rz')", str(angle), "not affine in a", "a * parameter + b")
+    refuse(circuit, "instruction 1 ('rz')", str(angle), "not affine in a", "separate parameter")
 
 
-def test_refuses_angles_of_two_parameters() -> None:
-    circuit = QuantumCircuit(1)
+def test_sums_of_parameters_in_one_angle() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
     circuit.rz(A + B, 0)
-    refuse(circuit, "instruction 0 ('rz')", "a + b", "2 parameters (a, b)", "its own parameter")
+    circuit.crx(2 * A - B / 3 + 0.25, 0, 1)
+    circuit.u(A - B, B - A, A + B + 1, 1)
+    assert_equals_qiskit(circuit)
+
+
+def test_the_remedy_for_an_angle_that_is_not_affine_works() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.ry(A, 0)
+    circuit.rz(A * B, 0)
+    refuse(circuit, "instruction 2 ('rz')", "not affine in a, b", "separate parameter")
+    mended = QuantumCircuit(2)
+    mended.h(0)
+    mended.ry(A, 0)
+    mended.rz(Parameter("c"), 0)
+    assert_equals_qiskit(mended)
+
+
+@pytest.mark.parametrize("angle", [1j * A, 1e300 * A * 1e10], ids=["complex", "infinite"])
+def test_refuses_angles_that_are_not_real_and_finite(angle: ParameterExpression) -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rz(angle, 0)
+    refuse(circuit, "instruction 0 ('rz')", "real multiples of parameters")
 
 
 def test_refuses_a_global_phase_that_is_not_affine() -> None:

@@ -217,3 +217,41 @@ def test_arguments_of_measured_mode_can_be_set() -> None:
     assert model.qrnn.readout_size == 2
     sampled = resolve_config("digits", {"readout": "measured", "num_trajectories": "8"})
     assert sampled.model.num_trajectories == 8
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("epochs", "1" + "0" * 23, "must be less than or equal to 1000000$"),
+        ("epochs", "9" * 5000, r"train\.epochs = '9{199}\.\.\. .*valid integer"),
+        ("epochs", 10**5000, "16610 bits; it must fit into 64 bits"),
+        ("epochs", "\uff15", "valid integer"),
+        ("epochs", "[" * 3000, "valid integer"),
+        ("epochs", "1e300", "valid integer"),
+        ("batch_size", "99999999999", "less than or equal to 1000000$"),
+        ("warmup_steps", "99999999999", "less than or equal to 1000000000$"),
+        ("patience", "99999999999", "less than or equal to 1000000$"),
+        ("num_layers", "100000000", "less than or equal to 20000$"),
+        ("num_qubits", "100000000", "less than or equal to 2000$"),
+        ("controller_hidden", "100000000", "less than or equal to 100000$"),
+        ("hidden_size", "100000000", "less than or equal to 100000$"),
+        ("parameters", "1" + "0" * 23, "less than or equal to 10000000$"),
+        ("num_trajectories", "1" + "0" * 23, "less than or equal to 1000000$"),
+        ("num_ancillas", "1" + "0" * 23, "model.num_ancillas = .*must fit into 64 bits"),
+    ],
+    ids=range(16),
+)
+def test_sizes_are_checked_before_anything_is_built(key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        resolve_config("toy", {key: value})
+    assert len(str(caught.value)) < 400
+
+
+def test_a_file_with_a_byte_order_mark_or_absurd_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("\ufeff[train]\nepochs = 7\n", encoding="utf-8")
+    assert resolve_config("toy", {}, file).train.epochs == 7
+    for text in ("9" * 5000, "[" * 3000):
+        file.write_text(f"[train]\nepochs = {text}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"settings\.toml is not a TOML file"):
+            resolve_config("toy", {}, file)

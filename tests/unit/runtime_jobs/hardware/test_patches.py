@@ -106,3 +106,8 @@ def test_patches_without_couplers_and_bad_requests() -> None:
         choose_patches(kingston(), 3, [], "kingston", count=0)
     with pytest.raises(ValueError, match=r"spacing .*got -1"):
         choose_patches(kingston(), 3, [], "kingston", count=2, spacing=-1)
+
+
+def test_more_patches_than_qubits_are_refused_before_any_search() -> None:
+    with pytest.raises(DeviceError, match=r"1000 patches of 4 .* use --patches \d+$"):
+        choose_patches(kingston(), 4, line(4), "kingston", count=1000)
