@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -561,9 +563,42 @@ def test_a_request_without_an_answer_ends(
         work.go()
     over.set()
     assert "did not answer; asking again" in capsys.readouterr().err
+    assert work.jobs[0].state is JobState.SENT
+
+
+@pytest.mark.parametrize("moment", ["request", "pause"])
+def test_an_interrupt_ends_a_wait_at_once(
+    work: Work,
+    service: LocalqpuControl,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    work.send()
+    over = threading.Event()
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def answer(request: Request) -> Reply | None:
+        if moment == "pause":
+            return Reply.of({"errors": []}, 503, Retry_After="100000")
+        interrupt()
+        over.wait(20)
+        return None
+
+    if moment == "pause":
+        monkeypatch.setattr("time.sleep", lambda seconds: interrupt())
+    proxy.on("GET", JOB, answer)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work.go()
+    assert time.monotonic() - start < 10
+    over.set()
     proxy.rules.clear()
-    monkeypatch.undo()
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    check(work.finish())
+    assert len(service.jobs()) == proxy.count("POST", POSTS) == 1
 
 
 def test_echoed_headers_are_hidden(
