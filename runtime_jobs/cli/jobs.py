@@ -107,10 +107,10 @@ def _list_open(places: Sequence[Path]) -> list[JobRecord]:
 
 def _ask(service: Service, job: JobRecord) -> str:
     """Return the state of an open job at the service, in words."""
-    job_id = job.job_id or service.find_tag(job.tag)
+    job_id = job.job_id or next(iter(service.find_tag(job.tag)), None)
     if job_id is None:
         return "not sent"
-    status = service.poll(job_id).status.lower()
+    status = service.poll(job_id, job.tag).status.lower()
     position = service.find_position(job_id) if status == "queued" else None
     return status if position is None else f"{status} at position {position}"
 

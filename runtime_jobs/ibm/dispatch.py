@@ -7,17 +7,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from runtime_jobs.estimation.bits import Bits
-from runtime_jobs.ibm.encoding import pack, unpack
-from runtime_jobs.ibm.job_contents import JobContent
-from runtime_jobs.ibm.queue_watch import Watch, look_at
-from runtime_jobs.ibm.service import (
+from runtime_jobs.ibm.encoding import ResultError, pack, unpack
+from runtime_jobs.ibm.errors import (
     BusyError,
+    ForeignJobError,
+    NotSentError,
+    RefusedLocallyError,
     RejectedError,
-    Service,
     ServiceError,
     UnknownJobError,
     UnsureError,
 )
+from runtime_jobs.ibm.job_contents import JobContent
+from runtime_jobs.ibm.lookup import ENDS, Lookup
+from runtime_jobs.ibm.queue_watch import Watch, look_at
+from runtime_jobs.ibm.results import mark_pub
+from runtime_jobs.ibm.service import Service
 from runtime_jobs.ibm.service_states import Progress
 from runtime_jobs.ibm.sessions import Workloads
 from runtime_jobs.ledger import (
@@ -36,7 +41,6 @@ _WORDS = {
     JobState.CANCELLED: "was cancelled",
     JobState.REJECTED: "was refused",
 }
-_ENDS = {"ERROR": JobState.FAILED, "CANCELLED": JobState.CANCELLED}
 
 
 class Dispatcher:
@@ -74,6 +78,8 @@ class Dispatcher:
         self._opened: Service | None = None
         self._cap = cap
         self._workloads = Workloads(ledger, lambda: self.service, mode, cap, session_seconds)
+        self._lookup = Lookup(ledger, lambda: self.service, pauses)
+        self._adopted: set[str] = set()
         self._wait = wait
         self._retry = retry
         self._pauses = pauses
@@ -120,8 +126,9 @@ class Dispatcher:
         """
         for job in self._ledger.list_jobs():
             if job.usage is None and job.job_id is not None and not job.state.is_open:
-                with suppress(UnknownJobError):
+                with suppress(UnknownJobError, ForeignJobError):
                     self._look_at(job)
+        self._lookup.refresh_strays()
         self._workloads.refresh_usage()
 
     def close(self) -> None:
@@ -134,21 +141,22 @@ class Dispatcher:
         A job that ends before it is cancelled keeps its result, which has been charged.
         """
         if job.state is JobState.INTENDED:
-            if not self._look_up(job):
+            if not self._lookup.look_up(job):
                 reason = "never sent, and given up by 'qrnn cancel'"
                 self._ledger.record_failure(job.tag, JobState.REJECTED, reason)
                 return "was never sent and is given up"
             job = self._find(job.key)
         status = self._look_at(job).status
-        if status not in (*_ENDS, "DONE"):
+        if status not in (*ENDS, "DONE"):
             assert job.job_id is not None
             self.service.cancel(job.job_id)
             status = self._look_at(job).status
+        self._lookup.set_others_aside(job)
         if status == "DONE":
             return "is done: 'qrnn collect' fetches its result"
-        if status in _ENDS:
-            self._ledger.record_failure(job.tag, _ENDS[status], "by 'qrnn cancel'")
-            return _WORDS[_ENDS[status]]
+        if status in ENDS:
+            self._ledger.record_failure(job.tag, ENDS[status], "by 'qrnn cancel'")
+            return _WORDS[ENDS[status]]
         return f"is being cancelled: its status at the service is {status.lower()}"
 
     def _find(self, key: str) -> JobRecord:
@@ -160,33 +168,48 @@ class Dispatcher:
     def _look_at(self, job: JobRecord) -> Progress:
         """Poll a job at the service, and record its charge once it is final."""
         assert job.job_id is not None
-        progress = self.service.poll(job.job_id)
+        progress = self.service.poll(job.job_id, job.tag)
         if progress.usage is not None:
             self._ledger.record_usage(job.tag, progress.usage)
         return progress
 
     def _send(self, content: JobContent) -> bool:
         """Make sure that the service has or had the job; return whether it was sent just now."""
+        attempts = self._ledger.list_attempts(content.request.key)
         job = self._ledger.find(content.request.key)
-        is_new = job is None or (
-            self._retry and not job.state.is_open and job.state is not JobState.DONE
-        )
+        is_new = job is None or job.state is not JobState.INTENDED
+        if job is not None and is_new:
+            has_ended = not job.state.is_open and job.state is not JobState.DONE
+            if not (has_ended and self._retry):
+                return False
+        if any(self._lookup.revive(earlier) for earlier in attempts if not earlier.state.is_open):
+            return False  # an attempt without a result has one after all
         if is_new:
             workload = self._workloads.find(content.request.device)
             place = None if workload is None else workload.id
             job = self._ledger.intend(content.request, self._cap, place)
         assert job is not None
-        if not is_new and (job.state is not JobState.INTENDED or self._look_up(job)):
+        if not is_new and self._lookup.look_up(job):
             return False  # the tag finds a job whose process ended before the answer came
         self._post(job, content, is_new)
         return True
 
     def _post(self, job: JobRecord, content: JobContent, is_new: bool) -> None:
-        """Send a job under its tag; without an answer, look it up before sending it again."""
+        """Send a job under its tag.
+
+        Once a POST may have left, the job is looked up before each further one.
+        """
         last: ServiceError | None = None
-        pubs = content.make_pubs()
+        may_exist = not is_new
+        pubs = [
+            (mark_pub(circuit, job.tag, place), values)
+            for place, (circuit, values) in enumerate(content.make_pubs())
+        ]
         for pause in (0.0, *self._pauses):
             time.sleep(pause)
+            if may_exist and self._lookup.adopt(job):
+                return
+            self._ledger.require_admitted(job, self._cap)
             try:
                 job_id = self.service.submit(
                     job.device,
@@ -196,9 +219,11 @@ class Dispatcher:
                     job.tag,
                     self._ledger.find_workload(job.workload),
                 )
+            except NotSentError as error:
+                last = error
             except RejectedError as error:
-                # An earlier try without an answer may have been accepted after all.
-                if not (is_new and last is None) and self._look_up(job):
+                may_exist = may_exist or not isinstance(error, RefusedLocallyError)
+                if may_exist and self._lookup.look_up(job):
                     return
                 last = error
                 if workload := self._workloads.replace(job):
@@ -208,10 +233,9 @@ class Dispatcher:
                 raise JobFailedError(
                     f"the service refused the job '{job.round}' and does not charge it: {error}"
                 ) from error
-            except BusyError as error:
-                last = error
-            except UnsureError as error:
-                if self._look_up(job):
+            except (BusyError, UnsureError) as error:
+                may_exist = True
+                if self._lookup.look_up(job):
                     return
                 last = error
             else:
@@ -222,34 +246,23 @@ class Dispatcher:
             "looks the job up before sending it again"
         ) from last
 
-    def _look_up(self, job: JobRecord) -> bool:
-        """Return whether the service has the job with this tag; a new one may show late."""
-        for pause in (0.0, *self._pauses):
-            time.sleep(pause)
-            job_id = self.service.find_tag(job.tag)
-            if job_id is not None:
-                self._ledger.record_sent(job.tag, job_id)
-                return True
-        return False
-
     def _collect(self, content: JobContent) -> JobRecord | None:
         """Fetch the result of a job and return None; return the job if it has none yet."""
         job = self._find(content.request.key)
         if job.state is JobState.SENT:
-            assert job.job_id is not None
-            try:
-                progress = self._look_at(job)
-            except UnknownJobError:
-                progress = Progress("ERROR", "the service no longer knows it")
-            if progress.status == "DONE":
-                results = self.service.fetch(job.job_id)
-                content.check_result(job, results)
-                self._ledger.record_result(job.tag, pack(results))
-                return None
-            if progress.status not in _ENDS:
+            is_first = job.tag not in self._adopted
+            if is_first:
+                job = self._adopt(job)
+            progress = self._ask(job)
+            if progress.status not in (*ENDS, "DONE"):
                 return job
+            if not is_first and (adopted := self._adopt(job)).job_id != job.job_id:
+                return adopted
+            if progress.status == "DONE":
+                self._fetch(job, content)
+                return None
             reason = progress.reason or f"its status at the service is {progress.status.lower()}"
-            self._ledger.record_failure(job.tag, _ENDS[progress.status], reason)
+            self._ledger.record_failure(job.tag, ENDS[progress.status], reason)
             job = self._find(content.request.key)
         if job.state is not JobState.DONE:
             raise JobFailedError(
@@ -257,6 +270,47 @@ class Dispatcher:
                 "'qrnn resume DIR' sends it again within the cap"
             )
         return None
+
+    def _adopt(self, job: JobRecord) -> JobRecord:
+        """Settle which job at the service is this one; those of earlier attempts are surplus."""
+        self._lookup.adopt(job)
+        for earlier in self._ledger.list_attempts(job.key):
+            if earlier.tag != job.tag:
+                self._lookup.set_others_aside(earlier)
+        self._adopted.add(job.tag)
+        return self._find(job.key)
+
+    def _ask(self, job: JobRecord) -> Progress:
+        """Poll a job; an end without a result counts only if it is repeated after each pause."""
+        progress = self._try_poll(job)
+        for pause in self._pauses:
+            if progress.status not in ENDS:
+                break
+            time.sleep(pause)
+            progress = self._try_poll(job)
+        return progress
+
+    def _try_poll(self, job: JobRecord) -> Progress:
+        try:
+            return self._look_at(job)
+        except UnknownJobError:
+            return Progress("ERROR", "the service no longer knows it")
+
+    def _fetch(self, job: JobRecord, content: JobContent) -> None:
+        """Record the result of a job; one that does not fit is kept aside and can come again."""
+        assert job.job_id is not None
+        raw = self.service.fetch(job.job_id, job.tag)
+        try:
+            pubs = raw.decode()
+            content.check_result(job, pubs)
+        except ResultError as error:
+            self._ledger.strays.keep_result(job.job_id, raw.text.encode(), str(error))
+            raise ResultError(
+                f"{error}. It was not recorded and is kept in the table 'misfits' of "
+                f"{self._ledger.file}. Collect it again, and report the job to the service if this "
+                "persists"
+            ) from error
+        self._ledger.record_result(job.tag, pack([pub.bits for pub in pubs]))
 
     def _read(self, content: JobContent) -> list[Bits]:
         return unpack(self._ledger.read_result(self._find(content.request.key).number))

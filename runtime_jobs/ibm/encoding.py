@@ -77,6 +77,6 @@ def unpack(content: bytes) -> list[Bits]:
                 while len(results) <= int(number):
                     results.append({})
                 results[int(number)][name] = BitArray(array, int(num_bits))
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, TypeError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise ResultError(f"a result in the ledger cannot be read: {error}") from error
     return results

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
+from qiskit.primitives import BitArray
 
-from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ibm.encoding import ResultError, unpack_circuit
+from runtime_jobs.ibm.results import MeasuredPub
 from runtime_jobs.ledger import FrozenCircuit, JobRecord, JobRequest
 
 __all__ = ["JobContent", "Pubs", "unpack_pubs"]
@@ -24,7 +25,8 @@ class JobContent:
 
     Attributes:
         request: Everything that the result depends on.
-        make_pubs: Returns the circuits with their values; called only if the job has to be sent.
+        make_pubs: Returns the circuits with their values; called to send the job and to
+            check its result.
         rows: Number of sets of values in each PUB, to check the result.
     """
 
@@ -32,16 +34,39 @@ class JobContent:
     make_pubs: Callable[[], Pubs]
     rows: tuple[int, ...]
 
-    def check_result(self, job: JobRecord, results: list[Bits]) -> None:
-        """Raise ResultError unless every set of values of every PUB has a row of shots."""
-        expected = [(count, job.shots) for count in self.rows]
-        found = [{(*array.shape, array.num_shots) for array in bits.values()} for bits in results]
-        if found != [{shape} for shape in expected]:
+    def check_result(self, job: JobRecord, pubs: Sequence[MeasuredPub]) -> None:
+        """Raise ResultError unless the result is complete and that of this job.
+
+        Every PUB has the registers of its circuit with all their bits, as unsigned bytes, and every
+        set of values has all shots. A mark that the service returned names this job and this PUB.
+        """
+        expected = [
+            {
+                register.name: (register.size, (rows, job.shots), "uint8")
+                for register in circuit.cregs
+            }
+            for (circuit, _), rows in zip(self.make_pubs(), self.rows, strict=True)
+        ]
+        found = [{name: _describe(bits) for name, bits in pub.bits.items()} for pub in pubs]
+        if found != expected:
             raise ResultError(
-                f"expected a result of job {job.job_id} with (values, shots) of {expected}, "
-                f"got {found}; it was not recorded. Collect it again, and report the job to the "
-                "service if this persists"
+                f"expected a result of job {job.job_id} with (bits, (values, shots), type) by "
+                f"register of {expected}, got {found}"
             )
+        for place, pub in enumerate(pubs):
+            if pub.mark not in (None, f"{job.tag}/{place}"):
+                raise ResultError(
+                    f"expected the mark {job.tag}/{place} in PUB {place} of the result of job "
+                    f"{job.job_id}, got {pub.mark}: it is the result of another job"
+                )
+
+
+def _describe(bits: BitArray) -> tuple[int, tuple[int, ...], str]:
+    """Return number of bits, (values, shots) and type; a type of its own for surplus bits."""
+    highest = 2 ** (8 - -bits.num_bits % 8) - 1  # of the first byte, which is the most significant
+    is_whole = not (bits.array[..., 0] > highest).any()
+    name = str(bits.array.dtype) if is_whole else "more bits than its register"
+    return bits.num_bits, (*bits.shape, bits.num_shots), name
 
 
 def unpack_pubs(circuits: Sequence[FrozenCircuit], values: Sequence[NDArray[np.float64]]) -> Pubs:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.exceptions import QiskitError
-from qiskit.primitives import BitArray
 from qiskit.transpiler import Target
-from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, Session
-from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError, RuntimeJobNotFound
+from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, RuntimeJobV2, Session
+from qiskit_ibm_runtime.api.client import RuntimeClient
+from qiskit_ibm_runtime.exceptions import IBMInputValueError
 from qiskit_ibm_runtime.executor_sampler import Sampler
-from requests.exceptions import RequestException
-from urllib3.util.retry import Retry
 
-from circuits.errors import OperationError
-from runtime_jobs.estimation.bits import Bits
-from runtime_jobs.ibm.encoding import ResultError
+from runtime_jobs.ibm.answers import (
+    is_error_body,
+    is_id,
+    read_object,
+    read_posted_id,
+    read_seconds,
+)
+from runtime_jobs.ibm.errors import (
+    BusyError,
+    NotSentError,
+    RefusedLocallyError,
+    RejectedError,
+    ServiceError,
+    UnknownJobError,
+    UnsureError,
+)
+from runtime_jobs.ibm.instances import find_job, list_tagged
 from runtime_jobs.ibm.redaction import hide_secrets, remember_secret
+from runtime_jobs.ibm.results import RawResult
 from runtime_jobs.ibm.service_states import BackendStatus, Progress, WorkloadProgress
+from runtime_jobs.ibm.translation import hide_in_warnings, translate_errors
+from runtime_jobs.ibm.transport import Post, Transport
 from runtime_jobs.ledger import Workload, WorkloadMode
 
 __all__ = [
@@ -35,26 +48,9 @@ __all__ = [
 ]
 
 _WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
-
-
-class ServiceError(OperationError):
-    """The service cannot be used at the moment."""
-
-
-class RejectedError(ServiceError):
-    """The service has refused a job, which is not charged."""
-
-
-class BusyError(ServiceError):
-    """The service accepts no job at the moment."""
-
-
-class UnknownJobError(ServiceError):
-    """The service does not know a job, or no longer knows it."""
-
-
-class UnsureError(ServiceError):
-    """A job was sent and no answer came, so it has to be looked up at the service."""
+_STATUSES = {"COMPLETED": "DONE", "FAILED": "ERROR"}
+_RAN_TOO_LONG = 1305  # the code of a job that was cancelled at its max_execution_time
+_UNDECIDED = (401, 408, 425, 429)  # after these, the same job may be accepted later
 
 
 class Service:
@@ -68,37 +64,30 @@ class Service:
     """
 
     def __init__(self) -> None:
-        with _translate_errors("the account of IBM Quantum cannot be opened"):
+        self._transport = Transport()
+        with translate_errors("the account of IBM Quantum cannot be opened"):
             self._client = QiskitRuntimeService()
             remember_secret((self._client.active_account() or {}).get("token"))
-        for client in self._client._api_clients.values():
-            for adapter in client._session.adapters.values():
-                before = adapter.max_retries
-                adapter.max_retries = Retry(
-                    total=before.total,
-                    connect=before.connect,
-                    backoff_factor=before.backoff_factor,
-                    status_forcelist=before.status_forcelist,
-                )
+            self._transport.attach(self._client)
 
     def describe(self) -> dict[str, Any]:
         """Return instance, plan, QPU seconds used and left, and backends; no credentials."""
-        with _translate_errors("the account of IBM Quantum cannot be read"):
+        with translate_errors("the account of IBM Quantum cannot be read"):
             active = self._client.active_instance()
             plans = {item["crn"]: item for item in self._client.instances()}
-            usage = self._client.usage()
-        instance = plans.get(active, {})
-        return {
-            "instance": instance.get("name", active),
-            "plan": instance.get("plan"),
-            "seconds_used": usage.get("usage_consumed_seconds"),
-            "seconds_left": usage.get("usage_remaining_seconds"),
-            "backends": [backend.name for backend in self._client.backends()],
-        }
+            usage = read_object(self._client.usage(), "the usage of the instance")
+            instance = plans.get(active, {})
+            return {
+                "instance": instance.get("name", active),
+                "plan": instance.get("plan"),
+                "seconds_used": read_seconds(usage.get("usage_consumed_seconds")),
+                "seconds_left": read_seconds(usage.get("usage_remaining_seconds")),
+                "backends": [backend.name for backend in self._client.backends()],
+            }
 
     def list_backends(self) -> list[BackendStatus]:
         """Return the current states of the backends of the account."""
-        with _translate_errors("the backends of the account cannot be listed"):
+        with translate_errors("the backends of the account cannot be listed"):
             return [
                 BackendStatus(
                     backend.name,
@@ -113,7 +102,7 @@ class Service:
 
     def find_target(self, name: str) -> tuple[Target, str]:
         """Return the target of a backend with today's errors, and its calibration time."""
-        with _translate_errors(f"the backend {name!r} cannot be read"):
+        with translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             return backend.target, _find_calibration(backend)
 
@@ -137,158 +126,180 @@ class Service:
             workload: Batch or session of the job; None sends it separately.
 
         Raises:
-            RejectedError: The job was refused.
-            BusyError: The job was not accepted now, but may be later.
-            UnsureError: There was no answer, or one that leaves open whether the job was accepted.
-            ServiceError: The job was not sent.
+            RefusedLocallyError: The job was refused before it was posted.
+            NotSentError: A request that precedes the POST failed.
+            RejectedError: The service answered that it refuses the job.
+            BusyError: The service answered that it does not accept the job now.
+            UnsureError: The job was posted, and anything but a well-formed answer came, or the
+                service does not show the job with its tag.
+            ServiceError: The backend cannot be used.
         """
-        with _translate_errors(f"the backend {name!r} cannot be read"):
+        with translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             status = backend.status()
-            if not status.operational:
+            if status.operational is not True:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
         if workload is not None and not self.poll_workload(workload).is_accepting:
-            raise RejectedError(f"the {workload.mode} {workload.id} has closed")
-        with _translate_errors(f"a job for {name!r} cannot be made"):
+            raise RefusedLocallyError(f"the {workload.mode} {workload.id} has closed")
+        with translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.max_execution_time = max_execution_time
             sampler.options.environment.job_tags = [tag]
+            self._transport.attach(self._client)
+        error: Exception | None = None
+        with self._transport.watch() as post, hide_in_warnings():
+            try:
+                sampler.run(list(pubs), shots=shots)
+            except Exception as caught:  # noqa: BLE001  the client raises anything at any answer
+                error = caught
+        job_id = self._read_answer(post, name, error)
         try:
-            job = sampler.run(list(pubs), shots=shots)
-        except IBMInputValueError as error:  # from the client, before it contacts the service
-            raise RejectedError(f"the client refused it: {hide_secrets(str(error))}") from error
-        except (IBMError, RequestException) as error:
-            code = _find_status(error)
-            message = f"the service answered: {hide_secrets(str(error))}"
-            if code == 429:
+            job = find_job(self._list_instances(), job_id, tag)[1]
+        except ServiceError as failure:
+            raise UnsureError(
+                f"the service accepted job {job_id}, which cannot be confirmed: {failure}"
+            ) from failure
+        if job.get("backend") != name:
+            raise UnsureError(f"the service shows job {job_id} on {job.get('backend')!r}")
+        return job_id
+
+    def _read_answer(self, post: Post, name: str, error: Exception | None) -> str:
+        """Return the id of an accepted job; raise as :meth:`submit` does for any other outcome."""
+        reason = "" if error is None else hide_secrets(f"{type(error).__name__}: {error}")
+        if not post.has_left:
+            if isinstance(error, IBMInputValueError) or not post.has_asked:
+                raise RefusedLocallyError(f"the client refused it: {reason}") from error
+            raise NotSentError(f"the service could not be asked: {reason}") from error
+        if post.status is None:
+            raise UnsureError(f"the service did not answer: {reason}") from error
+        if post.is_accepted:
+            job_id = read_posted_id(post.body, name)
+            if job_id is None:
+                shown = hide_secrets(post.body[:200].decode(errors="replace"))
+                raise UnsureError(
+                    f"expected the id of a job on {name}, got the answer {shown!r}"
+                ) from error
+            return job_id
+        message = f"the service answered with status {post.status}: {reason}"
+        if 400 <= post.status < 500 and is_error_body(post.body):
+            if post.status == 429:
                 raise BusyError(message) from error
-            if code is not None and 400 <= code < 500 and code not in (401, 408):
+            if post.status not in _UNDECIDED:
                 raise RejectedError(message) from error
-            raise UnsureError(message) from error
-        except (QiskitError, TypeError, ValueError) as error:
-            raise RejectedError(f"the client refused it: {hide_secrets(str(error))}") from error
-        return str(job.job_id())
+        raise UnsureError(message) from error
 
     def open_workload(self, name: str, mode: WorkloadMode, max_time: int | None) -> str:
         """Open a batch or session on a backend and return its id; free before its first job."""
         hint = "; not every plan has sessions: leave --mode out for a batch"
-        with _translate_errors(
+        with translate_errors(
             f"a {mode} on {name!r} cannot be opened{hint if mode is WorkloadMode.SESSION else ''}"
         ):
             opened = _WORKLOADS[mode](self._client.backend(name), max_time=max_time)
+            if not is_id(opened.session_id):
+                raise ServiceError(f"the service named it {opened.session_id!r}; try again later")
             return str(opened.session_id)
 
     def poll_workload(self, workload: Workload) -> WorkloadProgress:
         """Return the state of a batch or session; one unknown to the service accepts no jobs."""
-        with _translate_errors(f"the {workload.mode} {workload.id} cannot be read"):
+        with translate_errors(f"the {workload.mode} {workload.id} cannot be read"):
             try:
                 details = self._find_workload(workload).details()
             except IBMInputValueError:
                 return WorkloadProgress(False)
-        if details is None or (details["state"] != "closed" and details["accepting_jobs"]):
+            if details is None:
+                return WorkloadProgress(True)
+            state, accepting = details["state"], details["accepting_jobs"]
+            if not isinstance(state, str) or not isinstance(accepting, bool | None):
+                raise ServiceError(f"its state is {state!r}, accepting jobs: {accepting!r}")
+        if state != "closed" and accepting:
             return WorkloadProgress(True)
-        usage = details["usage_time"] if details["state"] == "closed" else None
-        return WorkloadProgress(False, None if usage is None else float(usage))
+        usage = details["usage_time"] if state == "closed" else None
+        return WorkloadProgress(False, read_seconds(usage))
 
     def close_workload(self, workload: Workload) -> None:
         """Close a batch or session: its jobs run to their ends, and it accepts no more."""
-        with _translate_errors(f"the {workload.mode} {workload.id} cannot be closed"):
+        with translate_errors(f"the {workload.mode} {workload.id} cannot be closed"):
             self._find_workload(workload).close()
 
     def _find_workload(self, workload: Workload) -> Session:
         return _WORKLOADS[workload.mode].from_id(workload.id, self._client)
 
-    def find_tag(self, tag: str) -> str | None:
-        """Return the id of the job with this tag in any instance; None if there is none."""
-        with _translate_errors("the jobs of the account cannot be listed"):
-            for instance in self._client._api_clients:
-                found = self._client.jobs(limit=1, job_tags=[tag], instance=instance)
-                if found:
-                    return str(found[0].job_id())
-        return None
+    def find_tag(self, tag: str) -> list[str]:
+        """Return the ids of all jobs with this tag in any instance, newest first.
 
-    def poll(self, job_id: str) -> Progress:
-        """Return the state of a job; UnknownJobError if the service does not know it."""
-        with _translate_errors(f"the state of job {job_id} cannot be read"):
-            job = self._client.job(job_id)
-            status = str(job.status())
-            if status not in ("DONE", "ERROR", "CANCELLED"):
-                return Progress(status)
-            reason = job.error_message() if status == "ERROR" else None
-            usage = job.metrics().get("usage", {})
-        seconds = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
-        final = usage.get("status", "final") == "final" and seconds is not None
-        return Progress(
-            status,
-            None if reason is None else hide_secrets(reason),
-            float(seconds) if final else None,
-        )
+        The service filters its list by tag; the tag of each job in it is checked here.
+        """
+        with translate_errors("the jobs of the account cannot be listed"):
+            return [
+                job_id for client in self._list_instances() for job_id in list_tagged(client, tag)
+            ]
+
+    def poll(self, job_id: str, tag: str | None = None) -> Progress:
+        """Return the state of a job.
+
+        Raises:
+            UnknownJobError: No instance of the account knows it.
+            ForeignJobError: The service showed a job with another id or tag.
+        """
+        client, job = find_job(self._list_instances(), job_id, tag)
+        state = job["state"]
+        code = state.get("reasonCode") or state.get("reason_code")
+        status = state["status"].upper()
+        status = _STATUSES.get(status, status)
+        if status == "CANCELLED" and code == _RAN_TOO_LONG:
+            status = "ERROR"
+        if status not in ("DONE", "ERROR", "CANCELLED"):
+            return Progress(status)
+        with translate_errors(f"the state of job {job_id} cannot be read"):
+            reason = None
+            if status == "ERROR":
+                reason = str(state.get("reason") or client.job_results(job_id)[-500:])
+                reason = hide_secrets(f"Error code {code}; {reason}" if code else reason)
+            metrics = read_object(client.job_metadata(job_id), f"the metrics of job {job_id}")
+        return Progress(status, reason, _read_usage(metrics.get("usage")))
 
     def find_position(self, job_id: str) -> int | None:
         """Return the queue position of a job; None if it is not queued or none is reported."""
-        with _translate_errors(f"the state of job {job_id} cannot be read"):
-            position = self._client.job(job_id).metrics().get("position_in_queue")
-        return None if position is None else int(position)
+        client, _ = find_job(self._list_instances(), job_id, None)
+        with translate_errors(f"the state of job {job_id} cannot be read"):
+            job = RuntimeJobV2(None, client, job_id, "executor", self._client)
+            position = read_object(job.metrics(), "the metrics of a job").get("position_in_queue")
+        return position if isinstance(position, int) and position >= 0 else None
 
     def count_pending(self, name: str) -> int:
         """Return the number of jobs in the queue of a backend, including those of other users."""
-        with _translate_errors(f"the backend {name!r} cannot be read"):
+        with translate_errors(f"the backend {name!r} cannot be read"):
             return int(self._client.backend(name).status().pending_jobs)
 
-    def fetch(self, job_id: str) -> list[Bits]:
-        """Fetch the bits of every PUB of a job that is done.
+    def fetch(self, job_id: str, tag: str) -> RawResult:
+        """Fetch the result of a job that is done, as the service sends it.
 
         Raises:
-            ResultError: The result is not one of the Sampler.
+            ForeignJobError: The service showed a job with another id or tag.
             ServiceError: The result cannot be fetched now.
         """
-        with _translate_errors(f"the result of job {job_id} cannot be fetched"):
-            job = self._client.job(job_id)
-            try:
-                return [
-                    {name: array for name, array in pub.data.items() if isinstance(array, BitArray)}
-                    for pub in job.result()
-                ]
-            except (IBMError, QiskitError, RequestException):
-                raise
-            except Exception as error:  # the decoder of the client raises anything
-                raise ResultError(
-                    f"the result of job {job_id} cannot be read ({type(error).__name__}: {error}); "
-                    "it was not recorded. Collect it again, and report the job to the service if "
-                    "this persists"
-                ) from error
+        client, job = find_job(self._list_instances(), job_id, tag)
+        with translate_errors(f"the result of job {job_id} cannot be fetched"):
+            program = read_object(job.get("program", {}), "the program of a job").get("id")
+            return RawResult(job_id, str(program), client.job_results(job_id))
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not ended."""
-        with _translate_errors(f"job {job_id} cannot be cancelled"):
-            self._client.job(job_id).cancel()
+        client, _ = find_job(self._list_instances(), job_id, None)
+        with translate_errors(f"job {job_id} cannot be cancelled"):
+            client.job_cancel(job_id)
+
+    def _list_instances(self) -> list[RuntimeClient]:
+        return list(self._client._api_clients.values())
+
+
+def _read_usage(usage: object) -> float | None:
+    """Return the charge of a job in seconds; None until it is final and for a damaged one."""
+    if not isinstance(usage, dict) or usage.get("status", "final") != "final":
+        return None
+    return read_seconds(usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds")))
 
 
 def _find_calibration(backend: IBMBackend) -> str:
     """Return the calibration time of a backend, as the service formats it."""
     return str(getattr(backend.properties(), "last_update_date", ""))
-
-
-@contextmanager
-def _translate_errors(what: str) -> Iterator[None]:
-    """Turn errors of the client and of the network into ServiceError; ``what`` failed."""
-    try:
-        yield
-    except RuntimeJobNotFound as error:
-        raise UnknownJobError(f"{what}: the service does not know it") from error
-    except (IBMError, QiskitError, RequestException, ValueError, KeyError) as error:
-        reason = hide_secrets(str(error)).rstrip(".")
-        raise ServiceError(
-            f"{what}: {reason}. Nothing is lost; 'qrnn account' checks the account, and "
-            "docs/ibm-quantum.md explains how to set it up"
-        ) from error
-
-
-def _find_status(error: BaseException | None) -> int | None:
-    """Return the HTTP status behind an error of the client, which hides it; None without one."""
-    while error is not None:
-        code = getattr(error, "status_code", None)
-        if isinstance(code, int) and code > 0:
-            return code
-        error = error.__cause__ or error.__context__
-    return None

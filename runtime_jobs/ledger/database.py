@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.errors import LedgerError
-from runtime_jobs.ledger.records import JobState, WorkloadMode
+from runtime_jobs.ledger.records import LONGEST_CHARGE, JobState, WorkloadMode
 
 __all__ = ["COMMITTED_SECONDS", "Database", "open_database"]
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
@@ -61,25 +61,43 @@ CREATE TABLE workloads (
     usage REAL
 );
 """
+_STRAYS = """
+CREATE TABLE IF NOT EXISTS strays (
+    job_id TEXT PRIMARY KEY,
+    tag TEXT NOT NULL,
+    max_execution_time INTEGER NOT NULL,
+    usage REAL
+);
+CREATE TABLE IF NOT EXISTS misfits (
+    job_id TEXT PRIMARY KEY,
+    content BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    created REAL NOT NULL
+);
+"""
 # The statements that bring a file of each earlier version to this one; version 0 is an empty file.
 _STEPS = {
-    0: _SCHEMA + _WORKLOADS,
-    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS,
+    0: _SCHEMA + _WORKLOADS + _STRAYS,
+    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS + _STRAYS,
+    2: _STRAYS,
 }
 
-# The cost of each job: its charge, or its limit while the charge is unknown. The jobs of a session
-# cost the time of the session, which may exceed its limit by the job that runs at its end.
+# The cost of each job: its charge, or its limit while the charge is unknown or cannot be true. The
+# jobs of a session cost the time of the session, which may exceed its limit by the job that runs at
+# its end. Strays are charged like any other job.
+_CHARGE = f"CASE WHEN usage BETWEEN 0 AND {LONGEST_CHARGE} THEN usage END"
 COMMITTED_SECONDS = f"""
 WITH costs AS (
     SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
-        ELSE coalesce(usage, max_execution_time) END AS seconds,
+        ELSE coalesce({_CHARGE}, max_execution_time) END AS seconds,
         CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
     FROM jobs),
 sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
 SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
         WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
-    + (SELECT coalesce(sum(coalesce(usage, max_time + (
+    + (SELECT coalesce(sum(coalesce({_CHARGE}, max_time + (
         SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
+    + (SELECT coalesce(sum(coalesce({_CHARGE}, max_execution_time)), 0) FROM strays)
 """
 
 

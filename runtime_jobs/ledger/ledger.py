@@ -24,8 +24,15 @@ from runtime_jobs.ledger.records import (
     JobRequest,
     JobState,
     Workload,
-    WorkloadMode,
 )
+from runtime_jobs.ledger.rows import (
+    read_json,
+    read_layout,
+    read_record,
+    read_workload,
+    write_layout,
+)
+from runtime_jobs.ledger.strays import StrayTable
 
 __all__ = ["Ledger"]
 
@@ -39,6 +46,9 @@ class Ledger(Closing):
     Args:
         folder: The run folder; the file is created if it does not exist.
 
+    Attributes:
+        strays: Jobs that the service has in addition to those of the ledger.
+
     Raises:
         LedgerError: The file cannot be used. Every method raises it for this reason.
     """
@@ -46,6 +56,7 @@ class Ledger(Closing):
     def __init__(self, folder: Path) -> None:
         self.file = folder / "ledger.sqlite"
         self._database = Database(self.file)
+        self.strays = StrayTable(self._database)
 
     def close(self) -> None:
         """Close the file."""
@@ -128,14 +139,11 @@ class Ledger(Closing):
     def list_workloads(self) -> list[Workload]:
         """Return all batches and sessions in the order in which they were opened."""
         rows = self._database.read("SELECT * FROM workloads ORDER BY rowid")
-        return [
-            Workload(id, WorkloadMode(mode), device, max_time, bool(is_open), usage)
-            for id, mode, device, max_time, is_open, usage in rows
-        ]
+        return [read_workload(row, self.file) for row in rows]
 
     def record_sent(self, tag: str, job_id: str) -> None:
-        """Record that the service has accepted a job."""
-        self._update(tag, state=JobState.SENT, job_id=job_id)
+        """Record that the service has a job under this id, whose charge is not known yet."""
+        self._update(tag, state=JobState.SENT, job_id=job_id, usage=None, reason=None)
 
     def record_result(self, tag: str, content: bytes) -> None:
         """Record the result of a job; its usage may follow."""
@@ -160,16 +168,34 @@ class Ledger(Closing):
         return found[0] if found else None
 
     def find(self, key: str) -> JobRecord | None:
-        """Return the last attempt at a job; None if there is none."""
-        found = self._select("key = ? ORDER BY attempt DESC LIMIT 1", (key,))
-        return found[0] if found else None
+        """Return the attempt at a job that has or may have a result, or else the last one."""
+        found = self.list_attempts(key)
+        usable = [job for job in found if job.state.is_open or job.state is JobState.DONE]
+        return (usable or found)[0] if found else None
+
+    def list_attempts(self, key: str) -> list[JobRecord]:
+        """Return all attempts at a job, the last one first."""
+        return self._select("key = ? ORDER BY attempt DESC", (key,))
+
+    def require_admitted(self, job: JobRecord, cap: float) -> None:
+        """Raise BudgetError if the cap does not admit a job that is recorded but not sent."""
+        committed = self.committed_seconds()
+        if not committed <= cap:
+            raise BudgetError(
+                f"the job '{job.round}' may take {job.max_execution_time} s of QPU time, and with "
+                f"it {committed:.1f} s are used or held by jobs of the run, above the cap of "
+                f"{cap:g} s. It was not sent. Allow it with --max-qpu-seconds "
+                f"{math.ceil(committed)} or more"
+            )
 
     def read_result(self, number: int) -> bytes:
         """Return the result of the job of this number, which must be done."""
-        ((content,),) = self._database.read(
-            "SELECT content FROM results WHERE number = ?", (number,)
-        )
-        return self._decompress(content)
+        row = self._database.read_first("SELECT content FROM results WHERE number = ?", (number,))
+        if row is None:
+            raise LedgerError(
+                f"{self.file} is damaged (no result of job {number}); restore it from a backup"
+            )
+        return self._decompress(row[0])
 
     def list_jobs(self) -> list[JobRecord]:
         """Return all jobs in the order in which they were recorded."""
@@ -201,7 +227,7 @@ class Ledger(Closing):
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
-                (device.name, _write_layout(device), device.target_hash, device.calibration),
+                (device.name, write_layout(device), device.target_hash, device.calibration),
             )
 
     def find_device(self, name: str) -> FrozenDevice | None:
@@ -211,7 +237,7 @@ class Ledger(Closing):
         )
         if row is None:
             return None
-        patches, spacing = _read_layout(row[1])
+        patches, spacing = read_layout(row[1], self.file)
         return FrozenDevice(row[0], patches, row[2], row[3], spacing)
 
     def write_setting(self, name: str, value: Any, *, forget: str | None = None) -> None:
@@ -232,7 +258,7 @@ class Ledger(Closing):
     def read_setting(self, name: str) -> Any:
         """Return a setting; None if it was never written."""
         row = self._database.read_first("SELECT value FROM settings WHERE name = ?", (name,))
-        return None if row is None else json.loads(row[0])
+        return None if row is None else read_json(row[0], self.file)
 
     @contextmanager
     def _admit(self, cap: float, what: str) -> Iterator[sqlite3.Connection]:
@@ -251,7 +277,7 @@ class Ledger(Closing):
     def _decompress(self, content: bytes) -> bytes:
         try:
             return zlib.decompress(content)
-        except zlib.error as error:
+        except (zlib.error, TypeError) as error:
             raise LedgerError(
                 f"{self.file} is damaged ({error}); restore it from a backup"
             ) from error
@@ -269,25 +295,11 @@ class Ledger(Closing):
         row = self._database.read_first(
             f"SELECT isa, profile FROM circuits WHERE {condition}", arguments
         )
-        return None if row is None else FrozenCircuit(self._decompress(row[0]), row[1])
+        if row is None:
+            return None
+        read_json(row[1], self.file)  # a damaged profile is found here and not at its use
+        return FrozenCircuit(self._decompress(row[0]), row[1])
 
     def _select(self, condition: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         rows = self._database.read(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", arguments)
-        return [_read_record(row) for row in rows]
-
-
-def _write_layout(device: FrozenDevice) -> str:
-    return json.dumps({"patches": device.patches, "spacing": device.spacing})
-
-
-def _read_layout(text: str) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Read patches and spacing; an older file has a list of qubits, which is a single patch."""
-    kept = json.loads(text)
-    if isinstance(kept, list):
-        return (tuple(kept),), 0
-    return tuple(map(tuple, kept["patches"])), kept["spacing"]
-
-
-def _read_record(row: tuple[Any, ...]) -> JobRecord:
-    values = dict(zip(_NAMES, row, strict=True))
-    return JobRecord(**values | {"state": JobState(values["state"])})
+        return [read_record(row, self.file) for row in rows]

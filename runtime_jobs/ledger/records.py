@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "LONGEST_CHARGE",
     "FrozenCircuit",
     "FrozenDevice",
     "JobRecord",
@@ -17,6 +18,8 @@ __all__ = [
     "WorkloadMode",
     "hash_bytes",
 ]
+
+LONGEST_CHARGE = 604_800.0  # seconds, a week; the service ends jobs after 3 hours, sessions after 8
 
 
 class JobState(StrEnum):

@@ -1,0 +1,64 @@
+"""Jobs in all instances of an account, by id and by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from qiskit_ibm_runtime.api.client import RuntimeClient
+from qiskit_ibm_runtime.api.exceptions import RequestsApiError
+
+from runtime_jobs.ibm.answers import find_tagged_ids, read_own_job
+from runtime_jobs.ibm.errors import ServiceError, UnknownJobError
+from runtime_jobs.ibm.translation import translate_errors
+
+__all__ = ["find_job", "list_tagged"]
+
+_PAGE, _MOST_PAGES = 100, 50
+
+
+def find_job(
+    clients: Iterable[RuntimeClient], job_id: str, tag: str | None
+) -> tuple[RuntimeClient, dict[str, Any]]:
+    """Return a job with the instance that has it.
+
+    IBM's client takes any error of another instance for an unknown job.
+
+    Raises:
+        UnknownJobError: No instance has it.
+        ForeignJobError: It has another id or does not carry the tag.
+        ServiceError: An instance cannot be asked.
+    """
+    with translate_errors(f"the state of job {job_id} cannot be read"):
+        for client in clients:
+            try:
+                found = client.job_get(job_id)
+            except RequestsApiError as error:
+                if error.status_code != 404:
+                    raise
+            else:
+                return client, read_own_job(found, job_id, tag)
+    raise UnknownJobError(f"the state of job {job_id} cannot be read: the service does not know it")
+
+
+def list_tagged(client: RuntimeClient, tag: str) -> list[str]:
+    """Return the ids of the jobs of an instance that carry a tag.
+
+    A list without the tag in each job was not filtered, and then the job may be on a later page.
+    """
+    found: list[str] = []
+    listed = 0
+    for _ in range(_MOST_PAGES):
+        ids, length = find_tagged_ids(
+            client.jobs_get(limit=_PAGE, skip=listed, job_tags=[tag]), tag
+        )
+        found.extend(job_id for job_id in ids if job_id not in found)
+        listed += length
+        if length < _PAGE:
+            return found
+    if found:
+        return found
+    raise ServiceError(
+        f"the service lists {listed} jobs for the tag {tag} and none of them carries it, so that "
+        "nothing can be sent safely; try again later"
+    )
