@@ -1,11 +1,11 @@
 """Compiled code among the tools of torch that read, record or transform a computation.
 
 Dynamo, which torch.compile uses, would follow the recurrence into compiled code, where it passes
-descriptions of tensors in place of their memory. A registered operator (``torch.library.custom_op``) would be an
-alternative, but it takes tensors and numbers only: the compiled circuit, a custom controller and a device would
-have to be found by a number that means nothing in another process, the checks of inputs and lengths
-depend on the data, and dropout draws from torch's generator. So the graph breaks here, and the
-model runs as it does without torch.compile.
+descriptions of tensors in place of their memory. A registered operator, such as
+``torch.library.custom_op`` makes, takes only tensors and numbers: the compiled circuit, a custom
+controller and a device would have to be found by a number that means nothing in another process,
+the checks of inputs and lengths depend on the data, and dropout draws from torch's generator. So
+the graph breaks here, and the model runs as it does without torch.compile.
 """
 
 from __future__ import annotations

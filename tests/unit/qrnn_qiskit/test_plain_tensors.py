@@ -90,7 +90,7 @@ def test_states_and_lengths_without_memory_are_refused(mode: int) -> None:
         wrapped = dataclasses.replace(state, **{field: Wrapper(getattr(state, field))})
         with pytest.raises(TypeError, match=rf"expected state\.{field} as a plain.*a Wrapper"):
             model(x, wrapped)
-    with pytest.raises(TypeError, match="expected lengths as a plain.*a Wrapper"):
+    with pytest.raises(TypeError, match=r"expected lengths as a plain.*a Wrapper"):
         model(x, None, Wrapper(torch.tensor([1, 2])))
 
 
@@ -109,7 +109,7 @@ def test_weights_without_memory_are_refused_where_they_leave_torch(mode: int) ->
 def test_gradients_without_memory_are_refused(mode: int) -> None:
     model = make(mode)
     output = model(draw())[0]
-    with pytest.raises(TypeError, match="expected a gradient as a plain.*a Wrapper"):
+    with pytest.raises(TypeError, match=r"expected a gradient as a plain.*a Wrapper"):
         torch.autograd.grad(output, list(model.parameters()), Wrapper(torch.ones_like(output)))
 
 
@@ -134,7 +134,7 @@ def test_subclasses_with_memory_are_plain(mode: int) -> None:
         assert isinstance(linear, nn.Linear)
         linear.weight = nn.Parameter(linear.weight.detach().as_subclass(Named))
     torch.manual_seed(2)
-    output, last = named(x.as_subclass(Named), None, torch.tensor([3, 2]).as_subclass(Named))
+    output, _ = named(x.as_subclass(Named), None, torch.tensor([3, 2]).as_subclass(Named))
     torch.testing.assert_close(output.as_subclass(Tensor), expected)
     ones = torch.ones_like(expected).as_subclass(Named)
     found = torch.autograd.grad(output, list(named.parameters()), ones)
