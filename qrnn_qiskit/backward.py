@@ -1,4 +1,4 @@
-"""Properties of all gradients of this package: full precision, and first derivatives only."""
+"""Properties of all gradients: full precision, first derivatives in reverse mode, no transforms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,31 @@ import torch
 from torch import Tensor
 
 from circuits.errors import UserError
+from qrnn_qiskit import transforms
+from qrnn_qiskit.transforms import TransformError
 
-__all__ = ["SecondDerivativeError", "once_differentiable"]
+__all__ = [
+    "Function",
+    "SecondDerivativeError",
+    "once_differentiable",
+]
 
 
 class SecondDerivativeError(UserError, NotImplementedError):
     """A second derivative was requested of a gradient that has none."""
+
+
+class Function(torch.autograd.Function):
+    """A :class:`torch.autograd.Function` that explains why it has no forward-mode derivative."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Refuse (TransformError)."""
+        raise TransformError(
+            "a forward-mode derivative of the QRNN was requested (torch.autograd.forward_ad, or "
+            "strategy='forward-mode'), but its adjoint method gives only reverse-mode derivatives; "
+            "use torch.autograd.grad"
+        )
 
 
 class _Refusal(torch.autograd.Function):
@@ -53,6 +72,10 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def run(ctx: Any, *gradients: Tensor | None) -> Any:
+        if torch.compiler.is_compiling():  # compiled autograd
+            return transforms.run_outside(run, ctx, *gradients)
+        if any(map(_is_batched, gradients)):
+            transforms.refuse_batched()
         devices = {each.device.type for each in gradients if each is not None}
         keeps_graph = torch.is_grad_enabled()
         if not keeps_graph and not any(map(torch.is_autocast_enabled, devices)):
@@ -69,6 +92,11 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return _Refusal.apply(found, *given, *_find_leaves(ctx))
 
     return run
+
+
+def _is_batched(gradient: Tensor | None) -> bool:
+    """Whether a gradient stands for several, as with ``is_grads_batched=True``."""
+    return gradient is not None and torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
 def _find_leaves(node: Any) -> list[Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from qrnn_qiskit.plain_tensors import check_stored
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _AUTOCAST = (torch.bfloat16, torch.float16)
@@ -142,6 +143,7 @@ def _check_inputs(x: Tensor, input_size: int, dtype: torch.dtype, device: torch.
         is_packed = isinstance(x, PackedSequence)
         hint = " Pass the padded tensor, batch first, and its lengths=." if is_packed else ""
         raise InvalidTypeError(f"{expected} as a torch.Tensor, got a {type(x).__name__}.{hint}")
+    check_stored("x", x)
     if x.dim() != 3:
         hint = " Add the batch axis with x.unsqueeze(0)." if x.dim() == 2 else ""
         raise InvalidValueError(f"{expected}, got {tuple(x.shape)} of rank {x.dim()}.{hint}")
@@ -189,6 +191,7 @@ def _check_lengths(lengths: Tensor | None, x: Tensor) -> list[int] | None:
     batch, steps = x.shape[:2]
     if not isinstance(lengths, Tensor):
         lengths = torch.as_tensor(lengths, device="cpu")
+    check_stored("lengths", lengths)
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise InvalidTypeError(f"lengths must be integers, got {lengths.dtype}")
     if lengths.shape != (batch,):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as of_all
 
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.batch_random import Dropout
@@ -11,6 +15,15 @@ from qrnn_qiskit.checks import check_number
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 
 ACTIVATIONS = ("linear", "relu", "gelu", "glu")
+
+# The hooks on all modules of the process: only the entries of these dictionaries ever change.
+_HOOKS_OF_ALL = [
+    of_all._global_forward_pre_hooks,
+    of_all._global_forward_hooks,
+    of_all._global_backward_pre_hooks,
+    of_all._global_backward_hooks,
+]
+_CALL, _INNER_CALL = nn.Module.__call__, nn.Module._call_impl
 
 
 class Controller(nn.Module):
@@ -72,18 +85,6 @@ class Controller(nn.Module):
             nonlinear = {"relu": nn.ReLU, "gelu": nn.GELU, "glu": nn.GLU}[activation]()
             self.layers = nn.Sequential(first, nonlinear, Dropout(dropout), last)
         self._built = tuple(self.layers)
-        # Every call looks at the hooks. The dictionaries themselves never change, only their
-        # entries, so that one list of them serves for good.
-        self._hooks = [
-            hooks
-            for module in (self, self.layers, *self._built)
-            for hooks in (
-                module._forward_pre_hooks,
-                module._forward_hooks,
-                module._backward_pre_hooks,
-                module._backward_hooks,
-            )
-        ]
         with torch.no_grad():
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
@@ -111,38 +112,80 @@ class Controller(nn.Module):
     def find_weights(self) -> ControllerWeights | None:
         """Return the weights if they determine :meth:`forward`, otherwise None.
 
-        They do where the layers are those of the constructor, without hooks on any of them.
+        They do where the layers are those of the constructor and nothing about them has changed:
+        their classes, their ``forward``, the form of the activation, weights that are plain
+        tensors, and no hook on any of them or on all modules of the process.
         """
-        return None if any(self._hooks) or not self.keeps_layers else self.weights()
+        if any(_HOOKS_OF_ALL) or nn.Module.__call__ is not _CALL:
+            return None
+        if nn.Module._call_impl is not _INNER_CALL or not self.keeps_layers:
+            return None
+        for module in (self, self._modules["layers"], *self._built):
+            own, kind = vars(module), type(module)
+            forward: Any = getattr(kind, "forward", None)
+            if (
+                own["_forward_hooks"]
+                or own["_forward_pre_hooks"]
+                or own["_backward_hooks"]
+                or own["_backward_pre_hooks"]
+                or "forward" in own
+                or _FORWARDS.get(kind) is not forward
+            ):
+                return None
+        weights = self.weights()
+        given = weights[2:] if len(self._built) > 1 else weights[2:4]
+        for weight in given:
+            if type(weight) is not nn.Parameter and type(weight) is not Tensor:
+                return None  # a missing bias, a parametrization, a tensor subclass
+        return weights if weights.activation else None
 
     @property
     def first(self) -> Tensor:
         """The constructor's first weight, which has the dtype and the device of them all."""
-        weight: Tensor = self._built[0].weight  # type: ignore[assignment]
-        return weight
+        first = self._built[0]
+        weight: Any = first._parameters.get("weight")
+        if weight is None:  # a parametrization computes it
+            weight = first.weight
+        return weight  # type: ignore[no-any-return]
 
     def weights(self) -> ControllerWeights:
         """Return the constructor's layers in the form that the compiled recurrence takes.
 
         Dropout is 0 outside of training.
         """
-        first, last = self._built[0], self._built[-1]
-        assert isinstance(first, nn.Linear)
-        assert isinstance(last, nn.Linear)
-        is_linear = self.activation == "linear"
-        dropout = 0.0
-        if not is_linear:
-            dropping = self._built[2]
-            assert isinstance(dropping, nn.Dropout)
-            dropout = dropping.p if dropping.training else 0.0
+        # Modules look their parameters up slowly, and every call comes here.
+        first: Any = self._built[0]._parameters
+        if len(self._built) == 1:
+            return ControllerWeights(
+                "linear", 0.0, first.get("weight"), first.get("bias"), None, None
+            )
+        _, nonlinear, dropping, last = self._built
+        assert isinstance(dropping, nn.Dropout)
         return ControllerWeights(
-            activation=self.activation,
-            dropout=dropout,
-            first=first.weight,
-            first_bias=first.bias,
-            output=None if is_linear else last.weight,
-            output_bias=None if is_linear else last.bias,
+            _name_activation(nonlinear),
+            dropping.p if dropping.training else 0.0,
+            first.get("weight"),
+            first.get("bias"),
+            last._parameters.get("weight"),
+            last._parameters.get("bias"),
         )
+
+
+# The forward of each class as torch defines it: another one may have taken its place since.
+_FORWARDS: dict[type, Callable[..., Any]] = {
+    kind: kind.forward
+    for kind in (Controller, nn.Sequential, nn.Linear, nn.ReLU, nn.GELU, nn.GLU, Dropout)
+}
+
+
+def _name_activation(module: nn.Module) -> str:
+    """Return the name of an activation that the kernels compute, or "" for any other."""
+    kind = type(module)
+    if kind is nn.GELU:
+        return "gelu" if module.approximate == "none" else ""
+    if kind is nn.GLU:
+        return "glu" if module.dim == -1 else ""
+    return "relu" if kind is nn.ReLU else ""
 
 
 def count_kept(controller: nn.Module) -> Kept:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InvalidTypeError, InvalidValueError
+from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.pytrees import register
 
 __all__ = [
     "HiddenState",
@@ -22,9 +24,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@register(angles=True, output_standard_errors=False)
+@dataclass(eq=False)  # not frozen: tools that move a batch build a dataclass anew field by field
 class HiddenState:
     """State of a batch after its last valid step; fields that do not apply are None.
+
+    Torch treats it as a container of its tensors; see :mod:`qrnn_qiskit.pytrees`. Two states are
+    equal only if they are the same object.
 
     Attributes:
         readouts: (batch, K) real, the readouts of the last state.
@@ -287,6 +293,7 @@ def _check_carried(state: object) -> None:
 def _check_tensors(*tensors: tuple[str, Tensor, tuple[int, ...], torch.dtype]) -> None:
     """Refuse fields of a state, each given with its name, of another shape or dtype."""
     for name, tensor, shape, wanted in tensors:
+        check_stored(f"state.{name}", tensor)
         if tuple(tensor.shape) != shape:
             raise InvalidValueError(
                 f"expected state.{name} of shape {shape}, got {tuple(tensor.shape)}"

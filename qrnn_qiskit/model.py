@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +12,21 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
-from circuits import Measurement, build_ansatz, build_readout
+from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.validation import require_count, require_name
+from qrnn_qiskit import transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes import identity
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
 from qrnn_qiskit.modes.options import Measured, choose_measured
+from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
 class QRNN(RecurrentModel):
@@ -160,7 +165,12 @@ class QRNN(RecurrentModel):
             dtype=dtype,
             device=device,
         )
+        words = f"{self.ansatz.name!r} of {num_qubits} qubit(s)"
+        if self.ansatz.name in ANSATZ_FAMILIES:
+            words += f", {num_layers} layer(s), {entangler}, {'+'.join(rotations)}"
+        self._ansatz_in_words = words
         self._executor: Executor = SimulatorExecutor()
+        self._identity: Tensor | None = None
         self._dtype = dtype
         self.mode.compile(dtype)
 
@@ -207,7 +217,9 @@ class QRNN(RecurrentModel):
     @property
     def _like(self) -> Tensor:
         """A tensor with the dtype and the device of inputs and states."""
-        controller = self.controller
+        return self._find_like(self.controller)
+
+    def _find_like(self, controller: nn.Module) -> Tensor:
         if isinstance(controller, Controller) and controller.keeps_layers:
             return controller.first  # the fast way, since every call comes here
         parameter = next(self.parameters(), None)  # a custom controller may have none
@@ -241,6 +253,59 @@ class QRNN(RecurrentModel):
         elif gradient is not None:
             parse_gradient(gradient)
 
+    def get_extra_state(self) -> Tensor:
+        """Return the identity of the circuits, which the state dict holds beside the weights.
+
+        It is JSON in bytes (N,) uint8; see :mod:`qrnn_qiskit.modes.identity`.
+        """
+        if self._identity is None:
+            self._identity = identity.pack(identity.identify(self.mode, self._ansatz_in_words))
+        return self._identity.clone()
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse weights of another circuit (StateDictError, a RuntimeError)."""
+        own = identity.unpack(self.get_extra_state())
+        difference = identity.explain_difference(identity.unpack(state), own)
+        if difference is not None:
+            raise identity.StateDictError(difference)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load the entries of this module as torch does, but see :meth:`set_extra_state`.
+
+        Another circuit is a warning, and an error unless ``strict=False``. A state dict without an
+        identity, as earlier versions wrote it, is complete.
+        """
+        key = f"{prefix}_extra_state"
+        rest = {name: value for name, value in state_dict.items() if name != key}
+        if key in state_dict:
+            try:
+                self.set_extra_state(state_dict[key])
+            except identity.StateDictError as error:
+                # Only strict loading turns unexpected keys into an error (a RuntimeError), and it
+                # alone knows whether it is strict.
+                warnings.warn(str(error), stacklevel=2)
+                unexpected_keys.append(f"{key}: {error}")
+        super()._load_from_state_dict(
+            rest,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+        if key in missing_keys:
+            missing_keys.remove(key)
+
     def extra_repr(self) -> str:
         """Return the part of ``print(model)`` that describes the circuit."""
         return (
@@ -271,7 +336,19 @@ class QRNN(RecurrentModel):
         Raises:
             TypeError, ValueError: An input does not fit the model; see :mod:`qrnn_qiskit.checks`.
         """
+        if torch.compiler.is_compiling():
+            outside: tuple[Tensor, HiddenState] = transforms.run_outside(
+                self.forward, x, state, lengths
+            )
+            return outside
         return self._run(x, state, lengths)[:2]
+
+    def __prepare_scriptable__(self) -> None:
+        """Refuse torch.jit.script, which calls this first (TransformError)."""
+        raise TransformError(
+            "torch.jit.script cannot read a QRNN, whose recurrence runs in compiled code; save "
+            "model.state_dict() and build the model in Python"
+        )
 
     def angles(self, x: Tensor, state: HiddenState | None = None) -> Tensor:
         """Return the angles in radians of sequences ``x``, without gradient.
@@ -281,6 +358,9 @@ class QRNN(RecurrentModel):
             of the step before. On a device that replays, its readouts are the feedback, so that
             this call runs the sequences there.
         """
+        if torch.compiler.is_compiling():
+            outside: Tensor = transforms.run_outside(self.angles, x, state)
+            return outside
         with torch.no_grad():
             angles = self._run(x, state, None, wants_angles=True).angles
         assert angles is not None
@@ -313,10 +393,14 @@ class QRNN(RecurrentModel):
         lengths: Tensor | None,
         wants_angles: bool = False,
     ) -> Run:
-        like = self._like
+        refuse_transforms()
+        controller = self.controller
+        like = self._find_like(controller)
         dtype, device = like.dtype, like.device
+        if type(x) is not Tensor and isinstance(x, Tensor):
+            x = to_plain("x", x)
         x = raise_precision(x, dtype)
-        weights = self.mode.find_weights(self.controller, self._executor)
+        weights = self.mode.find_weights(controller, self._executor)
         # The CPU kernels find NaN in passing. To look for it here as well would cost 11 us, which
         # is 4 % of a short training step (n = 4, T = 2, B = 2: 265 us) and 18 % of its forward
         # pass. They look too late where dropout is drawn first, and not past the last valid step.
@@ -324,5 +408,5 @@ class QRNN(RecurrentModel):
         ends = check_batch(x, lengths, self.input_size, dtype, device, kernels_find_nan=finds_nan)
         num_steps = x.shape[1]
         x = x if ends is None else x[:, : max(ends)]
-        run = self.mode.run(self.controller, self._executor, x, state, ends, weights, wants_angles)
+        run = self.mode.run(controller, self._executor, x, state, ends, weights, wants_angles)
         return run if ends is None else run.clear_past(ends, num_steps)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 
 
 class Reversible(ABC):
@@ -133,7 +133,7 @@ class Reversible(ABC):
             self._add(full)
 
 
-class _Begin(torch.autograd.Function):
+class _Begin(Function):
     @staticmethod
     def forward(ctx: Any, evolution: Reversible, vector: Tensor) -> Tensor:
         ctx.evolution = evolution
@@ -145,7 +145,7 @@ class _Begin(torch.autograd.Function):
         return None, ctx.evolution.gradient_of_start()
 
 
-class _Advance(torch.autograd.Function):
+class _Advance(Function):
     @staticmethod
     def forward(
         ctx: Any, evolution: Reversible, token: Tensor, theta: Tensor
@@ -165,7 +165,7 @@ class _Advance(torch.autograd.Function):
         return None, token, ctx.evolution.reverse(ctx.position, gradient)
 
 
-class _ReadVector(torch.autograd.Function):
+class _ReadVector(Function):
     @staticmethod
     def forward(ctx: Any, evolution: Reversible, token: Tensor, rows: NDArray[np.int64]) -> Tensor:
         ctx.evolution, ctx.position, ctx.rows = evolution, evolution.position, rows

@@ -11,7 +11,7 @@ from qiskit.circuit import QuantumCircuit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits import Measurement
+from circuits import Ansatz, Measurement, Readout
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -64,6 +64,9 @@ class ReadoutMode(ABC):
         feedback_size: Number of values of the previous step that the controller receives.
         output_labels: Names of the outputs of a step, readout_size of them.
         measurement: The measurement that ends each step; None in modes without one.
+        ansatz: Circuit of a step.
+        readout: The observables.
+        resets_state: Whether every step starts from |0...0>.
     """
 
     name: ClassVar[str]
@@ -71,8 +74,11 @@ class ReadoutMode(ABC):
     replays: ClassVar[bool]
     waits_between_steps: ClassVar[bool]
 
+    ansatz: Ansatz
+    readout: Readout
     feedback_size: int
     output_labels: list[str]
+    resets_state: bool = False
     measurement: Measurement | None = None
 
     @abstractmethod

@@ -20,7 +20,7 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor
 
 from circuits.coupling import Measurement
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.engines.cpu import Simulator, begin
 from qrnn_qiskit.engines.reversible import advance, read_vector
@@ -142,7 +142,7 @@ def average_samples(samples: Samples, ends: Sequence[int]) -> tuple[Tensor, Tens
     return probabilities, readouts
 
 
-class _Average(torch.autograd.Function):
+class _Average(Function):
     @staticmethod
     def forward(
         ctx: Any, probabilities: Tensor, readouts: Tensor, chosen: Tensor, ends: Tensor

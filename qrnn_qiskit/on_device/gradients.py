@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.executors.gradient_methods import GradientMethod
 from qrnn_qiskit.on_device.dynamic_batch import DynamicBatch
 from qrnn_qiskit.on_device.prefix_rounds import Rounds
@@ -97,7 +97,7 @@ def group_copies(size: int, draws: int) -> NDArray[np.int64]:
     return np.concatenate((np.arange(size), pairs, pairs))
 
 
-class _Partials(torch.autograd.Function):
+class _Partials(Function):
     @staticmethod
     def forward(ctx: Any, angles: Tensor, rounds: Rounds, step: int) -> Tensor:
         ctx.rounds, ctx.step, ctx.width = rounds, step, angles.shape[1]
@@ -110,7 +110,7 @@ class _Partials(torch.autograd.Function):
         return torch.from_numpy(pulled).to(gradient.dtype), None, None
 
 
-class _Shifts(torch.autograd.Function):
+class _Shifts(Function):
     @staticmethod
     def forward(
         ctx: Any, tables: Tensor, batch: DynamicBatch, with_history: bool
@@ -126,7 +126,7 @@ class _Shifts(torch.autograd.Function):
         return torch.from_numpy(pulled).to(gradients[0].dtype), None, None
 
 
-class _Spsa(torch.autograd.Function):
+class _Spsa(Function):
     @staticmethod
     def forward(
         ctx: Any, angles: Tensor, measured: Sequence[NDArray[np.float64]], directions: Directions

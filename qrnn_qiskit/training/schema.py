@@ -33,6 +33,7 @@ from circuits.limits import (
     MOST_WIDTH,
 )
 from qrnn_qiskit.modes.options import Measured
+from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.tasks.base import DataSettings
 
 __all__ = [
@@ -187,6 +188,15 @@ class Config(Section):
     model: ModelConfig
     data: DataSettings
     train: TrainConfig
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values and the task's name: the class itself is made anew for each task."""
+        return _restore, (self.task, self.model_dump_json())
+
+
+def _restore(task: str, content: str) -> Config:
+    """Return the configuration that was pickled."""
+    return config_class(get_task(task).Settings).model_validate_json(content, strict=True)
 
 
 @cache

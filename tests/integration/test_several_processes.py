@@ -230,3 +230,46 @@ def test_an_interrupt_of_torchrun_keeps_the_checkpoint(tmp_path: Path) -> None:
     assert read_checkpoint(run.checkpoint_file, run.config).position["step"] >= 2
     resume(run)
     assert len(run.read_metrics()) == 1
+
+
+# Two processes of a training by torch itself, whose loss is of the state.
+WRAPPED = """
+import sys, torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+from qrnn_qiskit import QRNN
+distributed.init_process_group("gloo")
+torch.manual_seed(0)
+model = QRNN(2, 2, dtype=torch.float64)
+x = torch.randn(4, 3, 2, dtype=torch.float64)
+model(x)[1].readouts.square().sum().div(2).backward()
+expected = [each.grad.clone() for each in model.parameters()]
+rank = distributed.get_rank()
+for settings in ({"static_graph": True}, {}, {"find_unused_parameters": True}):
+    wrapped = DistributedDataParallel(model, **settings)
+    for _ in range(2):  # a static graph is recorded in the first step
+        wrapped.zero_grad()
+        wrapped(x[rank::2])[1].readouts.square().sum().backward()
+        for each, gradient in zip(model.parameters(), expected, strict=True):
+            torch.testing.assert_close(each.grad, gradient, rtol=0.0, atol=1e-12)
+distributed.destroy_process_group()
+"""
+
+
+def test_torch_exchanges_gradients_of_a_loss_of_the_state() -> None:
+    """DistributedDataParallel finds the tensors of a HiddenState, also with a static graph."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRAPPED],
+            env=environment() | world | {"RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=300)
+        assert worker.returncode == 0, errors

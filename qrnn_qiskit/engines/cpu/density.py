@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from torch import Tensor
 
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
@@ -33,6 +33,7 @@ from qrnn_qiskit.engines.lowering import (
     name_parameters,
 )
 from qrnn_qiskit.engines.program import compile_primitives
+from qrnn_qiskit.plain_tensors import check_stored
 
 Array = NDArray[Any]
 Operator = NDArray[np.complex128]
@@ -115,6 +116,8 @@ class DensitySimulator:
     def pack(self, density: Tensor | None, batch_size: int) -> Array:
         """Return (B, 2^m, 2^n, 2^n), or for None |0...0> with the register 0, in blocks."""
         size = 2 * self.num_qubits
+        if density is not None:
+            check_stored("density matrices", density)
         first = None if density is None else density[:, 0].flatten(1)
         packed = pack_states(first, batch_size, size, self.real)
         rho: Array = allocate_aligned((len(packed), self.num_outcomes, packed.shape[1]), self.real)
@@ -146,7 +149,7 @@ def run_measured(
     return DensityRun(*_Measured.apply(simulator, np.asarray(ends, np.int64), tables, density))
 
 
-class _Measured(torch.autograd.Function):
+class _Measured(Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -156,6 +159,7 @@ class _Measured(torch.autograd.Function):
         density: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         batch, steps = tables.shape[:2]
+        check_stored("angles", tables)
         theta = tables.detach().permute(2, 0, 1, 3).contiguous()
         start = simulator.pack(density, batch)
         rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
@@ -194,6 +198,7 @@ class _Measured(torch.autograd.Function):
         batch, steps = theta.shape[1:3]
         weights = np.zeros((steps, batch, simulator.num_outcomes), simulator.real)
         if by_outcomes is not None:
+            check_stored("a gradient", by_outcomes)
             weights[:] = by_outcomes.transpose(0, 1).numpy()
         lam = allocate_aligned(tuple(start.shape), simulator.real)
         last = lam[:, :, :0] if by_density is None else simulator.pack(by_density, batch)

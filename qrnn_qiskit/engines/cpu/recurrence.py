@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.checks import check_finite
 from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
@@ -57,7 +57,7 @@ def run_recurrence(
     )
 
 
-class _Recurrence(torch.autograd.Function):
+class _Recurrence(Function):
     @staticmethod
     def forward(
         ctx: Any,

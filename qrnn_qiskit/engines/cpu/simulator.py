@@ -22,6 +22,7 @@ from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
 from qrnn_qiskit.engines.cpu.threads import count_threads
 from qrnn_qiskit.engines.program import compile_circuit, compile_paulis
+from qrnn_qiskit.plain_tensors import refuse_stored, to_plain
 
 _PAGE_BYTES = 4096
 
@@ -176,7 +177,8 @@ def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) 
         The tensor itself where it is contiguous, otherwise a copy.
 
     Raises:
-        TypeError: It is not a tensor, has another dtype or is not on the CPU.
+        TypeError: It is not a tensor, has no memory of its own (a wrapper), has another dtype or is
+            not on the CPU.
         ValueError: It has another shape.
     """
     # With any of these, compiled code would read memory beyond the tensor's.
@@ -192,16 +194,35 @@ def lay_out(name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) 
         raise InvalidValueError(
             f"expected {name} of shape {shape}, got {tuple(tensor.shape)}; pass it in this shape"
         )
-    return make_plain(tensor)
+    return make_plain(tensor, name)
 
 
-def make_plain(tensor: Tensor) -> Tensor:
-    """Return ``tensor`` contiguous, with torch's pending negation and conjugation carried out."""
+def make_plain(tensor: Tensor, name: str = "a gradient") -> Tensor:
+    """Return ``tensor`` contiguous, with torch's pending negation and conjugation carried out.
+
+    Raises:
+        TypeError: Its numbers are not in memory, see :mod:`qrnn_qiskit.plain_tensors`.
+    """
+    if type(tensor) is not Tensor:
+        tensor = to_plain(name, tensor)
     if tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg():
         return tensor  # the usual case, three torch operations cheaper
     return tensor.resolve_conj().resolve_neg().contiguous()
 
 
 def find(tensor: Tensor | None) -> int:
-    """Return the address of ``tensor``, or 0 for None."""
-    return 0 if tensor is None else tensor.data_ptr()
+    """Return the address of ``tensor``, or 0 for None.
+
+    Raises:
+        TypeError: It has numbers but no memory, as under FakeTensorMode: compiled code would read
+            from address 0.
+    """
+    if tensor is None:
+        return 0
+    try:
+        address = tensor.data_ptr()
+    except RuntimeError:  # such as a sparse tensor
+        address = 0
+    if not address and tensor.numel():
+        refuse_stored("every array", f"a {type(tensor).__name__} without memory")
+    return address

@@ -10,6 +10,7 @@ from qrnn_qiskit.engines.cpu.blocks import pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, Sizes
 from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.engines.reversible import Reversible, open_token
+from qrnn_qiskit.plain_tensors import check_stored
 
 
 class Evolution(Reversible):
@@ -100,6 +101,8 @@ class Evolution(Reversible):
 
     def _pack(self, vector: Tensor | None) -> Tensor:
         simulator = self.simulator
+        if vector is not None:
+            check_stored("states", vector)
         packed = pack_states(vector, self.batch_size, simulator.num_qubits, simulator.real)
         return torch.from_numpy(packed)
 

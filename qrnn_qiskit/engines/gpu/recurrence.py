@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrnn_qiskit.backward import once_differentiable
+from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace
 from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
+from qrnn_qiskit.plain_tensors import to_plain
 
 __all__ = ["run_recurrence"]
 
@@ -53,7 +54,7 @@ def run_recurrence(
     return Recurrence(output, final, last, theta if wants_angles else None)
 
 
-class _Recurrence(torch.autograd.Function):
+class _Recurrence(Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -108,6 +109,7 @@ class _Recurrence(torch.autograd.Function):
         if by_values is None:
             num_readouts = simulator.observables.num_observables
             by_values = theta.new_zeros(*theta.shape[:2], num_readouts)
+        by_values = to_plain("a gradient", by_values)
         network = network._replace(
             first=first[:, width:].contiguous(),
             output=None if output is None else output.contiguous(),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune as prune_weights
 
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.controller import Controller
@@ -144,3 +146,141 @@ def test_what_dropout_keeps_counts_as_memory() -> None:
     assert dropping.of_block == without.of_block
     linear = [Controller(3, 2, 4, activation="linear", dropout=each).kept for each in (0.0, 0.5)]
     assert linear[0] == linear[1]
+
+
+class DoubledLinear(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return 2.0 * super().forward(input)
+
+
+def replace_forward(controller: Any, layer: int) -> None:
+    module = controller if layer < 0 else controller.layers[layer]
+    original = module.forward
+    module.forward = lambda inputs: 2.0 * original(inputs)
+
+
+def replace_sequential(controller: Any) -> None:
+    original = controller.layers.forward
+    controller.layers.forward = lambda inputs: 2.0 * original(inputs)
+
+
+def swap_class(controller: Any) -> None:
+    controller.layers[3].__class__ = DoubledLinear
+
+
+def swap_activation(controller: Any) -> None:
+    controller.layers[1].__class__ = nn.Tanh
+
+
+def approximate(controller: Any) -> None:
+    controller.layers[1].approximate = "tanh"
+
+
+def remove_bias(controller: Any) -> None:
+    controller.layers[3].bias = None
+
+
+def parametrize(controller: Any) -> None:
+    nn.utils.parametrizations.spectral_norm(controller.layers[0])
+
+
+def normalize(controller: Any) -> None:
+    nn.utils.parametrizations.weight_norm(controller.layers[3])
+    with torch.no_grad():
+        controller.layers[3].parametrizations.weight.original0.mul_(2.0)
+
+
+def prune(controller: Any) -> None:
+    prune_weights.l1_unstructured(controller.layers[0], "weight", amount=0.5)
+
+
+def replace_hooks(controller: Any) -> None:
+    """Some programs replace the dictionary of hooks to remove them all, and add hooks later."""
+    controller.layers[3]._forward_hooks = OrderedDict()
+    controller.layers[3].register_forward_hook(lambda _m, _i, output: 2.0 * output)
+
+
+def change_output_in_hook(controller: Any) -> None:
+    controller.layers[1].register_forward_hook(lambda _m, _i, output: 0.5 * output)
+
+
+CHANGES = [
+    lambda c: replace_forward(c, -1),
+    lambda c: replace_forward(c, 0),
+    lambda c: replace_forward(c, 1),
+    replace_sequential,
+    swap_class,
+    swap_activation,
+    approximate,
+    remove_bias,
+    parametrize,
+    normalize,
+    prune,
+    replace_hooks,
+    change_output_in_hook,
+]
+
+
+@pytest.mark.parametrize("readout", ["expectation", "none"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_modules_compute_what_they_say(change: Any, readout: str) -> None:
+    """The compiled recurrence would ignore these changes; a wrapper never takes it."""
+
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            angles: Tensor = self.inner(inputs)
+            return angles
+
+    model, x = make(readout=readout), draw()
+    plain = model(x)[0]
+    change(model.controller)
+    assert isinstance(model.controller, Controller)
+    assert model.controller.find_weights() is None
+    model.eval()  # spectral norm updates its estimate in training
+    found = model(x)[0]
+    assert not torch.allclose(found, plain)
+    model.controller = Wrapped(model.controller)
+    assert_close(found, model(x)[0])
+
+
+def test_an_activation_of_another_class_counts() -> None:
+    """Its name is read from the module, so that the compiled recurrence may take it."""
+    model, x = make(), draw()
+    model.get_submodule("controller.layers.1").__class__ = nn.ReLU
+    other = QRNN(2, 3, controller_hidden=5, dtype=torch.float64, activation="relu")
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(model(x)[0], other(x)[0])
+
+
+def test_hooks_on_all_modules_are_called() -> None:
+    model, x, seen = make(), draw().requires_grad_(), []
+    plain = model(x)[0]
+    for register in (
+        nn.modules.module.register_module_forward_hook,
+        nn.modules.module.register_module_forward_pre_hook,
+        nn.modules.module.register_module_full_backward_hook,
+        nn.modules.module.register_module_full_backward_pre_hook,
+    ):
+        seen.clear()
+        handle = register(lambda module, *_: seen.append(type(module)))
+        try:
+            output = model(x)[0]
+            output.sum().backward()
+        finally:
+            handle.remove()
+        assert_close(output, plain)
+        assert seen.count(nn.Linear) == 12
+    assert torch.equal(model(x)[0], plain)
+
+
+def test_a_forward_replaced_for_all_modules_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = make(), draw()
+    plain, original = model(x)[0], nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, inputs: 2.0 * original(self, inputs))
+    assert not torch.allclose(model(x)[0], plain)
+    monkeypatch.undo()
+    assert torch.equal(model(x)[0], plain)

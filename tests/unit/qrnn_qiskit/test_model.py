@@ -223,8 +223,9 @@ def test_weights_survive_a_file() -> None:
     assert torch.equal(other(x)[0], model(x)[0])
 
 
-def test_the_state_dict_holds_only_the_controller() -> None:
+def test_the_state_dict_holds_the_controller_and_the_identity_of_the_circuits() -> None:
     assert list(make().state_dict()) == [
+        "_extra_state",
         "controller.layers.0.weight",
         "controller.layers.0.bias",
         "controller.layers.3.weight",
