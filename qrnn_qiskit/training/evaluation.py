@@ -31,6 +31,7 @@ from qrnn_qiskit.training.inference import (
     record_readouts,
 )
 from qrnn_qiskit.training.loading import TrainedModel, load_run
+from qrnn_qiskit.training.lock import hold_lock
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -107,8 +108,21 @@ def evaluate(
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
         CheckpointError: The checkpoint cannot be used, or the data has changed since training.
+        RunBusyError: Another process is writing to the run folder.
     """
-    trained = trained or load_run(run, weights)
+    with hold_lock(run.path, nested=True):
+        trained = trained or load_run(run, weights)
+        return _evaluate(run, trained, executor, sequences, batch_size, progress)
+
+
+def _evaluate(
+    run: RunFolder,
+    trained: TrainedModel,
+    executor: Executor | None,
+    sequences: int | None,
+    batch_size: int | None,
+    progress: bool,
+) -> Evaluation:
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)

@@ -27,6 +27,7 @@ from qrnn_qiskit.training.checkpoint import (
 )
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
+from qrnn_qiskit.training.lock import hold_lock, require_unlocked
 from qrnn_qiskit.training.provenance import describe_provenance
 from qrnn_qiskit.training.schema import Config, format_toml
 
@@ -219,6 +220,7 @@ def create_run(
     Raises:
         RunFolderError: ``out`` already holds a run or another file that the run would write,
             or is a file.
+        RunBusyError: Another process is writing to ``out``.
         ValueError, TypeError: Errors of the task about its data, or of the model about its
             arguments. Nothing is written then.
     """
@@ -245,7 +247,9 @@ def create_run(
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
     }
-    _write_run(run, provenance, start)
+    run.path.mkdir(parents=True, exist_ok=True)
+    with hold_lock(run.path, nested=True):
+        _write_run(run, provenance, start)
     return run
 
 
@@ -255,6 +259,7 @@ def _require_free(run: RunFolder) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; expected a folder")
     if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
+        require_unlocked(folder)
         raise RunFolderError(_describe_taken(folder))
     for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
         if path.exists():
@@ -272,7 +277,6 @@ def _describe_taken(folder: Path) -> str:
 
 
 def _write_run(run: RunFolder, provenance: dict[str, Any], start: Start | None) -> None:
-    run.path.mkdir(parents=True, exist_ok=True)
     try:  # exclusive: of two programs started in the same second, only one gets the folder
         with (run.path / _PROVENANCE).open("x", encoding="utf-8") as file:
             file.write(json.dumps(provenance, indent=2) + "\n")
