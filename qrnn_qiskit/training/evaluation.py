@@ -34,6 +34,7 @@ from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.lock import hold_lock
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
+from qrnn_qiskit.training.run_files import list_numbered
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_test"]
@@ -299,6 +300,6 @@ def _write(
 
 def _find_free(folder: Path, device: str) -> Path:
     """Return folder/0001-device, numbered one above the highest number in use."""
-    numbers = [int(path.stem.split("-")[0]) for path in folder.glob("[0-9]*-*.json")]
+    numbers = [number for number, _ in list_numbered(folder)]
     name = "".join(letter if letter.isalnum() else "-" for letter in device)
     return folder / f"{max(numbers, default=0) + 1:04d}-{name}"

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from circuits.ansatz import ANSATZ_FAMILIES
-from circuits.errors import InvalidValueError
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.training.checkpoint import (
@@ -29,6 +28,12 @@ from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
 from qrnn_qiskit.training.lock import hold_lock, require_unlocked
 from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.run_files import (
+    RunFolderError,
+    read_evaluations,
+    read_metrics,
+    read_provenance,
+)
 from qrnn_qiskit.training.schema import Config, format_toml
 
 __all__ = [
@@ -44,10 +49,6 @@ __all__ = [
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
 _ANSATZ = "ansatz.qasm"
-
-
-class RunFolderError(InvalidValueError):
-    """A folder that cannot be used as requested: it already holds a run, or holds none."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,12 @@ class RunFolder:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """The provenance that create_run wrote."""
-        content: dict[str, Any] = json.loads((self.path / _PROVENANCE).read_text())
-        return content
+        """The provenance that create_run wrote.
+
+        Raises:
+            RunFolderError: provenance.json is missing, cut short or damaged.
+        """
+        return read_provenance(self.path / _PROVENANCE)
 
     @property
     def start_file(self) -> Path:
@@ -169,18 +173,19 @@ class RunFolder:
 
         A last line without a line break, left behind by a kill, is skipped; ``truncate_metrics``
         removes it.
+
+        Raises:
+            RunFolderError: Another line is damaged.
         """
-        if not self.metrics_file.exists():
-            return []
-        *lines, _ = self.metrics_file.read_bytes().split(b"\n")
-        return [json.loads(line) for line in lines]
+        return read_metrics(self.metrics_file)
 
     def read_evaluations(self) -> list[dict[str, Any]]:
-        """Read the objects of the evaluations in their order, each with its ``number``."""
-        return [
-            {"number": int(file.stem.split("-")[0])} | json.loads(file.read_text(encoding="utf-8"))
-            for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
-        ]
+        """Read the objects of the evaluations in their order, each with its ``number``.
+
+        Raises:
+            RunFolderError: A file is cut short or damaged.
+        """
+        return read_evaluations(self.evaluations)
 
 
 @dataclass(frozen=True)
