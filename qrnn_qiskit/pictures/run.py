@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from qrnn_qiskit.pictures.outcomes import draw_outcomes
 from qrnn_qiskit.pictures.recurrence import draw_recurrence
 from qrnn_qiskit.pictures.results import draw_confusion, draw_readouts, draw_training
 from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.training.checkpoint import write_atomically
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -87,7 +89,8 @@ def save_pictures(run: RunFolder, pictures: list[Picture]) -> list[Path]:
     run.pictures.mkdir(exist_ok=True)
     files = [run.pictures / f"{picture.name}.png" for picture in pictures]
     for file, picture in zip(files, pictures, strict=True):
-        picture.figure.savefig(file, dpi=150)
+        save = partial(picture.figure.savefig, format="png", dpi=150)
+        write_atomically(file, save)
     return files
 
 

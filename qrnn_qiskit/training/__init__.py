@@ -5,7 +5,8 @@ The usual order is ``config.resolve_config`` -> ``run_folder.create_run`` -> ``t
 
 - Configuration: ``schema`` defines the settings, ``config`` resolves them, ``build`` and ``sizing``
   make a model from them, ``experiment`` also its task and data.
-- Run folder: ``run_folder``, ``checkpoint``, ``provenance``.
+- Run folder: ``run_folder``, ``run_files``, ``checkpoint``, ``provenance``,
+  ``lock``.
 - Training: ``trainer`` starts or resumes the ``loop``, which ends with a ``result``. The loop uses
   ``position``, ``learning_rate``, ``randomness``, ``interruption``, ``progress`` and
   ``tensorboard``, and with several processes ``processes`` and ``say_once``. ``fine_tuning`` starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointError",
     "load_safely",
     "read_checkpoint",
+    "remove_leftovers",
     "require_best_weights",
     "require_same_data",
     "write_atomically",
@@ -70,13 +72,26 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write to a file beside ``path``, flush it to the disk, then rename it to ``path``."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write to a file beside ``path``, flush it to the disk, then rename it to ``path``.
+
+    The file has a name that no other writer uses, also on another machine.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the halves of ``path`` that killed processes left; none may be writing it now."""
+    for leftover in path.parent.glob(f".{path.name}.*-*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -31,8 +31,10 @@ from qrnn_qiskit.training.inference import (
     record_readouts,
 )
 from qrnn_qiskit.training.loading import TrainedModel, load_run
+from qrnn_qiskit.training.lock import hold_lock
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
+from qrnn_qiskit.training.run_files import list_numbered
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_test"]
@@ -110,8 +112,21 @@ def evaluate(
     Raises:
         ValueError: ``sequences`` is not between 1 and the number of test sequences.
         CheckpointError: The checkpoint cannot be used, or the data has changed since training.
+        RunBusyError: Another process is writing to the run folder.
     """
-    trained = trained or load_run(run, weights)
+    with hold_lock(run.path, nested=True):
+        trained = trained or load_run(run, weights)
+        return _evaluate(run, trained, executor, sequences, batch_size, progress)
+
+
+def _evaluate(
+    run: RunFolder,
+    trained: TrainedModel,
+    executor: Executor | None,
+    sequences: int | None,
+    batch_size: int | None,
+    progress: bool,
+) -> Evaluation:
     if executor is not None:
         trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
@@ -322,6 +337,6 @@ def _write(
 
 def _find_free(folder: Path, device: str) -> Path:
     """Return folder/0001-device, numbered one above the highest number in use."""
-    numbers = [int(path.stem.split("-")[0]) for path in folder.glob("[0-9]*-*.json")]
+    numbers = [number for number, _ in list_numbered(folder)]
     name = "".join(letter if letter.isalnum() else "-" for letter in device)
     return folder / f"{max(numbers, default=0) + 1:04d}-{name}"

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from circuits.ansatz import ANSATZ_FAMILIES
-from circuits.errors import InvalidValueError
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.training.checkpoint import (
@@ -27,7 +26,14 @@ from qrnn_qiskit.training.checkpoint import (
 )
 from qrnn_qiskit.training.config import read_config
 from qrnn_qiskit.training.experiment import Experiment, prepare
+from qrnn_qiskit.training.lock import hold_lock, require_unlocked
 from qrnn_qiskit.training.provenance import describe_provenance
+from qrnn_qiskit.training.run_files import (
+    RunFolderError,
+    find_evaluations,
+    read_metrics,
+    read_provenance,
+)
 from qrnn_qiskit.training.schema import Config, format_toml
 
 __all__ = [
@@ -43,10 +49,6 @@ __all__ = [
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
 _ANSATZ = "ansatz.qasm"
-
-
-class RunFolderError(InvalidValueError):
-    """A folder that cannot be used as requested: it already holds a run, or holds none."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,12 @@ class RunFolder:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """The provenance that create_run wrote."""
-        content: dict[str, Any] = json.loads((self.path / _PROVENANCE).read_text())
-        return content
+        """The provenance that create_run wrote.
+
+        Raises:
+            RunFolderError: provenance.json is missing, cut short or damaged.
+        """
+        return read_provenance(self.path / _PROVENANCE)
 
     @property
     def start_file(self) -> Path:
@@ -168,25 +173,23 @@ class RunFolder:
 
         A last line without a line break, left behind by a kill, is skipped; ``truncate_metrics``
         removes it.
+
+        Raises:
+            RunFolderError: Another line is damaged.
         """
-        if not self.metrics_file.exists():
-            return []
-        *lines, _ = self.metrics_file.read_bytes().split(b"\n")
-        return [json.loads(line) for line in lines]
+        return read_metrics(self.metrics_file)
 
     def read_evaluations(self) -> list[dict[str, Any]]:
-        """Read the objects of the evaluations in their order, each with its ``number``."""
-        return [
-            {"number": int(file.stem.split("-")[0])} | content
-            for file, content in self.find_evaluations()
-        ]
+        """Read the objects of the evaluations in their order, each with its ``number``.
+
+        Raises:
+            RunFolderError: A file is cut short or damaged.
+        """
+        return [content for _, content in self.find_evaluations()]
 
     def find_evaluations(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Find the JSON files of the evaluations with their content, in their order."""
-        return [
-            (file, json.loads(file.read_text(encoding="utf-8")))
-            for file in sorted(self.evaluations.glob("[0-9]*-*.json"))
-        ]
+        """Find the files of the evaluations with their objects, as :meth:`read_evaluations`."""
+        return find_evaluations(self.evaluations)
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ def create_run(
     Raises:
         RunFolderError: ``out`` already holds a run or another file that the run would write,
             or is a file.
+        RunBusyError: Another process is writing to ``out``.
         ValueError, TypeError: Errors of the task about its data, or of the model about its
             arguments. Nothing is written then.
     """
@@ -252,7 +256,9 @@ def create_run(
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
     }
-    _write_run(run, provenance, start)
+    run.path.mkdir(parents=True, exist_ok=True)
+    with hold_lock(run.path, nested=True):
+        _write_run(run, provenance, start)
     return run
 
 
@@ -262,6 +268,7 @@ def _require_free(run: RunFolder) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; expected a folder")
     if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
+        require_unlocked(folder)
         raise RunFolderError(_describe_taken(folder))
     for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
         if path.exists():
@@ -279,7 +286,6 @@ def _describe_taken(folder: Path) -> str:
 
 
 def _write_run(run: RunFolder, provenance: dict[str, Any], start: Start | None) -> None:
-    run.path.mkdir(parents=True, exist_ok=True)
     try:  # exclusive: of two programs started in the same second, only one gets the folder
         with (run.path / _PROVENANCE).open("x", encoding="utf-8") as file:
             file.write(json.dumps(provenance, indent=2) + "\n")

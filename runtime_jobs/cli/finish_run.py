@@ -13,7 +13,7 @@ from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.loading import load_run
 from qrnn_qiskit.training.progress import TrainingProgress
-from qrnn_qiskit.training.trainer import find_result
+from qrnn_qiskit.training.trainer import find_result, hold_run
 from runtime_jobs.cli.console import make_table
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import print_layout
@@ -67,20 +67,22 @@ def finish_run(
     Of several processes, only the first does what follows the training.
 
     Raises:
+        RunBusyError: Another process is writing to the run folder.
         RunInterrupted: The process received SIGINT; the message gives the command that resumes.
     """
-    try:
-        result = fit(run, executor=executor, progress=progress, processes=processes)
-    except TrainingInterrupted as error:
-        raise RunInterrupted(str(error)) from error
-    if not processes.is_first:
-        return
-    trained = load_run(run)
-    evaluation = evaluate(run, executor=executor, progress=True, trained=trained)
-    if executor is not None:
-        print_layout(executor)
-    _print_result(run, result, evaluation)
-    draw_and_print(run, trained)
+    with hold_run(run, processes):
+        try:
+            result = fit(run, executor=executor, progress=progress, processes=processes)
+        except TrainingInterrupted as error:
+            raise RunInterrupted(str(error)) from error
+        if not processes.is_first:
+            return
+        trained = load_run(run)
+        evaluation = evaluate(run, executor=executor, progress=True, trained=trained)
+        if executor is not None:
+            print_layout(executor)
+        _print_result(run, result, evaluation)
+        draw_and_print(run, trained)
 
 
 def print_finished(run: RunFolder, executor: Executor | None) -> bool:

@@ -14,7 +14,7 @@ import torch
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors import Counts
-from qrnn_qiskit.training.checkpoint import write_atomically
+from qrnn_qiskit.training.checkpoint import remove_leftovers, write_atomically, write_text
 from qrnn_qiskit.training.device_steps import Tuning, tune
 from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.loading import TrainedModel, load_run
@@ -241,6 +241,7 @@ def _close(dispatcher: Dispatcher) -> None:
 
 def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: IbmExecutor) -> None:
     """Write tuned.pt and tuned.json to the run folder."""
+    remove_leftovers(run.tuned_file)
     write_atomically(run.tuned_file, lambda file: torch.save(tuning.weights, file))
     content = {
         "losses": tuning.losses,
@@ -249,4 +250,4 @@ def _write(run: RunFolder, submission: Submission, tuning: Tuning, executor: Ibm
         "provenance": describe_provenance(run.config, run.provenance["data_sha256"])
         | {"device": describe_device(executor, Counts())},
     }
-    run.tuned_file.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n")
+    write_text(run.tuned_file.with_suffix(".json"), json.dumps(content, indent=2) + "\n")

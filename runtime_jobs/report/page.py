@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from qrnn_qiskit.pictures.run import draw_pictures, save_pictures
+from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.report.content import collect_sections, picture_evaluations, summarize
@@ -45,7 +46,7 @@ def write_report(run: RunFolder, trained: TrainedModel | None = None) -> list[Pa
         images={p.name: _embed(file) for p, file in zip(pictures, files, strict=True)},
     )
     file = run.path / "report.html"
-    file.write_text(page, encoding="utf-8")
+    write_text(file, page)
     return [*files, file]
 
 

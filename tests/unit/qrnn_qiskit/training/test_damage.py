@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from circuits.ansatz import build_ansatz
+from circuits.errors import UserError
 from circuits.export import write_qasm3
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.config import Config
+from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run
 from qrnn_qiskit.training.trainer import resume, train
 
@@ -87,3 +90,63 @@ def test_two_programs_never_share_a_folder(
     with pytest.raises(RunFolderError, match="already holds a run"):
         create_run(tmp_path / "run", configure(seed=2))
     assert RunFolder.open(tmp_path / "run").config == first
+
+
+DAMAGE: list[Callable[[bytes], bytes]] = [
+    lambda content: b"",
+    lambda content: content[: len(content) // 2],
+    lambda content: b"null\n",
+    lambda content: b"[1, 2]\n",
+    lambda content: b"{}\n",
+    lambda content: b'"text"\n',
+    lambda content: b"\xff\xfe" + content,
+    lambda content: b"[" * 100_000 + b"\n",
+    lambda content: re.sub(rb": -?\d+(\.\d+)?", b": NaN", content),
+    lambda content: re.sub(rb'": ', b'x": ', content),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["provenance.json", "metrics.jsonl", "evaluation", "config.toml"])
+def test_a_damaged_file_is_named(
+    create: Callable[..., RunFolder], name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    run = create(epochs=1)
+    train(run)
+    evaluate(run)
+    (evaluation,) = run.evaluations.glob("*.json")
+    file = evaluation if name == "evaluation" else run.path / name
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    if file.read_bytes() == content:
+        pytest.skip("a damage of JSON")
+    with pytest.raises(UserError, match=re.escape(file.name)) as refused:
+        use_everything(run.path)
+    assert len(str(refused.value)) < 1000
+
+
+def use_everything(folder: Path) -> None:
+    run = RunFolder.open(folder)
+    assert run.provenance["device"] == "simulator"
+    run.read_metrics()
+    run.read_evaluations()
+    resume(run)  # refuses metrics without a line break, which have no whole line
+
+
+def test_files_of_others_among_the_evaluations_are_left_alone(
+    create: Callable[..., RunFolder],
+) -> None:
+    run = create(epochs=1)
+    train(run)
+    evaluate(run)
+    (run.evaluations / "12 notes-mine.json").write_text("no evaluation")
+    assert [row["number"] for row in run.read_evaluations()] == [1]
+    evaluate(run)
+    assert [row["number"] for row in run.read_evaluations()] == [1, 2]
+
+
+def test_a_missing_provenance_is_named(create: Callable[..., RunFolder]) -> None:
+    run = create(epochs=1)
+    (run.path / "provenance.json").unlink()
+    with pytest.raises(RunFolderError, match=r"provenance\.json is missing; restore"):
+        RunFolder.open(run.path).provenance  # noqa: B018
