@@ -89,8 +89,8 @@ class Controller(nn.Module):
             first.weight[:, input_size:] *= feedback_gain
             last.weight *= angle_gain
         # Numbers kept for the backward pass. Of each step: the input; with a hidden layer, its
-        # values and their derivatives by the first layer; with dropout, its factors as drawn and
-        # as laid out. Of each block of sequences: a sum for each weight.
+        # values and their derivatives with respect to the first layer; with dropout, its factors as
+        # drawn and as laid out. Of each block of sequences: a sum for each weight.
         factors = 2 * hidden_size if dropout > 0.0 else 0
         hidden = 0 if first is last else hidden_size + first.out_features + factors
         self.kept = Kept(

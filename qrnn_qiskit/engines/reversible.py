@@ -40,7 +40,8 @@ class Reversible(ABC):
         self.batch_size = batch_size
         self.position = 0
         # The backward pass: torch's number of it, the step that it has come back to, and the
-        # derivatives by states of earlier steps, which are added to the adjoint once it gets there.
+        # derivatives with respect to states of earlier steps, which are added to the adjoint once
+        # it gets there.
         self._pass: int | None = None
         self._at = 0
         self._waiting: dict[int, list[tuple[NDArray[np.int64], Tensor]]] = {}
@@ -55,11 +56,11 @@ class Reversible(ABC):
 
     @abstractmethod
     def adjoint(self) -> Tensor:
-        """Return the derivative by the states at the present step of backward, (B, 2^n) complex."""
+        """Return the derivative (B, 2^n), complex, with respect to the states at this step."""
 
     @abstractmethod
     def _turn_back(self) -> None:
-        """Begin backward: copy the last states, and set the derivative by them to 0."""
+        """Begin backward: copy the last states, and set their adjoint to 0."""
 
     @abstractmethod
     def _add(self, gradient: Tensor) -> None:
@@ -70,14 +71,15 @@ class Reversible(ABC):
         """Undo step ``_at``.
 
         Args:
-            gradient: Derivative (B, K) of the loss by the readouts after the step; None for 0.
+            gradient: Derivative (B, K) of the loss with respect to the readouts after the step;
+                None for 0.
 
         Returns:
-            The derivative (B, P) by the angles of the step.
+            The derivative (B, P) with respect to the angles of the step.
         """
 
     def receive(self, position: int, rows: NDArray[np.int64], gradient: Tensor) -> None:
-        """Take the derivative of the loss by the states of some sequences.
+        """Take the derivative of the loss with respect to the states of some sequences.
 
         Args:
             position: The step, counted from 1, after which the states were read.
@@ -92,17 +94,18 @@ class Reversible(ABC):
 
         Args:
             position: The step.
-            gradient: Derivative (B, K) of the loss by the readouts after the step; None for 0.
+            gradient: Derivative (B, K) of the loss with respect to the readouts after the step;
+                None for 0.
 
         Returns:
-            The derivative (B, P) by the angles of the step.
+            The derivative (B, P) with respect to the angles of the step.
         """
         self._enter_pass()
         self._rewind(position)
         return self._undo(gradient)
 
     def gradient_of_start(self) -> Tensor:
-        """Return the derivative by the states before the first step, (B, 2^n) complex."""
+        """Return the derivative (B, 2^n), complex, with respect to the first states."""
         self._enter_pass()
         self._rewind(0)
         return self.adjoint()

@@ -80,4 +80,5 @@ def tune(
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
         losses.append(loss.item())
+    trained.weights = "tuned"  # no evaluation of this model may take them for those of the run
     return Tuning(losses, model.state_dict())

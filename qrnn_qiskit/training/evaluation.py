@@ -116,19 +116,22 @@ def evaluate(
     """
     with hold_lock(run.path, nested=True):
         trained = trained or load_run(run, weights)
-        return _evaluate(run, trained, executor, sequences, batch_size, progress)
+        before = trained.qrnn.executor
+        if executor is not None:
+            trained.qrnn.executor = executor
+        try:
+            return _evaluate(run, trained, sequences, batch_size, progress)
+        finally:
+            trained.qrnn.executor = before  # the caller's model stays where it was
 
 
 def _evaluate(
     run: RunFolder,
     trained: TrainedModel,
-    executor: Executor | None,
     sequences: int | None,
     batch_size: int | None,
     progress: bool,
 ) -> Evaluation:
-    if executor is not None:
-        trained.qrnn.executor = executor
     chosen = select_test(trained, sequences)
     size = batch_size or trained.config.train.evaluation_batch_size
     task, model, device = trained.task, trained.model, trained.qrnn.executor

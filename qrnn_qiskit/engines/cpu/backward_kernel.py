@@ -1,8 +1,8 @@
 """The backward pass of whole sequences in one compiled call.
 
-States are undone step by step together with the adjoint state, the derivative of the loss by the
-amplitudes, so that no state of an earlier step is stored. The derivatives by the controller's
-weights are summed on the way.
+States are undone step by step together with the adjoint state, the derivative of the loss with
+respect to the amplitudes, so that no state of an earlier step is stored. The derivatives with
+respect to the controller's weights are summed on the way.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
-    """Undo all steps of the sequences of a block, and sum its derivatives by the weights.
+    """Undo all steps of a block of sequences, and sum its derivatives with respect to the weights.
 
     It is long because it opens every array once and then holds the loop over the steps.
     """

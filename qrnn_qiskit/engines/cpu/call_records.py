@@ -126,14 +126,16 @@ class Backward(NamedTuple):
         states: The states after the last step, not changed; if absent, ``back`` and ``adjoint``
             hold the states and their adjoint already.
         back: Room like ``states``: the states before the first step, written.
-        adjoint: Room like ``states``: the derivative of the loss by them, written.
-        by_values: Derivative (B, T, K) of the loss by the readouts.
-        by_final: Derivative (B, K) by the readouts after the last valid step of each sequence.
-        by_vector: Derivative (B, 2^n) by the states after that step, complex.
-        by_theta: Derivative (B, T, P) by the angles, written.
-        by_x: Derivative (B, T, E) by the inputs, written.
-        by_fed: Derivative (B, K) by the readouts that the first step was fed with, written.
-        by_start: Derivative (B, 2^n) by the first states, complex, written.
+        adjoint: Room like ``states``: the derivative of the loss with respect to them, written.
+        by_values: Derivative (B, T, K) of the loss with respect to the readouts.
+        by_final: Derivative (B, K) with respect to the readouts after the last valid step of each
+            sequence.
+        by_vector: Derivative (B, 2^n) with respect to the states after that step, complex.
+        by_theta: Derivative (B, T, P) with respect to the angles, written.
+        by_x: Derivative (B, T, E) with respect to the inputs, written.
+        by_fed: Derivative (B, K) with respect to the readouts that the first step was fed with,
+            written.
+        by_start: Derivative (B, 2^n) with respect to the first states, complex, written.
         sums: Room (blocks, numbers) for the sums of each block; present where the derivatives by
             the controller's weights are requested.
         by_weights: These derivatives (numbers,), written: by the weights and biases of the first

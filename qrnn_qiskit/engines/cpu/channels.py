@@ -139,7 +139,8 @@ def split_outcomes(channels: Channels, num_qubits: int, total: Any, rho: Any) ->
 def merge_outcomes(adjoint: Channels, num_qubits: int, lam: Any) -> None:
     """Apply the adjoint of :func:`split_outcomes`, ancillas in reverse order.
 
-    ``lam[c]`` is the derivative by ``rho[c]``; on return ``lam[0]`` is that by ``total``.
+    ``lam[c]`` is the derivative with respect to ``rho[c]``; on return ``lam[0]`` is the
+    derivative with respect to ``total``.
     """
     for a in range(adjoint.qubit.size - 1, -1, -1):
         qubit, maps = adjoint.qubit[a], adjoint.measurement[a]

@@ -197,7 +197,7 @@ def unapply_phases(
 ) -> None:
     """Undo the diagonal on ``psi`` and ``lam`` and add the derivative of each phase to ``slopes``.
 
-    The derivative by the angle of mask m is 1/2 sum_x (-1)^parity(x & m) w_x with
+    The derivative with respect to the angle of mask m is 1/2 sum_x (-1)^parity(x & m) w_x with
     w_x = Im(conj(lam_x) psi_x). A diagonal of modulus 1 multiplies psi and lam by the same factor
     and leaves w as it is, so the pass that undoes the phases also gathers the marginals of w, from
     which all derivatives follow. Masks that cross the split are undone before it, each with its own

@@ -115,7 +115,7 @@ _tail_series: Any = define_polynomial(
 
 @kernel
 def activate(kind: int, first: Any, hidden: Any, slope: Any) -> None:
-    """Set ``hidden`` to the activation of ``first`` and ``slope`` to its derivatives by ``first``.
+    """Set ``hidden`` to the activation of ``first`` and ``slope`` to its derivatives.
 
     GELU is the exact one, u Phi(u). GLU multiplies the first half by the sigmoid of the second.
     """
@@ -158,7 +158,7 @@ def drop(masks: Any, units: int, layer: int, hidden: Any, slope: Any) -> None:
 
 @kernel
 def pull_hidden(slope: Any, at: int, units: int, layer: int, hidden: Any, first: Any) -> None:
-    """Set ``first``, the derivative by the first layer, from that by ``hidden``.
+    """Set ``first``, the derivative with respect to the first layer, from that of ``hidden``.
 
     ``slope`` holds the derivatives of the activation from lane vector ``at`` on.
     """

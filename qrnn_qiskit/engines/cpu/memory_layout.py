@@ -43,7 +43,7 @@ class Plan:
         of_layers: Shapes of first weight, first bias, output weight and output bias that fit
             ``inputs`` and ``first``; None for a layer that the kind does not have.
         of_factors: Shape (T, B, H) of the dropout factors, or None if nothing is dropped.
-        of_sums: Shape (blocks, numbers) of the sums of the derivatives by the weights.
+        of_sums: Shape (blocks, numbers) of the sums of the derivatives with respect to the weights.
         of_saved: Shapes of the tensors that are saved for backward.
         of_pair: Shape of the states and their adjoint in backward.
         numbers: Size of the piece of memory.
@@ -58,9 +58,10 @@ class Plan:
     def find(cls, simulator: Simulator, **question: Any) -> Plan:
         """Return the plan of the last call if the arguments are the same, otherwise a new one."""
         asked = torch.get_num_threads(), question
-        if simulator.plan is None or simulator.plan[0] != asked:
-            simulator.plan = asked, cls(simulator, **question)
-        plan: Plan = simulator.plan[1]
+        known = simulator.plan  # read once: another thread may put its own plan there
+        if known is None or known[0] != asked:
+            known = simulator.plan = asked, cls(simulator, **question)
+        plan: Plan = known[1]
         return plan
 
     def __init__(
@@ -126,7 +127,7 @@ class Plan:
         self.apart = itemsize * self.of_pair[1]
 
     def split(self, by_weights: Tensor | None) -> list[Tensor | None]:
-        """Return the derivatives by weights and biases, None for a layer that does not exist."""
+        """Return the derivatives with respect to weights and biases; None for an absent layer."""
         if by_weights is None:
             return [None] * 4
         parts = iter(by_weights.split_with_sizes(self._lengths))

@@ -88,7 +88,7 @@ def _read_traces(
 def _pull_traces(
     lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
 ) -> None:
-    """Add the derivative by the probabilities to the diagonals of ``lam``."""
+    """Add the derivative with respect to the probabilities to the diagonals of ``lam``."""
     for c in range(lam.shape[0]):
         weight = np.zeros(lanes, lam.dtype)
         for lane in range(min(lanes, gradient.shape[1] - first)):
@@ -214,12 +214,12 @@ def reverse_outcomes(
         theta: As in :func:`run_outcomes`.
         branches: As in :func:`run_outcomes`.
         ends: As in :func:`run_outcomes`.
-        lam: Zeros of the shape of ``start``; on return the derivative by it.
-        last: Derivative of the loss by the ``last`` of :func:`run_outcomes`.
+        lam: Zeros of the shape of ``start``; on return the derivative with respect to it.
+        last: Derivative of the loss with respect to the ``last`` of :func:`run_outcomes`.
         totals: As written by :func:`run_outcomes`.
         scales: As written by :func:`run_outcomes`.
-        weights: Derivative (T, B, 2^m) of the loss by the probabilities.
-        gradient: Zeros (2^m, B, T, P); on return the derivative by the angles.
+        weights: Derivative (T, B, 2^m) of the loss with respect to the probabilities.
+        gradient: Zeros (2^m, B, T, P); on return the derivative with respect to the angles.
     """
     arguments = (
         program,

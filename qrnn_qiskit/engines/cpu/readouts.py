@@ -3,7 +3,7 @@
 States are laid out as in :mod:`~qrnn_qiskit.engines.cpu.rotations`. ``values`` and ``weights`` hold
 observable k in lane vector k; in the functions of Pauli strings, string j in lane vector j.
 
-A value is sum_j m_kj <psi|P_j|psi>, so the derivative of the loss by psi is
+A value is sum_j m_kj <psi|P_j|psi>, so the derivative of the loss with respect to psi is
 2 sum_k weights_k O_k psi = 2 sum_j (m^T weights)_j P_j psi. Strings of I and Z are diagonal: their
 values come from the marginals of the probabilities over the low and the high bits, as the slopes do
 in :mod:`~qrnn_qiskit.engines.cpu.diagonals`.
@@ -174,7 +174,7 @@ def pull_observables(
         lam: Their adjoint.
         num_qubits: n.
         paulis: The observables.
-        weights: Derivatives of the loss by the readouts, K lane vectors.
+        weights: Derivatives of the loss with respect to the readouts, K lane vectors.
         strings: Room as in :func:`read_observables`.
     """
     given = weights

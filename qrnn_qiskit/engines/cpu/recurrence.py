@@ -1,9 +1,10 @@
 """The whole recurrence of the standard controller as one differentiable torch operation.
 
 Forward keeps only the last states; backward undoes them step by step, together with the adjoint
-(the derivative of the loss by the amplitudes). The states take four arrays for any number of steps.
-What grows with the steps is the readouts and, where backward may follow, the cosines and sines of
-the angles, the controller's inputs, its hidden layer with its derivatives, and dropout factors.
+(the derivative of the loss with respect to the amplitudes). The states take four arrays for any
+number of steps. What grows with the steps is the readouts and, where backward may follow, the
+cosines and sines of the angles, the controller's inputs, its hidden layer with its derivatives, and
+dropout factors.
 
 Everything between input and readouts is in the compiled call, and nothing here is done step by
 step: a short sequence costs little more than the few torch operations around it.

@@ -69,7 +69,7 @@ class Evolution(Reversible):
         return self._unpack(self._states)
 
     def adjoint(self) -> Tensor:
-        """Return the derivative by the states at the present step of backward, (B, 2^n) complex."""
+        """Return the derivative (B, 2^n), complex, with respect to the states at this step."""
         return self._unpack(self._adjoint)
 
     def _turn_back(self) -> None:

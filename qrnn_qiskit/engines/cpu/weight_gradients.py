@@ -1,4 +1,4 @@
-"""Derivatives of the loss by the controller's weights, summed in compiled code.
+"""Derivatives of the loss with respect to the controller's weights, summed in compiled code.
 
 Each block has its own sums, and the sums of the blocks are added in their order, so that the result
 does not depend on the number of threads.
@@ -64,10 +64,10 @@ def _add_sum(weight: Any, row: int, column: int, vector: Any) -> None:
 
 @kernel
 def add_outer(chunk: Any, vectors: Any, at: int, steps: int, weight: Any, bias: Any) -> None:
-    """Add the derivatives by a layer's weights and biases in ``steps`` steps.
+    """Add the derivatives with respect to a layer's weights and biases in ``steps`` steps.
 
     Args:
-        chunk: Derivatives by the layer's results, R lane vectors per step.
+        chunk: Derivatives with respect to the layer's results, R lane vectors per step.
         vectors: What the layer was applied to, C lane vectors per step.
         at: The first lane vector of ``vectors``.
         steps: How many steps.

@@ -137,12 +137,13 @@ class DenseCircuit:
 
         Args:
             states: States (B, 2^n) after the step.
-            adjoint: Derivative (B, 2^n) of the loss by them in torch's convention: the loss changes
-                by Re(conj(adjoint) d states).
+            adjoint: Derivative (B, 2^n) of the loss with respect to them in torch's convention: the
+                loss changes by Re(conj(adjoint) d states).
             factors: As returned by :meth:`prepare`.
 
         Returns:
-            States and adjoint before the step, and the derivative (B, P) by its angles.
+            States and adjoint before the step, and the derivative (B, P) with respect to its
+            angles.
         """
         phases: list[Tensor] = []
         turns: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Observables of batched states: their values, and the derivative by the states."""
+"""Observables of batched states: their values, and the derivative with respect to the states."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ class DenseReadout:
         return values
 
     def pull(self, states: Tensor, weights: Tensor, adjoint: Tensor) -> Tensor:
-        """Return ``adjoint`` (B, 2^n) plus the derivative by the states.
+        """Return ``adjoint`` (B, 2^n) plus the derivative with respect to the states.
 
         Args:
             states: States (B, 2^n).
-            weights: Derivative (B, K) of the loss by the values.
+            weights: Derivative (B, K) of the loss with respect to the values.
             adjoint: What to add to; it is not changed.
         """
         pulled = adjoint.clone()

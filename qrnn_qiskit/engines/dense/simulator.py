@@ -79,12 +79,14 @@ class DenseSimulator:
 
         Args:
             states: States (B, 2^n) after the step.
-            adjoint: Derivative (B, 2^n) of the loss by them, without the readouts of this step.
+            adjoint: Derivative (B, 2^n) of the loss with respect to them, without the readouts of
+                this step.
             theta: Angles (B, P) of the step in radians.
-            gradient: Derivative (B, K) by the readouts after the step; None for 0.
+            gradient: Derivative (B, K) with respect to the readouts after the step; None for 0.
 
         Returns:
-            States and adjoint before the step, and the derivative (B, P) by its angles.
+            States and adjoint before the step, and the derivative (B, P) with respect to its
+            angles.
         """
         if gradient is not None:
             adjoint = self.readout.pull(states, gradient, adjoint)
@@ -124,7 +126,7 @@ class DenseEvolution(Reversible):
         return self._states
 
     def adjoint(self) -> Tensor:
-        """Return the derivative by the states at the present step of backward, (B, 2^n) complex."""
+        """Return the derivative (B, 2^n), complex, with respect to the states at this step."""
         return self._adjoint
 
     def _turn_back(self) -> None:

@@ -36,7 +36,7 @@ def gather_turns(
 
 @triton.jit
 def scatter_slopes(circuit: tl.tuple, slopes: tl.tensor, gradient: tl.tensor) -> None:
-    """Write the derivative by every parameter, from those by the columns."""
+    """Write the derivative with respect to every parameter, from those of the columns."""
     for start in range(0, circuit.num_parameters, _COLUMNS):
         p = start + tl.arange(0, _COLUMNS)
         inside = p < circuit.num_parameters

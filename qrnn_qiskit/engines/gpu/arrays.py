@@ -172,9 +172,10 @@ class Work(NamedTuple):
         sums: Marginal sums (B, num_sums).
         strings: Values of the Pauli strings (B, S).
         slopes: Derivatives by columns (B, C); only for backward, like those below it.
-        pull: Derivatives by the readouts of a step (B, K).
-        fed: Derivatives by the readouts that the controller saw (B, K), zeros at first.
-        units: Derivatives by the hidden layer (B, H).
+        pull: Derivatives with respect to the readouts of a step (B, K).
+        fed: Derivatives with respect to the readouts that the controller saw (B, K), zeros at
+            first.
+        units: Derivatives with respect to the hidden layer (B, H).
     """
 
     num_sums: int

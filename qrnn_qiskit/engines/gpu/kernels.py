@@ -145,15 +145,17 @@ def reverse_sequences(
         observables: As in :func:`run_sequences`.
         network: An :class:`.arrays.Network` with the weights for backward.
         trace: As written by :func:`run_sequences`.
-        work: As in :func:`run_sequences`; on return, ``fed`` holds the derivative by the readouts
-            that the first step was fed with.
+        work: As in :func:`run_sequences`; on return, ``fed`` holds the derivative with respect to
+            the readouts that the first step was fed with.
         states: States (B, 2 * 2^n) after the last step; on return those before the first step.
-        adjoints: Zeros (B, 2 * 2^n); on return the derivative by the states before the first step.
+        adjoints: Zeros (B, 2 * 2^n); on return the derivative with respect to the states before the
+            first step.
         ends: As in :func:`run_sequences`.
-        weights: Derivative (B, T, K) of the loss by the readouts.
-        by_last: Derivative (B, 2 * 2^n) by the states at ``ends``, or None.
-        by_theta: Derivative (B, T, P) by the angles, written.
-        by_layer: Derivative (B, T, W) by the first layer, written; None without a hidden layer.
+        weights: Derivative (B, T, K) of the loss with respect to the readouts.
+        by_last: Derivative (B, 2 * 2^n) with respect to the states at ``ends``, or None.
+        by_theta: Derivative (B, T, P) with respect to the angles, written.
+        by_layer: Derivative (B, T, W) with respect to the first layer, written; None without a
+            hidden layer.
         num_steps: T.
         N: As in :func:`run_sequences`.
         TILE: As in :func:`run_sequences`.

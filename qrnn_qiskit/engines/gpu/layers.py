@@ -91,7 +91,7 @@ def activate(
 def pull_hidden(
     slope: tl.tensor, units: tl.tensor, layer: tl.tensor, width: tl.tensor, num_units: tl.tensor
 ) -> None:
-    """Write the derivative by the first layer, from that by the hidden ``units``."""
+    """Write the derivative with respect to the first layer, from that of the hidden ``units``."""
     for start in range(0, width, _UNITS):
         i = start + tl.arange(0, _UNITS)
         by_unit = tl.load(units + i % num_units, i < width, 0.0)

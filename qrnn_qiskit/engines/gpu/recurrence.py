@@ -157,7 +157,7 @@ def _describe(input_size: int, first: Tensor, output: Tensor | None) -> Network:
 
 
 def _pull_layer(by_result: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the derivatives by the weights and biases of a layer.
+    """Return the derivatives with respect to the weights and biases of a layer.
 
     Args:
         by_result: Derivatives (B T, out) by the results of the layer.

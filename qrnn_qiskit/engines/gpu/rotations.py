@@ -3,8 +3,8 @@
 A state is a row of 2 * 2^n numbers, the real parts of all amplitudes and then the imaginary parts:
 qubit q is bit q of a place, and bit n is the part. (On the CPU the part is bit 0. Here neighbouring
 threads read neighbouring amplitudes, so the parts are apart.) ``turns`` holds cosine and sine of
-half the angle of column j at 2 j and 2 j + 1, ``slopes`` the derivative of the loss by that angle
-at j. ``N`` is n, and ``TILE`` the number of amplitudes per pass of a loop.
+half the angle of column j at 2 j and 2 j + 1, ``slopes`` the derivative of the loss with respect to
+that angle at j. ``N`` is n, and ``TILE`` the number of amplitudes per pass of a loop.
 
 The mathematics is in :mod:`qrnn_qiskit.engines.cpu.rotations`.
 """

@@ -142,12 +142,12 @@ class KernelSimulator:
             trace: As written by :meth:`run`.
             states: As written by :meth:`run`.
             ends: As in :meth:`run`.
-            weights: Derivative (B, T, K) of the loss by the readouts.
-            by_last: Derivative (B, 2, 2^n) by the states at ``ends``, or None.
+            weights: Derivative (B, T, K) of the loss with respect to the readouts.
+            by_last: Derivative (B, 2, 2^n) with respect to the states at ``ends``, or None.
 
         Returns:
-            Derivatives by the first states (B, 2, 2^n), by the angles (B, T, P), by the first layer
-            (B, T, W), and by the readouts that the first step was fed with (B, K).
+            Derivatives with respect to the first states (B, 2, 2^n), the angles (B, T, P), the
+            first layer (B, T, W), and the readouts that the first step was fed with (B, K).
         """
         adjoints = torch.zeros_like(states)
         by_theta = torch.empty_like(trace.theta)

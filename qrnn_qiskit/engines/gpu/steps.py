@@ -50,7 +50,7 @@ def unevolve(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
-    """Undo the step's circuit on ``psi`` and ``lam``; write the derivatives by all columns."""
+    """Undo the step's circuit on ``psi`` and ``lam``; write the derivatives of all columns."""
     for place in range(circuit.num_sweeps):
         sweep = circuit.num_sweeps - 1 - place
         kind, extra = tl.load(circuit.kind + sweep), tl.load(circuit.extra + sweep)
