@@ -125,6 +125,7 @@ class Service:
         max_execution_time: int,
         tag: str,
         workload: Workload | None = None,
+        run_tag: str | None = None,
     ) -> str:
         """Send a job, in a batch or session if one is given, and return its id.
 
@@ -135,6 +136,7 @@ class Service:
             max_execution_time: Seconds after which the service cancels the job.
             tag: Tag by which the job is found again.
             workload: Batch or session of the job; None sends it separately.
+            run_tag: Second tag, which all jobs of the run carry.
 
         Raises:
             RejectedError: The job was refused.
@@ -152,7 +154,7 @@ class Service:
         with _translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.max_execution_time = max_execution_time
-            sampler.options.environment.job_tags = [tag]
+            sampler.options.environment.job_tags = [tag, run_tag] if run_tag else [tag]
         try:
             job = sampler.run(list(pubs), shots=shots)
         except IBMInputValueError as error:  # from the client, before it contacts the service
@@ -206,6 +208,16 @@ class Service:
                 if found:
                     return str(found[0].job_id())
         return None
+
+    def list_tagged(self, tag: str) -> list[tuple[str, list[str]]]:
+        """Return id and tags of the newest jobs with this tag, up to 100 in each instance."""
+        with _translate_errors("the jobs of the account cannot be listed"):
+            return [
+                (str(job.job_id()), list(job.tags))
+                for instance in self._client._api_clients
+                for job in self._client.jobs(limit=100, job_tags=[tag], instance=instance)
+                if tag in job.tags
+            ]
 
     def poll(self, job_id: str) -> Progress:
         """Return the state of a job; UnknownJobError if the service does not know it."""
