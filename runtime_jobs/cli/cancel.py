@@ -21,14 +21,21 @@ def cancel(place: Place) -> None:
     """Cancel the open jobs of a run, or one job by its id.
 
     Cancelling a run also closes its batch or session. Results that are done already are kept:
-    'qrnn collect' fetches them.
+    'qrnn collect' fetches them. In a copy of a run folder only its own jobs are cancelled,
+    those that it has sent with --new-budget.
     """
-    from runtime_jobs.ledger import Ledger, hold_lock
+    from runtime_jobs.ledger import IdentityError, Ledger, hold_lock
     from runtime_jobs.ledger.find_runs import find_run
+    from runtime_jobs.ledger.identity import find_original, list_own_jobs
 
     folder = find_run(place)
     with hold_lock(folder), Ledger(folder) as ledger:
-        found = [job for job in ledger.list_jobs() if job.state.is_open]
+        if (original := find_original(ledger)) is not None:
+            raise IdentityError(
+                f"{folder} is a copy of {original}, whose jobs these are. Nothing was cancelled; "
+                f"cancel them with 'qrnn cancel {original}'"
+            )
+        found = [job for job in list_own_jobs(ledger) if job.state.is_open]
         if place != str(folder):
             found = [job for job in found if job.job_id == place]
         closes = place == str(folder)

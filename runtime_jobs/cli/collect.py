@@ -49,8 +49,17 @@ def collect(
     run_submission(place, wait=wait, retry=False, as_json=as_json)
 
 
-def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> None:
+def run_submission(
+    place: str, *, wait: bool, retry: bool, as_json: bool, new_budget: bool = False
+) -> None:
     """Continue the submission of a run.
+
+    Args:
+        place: The folder of the run, or the id of one of its jobs.
+        wait: Whether to wait until all results have arrived.
+        retry: Whether to send again the jobs that ended without a result.
+        as_json: Whether to print one JSON object instead of the table.
+        new_budget: Whether a copy gets a separate budget first.
 
     Raises:
         InvalidValueError: Nothing was submitted for the run.
@@ -59,16 +68,20 @@ def run_submission(place: str, *, wait: bool, retry: bool, as_json: bool) -> Non
 
     folder = find_run(place)
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import open_ledger, read_submission
+    from runtime_jobs.ledger.identity import explain_loss, start_new_budget
 
     run = RunFolder.open(folder)
     with open_ledger(run) as ledger:
         submission = read_submission(ledger)
         if submission is None:
             raise InvalidValueError(
-                f"nothing was submitted for {folder}; submit it with 'qrnn submit {folder} --on "
-                "ibm:NAME'"
+                f"nothing was submitted for {folder}{explain_loss(ledger)}; submit it with "
+                f"'qrnn submit {folder} --on ibm:NAME'"
             )
+        if new_budget:
+            typer.echo(start_new_budget(ledger, Service().list_tagged), err=True)
         continue_run(run, ledger, submission, wait=wait, retry=retry, as_json=as_json)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Device",
     "Gradient",
+    "NewBudget",
     "Patches",
     "QpuName",
     "QpuSequences",
@@ -147,6 +148,14 @@ Spacing = Annotated[
         metavar="D",
         parser=parse_count,
         help="Keep more than D couplers between two patches; with 0 they may touch.",
+    ),
+]
+NewBudget = Annotated[
+    bool,
+    typer.Option(
+        "--new-budget",
+        help="For a copy of a run folder, or one whose ledger is lost: send jobs from here too, "
+        "under a separate cap. Its results are kept; their cost does not count against that cap.",
     ),
 ]
 TrainSteps = Annotated[

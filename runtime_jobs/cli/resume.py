@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runtime_jobs.cli.collect import run_submission
-from runtime_jobs.cli.options import RunPath, TensorBoard, open_local_device, open_run
+from runtime_jobs.cli.options import NewBudget, RunPath, TensorBoard, open_local_device, open_run
 
 __all__ = ["EXAMPLES", "resume"]
 
@@ -23,6 +23,7 @@ def resume(
         bool, typer.Option("--wait", help="Wait until all results of the service have arrived.")
     ] = False,
     tensorboard: TensorBoard = False,
+    new_budget: NewBudget = False,
 ) -> None:
     """Continue an interrupted training or submitted jobs.
 
@@ -34,8 +35,13 @@ def resume(
     from runtime_jobs.ledger.find_runs import has_open_submission
 
     if has_open_submission(folder):
-        run_submission(str(folder), wait=wait, retry=True, as_json=False)
+        run_submission(str(folder), wait=wait, retry=True, as_json=False, new_budget=new_budget)
         return
+    if new_budget:
+        raise typer.BadParameter(
+            f"--new-budget applies where jobs are sent, and {folder} has no open submission; give "
+            "it to 'qrnn submit'"
+        )
     from qrnn_qiskit.training.processes import join_processes
     from qrnn_qiskit.training.trainer import resume as continue_training
     from runtime_jobs.cli.finish_run import finish_run, open_progress, print_finished

@@ -9,6 +9,7 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    NewBudget,
     Patches,
     QpuName,
     QpuSequences,
@@ -85,6 +86,7 @@ def submit(
             help="Use measure_2 for mid-circuit measurements on qubits that have it.",
         ),
     ] = False,
+    new_budget: NewBudget = False,
 ) -> None:
     """Send a trained run to a QPU, within a cap on QPU time.
 
@@ -110,11 +112,14 @@ def submit(
         open_ledger,
         read_submission,
     )
+    from runtime_jobs.ledger.identity import start_new_budget
 
     service = None if max_qpu_seconds is None else Service()
     trained, work, calibration = request.find_work(run, sequences, patches, spacing, service)
     plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
+        if new_budget and service is not None:
+            typer.echo(start_new_budget(ledger, service.list_tagged), err=True)
         former = read_submission(ledger)
         submission = Submission(
             backend=f"ibm_{request.qpu}",

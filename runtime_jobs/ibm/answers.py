@@ -10,13 +10,13 @@ from runtime_jobs.ibm.errors import ForeignJobError, ServiceError
 from runtime_jobs.ledger.records import LONGEST_CHARGE
 
 __all__ = [
-    "find_tagged_ids",
     "is_error_body",
     "is_id",
     "read_object",
     "read_own_job",
     "read_posted_id",
     "read_seconds",
+    "read_tagged",
 ]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -88,8 +88,8 @@ def is_error_body(body: bytes) -> bool:
     )
 
 
-def find_tagged_ids(page: object, tag: str) -> tuple[list[str], int]:
-    """Return the ids of the jobs in a list that carry a tag, and the length of the list.
+def read_tagged(page: object, tag: str) -> tuple[list[tuple[str, list[str]]], int]:
+    """Return id and tags of the jobs in a list that carry a tag, and the length of the list.
 
     Raises:
         ServiceError: It is not a list of jobs, or a job with the tag has no valid id.
@@ -97,13 +97,15 @@ def find_tagged_ids(page: object, tag: str) -> tuple[list[str], int]:
     jobs = read_object(page, "a list of jobs").get("jobs")
     if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
         raise ServiceError("expected a list of jobs, got JSON of another form; try again later")
-    own = [job.get("id") for job in jobs if tag in _list_tags(job)]
-    if not all(is_id(job_id) for job_id in own):
+    own = [
+        (job.get("id"), list(map(str, _list_tags(job)))) for job in jobs if tag in _list_tags(job)
+    ]
+    if not all(is_id(job_id) for job_id, _ in own):
         raise ServiceError(
-            f"the service lists a job with tag {tag} under the id {own[0]!r}, which is not valid; "
-            "nothing was sent. Run the command again later"
+            f"the service lists a job with tag {tag} under the id {own[0][0]!r}, which is not "
+            "valid; nothing was sent. Run the command again later"
         )
-    return [str(job_id) for job_id in own], len(jobs)
+    return [(str(job_id), tags) for job_id, tags in own], len(jobs)
 
 
 def _list_tags(job: dict[str, Any]) -> list[Any]:

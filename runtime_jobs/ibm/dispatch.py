@@ -33,6 +33,7 @@ from runtime_jobs.ledger import (
     Ledger,
     WorkloadMode,
 )
+from runtime_jobs.ledger.identity import find_original, require_identity
 
 __all__ = ["Dispatcher"]
 
@@ -86,6 +87,7 @@ class Dispatcher:
         self._poll_seconds = poll_seconds
         self._watch = watch
         self._done = 0
+        self._run_tag: str | None = None
 
     @property
     def service(self) -> Service:
@@ -99,6 +101,7 @@ class Dispatcher:
 
         Raises:
             BudgetError: The cap does not admit a job; the jobs before it have been sent.
+            IdentityError: The folder is a copy, or its ledger is lost; nothing was sent.
             JobsPendingError: Results are outstanding.
             JobFailedError: A job ended without a result.
             ServiceError: The service cannot be reached.
@@ -132,8 +135,12 @@ class Dispatcher:
         self._workloads.refresh_usage()
 
     def close(self) -> None:
-        """Close the batch or session of the run, which gets no more jobs."""
-        self._workloads.close()
+        """Close the batch or session of the run, which gets no more jobs.
+
+        A copy of a run folder leaves those of its original open.
+        """
+        if find_original(self._ledger) is None:
+            self._workloads.close()
 
     def cancel(self, job: JobRecord) -> str:
         """Cancel an open job and return the outcome in words.
@@ -185,14 +192,21 @@ class Dispatcher:
         if any(self._lookup.revive(earlier) for earlier in attempts if not earlier.state.is_open):
             return False  # an attempt without a result has one after all
         if is_new:
+            self._identify()
             workload = self._workloads.find(content.request.device)
             place = None if workload is None else workload.id
             job = self._ledger.intend(content.request, self._cap, place)
         assert job is not None
         if not is_new and self._lookup.look_up(job):
             return False  # the tag finds a job whose process ended before the answer came
+        self._identify()
         self._post(job, content, is_new)
         return True
+
+    def _identify(self) -> None:
+        """Check, once and before anything is sent, that no other folder spends this budget."""
+        if self._run_tag is None:
+            self._run_tag = require_identity(self._ledger, self.service.list_tagged)
 
     def _post(self, job: JobRecord, content: JobContent, is_new: bool) -> None:
         """Send a job under its tag.
@@ -218,6 +232,7 @@ class Dispatcher:
                     job.max_execution_time,
                     job.tag,
                     self._ledger.find_workload(job.workload),
+                    self._run_tag,
                 )
             except NotSentError as error:
                 last = error

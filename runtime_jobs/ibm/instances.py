@@ -8,11 +8,11 @@ from typing import Any
 from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 
-from runtime_jobs.ibm.answers import find_tagged_ids, read_own_job
+from runtime_jobs.ibm.answers import read_own_job, read_tagged
 from runtime_jobs.ibm.errors import ServiceError, UnknownJobError
 from runtime_jobs.ibm.translation import translate_errors
 
-__all__ = ["find_job", "list_tagged"]
+__all__ = ["find_job", "find_tagged"]
 
 _PAGE, _MOST_PAGES = 100, 50
 
@@ -41,23 +41,21 @@ def find_job(
     raise UnknownJobError(f"the state of job {job_id} cannot be read: the service does not know it")
 
 
-def list_tagged(client: RuntimeClient, tag: str) -> list[str]:
-    """Return the ids of the jobs of an instance that carry a tag.
+def find_tagged(client: RuntimeClient, tag: str) -> list[tuple[str, list[str]]]:
+    """Return id and tags of the jobs of an instance that carry a tag.
 
     A list without the tag in each job was not filtered, and then the job may be on a later page.
     """
-    found: list[str] = []
+    found: dict[str, list[str]] = {}
     listed = 0
     for _ in range(_MOST_PAGES):
-        ids, length = find_tagged_ids(
-            client.jobs_get(limit=_PAGE, skip=listed, job_tags=[tag]), tag
-        )
-        found.extend(job_id for job_id in ids if job_id not in found)
+        jobs, length = read_tagged(client.jobs_get(limit=_PAGE, skip=listed, job_tags=[tag]), tag)
+        found = found | dict(jobs)  # newest first
         listed += length
         if length < _PAGE:
-            return found
+            return list(found.items())
     if found:
-        return found
+        return list(found.items())
     raise ServiceError(
         f"the service lists {listed} jobs for the tag {tag} and none of them carries it, so that "
         "nothing can be sent safely; try again later"

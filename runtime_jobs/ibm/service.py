@@ -30,7 +30,7 @@ from runtime_jobs.ibm.errors import (
     UnknownJobError,
     UnsureError,
 )
-from runtime_jobs.ibm.instances import find_job, list_tagged
+from runtime_jobs.ibm.instances import find_job, find_tagged
 from runtime_jobs.ibm.redaction import hide_secrets, remember_secret
 from runtime_jobs.ibm.results import RawResult
 from runtime_jobs.ibm.service_states import BackendStatus, Progress, WorkloadProgress
@@ -114,6 +114,7 @@ class Service:
         max_execution_time: int,
         tag: str,
         workload: Workload | None = None,
+        run_tag: str | None = None,
     ) -> str:
         """Send a job, in a batch or session if one is given, and return its id.
 
@@ -124,6 +125,7 @@ class Service:
             max_execution_time: Seconds after which the service cancels the job.
             tag: Tag by which the job is found again.
             workload: Batch or session of the job; None sends it separately.
+            run_tag: Second tag, which all jobs of the run carry.
 
         Raises:
             RefusedLocallyError: The job was refused before it was posted.
@@ -144,7 +146,7 @@ class Service:
         with translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.max_execution_time = max_execution_time
-            sampler.options.environment.job_tags = [tag]
+            sampler.options.environment.job_tags = [tag, run_tag] if run_tag else [tag]
             self._transport.attach(self._client)
         error: Exception | None = None
         with self._transport.watch() as post, hide_in_warnings():
@@ -231,8 +233,15 @@ class Service:
         """
         with translate_errors("the jobs of the account cannot be listed"):
             return [
-                job_id for client in self._list_instances() for job_id in list_tagged(client, tag)
+                job_id
+                for client in self._list_instances()
+                for job_id, _ in find_tagged(client, tag)
             ]
+
+    def list_tagged(self, tag: str) -> list[tuple[str, list[str]]]:
+        """Return id and tags of all jobs with this tag in any instance, newest first."""
+        with translate_errors("the jobs of the account cannot be listed"):
+            return [job for client in self._list_instances() for job in find_tagged(client, tag)]
 
     def poll(self, job_id: str, tag: str | None = None) -> Progress:
         """Return the state of a job.

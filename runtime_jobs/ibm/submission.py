@@ -24,7 +24,14 @@ from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.queue_watch import Watch
 from runtime_jobs.ibm.service import Service, ServiceError
-from runtime_jobs.ledger import JobsPendingError, Ledger, LedgerError, WorkloadMode, hold_lock
+from runtime_jobs.ledger import (
+    IdentityError,
+    JobsPendingError,
+    Ledger,
+    LedgerError,
+    WorkloadMode,
+    hold_lock,
+)
 
 __all__ = [
     "Submission",
@@ -154,7 +161,7 @@ def continue_submission(
 
     Raises:
         ValueError: The weights differ from those that were submitted.
-        BudgetError, JobsPendingError, JobFailedError, ServiceError: See
+        BudgetError, IdentityError, JobsPendingError, JobFailedError, ServiceError: See
             :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
     """
     if trained is None:
@@ -194,6 +201,8 @@ def continue_submission(
         result = _compute(run, trained, submission, executor)
     except (JobsPendingError, ServiceError):
         raise  # the batch or session stays open for the jobs that follow
+    except IdentityError:
+        raise  # the batch or session is that of another folder
     except BaseException:
         _close(dispatcher)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime_jobs.ledger.errors import (
     BudgetError,
+    IdentityError,
     JobFailedError,
     JobsPendingError,
     LedgerBusyError,
@@ -26,6 +27,7 @@ __all__ = [
     "BudgetError",
     "FrozenCircuit",
     "FrozenDevice",
+    "IdentityError",
     "JobFailedError",
     "JobRecord",
     "JobRequest",

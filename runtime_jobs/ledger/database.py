@@ -11,7 +11,7 @@ from typing import Any
 from runtime_jobs.ledger.errors import LedgerError
 from runtime_jobs.ledger.records import LONGEST_CHARGE, JobState, WorkloadMode
 
-__all__ = ["COMMITTED_SECONDS", "Database", "open_database"]
+__all__ = ["COMMITTED_SECONDS", "START_BUDGET", "Database", "open_database"]
 
 _VERSION = 3
 _SCHEMA = """
@@ -82,6 +82,14 @@ _STEPS = {
     2: _STRAYS,
 }
 
+# Jobs and sessions up to these numbers were paid from the budget of another folder.
+START_BUDGET = """
+INSERT OR REPLACE INTO settings
+    SELECT 'free_jobs', coalesce(max(number), 0) FROM jobs
+    UNION SELECT 'free_workloads', coalesce(max(rowid), 0) FROM workloads
+"""
+_FREE = "(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings WHERE name = 'free_{}')"
+
 # The cost of each job: its charge, or its limit while the charge is unknown or cannot be true. The
 # jobs of a session cost the time of the session, which may exceed its limit by the job that runs at
 # its end. Strays are charged like any other job.
@@ -91,8 +99,9 @@ WITH costs AS (
     SELECT workload, CASE WHEN state = '{JobState.REJECTED}' THEN 0
         ELSE coalesce({_CHARGE}, max_execution_time) END AS seconds,
         CASE WHEN state = '{JobState.REJECTED}' THEN 0 ELSE max_execution_time END AS most
-    FROM jobs),
-sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}')
+    FROM jobs WHERE number > {_FREE.format("jobs")}),
+sessions AS (SELECT * FROM workloads WHERE mode = '{WorkloadMode.SESSION}'
+    AND rowid > {_FREE.format("workloads")})
 SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
         WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
     + (SELECT coalesce(sum(coalesce({_CHARGE}, max_time + (

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from circuits.errors import OperationError
 
-__all__ = ["BudgetError", "JobFailedError", "JobsPendingError", "LedgerBusyError", "LedgerError"]
+__all__ = [
+    "BudgetError",
+    "IdentityError",
+    "JobFailedError",
+    "JobsPendingError",
+    "LedgerBusyError",
+    "LedgerError",
+]
 
 
 class LedgerError(OperationError):
@@ -17,6 +24,10 @@ class LedgerBusyError(LedgerError):
 
 class BudgetError(OperationError):
     """The cap on QPU seconds does not admit a job, which was not sent."""
+
+
+class IdentityError(BudgetError):
+    """The budget of a run folder may be that of another one: it is a copy, or lost its ledger."""
 
 
 class JobsPendingError(OperationError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime_jobs.ledger.closing import Closing
-from runtime_jobs.ledger.database import COMMITTED_SECONDS, Database
+from runtime_jobs.ledger.database import COMMITTED_SECONDS, START_BUDGET, Database
 from runtime_jobs.ledger.errors import BudgetError, LedgerError
 from runtime_jobs.ledger.records import (
     FrozenCircuit,
@@ -254,6 +254,24 @@ class Ledger(Closing):
                 "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
             )
             connection.execute("DELETE FROM devices WHERE name = ?", (forget,))
+
+    def start_budget(self, settings: dict[str, Any]) -> None:
+        """Let only later jobs, batches and sessions count against the cap.
+
+        Jobs of which it is not known that they were sent are dropped. Batches and sessions get no
+        more jobs from here.
+
+        Args:
+            settings: Settings to record in the same transaction.
+        """
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM jobs WHERE state = ?", (JobState.INTENDED,))
+            connection.execute("UPDATE workloads SET is_open = 0")
+            connection.execute(START_BUDGET)
+            for name, value in settings.items():
+                connection.execute(
+                    "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value))
+                )
 
     def read_setting(self, name: str) -> Any:
         """Return a setting; None if it was never written."""

@@ -88,7 +88,7 @@ class FullDisk:
         return self._connection.execute(statement, *arguments)
 
 
-@pytest.mark.parametrize("moment", [0, 11, 12, 15, 17])
+@pytest.mark.parametrize("moment", [0, 10, 12, 13, 16, 18])
 def test_a_full_disk_at_any_commit_loses_nothing_and_sends_nothing_twice(
     folder: Path,
     service: LocalqpuControl,
@@ -96,7 +96,9 @@ def test_a_full_disk_at_any_commit_loses_nothing_and_sends_nothing_twice(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Submit makes commits 0 to 12, the last two for intent and job id; collect the others."""
+    """Submit makes commits 0 to 13: 10 is the identity of the run, the last two intent and job id;
+    collect makes the others.
+    """
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     open_database, commits = database.open_database, itertools.count()
     with monkeypatch.context() as patch:
