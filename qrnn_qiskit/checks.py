@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.plain_tensors import check_stored, refuse_stored
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _AUTOCAST = (torch.bfloat16, torch.float16)
@@ -165,6 +165,8 @@ def _check_inputs(x: Tensor, input_size: int, dtype: torch.dtype, device: torch.
             f"x must be on {device}, the model's device, but it is on {x.device}. Move one of "
             f"them: x.to({str(device)!r}) or model.to({str(x.device)!r})."
         )
+    if x.is_meta:
+        refuse_stored("x", "a tensor on the device meta, which has no numbers")
 
 
 def check_finite(x: Tensor) -> None:

@@ -40,8 +40,6 @@ def check_stored(name: str, tensor: Tensor) -> None:
         to_plain(name, tensor)
     if tensor.is_nested:
         refuse_stored(name, "a nested tensor")
-    if tensor.is_meta:
-        refuse_stored(name, "a tensor on the device meta, which has no numbers")
     if tensor.layout is not torch.strided:
         refuse_stored(name, f"a tensor of layout {tensor.layout}")
 

@@ -66,7 +66,6 @@ class ReadoutMode(ABC):
         measurement: The measurement that ends each step; None in modes without one.
         ansatz: Circuit of a step.
         readout: The observables.
-        resets_state: Whether every step starts from |0...0>.
     """
 
     name: ClassVar[str]
@@ -78,7 +77,6 @@ class ReadoutMode(ABC):
     readout: Readout
     feedback_size: int
     output_labels: list[str]
-    resets_state: bool = False
     measurement: Measurement | None = None
 
     @abstractmethod

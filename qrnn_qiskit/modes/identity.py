@@ -27,7 +27,8 @@ class StateDictError(InvalidValueError, RuntimeError):
 def identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
     """Return what identifies the circuits of a model, as plain values of JSON.
 
-    Noise and the number of trajectories belong to a simulation, not to the circuits.
+    Noise, the number of trajectories and ``reset_state`` belong to a simulation, not to the
+    circuits.
 
     Args:
         mode: The readout mode, with its ansatz and observables.
@@ -43,7 +44,6 @@ def identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
             for operator in mode.readout.observables
         ],
         "measurement": None if measurement is None else asdict(measurement),
-        "reset_state": mode.resets_state,
     }
 
 

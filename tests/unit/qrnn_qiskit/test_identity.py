@@ -19,7 +19,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "qubit": {"ansatz": "brick"},
     r"ry\+rz": {"rotations": ["rz", "ry"]},
     "observables": {"observables": "xzy"},
-    "reset_state False": {"reset_state": True},
 }
 
 
@@ -80,7 +79,8 @@ def test_measurements_are_part_of_the_circuit(changes: dict[str, Any]) -> None:
         make(readout="measured", **changes).load_state_dict(model.state_dict())
 
 
-def test_noise_and_trajectories_are_not() -> None:
+def test_noise_trajectories_and_resets_are_not() -> None:
+    make(reset_state=True).load_state_dict(make().state_dict())
     state = make(readout="measured").state_dict()
     make(readout="measured", readout_error=0.1, step_noise="damping:0.1").load_state_dict(state)
     make(readout="measured", num_trajectories=4).load_state_dict(state)
