@@ -117,6 +117,14 @@ class Work:
         with pytest.raises(JobsPendingError):
             self.go(cap)
 
+    def wait_at_service(self) -> None:
+        """Wait until the job is done at the service."""
+        (job,) = self.jobs
+        assert job.job_id is not None
+        deadline = time.monotonic() + 60
+        while self.account.poll(job.job_id).status != "DONE":
+            assert time.monotonic() < deadline
+
     def attempt(self, *, retry: bool = False) -> None:
         """Go on until an error that the user sees as one line, or the result."""
         with suppress(OperationError):
@@ -331,6 +339,7 @@ def test_a_recorded_end_is_asked_once_more_before_a_job_is_sent_anew(
     work: Work, service: LocalqpuControl, proxy: Proxy, behaviour: Any
 ) -> None:
     work.send()
+    work.wait_at_service()  # the reason of a failure is fetched, which a running job does not have
     proxy.on("GET", "*/jobs/localqpu-????????????", behaviour, times=3)
     with pytest.raises(JobFailedError):
         work.go()
