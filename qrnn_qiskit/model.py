@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,16 +19,16 @@ from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes import identity
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
+from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import RecurrentModel
 from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
-class QRNN(RecurrentModel):
+class QRNN(IdentifiedModule, RecurrentModel):
     """Quantum recurrent network with the interface of :class:`torch.nn.LSTM` (arXiv:2510.25557).
 
     The hidden state is the state of n qubits. At step t the controller maps the input and the last
@@ -168,9 +167,8 @@ class QRNN(RecurrentModel):
         words = f"{self.ansatz.name!r} of {num_qubits} qubit(s)"
         if self.ansatz.name in ANSATZ_FAMILIES:
             words += f", {num_layers} layer(s), {entangler}, {'+'.join(rotations)}"
-        self._ansatz_in_words = words
+        self.ansatz_in_words = words
         self._executor: Executor = SimulatorExecutor()
-        self._identity: Tensor | None = None
         self._dtype = dtype
         self.mode.compile(dtype)
 
@@ -252,59 +250,6 @@ class QRNN(RecurrentModel):
             require_replayable(name, gradient)
         elif gradient is not None:
             parse_gradient(gradient)
-
-    def get_extra_state(self) -> Tensor:
-        """Return the identity of the circuits, which the state dict holds beside the weights.
-
-        It is JSON in bytes (N,) uint8; see :mod:`qrnn_qiskit.modes.identity`.
-        """
-        if self._identity is None:
-            self._identity = identity.pack(identity.identify(self.mode, self._ansatz_in_words))
-        return self._identity.clone()
-
-    def set_extra_state(self, state: Any) -> None:
-        """Refuse weights of another circuit (StateDictError, a RuntimeError)."""
-        own = identity.unpack(self.get_extra_state())
-        difference = identity.explain_difference(identity.unpack(state), own)
-        if difference is not None:
-            raise identity.StateDictError(difference)
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        """Load the entries of this module as torch does, but see :meth:`set_extra_state`.
-
-        Another circuit is a warning, and an error unless ``strict=False``. A state dict without an
-        identity, as earlier versions wrote it, is complete.
-        """
-        key = f"{prefix}_extra_state"
-        rest = {name: value for name, value in state_dict.items() if name != key}
-        if key in state_dict:
-            try:
-                self.set_extra_state(state_dict[key])
-            except identity.StateDictError as error:
-                # Only strict loading turns unexpected keys into an error (a RuntimeError), and it
-                # alone knows whether it is strict.
-                warnings.warn(str(error), stacklevel=2)
-                unexpected_keys.append(f"{key}: {error}")
-        super()._load_from_state_dict(
-            rest,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
-        if key in missing_keys:
-            missing_keys.remove(key)
 
     def extra_repr(self) -> str:
         """Return the part of ``print(model)`` that describes the circuit."""

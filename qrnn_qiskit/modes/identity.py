@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,19 +13,85 @@ from typing import Any
 import numpy as np
 import torch
 from qiskit.circuit import ParameterExpression, QuantumCircuit
-from torch import Tensor
+from torch import Tensor, nn
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.modes.base import ReadoutMode
 
-__all__ = ["StateDictError", "explain_difference", "identify", "pack", "unpack"]
+__all__ = ["IdentifiedModule", "StateDictError"]
 
 
 class StateDictError(InvalidValueError, RuntimeError):
     """A state dict of other circuits than those of the model that loads it."""
 
 
-def identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
+class IdentifiedModule(nn.Module):
+    """A model whose state dict holds the identity of its circuits.
+
+    Attributes:
+        mode: The readout mode, with its ansatz and observables.
+        ansatz_in_words: The ansatz as messages name it.
+    """
+
+    mode: ReadoutMode
+    ansatz_in_words: str
+    _identity: Tensor | None = None
+
+    def get_extra_state(self) -> Tensor:
+        """Return the identity of the circuits, which the state dict holds beside the weights.
+
+        It is JSON in bytes (N,) uint8; see :mod:`qrnn_qiskit.modes.identity`.
+        """
+        if self._identity is None:
+            self._identity = _pack(_identify(self.mode, self.ansatz_in_words))
+        return self._identity.clone()
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse weights of another circuit (StateDictError, a RuntimeError)."""
+        own = _unpack(self.get_extra_state())
+        difference = _explain_difference(_unpack(state), own)
+        if difference is not None:
+            raise StateDictError(difference)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load the entries of this module as torch does, but see :meth:`set_extra_state`.
+
+        Another circuit is a warning, and an error unless ``strict=False``. A state dict without an
+        identity, as earlier versions wrote it, is complete.
+        """
+        key = f"{prefix}_extra_state"
+        rest = {name: value for name, value in state_dict.items() if name != key}
+        if key in state_dict:
+            try:
+                self.set_extra_state(state_dict[key])
+            except StateDictError as error:
+                # Only strict loading turns unexpected keys into an error (a RuntimeError), and it
+                # alone knows whether it is strict.
+                warnings.warn(str(error), stacklevel=2)
+                unexpected_keys.append(f"{key}: {error}")
+        super()._load_from_state_dict(
+            rest,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+        if key in missing_keys:
+            missing_keys.remove(key)
+
+
+def _identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
     """Return what identifies the circuits of a model, as plain values of JSON.
 
     Noise, the number of trajectories and ``reset_state`` belong to a simulation, not to the
@@ -47,13 +114,13 @@ def identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
     }
 
 
-def pack(identity: dict[str, Any]) -> Tensor:
+def _pack(identity: dict[str, Any]) -> Tensor:
     """Return the identity as bytes (N,) uint8: formats for tensors only can store it too."""
     return torch.tensor(list(json.dumps(identity).encode()), dtype=torch.uint8, device="cpu")
 
 
-def unpack(packed: object) -> dict[str, Any]:
-    """Return the identity that :func:`pack` packed; StateDictError for anything else."""
+def _unpack(packed: object) -> dict[str, Any]:
+    """Return the identity that :func:`_pack` packed; StateDictError for anything else."""
     try:
         assert isinstance(packed, Tensor)
         identity = json.loads(bytes(packed.tolist()))
@@ -66,7 +133,7 @@ def unpack(packed: object) -> dict[str, Any]:
     return identity
 
 
-def explain_difference(stored: dict[str, Any], own: dict[str, Any]) -> str | None:
+def _explain_difference(stored: dict[str, Any], own: dict[str, Any]) -> str | None:
     """Return a sentence that names both circuits, or None if they are the same.
 
     The ansatz in words is not compared: a family written to a file is the same circuit.
