@@ -20,6 +20,8 @@ __all__ = [
     "once_differentiable",
 ]
 
+_is_batched = torch._C._functorch.is_legacy_batchedtensor
+
 
 class SecondDerivativeError(UserError, NotImplementedError):
     """A second derivative was requested of a gradient that has none."""
@@ -74,9 +76,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     def run(ctx: Any, *gradients: Tensor | None) -> Any:
         if torch.compiler.is_compiling():  # compiled autograd
             return transforms.run_outside(run, ctx, *gradients)
-        if any(map(_is_batched, gradients)):
-            transforms.refuse_batched()
-        devices = {each.device.type for each in gradients if each is not None}
+        devices = set()
+        for each in gradients:
+            if each is not None:
+                if _is_batched(each):  # stands for several, as with is_grads_batched=True
+                    transforms.refuse_batched()
+                devices.add(each.device.type)
         keeps_graph = torch.is_grad_enabled()
         if not keeps_graph and not any(map(torch.is_autocast_enabled, devices)):
             return backward(ctx, *gradients)  # the usual case: to enter contexts costs time
@@ -92,11 +97,6 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return _Refusal.apply(found, *given, *_find_leaves(ctx))
 
     return run
-
-
-def _is_batched(gradient: Tensor | None) -> bool:
-    """Whether a gradient stands for several, as with ``is_grads_batched=True``."""
-    return gradient is not None and torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
 def _find_leaves(node: Any) -> list[Tensor]:

@@ -121,8 +121,8 @@ class Controller(nn.Module):
         if nn.Module._call_impl is not _INNER_CALL or not self.keeps_layers:
             return None
         for module in (self, self._modules["layers"], *self._built):
-            own, kind = vars(module), type(module)
-            forward: Any = getattr(kind, "forward", None)
+            own, kind = module.__dict__, type(module)
+            forward: Any = kind.forward  # type: ignore[union-attr]
             if (
                 own["_forward_hooks"]
                 or own["_forward_pre_hooks"]
