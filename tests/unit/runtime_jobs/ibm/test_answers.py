@@ -14,12 +14,12 @@ from qiskit_ibm_runtime.results.quantum_program import (
 )
 
 from runtime_jobs.ibm.answers import (
-    find_tagged_ids,
     is_error_body,
     is_id,
     read_own_job,
     read_posted_id,
     read_seconds,
+    read_tagged,
 )
 from runtime_jobs.ibm.errors import ForeignJobError, ServiceError
 from runtime_jobs.ibm.results import _check_measured_values
@@ -49,7 +49,7 @@ def test_json_of_another_type_is_an_error_of_the_service(content: Any) -> None:
     assert read_posted_id(json.dumps(content).encode(), "ibm_kingston") is None
     assert not is_error_body(json.dumps(content).encode())
     with pytest.raises(ServiceError):
-        find_tagged_ids(content, "tag")
+        read_tagged(content, "tag")
     with pytest.raises(ServiceError):
         read_own_job(content, "job-1", "tag")
 
