@@ -15,6 +15,7 @@ from runtime_jobs.cli.failures import ExitCode
 TINY = ["num_qubits=1", "num_layers=1", "controller_hidden=2", "epochs=1", "window=4"]
 
 
+@pytest.mark.training
 def test_train_evaluate_and_show_read_the_data_once_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 from localqpu.control_client import LocalqpuControl
@@ -38,7 +39,8 @@ def list_tags(loopback, control: LocalqpuControl) -> list[list[str]]:
 def wait(folder: Path, *words: str) -> int:
     """Run a command to the end of its jobs, collect by default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("time.sleep", lambda seconds: None)
+        # Shorter, but not none: the service simulates in this process and needs the time.
+        patch.setattr("time.sleep", lambda seconds: Event().wait(min(seconds, 0.3)))
         return run([*(words or ["collect"]), str(folder), "--wait"])
 
 

@@ -72,6 +72,7 @@ def differentiate(
     return loss.detach(), [each.grad.clone() for each in model.parameters()], state.detach()
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("arguments", "is_warm"), [(MODES[0], False), (MODES[0], True), (MODES[2], False)], ids=str
 )
@@ -93,6 +94,7 @@ def test_compiled_models_are_the_same_as_eager_ones(
             carried = expected[2]
 
 
+@pytest.mark.training
 def test_the_module_itself_compiles_and_so_do_its_angles() -> None:
     model, x = make(), draw()
     assert torch.equal(torch.compile(model, backend="eager")(x)[0], model(x)[0])
@@ -116,6 +118,7 @@ def test_fullgraph_gives_the_reason() -> None:
         compiled(draw())
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("arguments", [{}, {"reset_state": True}], ids=str)
 def test_compiled_autograd_gives_the_same_gradients(arguments: dict[str, Any]) -> None:
     """Also in a second pass through the same graph."""

@@ -53,7 +53,8 @@ def read_files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_who_comes_second_is_told_by_whom_and_writes_nothing(
+@pytest.mark.process
+def test_who_comes_second_learns_by_whom_and_writes_nothing(
     create: Callable[..., RunFolder], configure: Callable[..., Config]
 ) -> None:
     run = create(epochs=1)
@@ -142,7 +143,7 @@ def test_a_forked_process_that_lives_on_does_not_hold_it(tmp_path: Path) -> None
         os.waitpid(child, 0)
 
 
-def test_a_folder_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LockError, match=r"run\.lock cannot be opened"), hold_lock(tmp_path / "no"):
         pass
 
@@ -154,6 +155,7 @@ def test_a_folder_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         pass
 
 
+@pytest.mark.process
 def test_of_several_processes_the_first_holds_it_for_all(
     create: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
