@@ -8,11 +8,10 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from threading import Event
 
 import pytest
 from localqpu.control_client import LocalqpuControl
-from loopback import POST, collect, count_posts, submit
+from loopback import POST, collect, count_posts, nap, submit
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
@@ -39,8 +38,7 @@ def list_tags(loopback, control: LocalqpuControl) -> list[list[str]]:
 def wait(folder: Path, *words: str) -> int:
     """Run a command to the end of its jobs, collect by default."""
     with pytest.MonkeyPatch.context() as patch:
-        # Shorter, but not none: the service simulates in this process and needs the time.
-        patch.setattr("time.sleep", lambda seconds: Event().wait(min(seconds, 0.3)))
+        patch.setattr("time.sleep", nap)
         return run([*(words or ["collect"]), str(folder), "--wait"])
 
 
@@ -154,7 +152,7 @@ def test_the_new_cap_holds(folder: Path, service: LocalqpuControl) -> None:
 def test_jobs_that_the_original_may_be_sending_are_left_to_it(
     folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", nap)
     service.set_scenario({"http_faults": [POST | {"status": 503, "times": 20}]})
     assert submit(folder) == ExitCode.FAILED
     with Ledger(folder) as ledger:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from localqpu.control_client import LocalqpuControl
-from loopback import collect, submit
+from loopback import collect, nap, submit
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
@@ -77,7 +77,7 @@ def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
 def test_a_closed_batch_or_session_is_replaced(
     replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", nap)
     words = [] if mode == "batch" else ["--mode", "session", "--session-seconds", "40"]
     assert submit(replay, *words, cap=300) == ExitCode.DONE
     loopback.context.sessions.close(list_sessions(loopback)[0].session_id)
@@ -140,6 +140,7 @@ def test_a_faulty_qubit_is_reported_and_another_layout_is_priced(
     broken.append({"date": "2026-11-21T00:00:00Z", "name": "operational", "unit": "", "value": 0})
     try:
         while (code := run(["collect", str(replay)])) == ExitCode.NOT_READY:
+            nap(0.3)
             capsys.readouterr()
         assert code == ExitCode.FAILED
         assert len(service.jobs()) == 1
@@ -172,7 +173,7 @@ def test_another_layout_that_is_the_same_one_costs_nothing(
 def test_an_interrupted_repetition_continues(
     folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", nap)
     assert submit(folder) == ExitCode.DONE
     collect(folder)
     lost = {"method": "POST", "path": "*/jobs", "status": 500, "phase": "after"}
@@ -221,7 +222,7 @@ def test_a_session_does_not_outlive_a_failure(
     service.set_scenario({"next_jobs": [{"outcome": "failed", "reason": "calibrating"}]})
     assert submit(replay, "--mode", "session", "--session-seconds", "60") == ExitCode.DONE
     while (code := run(["collect", str(replay)])) == ExitCode.NOT_READY:
-        pass
+        nap(0.3)
     assert code == ExitCode.FAILED
     assert not list_sessions(loopback)[0].accepting_jobs
 
