@@ -33,6 +33,7 @@ def open_device(
     noise_model: NoiseModel | None = None,
     max_qpu_seconds: float | None = None,
     ledger: Path | None = None,
+    new_budget: bool = False,
 ) -> Executor:
     """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston``, ``ibm:kingston``.
 
@@ -53,17 +54,21 @@ def open_device(
             none.
         ledger: Folder where jobs are recorded, created if missing; required for a QPU. Local
             devices have none.
+        new_budget: For a copy of a ledger folder, or one whose ledger is lost: whether to send jobs
+            from it under a separate cap. Its results are kept and do not count against that cap.
 
     Raises:
         DeviceError: The name cannot be parsed, the device is unknown, or it does not take one of
             the options.
     """
     device = merge_options(parse_device_name(name), shots, seed)
+    if new_budget and device.name != "ibm":
+        raise DeviceError(f"device '{device}' uses no QPU time; leave new_budget out")
     if device.name == "aer":
         return _open_aer(device, gradient, noise_model)
     if device.name == "simulator":
         return _open_simulator(device, gradient, noise_model)
-    return _open_ibm(device, gradient, max_qpu_seconds, ledger)
+    return _open_ibm(device, gradient, max_qpu_seconds, ledger, new_budget=new_budget)
 
 
 def _open_simulator(
@@ -83,7 +88,12 @@ def _open_simulator(
 
 
 def _open_ibm(
-    device: DeviceName, gradient: str | None, cap: float | None, folder: Path | None
+    device: DeviceName,
+    gradient: str | None,
+    cap: float | None,
+    folder: Path | None,
+    *,
+    new_budget: bool,
 ) -> Executor:
     given = {"target": device.target, "shots": device.shots, "max_qpu_seconds": cap}
     for key, value in (given | {"ledger": folder}).items():
@@ -102,14 +112,22 @@ def _open_ibm(
     assert folder is not None
     from runtime_jobs.ibm.dispatch import Dispatcher
     from runtime_jobs.ibm.executor import IbmExecutor
-    from runtime_jobs.ibm.service import Service
+    from runtime_jobs.ibm.notices import notify
+    from runtime_jobs.ibm.service import Service, ServiceError
     from runtime_jobs.ledger import Ledger, hold_lock
+    from runtime_jobs.ledger.identity import start_new_budget
 
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(folder))
         ledger = stack.enter_context(Ledger(folder))
         dispatcher = Dispatcher(ledger, Service, cap, wait=True)
+        if new_budget:
+            notify(start_new_budget(ledger, dispatcher.service.list_tagged))
+        try:
+            dispatcher.refresh_usage()
+        except ServiceError as error:  # calls that the ledger answers need no service
+            notify(f"charges of earlier jobs could not be asked for: {error}")
         stack.callback(dispatcher.close)
         return IbmExecutor(
             f"ibm_{device.target}",

@@ -122,6 +122,7 @@ def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
 
     with Ledger(place) as ledger:
         found, committed = ledger.list_jobs(), ledger.committed_seconds()
+        strays, unsure = ledger.strays.list_all(), ledger.strays.list_unsure()
     table = make_table("", "job", "round", "circuits", "state", "QPU s", "limit s")
     table.columns[1].no_wrap = True  # to be copied
     for job in found:
@@ -136,4 +137,11 @@ def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
             str(job.max_execution_time),
         )
     line = f"{place}: {len(found)} jobs, {committed:.1f} s of QPU time used or held by open jobs"
+    if strays:
+        line += f", {len(strays)} of it beside these: {', '.join(job.job_id for job in strays)}"
+    if unsure:
+        line += (
+            f"; {len(unsure)} jobs were posted without a clear answer, and 'qrnn collect {place}' "
+            "looks for second ones at the service"
+        )
     return table, line

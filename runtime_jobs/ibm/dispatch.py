@@ -19,7 +19,7 @@ from runtime_jobs.ibm.errors import (
     UnsureError,
 )
 from runtime_jobs.ibm.job_contents import JobContent
-from runtime_jobs.ibm.lookup import ENDS, Lookup
+from runtime_jobs.ibm.lookup import ENDS, GIVEN_UP, Lookup
 from runtime_jobs.ibm.queue_watch import Watch, look_at
 from runtime_jobs.ibm.results import mark_pub
 from runtime_jobs.ibm.service import Service
@@ -123,7 +123,7 @@ class Dispatcher:
         return [self._read(content) for content in contents]
 
     def refresh_usage(self) -> None:
-        """Ask for the charge of each ended job whose usage is not recorded yet.
+        """Ask for the charge of each ended job whose usage is not recorded, and for late jobs.
 
         A job that the service no longer knows counts with its full ``max_execution_time``.
         """
@@ -131,6 +131,7 @@ class Dispatcher:
             if job.usage is None and job.job_id is not None and not job.state.is_open:
                 with suppress(UnknownJobError, ForeignJobError):
                     self._look_at(job)
+        self._lookup.find_late_jobs()
         self._lookup.refresh_strays()
         self._workloads.refresh_usage()
 
@@ -149,8 +150,7 @@ class Dispatcher:
         """
         if job.state is JobState.INTENDED:
             if not self._lookup.look_up(job):
-                reason = "never sent, and given up by 'qrnn cancel'"
-                self._ledger.record_failure(job.tag, JobState.REJECTED, reason)
+                self._ledger.record_failure(job.tag, JobState.REJECTED, GIVEN_UP)
                 return "was never sent and is given up"
             job = self._find(job.key)
         status = self._look_at(job).status
@@ -197,6 +197,8 @@ class Dispatcher:
             place = None if workload is None else workload.id
             job = self._ledger.intend(content.request, self._cap, place)
         assert job is not None
+        if not is_new:
+            self._ledger.strays.record_unsure(job.tag)
         if not is_new and self._lookup.look_up(job):
             return False  # the tag finds a job whose process ended before the answer came
         self._identify()
@@ -237,7 +239,9 @@ class Dispatcher:
             except NotSentError as error:
                 last = error
             except RejectedError as error:
-                may_exist = may_exist or not isinstance(error, RefusedLocallyError)
+                if not isinstance(error, RefusedLocallyError):
+                    may_exist = True
+                    self._ledger.strays.record_unsure(job.tag)
                 if may_exist and self._lookup.look_up(job):
                     return
                 last = error
@@ -250,6 +254,7 @@ class Dispatcher:
                 ) from error
             except (BusyError, UnsureError) as error:
                 may_exist = True
+                self._ledger.strays.record_unsure(job.tag)
                 if self._lookup.look_up(job):
                     return
                 last = error

@@ -10,9 +10,11 @@ from runtime_jobs.ibm.notices import notify
 from runtime_jobs.ibm.service import Service
 from runtime_jobs.ledger import JobRecord, JobState, Ledger
 
-__all__ = ["ENDS", "Lookup"]
+__all__ = ["ENDS", "GIVEN_UP", "Lookup"]
 
 ENDS = {"ERROR": JobState.FAILED, "CANCELLED": JobState.CANCELLED}
+GIVEN_UP = "never sent, and given up by 'qrnn cancel'"
+LATEST_ARRIVAL = 3600.0  # seconds after a POST; no network delivers it later
 _DONE, _OPEN, _ENDED, _UNKNOWN = range(4)  # in the order in which a job is preferred
 
 
@@ -82,10 +84,45 @@ class Lookup:
             if job_id != job.job_id:
                 self._set_aside(job, job_id)
 
+    def find_late_jobs(self) -> None:
+        """List once more the tags of ended jobs under which a POST may arrive late.
+
+        A job that arrived is taken if the ledger has none for it, and else set aside. A tag is
+        listed by every command until an hour after its last POST, and at least once.
+        """
+        for tag, posted in self._ledger.strays.list_unsure():
+            job = next((job for job in self._ledger.list_jobs() if job.tag == tag), None)
+            if job is not None and job.state is JobState.INTENDED:
+                continue  # it is looked up before it is sent
+            try:
+                if job is not None:
+                    self._settle_late(job)
+            except ServiceError as error:
+                notify(f"a late job of the tag {tag} could not be looked for: {error}")
+                continue
+            if time.time() > posted + LATEST_ARRIVAL:
+                self._ledger.strays.settle_unsure(tag)
+
+    def _settle_late(self, job: JobRecord) -> None:
+        if self._ledger.is_free(job.tag):
+            return  # the folder that sent it looks for it
+        found = self._list_ids(job)
+        if all(job_id == job.job_id for job_id in found):
+            return
+        others = [other for other in self._ledger.list_attempts(job.key) if other.tag != job.tag]
+        has_other = any(other.state.is_open or other.state is JobState.DONE for other in others)
+        is_usable = job.state.is_open or job.state is JobState.DONE
+        if has_other or is_usable or job.reason == GIVEN_UP:
+            for job_id in found:
+                if job_id != job.job_id:
+                    self._set_aside(job, job_id)
+        else:
+            self.revive(job)
+
     def refresh_strays(self) -> None:
         """Cancel strays that have not ended, and record the charges that have become known."""
         for stray in self._ledger.strays.list_all():
-            if stray.usage is None:
+            if stray.usage is None and not self._ledger.is_free(stray.tag):
                 self._settle_stray(stray.job_id, stray.tag)
 
     def _list_ids(self, job: JobRecord) -> list[str]:
@@ -110,7 +147,14 @@ class Lookup:
             self._ledger.record_sent(job.tag, chosen)
 
     def _set_aside(self, job: JobRecord, job_id: str) -> None:
-        if self._ledger.strays.record(job_id, job.tag, job.max_execution_time):
+        if not self._ledger.strays.record(job_id, job.tag, job.max_execution_time):
+            return
+        if self._ledger.is_free(job.tag):
+            notify(
+                f"the service has a second job {job_id} for {job.round} under the tag {job.tag}; "
+                "it belongs to the budget of the folder that sent it, and is left to it"
+            )
+        else:
             notify(
                 f"the service has a second job {job_id} for {job.round} under the tag {job.tag}; "
                 f"it is cancelled unless it has ended, and up to {job.max_execution_time} s of QPU "

@@ -13,7 +13,7 @@ from runtime_jobs.ledger.records import LONGEST_CHARGE, JobState, WorkloadMode
 
 __all__ = ["COMMITTED_SECONDS", "START_BUDGET", "Database", "open_database"]
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
@@ -75,11 +75,14 @@ CREATE TABLE IF NOT EXISTS misfits (
     created REAL NOT NULL
 );
 """
+# Tags under which a job may arrive late, with the time of the last POST in seconds since 1970.
+_UNSURE = "CREATE TABLE IF NOT EXISTS unsure (tag TEXT PRIMARY KEY, posted REAL NOT NULL);"
 # The statements that bring a file of each earlier version to this one; version 0 is an empty file.
 _STEPS = {
-    0: _SCHEMA + _WORKLOADS + _STRAYS,
-    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS + _STRAYS,
-    2: _STRAYS,
+    0: _SCHEMA + _WORKLOADS + _STRAYS + _UNSURE,
+    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS + _STRAYS + _UNSURE,
+    2: _STRAYS + _UNSURE,
+    3: _UNSURE,
 }
 
 # Jobs and sessions up to these numbers were paid from the budget of another folder.
@@ -92,7 +95,7 @@ _FREE = "(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings WHERE na
 
 # The cost of each job: its charge, or its limit while the charge is unknown or cannot be true. The
 # jobs of a session cost the time of the session, which may exceed its limit by the job that runs at
-# its end. Strays are charged like any other job.
+# its end. Strays are charged like any other job, from the budget of the job with their tag.
 _CHARGE = f"CASE WHEN usage BETWEEN 0 AND {LONGEST_CHARGE} THEN usage END"
 COMMITTED_SECONDS = f"""
 WITH costs AS (
@@ -106,7 +109,8 @@ SELECT (SELECT coalesce(sum(seconds), 0) FROM costs
         WHERE workload IS NULL OR workload NOT IN (SELECT id FROM sessions))
     + (SELECT coalesce(sum(coalesce({_CHARGE}, max_time + (
         SELECT coalesce(max(most), 0) FROM costs WHERE workload = sessions.id))), 0) FROM sessions)
-    + (SELECT coalesce(sum(coalesce({_CHARGE}, max_execution_time)), 0) FROM strays)
+    + (SELECT coalesce(sum(coalesce({_CHARGE}, max_execution_time)), 0) FROM strays
+        WHERE tag IN (SELECT tag FROM jobs WHERE number > {_FREE.format("jobs")}))
 """
 
 

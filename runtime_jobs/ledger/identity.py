@@ -34,8 +34,8 @@ _TAG = re.compile(r"qrnn-run-[0-9a-f]{32}")
 _SHOWN = 5  # job ids in a message
 _REMEDY = (
     "or give this folder a separate budget with --new-budget (of 'qrnn submit', or of 'qrnn "
-    "resume' where it sends jobs): results in its ledger are kept and used, and their cost does "
-    "not count against the new cap"
+    "resume' where it sends jobs; in Python open_device(..., new_budget=True)): results in its "
+    "ledger are kept and used, and their cost does not count against the new cap"
 )
 
 

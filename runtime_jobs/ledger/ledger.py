@@ -162,6 +162,11 @@ class Ledger(Closing):
         """Record that a job has ended without a result."""
         self._update(tag, state=state, reason=reason)
 
+    def is_free(self, tag: str) -> bool:
+        """Return whether the job of a tag was paid from the budget of another folder."""
+        last = self.read_setting("free_jobs") or 0
+        return not self._select("tag = ? AND number > ?", (tag, last))
+
     def find_workload(self, id: str | None) -> Workload | None:
         """Return the batch or session of an id; None if there is none."""
         found = [workload for workload in self.list_workloads() if workload.id == id]

@@ -1,4 +1,4 @@
-"""Jobs at the service beyond the one of the ledger, and results that do not fit their jobs."""
+"""Jobs at the service beyond the one of the ledger, also late ones, and results that do not fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stray:
 
 
 class StrayTable:
-    """The strays of a ledger, which count against the cap, and the results kept aside.
+    """The strays of a ledger, which count against the cap, late POSTs, and results kept aside.
 
     Args:
         database: File of the ledger.
@@ -63,6 +63,21 @@ class StrayTable:
             "SELECT job_id, tag, max_execution_time, usage FROM strays ORDER BY rowid"
         )
         return [Stray(*row) for row in rows]
+
+    def record_unsure(self, tag: str) -> None:
+        """Record that a POST under this tag may have left, and arrive late, without an answer."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO unsure VALUES (?, ?)", (tag, time.time()))
+
+    def list_unsure(self) -> list[tuple[str, float]]:
+        """Return tag and time of the last POST, in seconds since 1970, of each such POST."""
+        rows = self._database.read("SELECT tag, posted FROM unsure ORDER BY rowid")
+        return [(str(tag), float(posted)) for tag, posted in rows]
+
+    def settle_unsure(self, tag: str) -> None:
+        """Forget a tag under which no further job can arrive."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM unsure WHERE tag = ?", (tag,))
 
     def keep_result(self, job_id: str, content: bytes, reason: str) -> None:
         """Keep the last result of a job that does not fit it, for a report to the service."""

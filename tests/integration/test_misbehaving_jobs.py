@@ -28,7 +28,7 @@ from sampling import slow, slow_pairs
 
 from circuits.errors import OperationError
 from runtime_jobs.estimation.bits import Bits
-from runtime_jobs.ibm import transport
+from runtime_jobs.ibm import lookup, transport
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.encoding import ResultError, hash_circuit
 from runtime_jobs.ibm.errors import ServiceError
@@ -480,6 +480,48 @@ def test_a_post_that_arrives_late_is_cancelled_and_counts(
     assert work.committed == 4.0  # both were charged
     with Ledger(work.folder) as ledger, pytest.raises(BudgetError):
         ledger.intend(make_content(pubs=1).request, cap=LIMIT + 3)
+
+
+def test_a_post_that_arrives_after_the_last_result_is_found_by_a_later_command(
+    work: Work,
+    service: LocalqpuControl,
+    proxy: Proxy,
+    loopback: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loopback.charge = lambda job: 2.0
+    proxy.on("POST", POSTS, proxy.keep_back, times=1)
+    work.send()
+    check(work.finish())
+    assert work.committed == 2.0
+    service.set_scenario({"queue": {"polls_before_running": 1000}})
+    proxy.deliver()
+    work.go()
+    assert "second job" in capsys.readouterr().err
+    assert (len(service.jobs()), count_running(service)) == (2, 1)
+    assert work.committed == 4.0
+    listed = proxy.count("GET", POSTS)
+    monkeypatch.setattr(lookup, "LATEST_ARRIVAL", -1.0)
+    for _ in range(3):
+        work.go()
+    assert proxy.count("GET", POSTS) == listed + 1  # once more, and then no job can arrive
+
+
+def test_a_refused_post_that_arrives_late_is_collected_and_not_sent_again(
+    work: Work, service: LocalqpuControl, proxy: Proxy
+) -> None:
+    def refuse(request: Request) -> Reply:
+        proxy.keep_back(request)
+        return Reply.of(NO, 403)
+
+    proxy.on("POST", POSTS, refuse, times=1)
+    with pytest.raises(JobFailedError):
+        work.go()
+    proxy.deliver()
+    check(work.finish())
+    assert len(service.jobs()) == proxy.count("POST", POSTS) == 1
+    assert work.committed == 0.0
 
 
 def test_of_two_jobs_the_one_with_a_result_is_taken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from runtime_jobs import open_device
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.devices import DeviceError
-from runtime_jobs.ledger import LedgerBusyError
+from runtime_jobs.ledger import IdentityError, LedgerBusyError
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,27 @@ def test_a_qpu_samples_and_receives_no_empty_job(tmp_path: Path, service: Localq
     assert counts.keys() <= {"00", "11"}
     assert sum(counts.values()) == 50
     assert len(service.jobs()) == 1
+
+
+def test_a_copied_ledger_is_used_with_a_new_budget(
+    tmp_path: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    values = np.array([[0.5]])
+    options = {"shots": 50, "max_qpu_seconds": 10}
+    with open_device("ibm:kingston", ledger=first, **options) as executor:
+        executor.sample(build_pair(), values, 50)
+    shutil.copytree(first, copy)
+    with open_device("ibm:kingston", ledger=copy, **options) as executor:
+        executor.sample(build_pair(), values, 50)  # the ledger has it
+        with pytest.raises(IdentityError, match="new_budget=True"):
+            executor.sample(build_pair(), values, 60)
+    with open_device("ibm:kingston", ledger=copy, new_budget=True, **options) as executor:
+        executor.sample(build_pair(), values, 60)
+    assert "has a new budget" in capsys.readouterr().err
+    assert len(service.jobs()) == 2
+    with pytest.raises(DeviceError, match="new_budget"):
+        open_device("aer", shots=50, new_budget=True)
 
 
 @pytest.mark.parametrize("missing", ["shots", "max_qpu_seconds", "ledger"])

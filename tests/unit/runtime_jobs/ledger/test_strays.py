@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runtime_jobs.cli.jobs import _tabulate
 from runtime_jobs.ledger import (
     BudgetError,
     FrozenCircuit,
@@ -41,6 +44,43 @@ def test_a_stray_counts_with_its_limit_until_its_charge_is_known(tmp_path: Path)
         assert ledger.committed_seconds() == 10
 
 
+def test_a_stray_is_paid_from_the_budget_of_its_job(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        former = ledger.intend(REQUEST, cap=100)
+        ledger.record_sent(former.tag, "job-1")
+        ledger.strays.record("second", former.tag, 10)
+        assert ledger.committed_seconds() == 20
+        ledger.start_budget({})
+        assert ledger.committed_seconds() == 0
+        assert ledger.is_free(former.tag)
+        ledger.strays.record("third", former.tag, 10)  # found after the new budget began
+        assert ledger.committed_seconds() == 0
+        own = ledger.intend(replace(REQUEST, round="round 2", shots=200), cap=100)
+        ledger.strays.record("fourth", own.tag, 10)
+        assert not ledger.is_free(own.tag)
+        assert ledger.committed_seconds() == 20
+        with pytest.raises(BudgetError):
+            ledger.intend(replace(REQUEST, shots=300), cap=29)
+
+
+def test_a_post_without_a_clear_answer_is_remembered_and_shown(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        job = ledger.intend(REQUEST, cap=100)
+        ledger.strays.record_unsure(job.tag)
+        ledger.strays.record_unsure(job.tag)
+        ledger.strays.record("second", job.tag, 10)
+        ((tag, posted),) = ledger.strays.list_unsure()
+        assert tag == job.tag
+        assert abs(posted - time.time()) < 60
+    _, line = _tabulate(tmp_path, {})
+    assert "20.0 s" in line
+    assert "second" in line
+    assert f"qrnn collect {tmp_path}" in line
+    with Ledger(tmp_path) as ledger:
+        ledger.strays.settle_unsure(job.tag)
+        assert ledger.strays.list_unsure() == []
+
+
 def test_an_attempt_that_was_revived_is_the_job(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         first = ledger.intend(REQUEST, cap=100)
@@ -60,11 +100,16 @@ def test_a_ledger_from_before_strays_is_read(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.intend(REQUEST, cap=100)
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
-        connection.executescript("DROP TABLE strays; DROP TABLE misfits; PRAGMA user_version = 2")
+        drop = "DROP TABLE strays; DROP TABLE misfits; DROP TABLE unsure"
+        connection.executescript(f"{drop}; PRAGMA user_version = 2")
     with Ledger(tmp_path) as ledger:
         assert ledger.committed_seconds() == 10
         ledger.strays.keep_result("job-1", b"content", "no register")
         assert ledger.strays.list_kept_results() == [("job-1", b"content", "no register")]
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
+        connection.executescript("DROP TABLE unsure; PRAGMA user_version = 3")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.strays.list_unsure() == []
 
 
 @pytest.mark.parametrize("usage", [-5000.0, 1e300, "9e999"])
