@@ -13,6 +13,8 @@ __all__ = [
     "MOST_BATCH",
     "MOST_BYTES",
     "MOST_CONTROLS",
+    "MOST_DATA",
+    "MOST_EMBEDDING",
     "MOST_ENTRIES",
     "MOST_EPOCHS",
     "MOST_GATES",
@@ -79,6 +81,14 @@ MOST_BATCH = 1_000_000
 # Trainable parameters that a model is sized to: the search tries one size after another, a million
 # of them in seconds.
 MOST_PARAMETERS = 10_000_000
+
+# Numbers in the data of a task that a setting multiplies, such as windows times their rows: 160 MB
+# in float64, of which training keeps several copies.
+MOST_DATA = 20_000_000
+
+# Width of the embedding of a word: a vocabulary of 5,000 words takes 20 MB, and its optimizer twice
+# as much.
+MOST_EMBEDDING = 1024
 
 # Width of a layer: its square matrix in float32 takes 40 GB with 100,000.
 MOST_WIDTH = 100_000

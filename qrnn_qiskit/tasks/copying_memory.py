@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from circuits.errors import InvalidValueError
+from circuits.limits import MOST_DATA
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
@@ -45,13 +47,32 @@ TRAINING, VALIDATION, TEST = range(3)
 class CopyingMemorySettings(DataSettings):
     """Settings of sequences with delay + 20 steps; ``split_seed`` seeds all of them."""
 
-    delay: int = Field(default=100, ge=1, description="steps between the symbols and their copy")
+    delay: int = Field(
+        default=100, ge=1, le=MOST_DATA, description="steps between the symbols and their copy"
+    )
     curriculum: int = Field(
         default=120, ge=0, description="epochs over which the training delay grows; 0: always full"
     )
-    train_size: int = Field(default=3200, ge=1, description="new training sequences per epoch")
-    validation_size: int = Field(default=500, ge=1, description="validation sequences")
-    test_size: int = Field(default=1000, ge=1, description="test sequences")
+    train_size: int = Field(
+        default=3200, ge=1, le=MOST_DATA, description="new training sequences per epoch"
+    )
+    validation_size: int = Field(
+        default=500, ge=1, le=MOST_DATA, description="validation sequences"
+    )
+    test_size: int = Field(default=1000, ge=1, le=MOST_DATA, description="test sequences")
+
+    @model_validator(mode="after")
+    def _fit_memory(self) -> CopyingMemorySettings:
+        steps = self.delay + 2 * NUM_COPIED
+        for name in ("train_size", "validation_size", "test_size"):
+            size = getattr(self, name)
+            if size * steps > MOST_DATA:
+                raise InvalidValueError(
+                    f"expected {name} times the {steps} steps of a sequence to be at most "
+                    f"{MOST_DATA}, so that the data fits into memory, got {size} * {steps}; "
+                    f"reduce {name} or delay"
+                )
+        return self
 
 
 class OneHot(nn.Module):

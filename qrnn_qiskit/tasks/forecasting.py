@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from circuits.limits import MOST_DATA
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -128,6 +129,14 @@ class Forecasting(Task):
                     f"window {settings.window} and horizon {settings.horizon} require at least "
                     f"{need}: give more rows or change data.window, data.horizon or the fractions"
                 )
+        read = settings.window * (values.shape[1] - self._first)
+        numbers = len(values) * (read + settings.horizon)
+        if numbers > MOST_DATA:
+            raise DataError(
+                f"{self.place} has {len(values)} rows, whose windows of data.window="
+                f"{settings.window} and data.horizon={settings.horizon} have {numbers} numbers, "
+                f"more than {MOST_DATA}; reduce the window, the horizon or the rows"
+            )
         mean, deviation = fit_scale(values[: sizes[0]], self.columns, self.place)
         scaled = standardize(values, mean, deviation, self.columns, self.place)
         ends = np.cumsum(sizes)

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.tasks.data.files import read_array
 from qrnn_qiskit.tasks.data.packages import find_package_file
 from qrnn_qiskit.tasks.data.tables import read_table
@@ -22,6 +23,7 @@ from qrnn_qiskit.tasks.registry import register
 
 __all__ = ["MackeyGlass", "Narma10", "SantaFe", "Sunspots"]
 
+_LONGEST_TIME = 300_000.0  # units of time of Mackey and Glass, integrated in 5 seconds
 # Measured on the laser: at 0.01 for many epochs the feedback loop turns chaotic and stays so.
 CALM = Forecasting.defaults | {"train.learning_rate": 0.005}
 
@@ -77,9 +79,23 @@ class Sunspots(Forecasting):
 class MackeyGlassSettings(FixedSeriesSettings):
     """Settings of the equation and its sampling."""
 
-    length: int = Field(default=3000, ge=10, description="values generated")
-    delay: float = Field(default=17.0, ge=0.1, description="tau; chaotic from about 16.8")
-    spacing: float = Field(default=6.0, ge=0.1, description="time between consecutive values")
+    length: int = Field(default=3000, ge=10, le=100_000, description="values generated")
+    delay: float = Field(
+        default=17.0, ge=0.1, le=_LONGEST_TIME, description="tau; chaotic from about 16.8"
+    )
+    spacing: float = Field(
+        default=6.0, ge=0.1, le=_LONGEST_TIME, description="time between consecutive values"
+    )
+
+    @model_validator(mode="after")
+    def _integrate_in_seconds(self) -> MackeyGlassSettings:
+        time = self.length * self.spacing + self.delay
+        if time > _LONGEST_TIME:
+            raise InvalidValueError(
+                f"expected length * spacing + delay, the time of the integration, to be at most "
+                f"{_LONGEST_TIME:g}, got {time:g}; reduce length or spacing"
+            )
+        return self
 
 
 @register
@@ -103,7 +119,8 @@ class MackeyGlass(Forecasting):
 class NarmaSettings(WindowSettings):
     """Settings of the system; ``split_seed`` seeds the inputs."""
 
-    length: int = Field(default=4000, ge=10, description="values generated")
+    # Longer series nearly always diverge, and their inputs would be redrawn without end.
+    length: int = Field(default=4000, ge=10, le=100_000, description="values generated")
     window: int = Field(default=20, ge=1, description="rows that the model reads")
 
 

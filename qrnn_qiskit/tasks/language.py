@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from circuits.limits import MOST_EMBEDDING
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.metrics import MeanAndError
@@ -79,7 +80,9 @@ class LanguageSettings(SplitSettings):
         ge=1,
         description="words that occur less often in the training lines count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
+    embedding_size: int = Field(
+        default=16, ge=1, le=MOST_EMBEDDING, description="width of the word embeddings"
+    )
 
 
 class LanguageModel(TaskModel):

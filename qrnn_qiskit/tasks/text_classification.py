@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from circuits.limits import MOST_EMBEDDING
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
 from qrnn_qiskit.tasks.classification import ClassificationTask
@@ -41,7 +42,9 @@ class WordSettings(SplitSettings):
         ge=1,
         description="words that occur less often in the training texts count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
+    embedding_size: int = Field(
+        default=16, ge=1, le=MOST_EMBEDDING, description="width of the word embeddings"
+    )
 
 
 class TextClassification(ClassificationTask):

@@ -11,7 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from circuits.errors import InvalidValueError
 
-__all__ = ["RunFolderError", "find_evaluations", "list_numbered", "read_metrics", "read_provenance"]
+__all__ = [
+    "RunFolderError",
+    "find_evaluations",
+    "list_numbered",
+    "read_metrics",
+    "read_provenance",
+    "read_tuning",
+]
 
 _NUMBERED = re.compile(r"(\d+)-.*\.json")
 
@@ -47,6 +54,12 @@ class _Row(_Content):
     gradient_norm_mean: float
     gradient_norm_max: float
     seconds: float
+
+
+class _Tuning(_Content):
+    losses: list[float]
+    gradient: str | None
+    shots: int
 
 
 class _Estimate(_Content):
@@ -90,10 +103,25 @@ def read_provenance(file: Path) -> dict[str, Any]:
     return _parse(str(file), content, _Provenance, remedy)
 
 
-def read_metrics(file: Path) -> list[dict[str, Any]]:
+def read_tuning(file: Path) -> dict[str, Any] | None:
+    """Read tuned.json, the steps of training on a service; None if there is no file.
+
+    Raises:
+        RunFolderError: The file is cut short or damaged.
+    """
+    if not file.exists():
+        return None
+    return _parse(str(file), file.read_bytes(), _Tuning, "restore it, or move it away")
+
+
+def read_metrics(file: Path, headline: str) -> list[dict[str, Any]]:
     """Read the objects of metrics.jsonl; empty if there is no file.
 
     A last line without a line break, left behind by a kill, is skipped.
+
+    Args:
+        file: The file.
+        headline: Metric of the validation that every row must have, without its prefix.
 
     Raises:
         RunFolderError: Another line is damaged; the message gives its number.
@@ -101,10 +129,22 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     *lines, _ = file.read_bytes().split(b"\n")
-    return [
-        _parse(f"line {number} of {file}", line, _Row, "restore the file from a copy of the run")
+    remedy = "restore the file from a copy of the run"
+    rows = [
+        _parse(f"line {number} of {file}", line, _Row, remedy)
         for number, line in enumerate(lines, start=1)
     ]
+    names = {f"validation_{headline}"}
+    if rows:
+        names |= {name for name in rows[0] if name.startswith("validation_")}
+    for number, row in enumerate(rows, start=1):
+        for name in sorted(names):
+            if not isinstance(row.get(name), int | float) or isinstance(row[name], bool):
+                raise RunFolderError(
+                    f"line {number} of {file} is damaged (expected a number {name}, got "
+                    f"{row.get(name)!r:.60}); {remedy}"
+                )
+    return rows
 
 
 def find_evaluations(folder: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
+from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.checkpoint import (
     load_safely,
     require_same_data,
@@ -177,7 +178,7 @@ class RunFolder:
         Raises:
             RunFolderError: Another line is damaged.
         """
-        return read_metrics(self.metrics_file)
+        return read_metrics(self.metrics_file, get_task(self.config.task).headline)
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Read the objects of the evaluations in their order, each with its ``number``.

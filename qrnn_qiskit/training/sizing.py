@@ -114,8 +114,10 @@ def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
     if model.ansatz not in ANSATZ_FAMILIES:
         yield Size({}, width * _count_angles(model))
         return
+    # Each layer adds the same number of angles: a circuit of thousands is not built to be counted.
+    one, two = (_count_angles(model.model_copy(update={"num_layers": n})) for n in (1, 2))
     for num_layers in count(1):
-        angles = _count_angles(model.model_copy(update={"num_layers": num_layers}))
+        angles = one + (num_layers - 1) * (two - one)
         yield Size({"num_layers": num_layers}, width * angles)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,7 @@ class AerExecutor(DynamicExecutor):
         self.counts = Counts()
         self._seed = seed
         self._random = np.random.default_rng(seed)
+        self._noise_model, self._stages = noise_model, stages
         if stages is None:
             stage = make_stage(noise_model)
             self._find_stage: StageFinder = lambda circuit: stage
@@ -112,6 +114,20 @@ class AerExecutor(DynamicExecutor):
         self._dynamic = DynamicRunner(
             name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arguments, the random numbers and the counts; circuits are compiled anew."""
+        arguments = {
+            "shots": self.shots,
+            "seed": self._seed,
+            "gradient": self.gradient,
+            "noise_model": self._noise_model,
+            "mitigation": self._mitigation,
+            "name": self.name,
+            "stages": self._stages,
+        }
+        state = self._random.bit_generator.state
+        return _restore, (type(self), arguments, state, self.counts)
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -273,3 +289,14 @@ def _tabulate(
     moved = [calibration.move(number) for number in range(len(calibration.moves))]
     rows, table = basis.tabulate(num_qubits, calibration.worth)
     return rows, table, [basis.tabulate(num_qubits, worth)[1] for worth in moved]
+
+
+def _restore(
+    kind: type[AerExecutor], arguments: dict[str, Any], random: Mapping[str, Any], counts: Counts
+) -> AerExecutor:
+    """Build a pickled executor again."""
+    found = kind(**arguments)
+    found._random.bit_generator.state = random
+    for field in fields(counts):  # in place: the runner of dynamic circuits shares the object
+        setattr(found.counts, field.name, getattr(counts, field.name))
+    return found

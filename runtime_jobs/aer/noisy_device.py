@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
@@ -51,6 +54,11 @@ class DeviceStages:
         self._patch = patch
         self._translator = make_translator()
         self._stages: dict[tuple[int, Pairs, frozenset[int]], Stage] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arguments; stages are found anew."""
+        make = partial(type(self), patches=self._patches, spacing=self._spacing, patch=self._patch)
+        return make, (self._name, self._target, self._noise_scale)
 
     def __call__(self, circuit: QuantumCircuit) -> Stage:
         """Find the stage of ``circuit``.

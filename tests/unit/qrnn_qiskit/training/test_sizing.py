@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from qrnn_qiskit.training.build import KINDS, build_recurrent
 from qrnn_qiskit.training.schema import ModelConfig
-from qrnn_qiskit.training.sizing import TOLERANCE, find_size
+from qrnn_qiskit.training.sizing import TOLERANCE, find_size, list_sizes
 
 QRNNS = [
     {"activation": "relu"},
@@ -60,3 +62,22 @@ def test_a_circuit_of_a_file_has_one_size_with_a_linear_controller(tmp_path: obj
     config = ModelConfig(ansatz=str(path), activation="linear", parameters=21)
     assert build_recurrent(config, 8).sizes == {}
     assert build_recurrent(config, 8).count_parameters() == 21
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"ansatz": "product"}, {"entangler": "rzz"}, {"rotations": ["rx", "rz"]}],
+    ids=str,
+)
+def test_layers_of_a_linear_controller_are_counted_without_building_them(
+    settings: dict[str, object],
+) -> None:
+    model = ModelConfig(activation="linear", **settings)
+    for size, layers in zip(list_sizes(model, 3), range(1, 6), strict=False):
+        built = build_recurrent(model.model_copy(update={"num_layers": layers}), 3)
+        assert size.settings == {"num_layers": layers}
+        assert size.parameters == built.count_parameters()
+    start = time.process_time()
+    size = find_size(model.model_copy(update={"parameters": 10_000_000}), 3)
+    assert abs(size.parameters - 10_000_000) <= TOLERANCE * 10_000_000
+    assert time.process_time() - start < 2
