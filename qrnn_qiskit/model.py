@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from numpy.typing import ArrayLike
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import transforms
+from qrnn_qiskit import starts, transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
@@ -59,8 +60,17 @@ class QRNN(IdentifiedModule, RecurrentModel):
         entangler: Entangler of the families: "cz", "rzz" or "crx".
         rotations: Rotations on every qubit in every layer of the families.
         feedback_gain: Factor on the controller's initial feedback weights; below 1 it keeps
-            gradients of long sequences from exploding.
+            gradients of long sequences from exploding. "auto" is 8 / ``num_steps``, at most 1.
         angle_gain: Factor on the initial weights of the controller's output layer.
+        start: "default", or "oscillators" for long sequences: without input each qubit turns at
+            its own frequency; see :mod:`qrnn_qiskit.starts`. It needs ``controller_hidden=None``.
+        frequencies: Those frequencies in radians per step: "linear" (the default), "log",
+            "period:P", or one number for each qubit; see
+            :func:`~qrnn_qiskit.starts.resolve_frequencies`.
+        input_gain: Root mean square of the input weights at the oscillator start; 0.05 by default.
+        slow: Bound on the other output biases at the oscillator start, in radians per step; 0.003
+            by default.
+        num_steps: T, the length of the sequences, only for ``feedback_gain="auto"``.
         reset_state: An ablation of expectation mode, only on the simulator: every step starts from
             |0...0>, so that only the readouts remember.
         engine: Simulation engine of the modes without measurements: "auto" for compiled kernels
@@ -108,8 +118,13 @@ class QRNN(IdentifiedModule, RecurrentModel):
         ansatz: str | os.PathLike[str] | QuantumCircuit = "linear",
         entangler: str = "cz",
         rotations: Sequence[str] = ("ry", "rz"),
-        feedback_gain: float = 1.0,
+        feedback_gain: float | str = 1.0,
         angle_gain: float = 1.0,
+        start: str = "default",
+        frequencies: str | ArrayLike | None = None,
+        input_gain: float | None = None,
+        slow: float | None = None,
+        num_steps: int | None = None,
         reset_state: bool = False,
         engine: str = "auto",
         dtype: torch.dtype | None = None,
@@ -159,10 +174,13 @@ class QRNN(IdentifiedModule, RecurrentModel):
             hidden_size=controller_hidden,
             activation=activation,
             dropout=dropout,
-            feedback_gain=feedback_gain,
+            feedback_gain=starts.choose_feedback_gain(feedback_gain, num_steps),
             angle_gain=angle_gain,
             dtype=dtype,
             device=device,
+        )
+        starts.apply_start(
+            start, self.ansatz, self.controller, frequencies, input_gain=input_gain, slow=slow
         )
         words = f"{self.ansatz.name!r} of {num_qubits} qubit(s)"
         if self.ansatz.name in ANSATZ_FAMILIES:
