@@ -120,7 +120,7 @@ def check_history(
     """Refuse a state whose angle history does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
         angles: Shape of the angles of a step.
@@ -150,11 +150,11 @@ def check_history(
 
 
 def close_history(angles: Tensor, before: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Return the angles of all steps that each sequence has run, flush right after zeros.
+    """Return the angles of all steps that each sequence has run, right-aligned after zeros.
 
     Args:
         angles: (B, S, ...) angles; the last T columns are those of this call, and the history
-            before them is flush right.
+            before them is right-aligned.
         before: (B,) steps of each sequence in the history.
         last: (B,) valid steps of each sequence in this call, from 1 to T.
         steps: T.
@@ -177,7 +177,7 @@ def check_density(
     """Refuse a state of exact measured mode that does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
         sizes: Of ``state.density`` after the batch, such as 2^m, 2^n and 2^n.
@@ -218,7 +218,7 @@ def check_trajectories(
     """Return trajectories and registers of a state, if they fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         sizes: Of ``state.trajectories`` after the batch, such as N and 2^n.
         dtype: Dtype of the model.
@@ -251,7 +251,7 @@ def check_state(
     """Refuse a state vector that does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
         num_qubits: n.

@@ -300,7 +300,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
         Args:
             x: (batch, time, input_size) of the model's dtype, or under autocast in low precision.
-            state: State to carry on from, as returned by an earlier call; |0...0> by default. A
+            state: State to continue from, as returned by an earlier call; |0...0> by default. A
                 device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
 

@@ -142,7 +142,7 @@ class ReadoutMode(ABC):
             executor: Where the circuits run.
             x: Inputs of the model's dtype, on its device, checked by
                 :func:`~qrnn_qiskit.checks.check_batch`.
-            state: State to carry on from; |0...0> by default.
+            state: State to continue from; |0...0> by default.
             ends: Valid steps of each sequence; all T by default.
             weights: Result of :meth:`find_weights`.
             wants_angles: Whether the angles are to be returned.

@@ -38,7 +38,7 @@ def run_step_by_step(
         simulator: The compiled step U of a register with the observables O.
         controller: f, from (B, E + R K) to (B, R P) angles in radians; (B, E) without feedback.
         x: (B, T, E) inputs.
-        state: State to carry on from; |0...0> by default.
+        state: State to continue from; |0...0> by default.
         ends: Valid steps of each sequence; all T by default.
         num_angles: R P.
         has_feedback: Whether the controller receives the readouts of the step before.
