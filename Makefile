@@ -43,7 +43,7 @@ check: $(INSTALLED) ## style, types and import directions
 	$(RUN) mypy
 	$(BIN)/lint-imports
 
-slow: $(INSTALLED) ## the tests that train for minutes
+slow: $(INSTALLED) ## the tests that take minutes, and the rest of the long sweeps
 	$(RUN) pytest -m slow
 
 look: docs ## report and documentation in a headless Chromium (needs one, such as Debian's chromium)

@@ -108,7 +108,7 @@ class RecurrentModel(nn.Module, ABC):
 
         Args:
             x: Finite inputs.
-            state: State to carry on from, as returned by an earlier call.
+            state: State to continue from, as returned by an earlier call.
             lengths: (B,) integers, the valid steps of each sequence; all steps by default.
 
         Returns:

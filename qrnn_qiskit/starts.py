@@ -164,25 +164,36 @@ def _spread(name: str, num_qubits: int, num_registers: int) -> list[float]:
 def apply_start(
     start: str,
     ansatz: Ansatz,
-    controller: nn.Module,
+    controllers: Sequence[nn.Module],
     frequencies: str | ArrayLike | None = None,
     *,
     input_gain: float | None = None,
     slow: float | None = None,
 ) -> None:
-    """Apply the arguments of :class:`~qrnn_qiskit.QRNN` to a model of one register.
+    """Set the initial weights of a model by the arguments of :class:`~qrnn_qiskit.QRNN`.
+
+    Args:
+        start: One of ``STARTS``.
+        ansatz: The step of one register.
+        controllers: The controller of each register.
+        frequencies: As in :func:`resolve_frequencies`, for all qubits of all registers.
+        input_gain: As in :func:`start_oscillators`.
+        slow: As in :func:`start_oscillators`.
 
     Raises:
         TypeError, ValueError: An argument is out of range, or applies only to another start.
     """
     if require_name("start", start, STARTS) == "oscillators":
-        start_oscillators(
-            ansatz,
-            controller,
-            resolve_frequencies(frequencies, ansatz.num_qubits),
-            input_gain=INPUT_GAIN if input_gain is None else input_gain,
-            slow=SLOW if slow is None else slow,
-        )
+        n = ansatz.num_qubits
+        found = resolve_frequencies(frequencies, n, len(controllers))
+        for register, controller in enumerate(controllers):
+            start_oscillators(
+                ansatz,
+                controller,
+                found[register * n : (register + 1) * n],
+                input_gain=INPUT_GAIN if input_gain is None else input_gain,
+                slow=SLOW if slow is None else slow,
+            )
         return
     given = {"frequencies": frequencies, "input_gain": input_gain, "slow": slow}
     for name, value in given.items():

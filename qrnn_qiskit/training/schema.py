@@ -87,6 +87,14 @@ class ModelConfig(Section):
     )
     num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
     num_qubits: int = Field(4, le=MOST_QUBITS, description="memory qubits n")
+    num_registers: int = Field(
+        1,
+        le=MOST_QUBITS,
+        description="qrnn: registers of n qubits side by side, with no gate between them",
+    )
+    register_feedback: str = Field(
+        "own", description="own: the controller of a register hears only it; shared: all registers"
+    )
     num_layers: int = Field(1, le=MOST_GATES, description="layers of the ansatz")
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
     observables: str | list[str] | None = Field(

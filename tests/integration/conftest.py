@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from localqpu import app
@@ -14,7 +16,8 @@ from localqpu.control_client import LocalqpuControl
 from localqpu.ibm import job_routes
 from localqpu.jobs import JobRecord
 from localqpu.server import Request, Response
-from loopback import TINY, environment
+from loopback import TINY, environment, nap
+from qiskit_ibm_runtime.api import session
 
 from qrnn_qiskit.modes import READOUT_MODES
 from qrnn_qiskit.training.config import resolve_config
@@ -39,6 +42,13 @@ class Loopback:
     charge: Callable[[JobRecord], float] = lambda job: 0.0
 
 
+def list_frames() -> list[traceback.FrameSummary]:
+    """List the callers, innermost first, as ``inspect.stack`` does but without their source."""
+    return list(
+        reversed(traceback.StackSummary.extract(traceback.walk_stack(None), lookup_lines=False))
+    )
+
+
 @pytest.fixture(scope="module")
 def loopback() -> Iterator[Loopback]:
     contexts: list[AppContext] = []
@@ -58,6 +68,9 @@ def loopback() -> Iterator[Loopback]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "build_context", keep)
+        # For a header, the client reads the source of every frame before each request: under
+        # pytest that took three quarters of the time of these tests.
+        patch.setattr(session, "inspect", SimpleNamespace(stack=list_frames))
         patch.setattr(job_routes, "get_job_metrics", charge)
         server = app.start_server(ServerConfig(port=0, backends=("ibm_kingston",)))
         for name, value in environment(server.url).items():
@@ -69,12 +82,17 @@ def loopback() -> Iterator[Loopback]:
 
 @pytest.fixture
 def service(loopback: Loopback) -> Iterator[LocalqpuControl]:
-    """The service in its initial state: no jobs, no sessions, no faults, one seed."""
+    """The service in its initial state: no jobs, no sessions, no faults, one seed.
+
+    Commands in this process nap where they would wait; a test may patch ``time.sleep`` again.
+    """
     control = LocalqpuControl(loopback.url)
     control.reset()
     loopback.context.sessions.reset()
     control.set_scenario({"seed": 7})
-    yield control
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.sleep", nap)
+        yield control
     control.reset()
     loopback.charge = Loopback.charge
 

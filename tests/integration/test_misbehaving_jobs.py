@@ -1,4 +1,8 @@
-"""A job of small circuits at a service that misbehaves, over HTTP; POSTs and jobs are counted."""
+"""A job of small circuits at a service that misbehaves, over HTTP; POSTs and jobs are counted.
+
+Each class of answers, each moment and each way of going on is in `make test` with a case or more;
+the other cases of the sweeps are in `make slow`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from localqpu.control_client import LocalqpuControl
 from loopback import TOKEN, environment
 from proxy import Proxy, Reply, Request, accept_and_answer, changed, instead, lose, twice
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit, QuantumRegister
+from sampling import slow, slow_pairs
 
 from circuits.errors import OperationError
 from runtime_jobs.estimation.bits import Bits
@@ -156,23 +161,37 @@ def check(results: list[Bits]) -> None:
         assert all((array.array & 1).all() for array in bits.values())
 
 
-FORMS = (None, [], "x", 7, {}, {"id": None}, {"id": 7}, {"id": "../x", "backend": "ibm_kingston"})
-REFUSALS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 425, 429, 499, 500, 502, 503, 504, 520)
+NO = {"errors": [{"message": "no"}]}
 ANSWERS = [
-    *(Reply.of(content) for content in FORMS),
-    *(Reply.of(content, 202) for content in FORMS[:3]),
-    Reply(200, b""),
+    *(Reply.of(content) for content in (None, "x", {"id": "../x", "backend": "ibm_kingston"})),
+    Reply.of([], 202),
     Reply(200, b"<html>busy</html>"),
     Reply(204),
     Reply.of({"id": "localqpu-0", "backend": "ibm_kingston"}),  # no such job
-    *(Reply.of({"errors": [{"message": "no"}]}, code) for code in REFUSALS),
-    *(Reply.of({"errors": []}, code) for code in REFUSALS),
-    *(Reply(code, b"<html>no</html>") for code in (302, 400, 403, 404, 429)),
-    Reply.of({"errors": [{"message": "no"}]}, 429, Retry_After="100000"),
+    *(Reply.of(NO, code) for code in (401, 409, 503)),
+    *(Reply.of({"errors": []}, code) for code in (400, 499)),
+    *(Reply(code, b"<html>no</html>") for code in (302, 404)),
+    Reply.of(NO, 429, Retry_After="100000"),
+]
+MORE_ANSWERS = [
+    *(Reply.of(content) for content in ([], 7, {}, {"id": None}, {"id": 7})),
+    *(Reply.of(content, 202) for content in (None, "x")),
+    Reply(200, b""),
+    *(
+        Reply.of(NO, code)
+        for code in (400, 403, 404, 405, 408, 413, 422, 425, 429, 499, 500, 502, 504, 520)
+    ),
+    *(
+        Reply.of({"errors": []}, code)
+        for code in (401, 403, 404, 405, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 520)
+    ),
+    *(Reply(code, b"<html>no</html>") for code in (400, 403, 429)),
 ]
 
 
-@pytest.mark.parametrize("reply", ANSWERS, ids=lambda r: f"{r.status} {r.body.decode()[:40]}")
+@pytest.mark.parametrize(
+    "reply", [*ANSWERS, *slow(MORE_ANSWERS)], ids=lambda r: f"{r.status} {r.body.decode()[:40]}"
+)
 def test_a_job_that_was_accepted_is_posted_once_with_any_answer(
     work: Work, service: LocalqpuControl, proxy: Proxy, reply: Reply
 ) -> None:
@@ -197,7 +216,7 @@ def test_a_job_that_was_accepted_without_a_sound_answer_is_posted_once(
     assert len(service.jobs()) == proxy.count("POST", POSTS) == 1
 
 
-@pytest.mark.parametrize("code", [400, 403, 404, 409, 422])
+@pytest.mark.parametrize("code", [403, 422, *slow([400, 404, 409])])
 def test_a_refusal_is_believed_only_if_the_service_lists_no_such_job(
     work: Work, service: LocalqpuControl, proxy: Proxy, code: int
 ) -> None:
@@ -211,7 +230,7 @@ def test_a_refusal_is_believed_only_if_the_service_lists_no_such_job(
     assert (len(service.jobs()), proxy.count("POST", POSTS)) == (1, 2)
 
 
-@pytest.mark.parametrize("code", [400, 403, 404, 409])
+@pytest.mark.parametrize("code", [404, *slow([400, 403, 409])])
 def test_a_refused_job_that_shows_later_is_revived_and_not_posted_again(
     work: Work, service: LocalqpuControl, proxy: Proxy, code: int
 ) -> None:
@@ -229,7 +248,9 @@ def test_a_refused_job_that_shows_later_is_revived_and_not_posted_again(
     assert len(service.jobs()) == 1
 
 
-@pytest.mark.parametrize("answer", [None, [], "x", 7, {}, {"jobs": 7, "count": 1}, {"jobs": [7]}])
+@pytest.mark.parametrize(
+    "answer", [None, {"jobs": [7]}, *slow([[], "x", 7, {}, {"jobs": 7, "count": 1}])]
+)
 def test_a_list_of_another_form_settles_nothing(
     work: Work, service: LocalqpuControl, proxy: Proxy, answer: Any
 ) -> None:
@@ -250,7 +271,7 @@ def spoil_ids(value: Any) -> Callable[[Any], Any]:
     return spoil
 
 
-@pytest.mark.parametrize("value", [None, 7, "", "a/b", "x" * 200, ["a"]])
+@pytest.mark.parametrize("value", [7, "a/b", *slow([None, "", "x" * 200, ["a"]])])
 def test_an_id_in_a_list_is_a_checked_string(
     work: Work, service: LocalqpuControl, proxy: Proxy, value: Any
 ) -> None:
@@ -281,28 +302,36 @@ def test_a_list_that_was_not_filtered_is_filtered_here(
     assert work.jobs[0].job_id != other.jobs[0].job_id
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda job: job | {"tags": []},
-        lambda job: job | {"tags": None},
-        lambda job: job | {"tags": ["qrnn-another"]},
-        lambda job: job | {"id": "another"},
-        lambda job: None,
-        lambda job: [],
-        lambda job: {},
-        lambda job: job | {"state": None},
-        lambda job: job | {"state": "Completed"},
-        lambda job: job | {"state": {"status": 7}},
-    ],
-)
-@pytest.mark.parametrize("moment", ["confirmation", "poll"])
+JOBS = {
+    "no tag": lambda job: job | {"tags": []},
+    "tags null": lambda job: job | {"tags": None},
+    "another tag": lambda job: job | {"tags": ["qrnn-another"]},
+    "another id": lambda job: job | {"id": "another"},
+    "null": lambda job: None,
+    "list": lambda job: [],
+    "empty": lambda job: {},
+    "state null": lambda job: job | {"state": None},
+    "state of text": lambda job: job | {"state": "Completed"},
+    "status of 7": lambda job: job | {"state": {"status": 7}},
+}
+MOMENTS = [
+    ("another tag", "confirmation"),
+    ("null", "confirmation"),
+    ("status of 7", "confirmation"),
+    ("another id", "poll"),
+    ("empty", "poll"),
+    ("state of text", "poll"),
+]
+MORE_MOMENTS = sorted(set(itertools.product(JOBS, ("confirmation", "poll"))) - {*MOMENTS})
+
+
+@pytest.mark.parametrize(("change", "moment"), [*MOMENTS, *slow_pairs(MORE_MOMENTS)])
 def test_a_job_that_is_not_ours_settles_nothing(
-    work: Work, service: LocalqpuControl, proxy: Proxy, change: Any, moment: str
+    work: Work, service: LocalqpuControl, proxy: Proxy, change: str, moment: str
 ) -> None:
     if moment == "poll":
         work.send()
-    proxy.on("GET", JOB, changed(change), times=1)
+    proxy.on("GET", JOB, changed(JOBS[change]), times=1)
     with pytest.raises((ServiceError, JobsPendingError)):
         work.go()
     assert work.jobs[0].state is JobState.SENT
@@ -315,32 +344,39 @@ def end(status: str) -> Callable[[Any], Any]:
     return lambda job: job | {"state": {"status": status, "reason": None}}
 
 
-@pytest.mark.parametrize("times", [1, 2])
+ENDS = {
+    "404": instead(Reply.of({"errors": []}, 404)),
+    "cancelled": changed(end("Cancelled")),
+    "failed": changed(end("Failed")),
+}
+
+
 @pytest.mark.parametrize(
-    "behaviour",
-    [instead(Reply.of({"errors": []}, 404)), changed(end("Cancelled")), changed(end("Failed"))],
-    ids=["404", "cancelled", "failed"],
+    ("kind", "times"),
+    [
+        ("404", 2),
+        ("cancelled", 1),
+        ("failed", 2),
+        *slow_pairs([("404", 1), ("cancelled", 2), ("failed", 1)]),
+    ],
 )
 def test_an_end_without_a_result_is_asked_again(
-    work: Work, service: LocalqpuControl, proxy: Proxy, behaviour: Any, times: int
+    work: Work, service: LocalqpuControl, proxy: Proxy, kind: str, times: int
 ) -> None:
     work.send()
-    proxy.on("GET", "*/jobs/localqpu-????????????", behaviour, times=times)
+    work.wait_at_service()  # the reason of a failure is fetched, which a running job does not have
+    proxy.on("GET", "*/jobs/localqpu-????????????", ENDS[kind], times=times)
     check(work.finish())
     assert len(service.jobs()) == proxy.count("POST", POSTS) == 1
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [instead(Reply.of({"errors": []}, 404)), changed(end("Cancelled")), changed(end("Failed"))],
-    ids=["404", "cancelled", "failed"],
-)
+@pytest.mark.parametrize("kind", ENDS)
 def test_a_recorded_end_is_asked_once_more_before_a_job_is_sent_anew(
-    work: Work, service: LocalqpuControl, proxy: Proxy, behaviour: Any
+    work: Work, service: LocalqpuControl, proxy: Proxy, kind: str
 ) -> None:
     work.send()
-    work.wait_at_service()  # the reason of a failure is fetched, which a running job does not have
-    proxy.on("GET", "*/jobs/localqpu-????????????", behaviour, times=3)
+    work.wait_at_service()
+    proxy.on("GET", "*/jobs/localqpu-????????????", ENDS[kind], times=3)
     with pytest.raises(JobFailedError):
         work.go()
     assert work.jobs[0].state in (JobState.FAILED, JobState.CANCELLED)
@@ -359,11 +395,11 @@ def test_an_end_that_stays_is_recorded_and_sent_anew_on_request(
     assert len(service.jobs()) == proxy.count("POST", POSTS) == 2
 
 
-STRANGE = [-5000, -1e-9, 1e300, 10**400, "9", None, True, [], {}]
-NOT_JSON = ["NaN", "Infinity", "-Infinity"]
+STRANGE = ["-5000", "1e300", '"9"', "null", "NaN", "-Infinity"]
+STRANGER = ["-1e-9", str(10**400), "true", "[]", "{}", "Infinity"]
 
 
-@pytest.mark.parametrize("seconds", [*map(json.dumps, STRANGE), *NOT_JSON], ids=lambda s: s[:20])
+@pytest.mark.parametrize("seconds", [*STRANGE, *slow(STRANGER)], ids=lambda s: s[:20])
 def test_a_charge_that_is_no_number_of_seconds_is_unknown(
     work: Work, service: LocalqpuControl, proxy: Proxy, seconds: str
 ) -> None:
@@ -377,7 +413,9 @@ def test_a_charge_that_is_no_number_of_seconds_is_unknown(
     assert work.committed == 0.0  # asked again, and known now
 
 
-@pytest.mark.parametrize("answer", [None, [], "x", 7, {"usage": []}, {"usage": {"status": []}}])
+@pytest.mark.parametrize(
+    "answer", [None, {"usage": {"status": []}}, *slow([[], "x", 7, {"usage": []}])]
+)
 def test_metrics_of_another_form_are_one_line(
     work: Work, service: LocalqpuControl, proxy: Proxy, answer: Any
 ) -> None:
@@ -481,6 +519,7 @@ def mark_other(result: Any) -> Any:
     return json.loads(json.dumps(result).replace("qrnn-", "qrnn-f"))
 
 
+FORMS = (None, [], "x", 7, {})
 MISFITS = {
     "renamed": change_registers(
         lambda found: {("final" if name == "low" else name): v for name, v in found.items()}
@@ -493,15 +532,18 @@ MISFITS = {
     "too many": change_items(lambda items: [*items, items[0]]),
     "none": change_items(lambda items: []),
     "another job": mark_other,
-    **{f"form {n}": lambda _, v=v: v for n, v in enumerate([None, [], "x", 7, {}])},
+    **{f"form {n}": lambda _, v=v: v for n, v in enumerate(FORMS)},
 }
+MORE_MISFITS = ["swapped", "added", "too few", "none", "form 1", "form 2", "form 3", "form 4"]
 
 
-@pytest.mark.parametrize("change", MISFITS.values(), ids=MISFITS)
+@pytest.mark.parametrize(
+    "change", [*(kind for kind in MISFITS if kind not in MORE_MISFITS), *slow(MORE_MISFITS)]
+)
 def test_a_result_that_does_not_fit_is_kept_aside_and_fetched_again(
-    work: Work, service: LocalqpuControl, proxy: Proxy, change: Any
+    work: Work, service: LocalqpuControl, proxy: Proxy, change: str
 ) -> None:
-    proxy.on("GET", "*/results", changed(change))
+    proxy.on("GET", "*/results", changed(MISFITS[change]))
     work.send()
     with pytest.raises(ResultError, match=r"not recorded and is kept"):
         work.finish()
@@ -514,7 +556,7 @@ def test_a_result_that_does_not_fit_is_kept_aside_and_fetched_again(
     assert len(service.jobs()) == proxy.count("POST", POSTS) == 1
 
 
-@pytest.mark.parametrize("answer", [None, [], "x", 7, {}, {"usage_limit_seconds": "x"}])
+@pytest.mark.parametrize("answer", [[], {"usage_limit_seconds": "x"}, *slow([None, "x", 7, {}])])
 def test_the_usage_of_the_account_in_another_form_sends_nothing_or_once(
     work: Work, service: LocalqpuControl, proxy: Proxy, answer: Any
 ) -> None:
@@ -526,14 +568,19 @@ def test_the_usage_of_the_account_in_another_form_sends_nothing_or_once(
     assert len(service.jobs()) == 1
 
 
-@pytest.mark.parametrize(
-    "path", ["*/backends/*/status", "*/backends", "*/backends/*/configuration"]
+STATUS, BACKENDS, CONFIGURATION = "*/backends/*/status", "*/backends", "*/backends/*/configuration"
+BACKEND_ANSWERS = [(STATUS, 0), (BACKENDS, 2), (CONFIGURATION, 4)]  # places in FORMS
+MORE_BACKEND_ANSWERS = sorted(
+    set(itertools.product((STATUS, BACKENDS, CONFIGURATION), range(len(FORMS))))
+    - {*BACKEND_ANSWERS}
 )
-@pytest.mark.parametrize("answer", [None, [], "x", 7, {}])
+
+
+@pytest.mark.parametrize(("path", "form"), [*BACKEND_ANSWERS, *slow_pairs(MORE_BACKEND_ANSWERS)])
 def test_a_backend_of_another_form_sends_nothing(
-    work: Work, service: LocalqpuControl, proxy: Proxy, path: str, answer: Any
+    work: Work, service: LocalqpuControl, proxy: Proxy, path: str, form: int
 ) -> None:
-    proxy.on("GET", path, instead(Reply.of(answer)))
+    proxy.on("GET", path, instead(Reply.of(FORMS[form])))
     work.attempt()
     assert len(service.jobs()) == proxy.count("POST", POSTS) <= 1
     proxy.rules.clear()
