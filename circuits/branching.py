@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Instruction, Parameter
 
-from circuits.coupling import Measurement
 from circuits.shift_rules import flatten_gates, has_free_angle
 
 __all__ = ["Group", "append_branches", "group_gates"]
@@ -63,34 +62,31 @@ def _build_group(members: Sequence[tuple[Instruction, list[int]]], has_angles: b
 
 def append_branches(
     circuit: QuantumCircuit,
-    group: Group,
+    qubits: Sequence[int],
     bodies: Sequence[QuantumCircuit],
     register: ClassicalRegister,
-    measurement: Measurement,
-    *,
-    flips: bool,
+    ancillas: Sequence[int],
 ) -> None:
-    """Append the group with the angles that belong to the value of the register.
+    """Append a group of gates with the angles that belong to the value of the register.
 
     Args:
         circuit: Circuit to append to.
-        group: The gates.
+        qubits: Its qubits on which the gates act.
         bodies: The gates with the angles of each register value.
         register: Outcomes of the step before.
-        measurement: The measurement of that step.
-        flips: Whether an X in the branches returns the ancillas that were measured as 1 to |0>.
+        ancillas: The ancilla of each bit, if an X in the branches returns those that were measured
+            as 1 to |0>; otherwise empty.
     """
-    bits = range(measurement.num_ancillas) if flips else range(0)
+    memory = list(qubits)
     branches = []
     for value, body in enumerate(bodies):
-        flipped = [bit for bit in bits if value >> bit & 1]
+        flipped = [ancilla for bit, ancilla in enumerate(ancillas) if value >> bit & 1]
         # Both branches of an if/else span the same qubits.
-        spanned = bits if len(bodies) == 2 else flipped
-        qubits = [*group.qubits, *(measurement.num_qubits + bit for bit in spanned)]
+        qubits = [*memory, *(ancillas if len(bodies) == 2 else flipped)]
         branch = QuantumCircuit([circuit.qubits[qubit] for qubit in qubits], register)
-        branch.compose(body, range(len(group.qubits)), inplace=True)
-        for bit in flipped:
-            branch.x(circuit.qubits[measurement.num_qubits + bit])
+        branch.compose(body, range(len(memory)), inplace=True)
+        for ancilla in flipped:
+            branch.x(circuit.qubits[ancilla])
         branches.append((qubits, branch))
     if len(branches) == 2:
         (qubits, otherwise), (_, clicked) = branches

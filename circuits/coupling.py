@@ -27,6 +27,7 @@ from circuits.validation import require_count, require_name
 __all__ = [
     "ANCILLA_RETURNS",
     "COUPLINGS",
+    "MOST_ANCILLAS",
     "Measurement",
     "MeasurementOptions",
     "build_measurement",
@@ -35,7 +36,7 @@ __all__ = [
 COUPLINGS = ("cry", "symmetric", "direct")
 ANCILLA_RETURNS = ("branch", "reset")
 
-_MOST_ANCILLAS = 4
+MOST_ANCILLAS = 4
 _PAULIS = {
     "X": np.array([[0, 1], [1, 0]], complex),
     "Y": np.array([[0, -1j], [1j, 0]], complex),
@@ -150,11 +151,11 @@ def build_measurement(
 
 def _check_ancillas(num_ancillas: int, num_qubits: int) -> int:
     num_ancillas = require_count("num_ancillas", num_ancillas)
-    if num_ancillas > _MOST_ANCILLAS:
+    if num_ancillas > MOST_ANCILLAS:
         raise InvalidValueError(
             f"num_ancillas={num_ancillas} would compile 2^{num_ancillas} = {1 << num_ancillas} "
             "branches of the controller into every step; use at most "
-            f"{_MOST_ANCILLAS} ({1 << _MOST_ANCILLAS} branches)"
+            f"{MOST_ANCILLAS} ({1 << MOST_ANCILLAS} branches)"
         )
     if num_ancillas > num_qubits:
         raise InvalidValueError(

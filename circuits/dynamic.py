@@ -8,6 +8,7 @@ t - 1, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coup
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,14 +37,18 @@ class DynamicCircuit:
             ``direct``). A register ``step0``, ``step1``, ... of m bits for each step, in time
             order and zero-padded, bit a of ancilla a; then the register ``final`` of n bits,
             bit q of memory qubit q. It starts in |0...0>. An ancilla is in |0> before each
-            coupling, so a stored bit is the outcome.
+            coupling, so a stored bit is the outcome. With R > 1 registers of qubits: the memory
+            of register 0, of register 1 and so on (R n qubits), then their ancillas in the same
+            order, and for each step R registers of bits, ``step0_0``, ``step0_1`` and so on.
         tables: The angles ``[t][c][p]`` of step t after the register value c of step t - 1, in
             radians and in controller order; step 0 has only c = 0. Named ``theta[t][c][p]`` with
-            leading zeros, equal in every call and process.
+            leading zeros, equal in every call and process. With R > 1 registers, p counts the
+            R P angles of all registers, and c is the value of the register of each.
         strength: The coupling strength g, one parameter for all ancillas; None for ``direct``.
         basis: For each memory qubit the two angles (first, second) of RZ SX RZ SX before its
             final measurement; :meth:`bind_basis` sets their values.
-        measurement: The measurement that ends every step.
+        measurement: The measurement of a register that ends every step.
+        num_registers: R, registers of qubits side by side, without a gate between them.
     """
 
     circuit: QuantumCircuit
@@ -51,6 +56,7 @@ class DynamicCircuit:
     strength: Parameter | None
     basis: tuple[tuple[Parameter, Parameter], ...]
     measurement: Measurement
+    num_registers: int = 1
 
     @property
     def num_steps(self) -> int:
@@ -59,13 +65,19 @@ class DynamicCircuit:
 
     @property
     def num_qubits(self) -> int:
-        """n, the number of memory qubits."""
-        return self.measurement.num_qubits
+        """The number of memory qubits of all registers, R n."""
+        return self.num_registers * self.measurement.num_qubits
 
     @property
     def num_outcomes(self) -> int:
         """2^m, the values of a step's register."""
         return self.measurement.num_outcomes
+
+    @cached_property
+    def step_registers(self) -> list[list[ClassicalRegister]]:
+        """The registers of bits of each step, ``[t][r]``, without the final one."""
+        registers, count = self.circuit.cregs, self.num_registers
+        return [registers[t * count : (t + 1) * count] for t in range(self.num_steps)]
 
     @property
     def num_parameters(self) -> int:
@@ -142,7 +154,9 @@ class DynamicCircuit:
         return {parameter: place for place, parameter in enumerate(self.circuit.parameters)}
 
 
-def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> DynamicCircuit:
+def build_dynamic(
+    ansatz: Ansatz, measurement: Measurement, num_steps: int, num_registers: int = 1
+) -> DynamicCircuit:
     """Build the dynamic circuit of ``num_steps`` steps.
 
     Gates with angles go into the branches, in as few groups as the circuit allows; gates without
@@ -151,9 +165,11 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
     The global phase of the ansatz, which no readout sees, is left out.
 
     Args:
-        ansatz: One step on n qubits, P angles.
-        measurement: The measurement that ends each step, including the last.
+        ansatz: One step of a register on n qubits, P angles.
+        measurement: The measurement of a register that ends each step, including the last.
         num_steps: T, at least 1.
+        num_registers: R copies of the step side by side, each with its own angles, its own bits
+            and its own branches.
 
     Raises:
         TypeError: ``num_steps`` is not an integer.
@@ -167,26 +183,46 @@ def build_dynamic(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> D
             f"the ansatz has {ansatz.num_qubits} qubits, but the measurement was built for "
             f"{measurement.num_qubits} memory qubits; build both for the same number"
         )
-    tables = _name_tables(num_steps, measurement.num_outcomes, ansatz.num_parameters)
+    tables = _name_tables(
+        num_steps, measurement.num_outcomes, num_registers * ansatz.num_parameters
+    )
     strength = None if measurement.coupling == "direct" else name_parameter("g")
-    basis = name_basis(measurement.num_qubits)
-    circuit = _prepare(ansatz, measurement, num_steps)
-    groups = group_gates(ansatz.circuit)
+    basis = name_basis(num_registers * measurement.num_qubits)
+    circuit = _prepare(ansatz, measurement, num_steps, num_registers)
+    dynamic = DynamicCircuit(circuit, tables, strength, basis, measurement, num_registers)
+    places = [_find_places(measurement, num_registers, r) for r in range(num_registers)]
+    groups, count = group_gates(ansatz.circuit), ansatz.num_parameters
     for t, table in enumerate(tables):
-        register = circuit.cregs[t - 1]
         if t and measurement.ancilla_return == "reset" and measurement.coupling != "direct":
-            circuit.reset(range(measurement.num_qubits, circuit.num_qubits))
+            circuit.reset(range(dynamic.num_qubits, circuit.num_qubits))
         flips = measurement.ancilla_return == "branch" and measurement.coupling != "direct"
         for group in groups:
-            bodies = [group.bind(ansatz.parameters, angles) for angles in table]
-            if t == 0 or not group.has_angles:
-                circuit.compose(bodies[0], group.qubits, inplace=True)
-            else:
-                append_branches(circuit, group, bodies, register, measurement, flips=flips)
-                flips = False
-        _append_measurement(circuit, measurement, strength, circuit.cregs[t])
+            # A group of one register after that of another: branches that wait for their bits
+            # follow each other, and gates on other qubits fill the wait.
+            for r, (memory, ancillas) in enumerate(places):
+                own = [angles[r * count : (r + 1) * count] for angles in table]
+                bodies = [group.bind(ansatz.parameters, angles) for angles in own]
+                qubits = [memory[qubit] for qubit in group.qubits]
+                if t == 0 or not group.has_angles:
+                    circuit.compose(bodies[0], qubits, inplace=True)
+                else:
+                    register = dynamic.step_registers[t - 1][r]
+                    flipped = ancillas if flips else ()
+                    append_branches(circuit, qubits, bodies, register, flipped)
+            flips = flips and (t == 0 or not group.has_angles)
+        for (memory, ancillas), register in zip(places, dynamic.step_registers[t], strict=True):
+            _append_measurement(circuit, measurement, strength, register, memory, ancillas)
     measure_in_basis(circuit, basis, circuit.cregs[-1])
-    return DynamicCircuit(circuit, tables, strength, basis, measurement)
+    return dynamic
+
+
+def _find_places(
+    measurement: Measurement, num_registers: int, register: int
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the memory qubits and the ancillas of a register of qubits."""
+    n, m = measurement.num_qubits, measurement.num_ancillas
+    first = num_registers * n + register * m
+    return range(register * n, (register + 1) * n), range(first, first + m)
 
 
 def _name_tables(
@@ -205,16 +241,24 @@ def _name_tables(
     )
 
 
-def _prepare(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> QuantumCircuit:
+def _prepare(
+    ansatz: Ansatz, measurement: Measurement, num_steps: int, num_registers: int
+) -> QuantumCircuit:
     """Return the empty circuit with its qubits and registers."""
-    qubits = [QuantumRegister(measurement.num_qubits, "memory")]
+    num_memory = num_registers * measurement.num_qubits
+    qubits = [QuantumRegister(num_memory, "memory")]
     if measurement.coupling != "direct":
-        qubits.append(QuantumRegister(measurement.num_ancillas, "ancilla"))
-    width = len(str(num_steps - 1))
+        qubits.append(QuantumRegister(num_registers * measurement.num_ancillas, "ancilla"))
+    t_width, r_width = len(str(num_steps - 1)), len(str(num_registers - 1))
     registers = [
-        ClassicalRegister(measurement.num_ancillas, f"step{t:0{width}}") for t in range(num_steps)
+        ClassicalRegister(
+            measurement.num_ancillas,
+            f"step{t:0{t_width}}" + (f"_{r:0{r_width}}" if num_registers > 1 else ""),
+        )
+        for t in range(num_steps)
+        for r in range(num_registers)
     ]
-    final = ClassicalRegister(measurement.num_qubits, FINAL_REGISTER)
+    final = ClassicalRegister(num_memory, FINAL_REGISTER)
     name = f"{ansatz.name}, {num_steps} measured steps"
     return QuantumCircuit(*qubits, *registers, final, name=name)
 
@@ -224,14 +268,17 @@ def _append_measurement(
     measurement: Measurement,
     strength: Parameter | None,
     register: ClassicalRegister,
+    memory: Sequence[int],
+    ancillas: Sequence[int],
 ) -> None:
     """Couple and measure each ancilla, ancilla 0 first, in the basis of its Pauli."""
-    for bit, (qubit, letter) in enumerate(zip(measurement.qubits, measurement.bases, strict=True)):
+    read = [memory[qubit] for qubit in measurement.qubits]
+    for bit, (qubit, letter) in enumerate(zip(read, measurement.bases, strict=True)):
         _turn_to_z(circuit, qubit, letter)
         if strength is None:
             circuit.measure(qubit, register[bit])
         else:
-            ancilla = measurement.num_qubits + bit
+            ancilla = ancillas[bit]
             circuit.ry(math.pi / 2 - strength / 2, ancilla)
             circuit.cx(qubit, ancilla)
             if measurement.coupling == "cry":

@@ -121,16 +121,8 @@ class Controller(nn.Module):
         if nn.Module._call_impl is not _INNER_CALL or not self.keeps_layers:
             return None
         for module in (self, self._modules["layers"], *self._built):
-            own, kind = module.__dict__, type(module)
-            forward: Any = kind.forward  # type: ignore[union-attr]
-            if (
-                own["_forward_hooks"]
-                or own["_forward_pre_hooks"]
-                or own["_backward_hooks"]
-                or own["_backward_pre_hooks"]
-                or "forward" in own
-                or _FORWARDS.get(kind) is not forward
-            ):
+            assert module is not None
+            if not is_plain(module, _FORWARDS.get(type(module))):
                 return None
         weights = self.weights()
         given = weights[2:] if len(self._built) > 1 else weights[2:4]
@@ -178,6 +170,19 @@ _FORWARDS: dict[type, Callable[..., Any]] = {
 }
 
 
+def is_plain(module: nn.Module, forward: Callable[..., Any] | None) -> bool:
+    """Return whether a module has no hooks and still computes ``forward``, that of its class."""
+    own, kind = module.__dict__, type(module)
+    return not (
+        own["_forward_hooks"]
+        or own["_forward_pre_hooks"]
+        or own["_backward_hooks"]
+        or own["_backward_pre_hooks"]
+        or "forward" in own
+        or kind.forward is not forward
+    )
+
+
 def _name_activation(module: nn.Module) -> str:
     """Return the name of an activation that the kernels compute, or "" for any other."""
     kind = type(module)
@@ -189,5 +194,9 @@ def _name_activation(module: nn.Module) -> str:
 
 
 def count_kept(controller: nn.Module) -> Kept:
-    """Count the numbers of a controller that the backward pass keeps; 0 for a custom module."""
-    return controller.kept if isinstance(controller, Controller) else NOTHING_KEPT
+    """Count the numbers of a controller, or of one register's, that the backward pass keeps.
+
+    They are 0 for a custom module.
+    """
+    kept = getattr(controller, "kept", None)
+    return kept if isinstance(kept, Kept) else NOTHING_KEPT

@@ -35,18 +35,21 @@ class HiddenState:
     Attributes:
         readouts: (batch, K) real, the readouts of the last state.
         vector: (batch, 2^n) complex, the state in simulations of the modes "expectation" and
-            "none"; bit q of the index is qubit q.
+            "none"; bit q of the index is qubit q. With R > 1 registers it is (batch, R, 2^n), and
+            the state is the tensor product.
         density: (batch, 2^m, 2^n, 2^n) complex, one unnormalized density matrix for each last
-            outcome, in exact simulations of measured mode.
+            outcome, in exact simulations of measured mode. With R > 1 registers of own feedback it
+            is (batch, R, 2^m, 2^n, 2^n); those of shared feedback are one state of R n qubits.
         trajectories: (batch, N, 2^n) complex, the states in simulations of measured mode by N
-            trajectories; they have no gradient.
-        registers: (batch, N) int64, the last outcome of each trajectory.
+            trajectories; they have no gradient. (batch, R, N, 2^n) with R > 1 registers of own
+            feedback.
+        registers: (batch, N) int64, the last outcome of each trajectory; (batch, R, N) for R > 1.
         standard_errors: (batch, K) standard errors of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) standard errors of the output where it
             was sampled.
         angles: Angles in radians of all steps since |0...0>, on a device: (batch, steps, P) where
-            it replays sequences, (batch, steps, 2^m, P) in measured mode. Zeros stand before the
-            angles of a sequence with fewer steps.
+            it replays sequences, (batch, steps, 2^m, P) in measured mode, R P instead of P for R
+            registers. Zeros stand before the angles of a sequence with fewer steps.
         num_steps: (batch,) int64, the number of steps of each sequence in ``angles``.
         memory: (batch, ...) memory of the models of :mod:`qrnn_qiskit.models`.
     """
@@ -117,7 +120,7 @@ def check_history(
     """Refuse a state whose angle history does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
         angles: Shape of the angles of a step.
@@ -147,11 +150,11 @@ def check_history(
 
 
 def close_history(angles: Tensor, before: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Return the angles of all steps that each sequence has run, flush right after zeros.
+    """Return the angles of all steps that each sequence has run, right-aligned after zeros.
 
     Args:
         angles: (B, S, ...) angles; the last T columns are those of this call, and the history
-            before them is flush right.
+            before them is right-aligned.
         before: (B,) steps of each sequence in the history.
         last: (B,) valid steps of each sequence in this call, from 1 to T.
         steps: T.
@@ -168,16 +171,16 @@ def check_density(
     state: HiddenState,
     batch_size: int,
     num_readouts: int,
-    sizes: tuple[int, int],
+    sizes: tuple[int, ...],
     dtype: torch.dtype,
 ) -> None:
     """Refuse a state of exact measured mode that does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
-        sizes: 2^m and 2^n.
+        sizes: Of ``state.density`` after the batch, such as 2^m, 2^n and 2^n.
         dtype: Dtype of the model.
 
     Raises:
@@ -191,33 +194,33 @@ def check_density(
             "state.density is None, but measured mode carries a sequence on from the density "
             "matrices; pass a state that this readout mode returned in exact simulation"
         )
-    shape = (batch_size, sizes[0], sizes[1], sizes[1])
+    shape = (batch_size, *sizes)
     _check_tensors(
         ("readouts", state.readouts, (batch_size, num_readouts), dtype),
         ("density", state.density, shape, dtype.to_complex()),
     )
-    density = state.density.detach().sum(1)
-    traces = density.diagonal(dim1=1, dim2=2).sum(1).real
-    skew = (density - density.mH).abs().amax((1, 2))
+    density = state.density.detach().sum(-3)
+    traces = density.diagonal(dim1=-2, dim2=-1).sum(-1).real
+    skew = (density - density.mH).abs().amax((-2, -1))
     wrong = (~(((traces - 1).abs() < 1e-3) & (skew < 1e-3))).nonzero()
     if len(wrong):
-        sequence = int(wrong[0])
+        place = tuple(wrong[0].tolist())
         raise InvalidValueError(
-            "state.density must be Hermitian with traces that add up to 1, but that of sequence "
-            f"{sequence} has the trace {float(traces[sequence]):.6g} and differs from its adjoint "
-            f"by {float(skew[sequence]):.3g}"
+            "state.density must be Hermitian with traces that add up to 1, but that of "
+            f"{_name_place(place)} has the trace {float(traces[place]):.6g} and differs from its "
+            f"adjoint by {float(skew[place]):.3g}"
         )
 
 
 def check_trajectories(
-    state: HiddenState, batch_size: int, sizes: tuple[int, int], dtype: torch.dtype
+    state: HiddenState, batch_size: int, sizes: tuple[int, ...], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Return trajectories and registers of a state, if they fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
-        sizes: N and 2^n.
+        sizes: Of ``state.trajectories`` after the batch, such as N and 2^n.
         dtype: Dtype of the model.
 
     Raises:
@@ -232,22 +235,28 @@ def check_trajectories(
         )
     _check_tensors(
         ("trajectories", state.trajectories, (batch_size, *sizes), dtype.to_complex()),
-        ("registers", state.registers, (batch_size, sizes[0]), torch.int64),
+        ("registers", state.registers, (batch_size, *sizes[:-1]), torch.int64),
     )
     return state.trajectories, state.registers
 
 
 def check_state(
-    state: HiddenState, batch_size: int, num_readouts: int, num_qubits: int, dtype: torch.dtype
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    num_qubits: int,
+    dtype: torch.dtype,
+    num_registers: int = 1,
 ) -> None:
     """Refuse a state vector that does not fit this model and batch.
 
     Args:
-        state: State to carry on from.
+        state: State to continue from.
         batch_size: B.
         num_readouts: K.
         num_qubits: n.
         dtype: Dtype of the model.
+        num_registers: R.
 
     Raises:
         TypeError: Not a HiddenState, or another dtype.
@@ -261,9 +270,10 @@ def check_state(
             "pass a state that this readout mode returned in simulation (a device carries on from "
             "the angles and has no vector)"
         )
+    side = () if num_registers == 1 else (num_registers,)
     _check_tensors(
         ("readouts", state.readouts, (batch_size, num_readouts), dtype),
-        ("vector", state.vector, (batch_size, 1 << num_qubits), dtype.to_complex()),
+        ("vector", state.vector, (batch_size, *side, 1 << num_qubits), dtype.to_complex()),
     )
     broken = (~torch.isfinite(state.readouts)).nonzero()
     if len(broken):
@@ -272,14 +282,20 @@ def check_state(
             f"state.readouts must be finite, but readout {readout} of sequence {sequence} is "
             f"{float(state.readouts[sequence, readout].detach())}"
         )
-    norms = state.vector.detach().abs().square().sum(1)
+    norms = state.vector.detach().abs().square().sum(-1)
     wrong = (~((norms - 1).abs() < 1e-3)).nonzero()
     if len(wrong):
-        sequence = int(wrong[0])
+        place = tuple(wrong[0].tolist())
         raise InvalidValueError(
-            "state.vector must be normalized, but the squared norm of sequence "
-            f"{sequence} is {float(norms[sequence]):.6g}"
+            "state.vector must be normalized, but the squared norm of "
+            f"{_name_place(place)} is {float(norms[place]):.6g}"
         )
+
+
+def _name_place(place: tuple[int, ...]) -> str:
+    """Name a sequence, and a register of it where there are several."""
+    sequence, *register = place
+    return f"sequence {sequence}" + "".join(f", register {number}" for number in register)
 
 
 def _check_carried(state: object) -> None:

@@ -31,7 +31,7 @@ class HiddenTrace(NamedTuple):
     """The hidden state of each sequence after each step.
 
     Attributes:
-        bloch: (B, T, n, 3) X, Y and Z of each qubit.
+        bloch: (B, T, n, 3) X, Y and Z of each qubit, of all registers.
         entropy: (B, T) bits, of the first half of the qubits; see :func:`measure_entropy`.
     """
 
@@ -86,19 +86,21 @@ def _walk(qrnn: QRNN, x: Tensor) -> Iterator[HiddenState]:
 def measure_bloch(state: HiddenState) -> Tensor:
     """Return the expectation values of X, Y and Z of each qubit of a simulated state, (B, n, 3).
 
-    A Bloch vector has length 1 where the qubit is in a pure state. Entanglement with other qubits,
-    or a mixed state, shortens it.
+    Registers are side by side: (B, R n, 3). A Bloch vector has length 1 where the qubit is in a
+    pure state. Entanglement with other qubits, or a mixed state, shortens it.
 
     Raises:
         ValueError: The state comes from a device.
     """
+    batch_size, state = len(state), _split_registers(state)
     count = _count_qubits(state)
     parts = [_reduce(state, 2**qubit, 2, 2 ** (count - 1 - qubit)) for qubit in range(count)]
     density = torch.stack(parts, 1)
     coherence = density[..., 1, 0]
-    return torch.stack(
+    bloch = torch.stack(
         (2 * coherence.real, 2 * coherence.imag, (density[..., 0, 0] - density[..., 1, 1]).real), -1
     )
+    return bloch.reshape(batch_size, -1, 3)
 
 
 def measure_entropy(state: HiddenState) -> Tensor:
@@ -106,16 +108,33 @@ def measure_entropy(state: HiddenState) -> Tensor:
 
     For a pure state this is the entanglement entropy between the halves: 0 for a product state and
     at most one bit for each qubit of the first half. In measured mode the state is averaged over
-    the outcomes, so that the entropy includes the uncertainty about them.
+    the outcomes, so that the entropy includes the uncertainty about them. With several registers
+    it is the mean of their entropies, each of the first half of its qubits.
 
     Raises:
         ValueError: The state comes from a device.
     """
+    batch_size, state = len(state), _split_registers(state)
     count = _count_qubits(state)
     density = _reduce(state, 1, 2 ** (count // 2), 2 ** (count - count // 2))
     weights = torch.linalg.eigvalsh(density).clamp(min=1e-15)
     bits: Tensor = weights * weights.log2()
-    return -bits.sum(-1).clamp(max=0)
+    return -bits.sum(-1).clamp(max=0).reshape(batch_size, -1).mean(1)
+
+
+def _split_registers(state: HiddenState) -> HiddenState:
+    """Return a simulated state of R registers as that of B R sequences."""
+
+    def split(tensor: Tensor | None, dimensions: int) -> Tensor | None:
+        several = tensor is not None and tensor.dim() > dimensions
+        return tensor.flatten(0, 1) if tensor is not None and several else tensor
+
+    return HiddenState(
+        state.readouts,
+        vector=split(state.vector, 2),
+        density=split(state.density, 4),
+        trajectories=split(state.trajectories, 3),
+    )
 
 
 def _count_qubits(state: HiddenState) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from numpy.typing import ArrayLike
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
+from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import transforms
+from qrnn_qiskit import starts, transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import Controller, count_kept
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
@@ -25,6 +27,7 @@ from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.registers import REGISTER_FEEDBACK, RegisterControllers
 from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
@@ -38,15 +41,22 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
     Args:
         input_size: Width E of the inputs.
-        num_qubits: n, the memory qubits.
+        num_qubits: n, the memory qubits of a register.
         num_layers: Layers L of the ansatz families.
 
     Other arguments:
         readout: "expectation" (the paper: expectation values feed the controller), "measured"
             (each step ends with a measurement of m bits, which feed it) or "none" (the ablation:
             the controller sees only the inputs).
-        observables: K Hermitian observables (SparsePauliOp or Pauli labels), or letters such as
-            "z" for Z of every qubit; X, Y and Z of every qubit by default.
+        num_registers: R registers of n qubits side by side, without a gate between them. Each has
+            its own controller and its own angles; the circuit of a step has R n qubits and R P
+            angles, and readouts and outputs are side by side, register 0 first. The state is R 2^n
+            numbers.
+        register_feedback: "own" (a register's controller hears only its register) or "shared" (it
+            hears all registers; in measured mode the registers are then simulated as one, and have
+            2^(R m) branches).
+        observables: K Hermitian observables (SparsePauliOp or Pauli labels) of a register, or
+            letters such as "z" for Z of every qubit; X, Y and Z of every qubit by default.
         measurement: The arguments of measured mode as one object, :class:`~qrnn_qiskit.Measured`,
             which describes them.
         num_ancillas, ..., num_trajectories: The same arguments one by one, instead of
@@ -59,8 +69,17 @@ class QRNN(IdentifiedModule, RecurrentModel):
         entangler: Entangler of the families: "cz", "rzz" or "crx".
         rotations: Rotations on every qubit in every layer of the families.
         feedback_gain: Factor on the controller's initial feedback weights; below 1 it keeps
-            gradients of long sequences from exploding.
+            gradients of long sequences from exploding. "auto" is 8 / ``num_steps``, at most 1.
         angle_gain: Factor on the initial weights of the controller's output layer.
+        start: "default", or "oscillators" for long sequences: without input each qubit turns at
+            its own frequency; see :mod:`qrnn_qiskit.starts`. It needs ``controller_hidden=None``.
+        frequencies: Those frequencies in radians per step: "linear" (the default), "log",
+            "period:P", or one number for each qubit; see
+            :func:`~qrnn_qiskit.starts.resolve_frequencies`.
+        input_gain: Root mean square of the input weights at the oscillator start; 0.05 by default.
+        slow: Bound on the other output biases at the oscillator start, in radians per step; 0.003
+            by default.
+        num_steps: T, the length of the sequences, only for ``feedback_gain="auto"``.
         reset_state: An ablation of expectation mode, only on the simulator: every step starts from
             |0...0>, so that only the readouts remember.
         engine: Simulation engine of the modes without measurements: "auto" for compiled kernels
@@ -71,9 +90,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
             later. Measured mode and replays on quantum devices require the CPU.
 
     Attributes:
-        controller: Module from (..., E + feedback) to (..., P) angles in radians.
-        ansatz: The step: ``ansatz.circuit`` on n qubits, ``ansatz.parameters`` in controller order.
-        readout: The observables: ``readout.observables``, K of them in the order of the readouts.
+        controller: Module from (..., E + feedback) to (..., P) angles in radians, for R > 1 a
+            :class:`~qrnn_qiskit.registers.RegisterControllers`.
+        ansatz: The step: ``ansatz.circuit`` on all R n qubits, ``ansatz.parameters`` in controller
+            order.
+        readout: The observables: ``readout.observables`` in the order of the readouts, R K of them.
         mode: The readout mode: how sequences run, in simulation and on devices.
 
     Raises:
@@ -91,6 +112,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
         num_layers: int = 1,
         *,
         readout: str = "expectation",
+        num_registers: int = 1,
+        register_feedback: str = "own",
         observables: str | Sequence[SparsePauliOp | str] | None = None,
         measurement: Measured | None = None,
         num_ancillas: int = Measured.num_ancillas,
@@ -108,8 +131,13 @@ class QRNN(IdentifiedModule, RecurrentModel):
         ansatz: str | os.PathLike[str] | QuantumCircuit = "linear",
         entangler: str = "cz",
         rotations: Sequence[str] = ("ry", "rz"),
-        feedback_gain: float = 1.0,
+        feedback_gain: float | str = 1.0,
         angle_gain: float = 1.0,
+        start: str = "default",
+        frequencies: str | ArrayLike | None = None,
+        input_gain: float | None = None,
+        slow: float | None = None,
+        num_steps: int | None = None,
         reset_state: bool = False,
         engine: str = "auto",
         dtype: torch.dtype | None = None,
@@ -120,7 +148,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
         self.input_size = require_count("input_size", input_size)
         self.num_qubits = require_count("num_qubits", num_qubits)
         self.num_layers = require_count("num_layers", num_layers)
-        check_memory(self.num_qubits)
+        self.num_registers = check_registers(num_registers, self.num_qubits)
+        self.register_feedback = require_name(
+            "register_feedback", register_feedback, REGISTER_FEEDBACK
+        )
+        check_memory(self.num_qubits, self.num_registers)
         dtype = torch.get_default_dtype() if dtype is None else dtype
         check_dtype(dtype)
         flat = Measured(
@@ -134,37 +166,53 @@ class QRNN(IdentifiedModule, RecurrentModel):
             step_noise=step_noise,
             num_trajectories=num_trajectories,
         )
-        self.ansatz = build_ansatz(
+        register = build_ansatz(
             ansatz,
             num_qubits=num_qubits,
             num_layers=num_layers,
             entangler=entangler,
             rotations=rotations,
         )
-        self.readout = build_readout(observables, num_qubits=num_qubits)
         self.mode: ReadoutMode = build_mode(
             mode,
-            self.ansatz,
-            self.readout,
+            register,
+            build_readout(observables, num_qubits=num_qubits),
             reset_state=reset_state,
             engine=require_name("engine", engine, ENGINES),
             measured=choose_measured(mode, measurement, flat),
+            num_registers=self.num_registers,
+            shares_feedback=self.register_feedback == "shared",
         )
+        self.ansatz, self.readout = self.mode.ansatz, self.mode.readout
         if device is not None:
             self.mode.check_placement(torch.device(device))
-        self.controller: nn.Module = Controller(
-            input_size,
-            self.mode.feedback_size,
-            self.ansatz.num_parameters,
-            hidden_size=controller_hidden,
-            activation=activation,
-            dropout=dropout,
-            feedback_gain=feedback_gain,
-            angle_gain=angle_gain,
-            dtype=dtype,
-            device=device,
+        heard = self.mode.feedback_size
+        if self.register_feedback == "own":
+            heard //= self.num_registers
+        controllers = [
+            Controller(
+                input_size,
+                heard,
+                register.num_parameters,
+                hidden_size=controller_hidden,
+                activation=activation,
+                dropout=dropout,
+                feedback_gain=starts.choose_feedback_gain(feedback_gain, num_steps),
+                angle_gain=angle_gain,
+                dtype=dtype,
+                device=device,
+            )
+            for _ in range(self.num_registers)
+        ]
+        starts.apply_start(
+            start, register, controllers, frequencies, input_gain=input_gain, slow=slow
         )
+        self.controller: nn.Module = controllers[0]
+        if self.num_registers > 1:
+            self.controller = RegisterControllers(controllers, self.register_feedback)
         words = f"{self.ansatz.name!r} of {num_qubits} qubit(s)"
+        if self.num_registers > 1:
+            words += f" in each of {self.num_registers} registers"
         if self.ansatz.name in ANSATZ_FAMILIES:
             words += f", {num_layers} layer(s), {entangler}, {'+'.join(rotations)}"
         self.ansatz_in_words = words
@@ -184,7 +232,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
     @property
     def num_readouts(self) -> int:
-        """K, the number of observables."""
+        """K, the number of observables of all registers."""
         return len(self.readout.observables)
 
     @property
@@ -255,7 +303,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
         """Return the part of ``print(model)`` that describes the circuit."""
         return (
             f"{self.input_size}, num_qubits={self.num_qubits}, num_layers={self.num_layers}, "
-            f"readout={self.readout_mode!r}, ansatz={self.ansatz.name!r}, "
+            + (f"num_registers={self.num_registers}, " if self.num_registers > 1 else "")
+            + f"readout={self.readout_mode!r}, ansatz={self.ansatz.name!r}, "
             f"angles={self.ansatz.num_parameters}, readouts={self.num_readouts}"
         )
 
@@ -269,7 +318,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
         Args:
             x: (batch, time, input_size) of the model's dtype, or under autocast in low precision.
-            state: State to carry on from, as returned by an earlier call; |0...0> by default. A
+            state: State to continue from, as returned by an earlier call; |0...0> by default. A
                 device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
 

@@ -30,12 +30,16 @@ class RecurrentModel(nn.Module, ABC):
         input_size: Width E of the inputs.
         sizes: The settings that were chosen to reach a number of parameters; empty where no number
             was requested.
+        readout_scale: Factor on the readouts before a head, or its initial value.
+        learns_readout_scale: Whether heads learn that factor.
     """
 
     kind: ClassVar[str]
 
     input_size: int
     sizes: dict[str, int]
+    readout_scale: float = 1.0
+    learns_readout_scale: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +108,7 @@ class RecurrentModel(nn.Module, ABC):
 
         Args:
             x: Finite inputs.
-            state: State to carry on from, as returned by an earlier call.
+            state: State to continue from, as returned by an earlier call.
             lengths: (B,) integers, the valid steps of each sequence; all steps by default.
 
         Returns:

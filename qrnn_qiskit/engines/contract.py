@@ -26,7 +26,8 @@ class ControllerWeights(NamedTuple):
     """The standard controller, theta = output act(first [x ; z] + first_bias) + output_bias.
 
     W is the width of the first layer and H that of the hidden layer: W = 2 H for "glu", W = H for
-    "relu" and "gelu", W = P for "linear", which has no hidden layer.
+    "relu" and "gelu", W = P for "linear", which has no hidden layer. Where R > 1 registers run side
+    by side, R is the first axis of each tensor.
 
     Attributes:
         activation: "linear" (theta = first [x ; z] + first_bias), "relu", "gelu" or "glu".
@@ -44,15 +45,32 @@ class ControllerWeights(NamedTuple):
     output: Tensor | None
     output_bias: Tensor | None
 
+    def select(self, register: int) -> ControllerWeights:
+        """Return the weights of one of several registers."""
+        return self._replace(
+            first=self.first[register],
+            first_bias=self.first_bias[register],
+            output=None if self.output is None else self.output[register],
+            output_bias=None if self.output_bias is None else self.output_bias[register],
+        )
+
+
+def count_registers(first: Tensor | None) -> int:
+    """Return R, the number of registers whose first weights are in one tensor."""
+    return first.shape[0] if isinstance(first, Tensor) and first.dim() == 3 else 1
+
 
 class Recurrence(NamedTuple):
     """The results of a run of the recurrence.
+
+    Where R > 1 registers run side by side, readouts and angles are R times as wide, register 0
+    first.
 
     Attributes:
         output: Readouts (B, T, K) of every step; past the end of a sequence they have no meaning.
         readouts: Readouts (B, K) at the end of each sequence.
         vector: The states (B, 2^n) at the end of each sequence, complex, bit q of the index being
-            qubit q.
+            qubit q; (B, R, 2^n) for R > 1.
         theta: Angles (B, T, P) in radians, without gradient; None unless requested.
     """
 
@@ -63,7 +81,7 @@ class Recurrence(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The amount of numbers of a controller that backward needs.
+    """The amount of numbers of a controller, that of one register, that backward needs.
 
     Attributes:
         of_step: Numbers per step of a sequence.

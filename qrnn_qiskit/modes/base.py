@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits import Ansatz, Measurement, Readout
+from circuits.registers import repeat_ansatz, repeat_readout
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
@@ -64,8 +65,12 @@ class ReadoutMode(ABC):
         feedback_size: Number of values of the previous step that the controller receives.
         output_labels: Names of the outputs of a step, readout_size of them.
         measurement: The measurement that ends each step; None in modes without one.
-        ansatz: Circuit of a step.
-        readout: The observables.
+        ansatz: Circuit of a step, of all registers.
+        readout: The observables of all registers.
+        num_registers: R, the registers side by side; each has its own angles and its own feedback,
+            or in the modes of expectation values possibly the feedback of all.
+        register: Circuit of a step of one register, the same for all but for its angles.
+        register_readout: The observables of one register.
     """
 
     name: ClassVar[str]
@@ -75,9 +80,19 @@ class ReadoutMode(ABC):
 
     ansatz: Ansatz
     readout: Readout
+    num_registers: int
+    register: Ansatz
+    register_readout: Readout
     feedback_size: int
     output_labels: list[str]
     measurement: Measurement | None = None
+
+    def set_registers(self, register: Ansatz, readout: Readout, num_registers: int) -> None:
+        """Set the circuits and the observables of one register and of all."""
+        self.register, self.register_readout = register, readout
+        self.num_registers = num_registers
+        self.ansatz = repeat_ansatz(register, num_registers)
+        self.readout = repeat_readout(readout, num_registers)
 
     @abstractmethod
     def check_memory(
@@ -127,7 +142,7 @@ class ReadoutMode(ABC):
             executor: Where the circuits run.
             x: Inputs of the model's dtype, on its device, checked by
                 :func:`~qrnn_qiskit.checks.check_batch`.
-            state: State to carry on from; |0...0> by default.
+            state: State to continue from; |0...0> by default.
             ends: Valid steps of each sequence; all T by default.
             weights: Result of :meth:`find_weights`.
             wants_angles: Whether the angles are to be returned.

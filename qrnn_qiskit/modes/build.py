@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from circuits import Ansatz, Readout
 from circuits.errors import InvalidValueError
+from circuits.registers import repeat_ansatz, repeat_measurement, repeat_readout
 from qrnn_qiskit.modes.base import ReadoutMode
 from qrnn_qiskit.modes.expectation import ExpectationMode
 from qrnn_qiskit.modes.measured import MeasuredMode
 from qrnn_qiskit.modes.no_feedback import NoFeedbackMode
 from qrnn_qiskit.modes.noise import read_assignment, read_step_noise
-from qrnn_qiskit.modes.options import Measured
+from qrnn_qiskit.modes.options import Measured, check_branches
 
 __all__ = ["ENGINES", "READOUT_MODES", "build_mode"]
 
@@ -25,17 +28,21 @@ def build_mode(
     reset_state: bool = False,
     engine: str = "auto",
     measured: Measured | None = None,
+    num_registers: int = 1,
+    shares_feedback: bool = False,
 ) -> ReadoutMode:
     """Build a readout mode.
 
     Args:
         name: One of ``READOUT_MODES``.
-        ansatz: Circuit of a step.
-        readout: The observables.
+        ansatz: Circuit of a step of one register.
+        readout: The observables of one register.
         reset_state: Whether every step starts from |0...0>; only in expectation mode, the only one
             that remembers without a state.
         engine: One of ``ENGINES``; measured mode has only compiled kernels.
         measured: The arguments of measured mode; its defaults unless given.
+        num_registers: R registers side by side.
+        shares_feedback: Whether the controller of a register hears all registers.
 
     Raises:
         ValueError, TypeError: An argument is out of range or does not apply to the mode; see
@@ -47,9 +54,9 @@ def build_mode(
             f"{name!r}; use readout='expectation', or leave reset_state out"
         )
     if name == ExpectationMode.name:
-        return ExpectationMode(ansatz, readout, reset_state, engine)
+        return ExpectationMode(ansatz, readout, reset_state, engine, num_registers)
     if name == NoFeedbackMode.name:
-        return NoFeedbackMode(ansatz, readout, engine=engine)
+        return NoFeedbackMode(ansatz, readout, engine=engine, num_registers=num_registers)
     if engine != "auto":
         raise InvalidValueError(
             f"engine={engine!r} does not apply to readout='measured', which is simulated by "
@@ -59,4 +66,14 @@ def build_mode(
     measurement = measured.build(ansatz.num_qubits)
     assignment = read_assignment(measured.readout_error, measurement.num_ancillas)
     noise = read_step_noise(measured.step_noise)
-    return MeasuredMode(ansatz, readout, measurement, assignment, noise, measured.num_trajectories)
+    count = measured.num_trajectories
+    if shares_feedback and num_registers > 1:
+        # The controller of each register depends on the bits of all, so that the states of the
+        # registers, averaged over the outcomes, are no longer independent: one wide register.
+        check_branches(num_registers, measurement, ansatz.num_qubits, count)
+        ansatz = repeat_ansatz(ansatz, num_registers)
+        readout = repeat_readout(readout, num_registers)
+        measurement = repeat_measurement(measurement, num_registers)
+        assignment = np.tile(assignment, (num_registers, 1, 1))
+        num_registers = 1
+    return MeasuredMode(ansatz, readout, measurement, assignment, noise, count, num_registers)

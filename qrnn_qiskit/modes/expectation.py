@@ -23,6 +23,7 @@ from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.recurrence import run_step_by_step
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from qrnn_qiskit.on_device.replay import replay
+from qrnn_qiskit.registers import RegisterControllers
 
 if TYPE_CHECKING:
     from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
@@ -40,11 +41,12 @@ class ExpectationMode(ReadoutMode):
     of the first t steps.
 
     Args:
-        ansatz: Circuit of a step, P angles.
-        readout: The K observables read after each step.
+        ansatz: Circuit of a step of one register, P angles.
+        readout: The K observables of one register, read after each step.
         resets_state: Whether every step starts from |0...0>, so that only the readouts remember.
         engine: "auto" for compiled kernels on the CPU and on GPUs, and torch where there are none;
             or "torch" everywhere.
+        num_registers: R registers side by side.
     """
 
     name = "expectation"
@@ -54,15 +56,19 @@ class ExpectationMode(ReadoutMode):
     has_feedback: ClassVar[bool] = True
 
     def __init__(
-        self, ansatz: Ansatz, readout: Readout, resets_state: bool = False, engine: str = "auto"
+        self,
+        ansatz: Ansatz,
+        readout: Readout,
+        resets_state: bool = False,
+        engine: str = "auto",
+        num_registers: int = 1,
     ) -> None:
-        self.ansatz = ansatz
+        self.set_registers(ansatz, readout, num_registers)
         self._num_qubits = ansatz.num_qubits  # every call needs it, and a circuit answers slowly
-        self.readout = readout
         self.resets_state = resets_state
-        self.feedback_size = len(readout.observables) if self.has_feedback else 0
-        self.output_labels = readout.labels
-        self.replay = PrefixCircuits(ansatz, readout.observables)
+        self.feedback_size = len(self.readout.observables) if self.has_feedback else 0
+        self.output_labels = self.readout.labels
+        self.replay = PrefixCircuits(self.ansatz, self.readout.observables)
         self.engine = engine
         self._fitting: tuple[int, int, torch.dtype, Kept | None] | None = None
         self._simulator: Simulator | None = None
@@ -77,13 +83,19 @@ class ExpectationMode(ReadoutMode):
         if batch == self._fitting:  # every call checks, mostly the same sizes
             return
         starts = num_steps if self.resets_state else 1
-        needed = count_bytes(self._compile(dtype), batch_size, num_steps, batch[-1], starts)
+        registers = self.num_registers
+        needed = count_bytes(
+            self._compile(dtype), batch_size, num_steps, batch[-1], starts, registers
+        )
+        several = registers > 1
         check_fit(
             needed,
-            f"num_qubits={self._num_qubits} needs",
+            f"num_qubits={self._num_qubits}"
+            + (f" in each of {registers} registers needs" if several else " needs"),
             f"for {batch_size} sequence(s) of {num_steps} step(s), "
             + ("forward and backward" if keeps else "forward only"),
-            "Take fewer qubits, a smaller batch or shorter sequences.",
+            f"Take fewer qubits, {'fewer registers, ' * several}a smaller batch or shorter "
+            "sequences.",
         )
         self._fitting = batch
 
@@ -98,8 +110,9 @@ class ExpectationMode(ReadoutMode):
     def find_weights(self, controller: nn.Module, executor: Executor) -> ControllerWeights | None:
         """Return the weights of the standard controller where the simulator runs it compiled."""
         is_compiled = self.engine != "torch" and not self.resets_state and runs_compiled(executor)
-        if not is_compiled or type(controller) is not Controller:
+        if not is_compiled or type(controller) not in (Controller, RegisterControllers):
             return None
+        assert isinstance(controller, (Controller, RegisterControllers))
         return controller.find_weights()
 
     def run(
@@ -122,8 +135,8 @@ class ExpectationMode(ReadoutMode):
         if x.is_cpu:  # elsewhere torch reports what does not fit
             self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
         if state is not None:
-            num_readouts = len(self.readout.observables)
-            check_state(state, len(x), num_readouts, self.ansatz.num_qubits, x.dtype)
+            num_readouts, registers = len(self.readout.observables), self.num_registers
+            check_state(state, len(x), num_readouts, self._num_qubits, x.dtype, registers)
         with keep_precision(x.device):
             if weights is None:
                 run = self._run_step_by_step(controller, x, state, ends)
@@ -166,14 +179,16 @@ class ExpectationMode(ReadoutMode):
     def _compile(self, dtype: torch.dtype) -> Simulator:
         if self._simulator is None or self._simulator.dtype != dtype:
             check_dtype(dtype)
-            self._simulator = Simulator(self.ansatz.circuit, self.readout.observables, dtype)
+            observables = self.register_readout.observables
+            self._simulator = Simulator(self.register.circuit, observables, dtype)
         return self._simulator
 
     def _place(self, kind: type[_Placed], dtype: torch.dtype, device: torch.device) -> _Placed:
         placed = self._placed
         if not isinstance(placed, kind) or (placed.dtype, placed.device) != (dtype, device):
             check_dtype(dtype)
-            placed = kind(self.ansatz.circuit, self.readout.observables, dtype, device)
+            observables = self.register_readout.observables
+            placed = kind(self.register.circuit, observables, dtype, device)
             self._placed = placed
         return placed
 
@@ -209,7 +224,34 @@ class ExpectationMode(ReadoutMode):
         from qrnn_qiskit.engines.gpu.simulator import KernelSimulator  # Triton is not everywhere
 
         simulator = self._place(KernelSimulator, x.dtype, x.device)
-        return run_on_gpu(simulator, weights, x, readouts, vector, ends, wants_angles)
+        if self.num_registers == 1:
+            return run_on_gpu(simulator, weights, x, readouts, vector, ends, wants_angles)
+        # A register after the other: a kernel reads the weights of one. They do not wait for each
+        # other's results, and a batch that fills the GPU leaves no room for two at a time.
+        fed = (
+            [None] * self.num_registers
+            if readouts is None
+            else readouts.chunk(self.num_registers, 1)
+        )
+        runs = [
+            run_on_gpu(
+                simulator,
+                weights.select(register),
+                x,
+                fed[register],
+                None if vector is None else vector[:, register],
+                ends,
+                wants_angles,
+            )
+            for register in range(self.num_registers)
+        ]
+        theta = [run.theta for run in runs if run.theta is not None]
+        return Recurrence(
+            torch.cat([run.output for run in runs], 2),
+            torch.cat([run.readouts for run in runs], 1),
+            torch.stack([run.vector for run in runs], 1),
+            torch.cat(theta, 2) if theta else None,
+        )
 
     def _run_step_by_step(
         self,
@@ -230,4 +272,5 @@ class ExpectationMode(ReadoutMode):
             num_angles=self.ansatz.num_parameters,
             has_feedback=self.has_feedback,
             resets_state=self.resets_state,
+            num_registers=self.num_registers,
         )

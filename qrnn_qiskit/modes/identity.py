@@ -98,20 +98,23 @@ def _identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
     circuits.
 
     Args:
-        mode: The readout mode, with its ansatz and observables.
+        mode: The readout mode, with ansatz and observables of one register.
         ansatz: The ansatz in words, for messages.
     """
     measurement = mode.measurement
-    return {
+    identity: dict[str, Any] = {
         "ansatz": ansatz,
-        "circuit": _hash_circuit(mode.ansatz.circuit),
+        "circuit": _hash_circuit(mode.register.circuit),
         "readout": mode.name,
         "observables": [
             [[label, float(factor.real)] for label, factor in operator.to_list()]
-            for operator in mode.readout.observables
+            for operator in mode.register_readout.observables
         ],
         "measurement": None if measurement is None else asdict(measurement),
     }
+    if mode.num_registers > 1:  # one register is not named, as in files of earlier versions
+        identity["registers"] = mode.num_registers
+    return identity
 
 
 def _pack(identity: dict[str, Any]) -> Tensor:
@@ -139,6 +142,7 @@ def _explain_difference(stored: dict[str, Any], own: dict[str, Any]) -> str | No
     The ansatz in words is not compared: a family written to a file is the same circuit.
     """
     normal = json.loads(json.dumps(own))
+    stored, normal = ({"registers": 1} | each for each in (stored, normal))
     keys = [key for key in normal if key != "ansatz" and stored.get(key) != normal[key]]
     if not keys:
         return None

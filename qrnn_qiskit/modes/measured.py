@@ -4,6 +4,10 @@ The controller sees m bits instead of K numbers, so it has 2^m possible answers 
 of them are computed before anything runs: theta(b, t, c) = f([x_t ; bits of c]), where c is the
 value of the register of the step before. Simulators and devices differ only in how they turn these
 tables into probabilities and readouts.
+
+R registers of own feedback have 2^m branches each, not 2^(m R) together. Tables are then
+(B, T, 2^m, R P): the angles of each register are those after the value c of its own bits. Outcomes
+are (B, T, R 2^m). In simulation the registers run as B R sequences.
 """
 
 from __future__ import annotations
@@ -35,7 +39,9 @@ from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState, check_density, check_trajectories
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.options import check_simulation
+from qrnn_qiskit.modes.side_by_side import as_registers, divide_tables, join_outcomes
 from qrnn_qiskit.modes.trajectories import (
+    Samples,
     average_samples,
     damp_observables,
     estimate_errors,
@@ -51,12 +57,13 @@ class MeasuredMode(ReadoutMode):
     """The mode "measured", simulated exactly by density matrices, or by trajectories.
 
     Args:
-        ansatz: Circuit of a step, P angles.
-        readout: The K observables, read once after the last measurement.
-        measurement: The measurement at the end of each step.
+        ansatz: Circuit of a step of one register, P angles.
+        readout: The K observables of one register, read once after the last measurement.
+        measurement: The measurement of one register at the end of each step.
         assignment: (m, 2, 2) probabilities A[c, k] that outcome k of an ancilla is stored as c.
         noise: Kraus operators (2, 2) on every memory qubit after each measurement.
         num_trajectories: N pure states for each sequence, or None for exact density matrices.
+        num_registers: R registers side by side, each with its own feedback.
     """
 
     name = "measured"
@@ -74,19 +81,21 @@ class MeasuredMode(ReadoutMode):
         assignment: NDArray[np.float64],
         noise: Sequence[NDArray[np.complex128]],
         num_trajectories: int | None,
+        num_registers: int = 1,
     ) -> None:
         check_simulation(
             ansatz.num_qubits, measurement.num_ancillas, num_trajectories, assignment, noise
         )
-        self.ansatz = ansatz
-        self.readout = readout
+        self.set_registers(ansatz, readout, num_registers)
         self.measurement = measurement
         self.assignment = assignment
         self.noise = noise
         self.num_trajectories = num_trajectories
-        self.feedback_size = measurement.num_ancillas
-        self.output_labels = [f"bit {ancilla}" for ancilla in range(measurement.num_ancillas)]
-        self._circuits = DynamicCircuits(ansatz, measurement, readout.observables)
+        self.feedback_size = num_registers * measurement.num_ancillas
+        self.output_labels = [f"bit {ancilla}" for ancilla in range(self.feedback_size)]
+        self._circuits = DynamicCircuits(
+            ansatz, measurement, self.readout.observables, num_registers
+        )
         self._exact: DensitySimulator | None = None
         self._sampled: Simulator | None = None
         self._observables = torch.zeros(0)
@@ -96,18 +105,22 @@ class MeasuredMode(ReadoutMode):
     ) -> None:
         """Refuse a batch whose states do not fit; the backward pass needs one for each step."""
         steps = num_steps if torch.is_grad_enabled() else 1
+        states_of = batch_size * self.num_registers
         if self.num_trajectories is None:
-            runs = batch_size * self.measurement.num_outcomes
-            needed = self._compile_exact(dtype).count_bytes(batch_size, steps)
+            runs = states_of * self.measurement.num_outcomes
+            needed = self._compile_exact(dtype).count_bytes(states_of, steps)
             what = f"density matrices of {batch_size} sequence(s)"
         else:
-            runs = batch_size * self.num_trajectories
+            runs = states_of * self.num_trajectories
             states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
-            needed = runs * steps * states * dtype.to_complex().itemsize << self.ansatz.num_qubits
+            itemsize = dtype.to_complex().itemsize
+            needed = runs * steps * states * itemsize << self.register.num_qubits
             what = f"{self.num_trajectories} trajectories of {batch_size} sequence(s)"
         check_fit(
             needed + runs * steps * kept.of_step * dtype.itemsize,
-            f"num_qubits={self.ansatz.num_qubits} in measured mode needs",
+            f"num_qubits={self.register.num_qubits}"
+            + (f" in each of {self.num_registers} registers" if self.num_registers > 1 else "")
+            + " in measured mode needs",
             f"for the {what}, {steps} step(s) of each",
             "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
         )
@@ -150,13 +163,30 @@ class MeasuredMode(ReadoutMode):
         simulator = self._compile_exact(x.dtype)
         density = None
         if state is not None:
-            sizes = (simulator.num_outcomes, 1 << self.ansatz.num_qubits)
+            side = 1 << self.register.num_qubits
+            sizes = (*self._side, simulator.num_outcomes, side, side)
             check_density(state, len(x), len(self.readout.observables), sizes, x.dtype)
             density = state.density
+            if self._side and density is not None:
+                density = density.flatten(0, 1)
         tables = self.tabulate(controller, x)
-        outcomes, density = run_measured(simulator, tables, density, ends)
-        readouts = self._read(density)
+        outcomes, readouts, density = self._run_density(simulator, tables, density, ends)
+        density = as_registers(density, self.num_registers)
         return Run(self.sum_bits(outcomes), HiddenState(readouts, density=density), tables.detach())
+
+    def _run_density(
+        self,
+        simulator: DensitySimulator,
+        tables: Tensor,
+        density: Tensor | None,
+        ends: Sequence[int],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return outcomes (B, T, R 2^m), readouts (B, R K) and densities (B R, 2^m, 2^n, 2^n)."""
+        last = [end for end in ends for _ in range(self.num_registers)]
+        divided = divide_tables(tables, self.num_registers)
+        outcomes, density = run_measured(simulator, divided, density, last)
+        readouts = self._read(density).reshape(len(tables), -1)
+        return join_outcomes(outcomes, self.num_registers), readouts, density
 
     def _run_sampled(
         self,
@@ -169,17 +199,19 @@ class MeasuredMode(ReadoutMode):
         simulator = self._compile_sampled(x.dtype)
         start = None
         if state is not None:
-            sizes = (count, 1 << self.ansatz.num_qubits)
+            sizes = (*self._side, count, 1 << self.register.num_qubits)
             start = check_trajectories(state, len(x), sizes, x.dtype)
+            if self._side:
+                start = start[0].flatten(0, 1), start[1].flatten(0, 1)
         tables = self.tabulate(controller, x)
-        samples = sample_trajectories(simulator, self.measurement, tables, count, start, ends)
-        outcomes, readouts = average_samples(samples, ends)
+        samples, outcomes, readouts = self._sample(simulator, tables, count, start, ends)
+        errors = estimate_errors(samples.probabilities @ self._is_one(x.dtype))
         state = HiddenState(
             readouts,
-            standard_errors=estimate_errors(samples.readouts),
-            output_standard_errors=estimate_errors(self.sum_bits(samples.probabilities)),
-            trajectories=samples.vectors,
-            registers=samples.registers,
+            standard_errors=estimate_errors(samples.readouts).reshape(len(x), -1),
+            output_standard_errors=join_outcomes(errors, self.num_registers),
+            trajectories=as_registers(samples.vectors, self.num_registers),
+            registers=as_registers(samples.registers, self.num_registers),
         )
         return Run(self.sum_bits(outcomes), state, tables.detach())
 
@@ -215,20 +247,40 @@ class MeasuredMode(ReadoutMode):
         with keep_precision(tables.device):
             if self.num_trajectories is None:
                 simulator = self._compile_exact(tables.dtype)
-                outcomes, density = run_measured(simulator, tables, None, list(ends))
-                return outcomes, self._read(density)
-            samples = sample_trajectories(
-                self._compile_sampled(tables.dtype),
-                self.measurement,
-                tables,
-                self.num_trajectories,
-                None,
-                list(ends),
-            )
-            return average_samples(samples, list(ends))
+                return self._run_density(simulator, tables, None, ends)[:2]
+            sampled = self._compile_sampled(tables.dtype)
+            return self._sample(sampled, tables, self.num_trajectories, None, ends)[1:]
+
+    def _sample(
+        self,
+        simulator: Simulator,
+        tables: Tensor,
+        count: int,
+        start: tuple[Tensor, Tensor] | None,
+        ends: Sequence[int],
+    ) -> tuple[Samples, Tensor, Tensor]:
+        """Return trajectories of B R sequences, outcomes (B, T, R 2^m) and readouts (B, R K)."""
+        last = [end for end in ends for _ in range(self.num_registers)]
+        samples = sample_trajectories(
+            simulator,
+            self.measurement,
+            divide_tables(tables, self.num_registers),
+            count,
+            start,
+            last,
+            self.num_registers,
+        )
+        outcomes, readouts = average_samples(samples, last)
+        joined = join_outcomes(outcomes, self.num_registers)
+        return samples, joined, readouts.reshape(len(tables), -1)
+
+    @property
+    def _side(self) -> tuple[int, ...]:
+        """The axis of registers in the fields of a state; none for one register."""
+        return () if self.num_registers == 1 else (self.num_registers,)
 
     def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
-        """Return the angles (B, T, 2^m, P) for every value of the register before each step.
+        """Return the angles (B, T, 2^m, R P) for every value of the register before each step.
 
         Dropout drops the same units for all values, since one network is compiled into the
         circuit.
@@ -236,15 +288,17 @@ class MeasuredMode(ReadoutMode):
         shape = (*x.shape[:2], self.ansatz.num_parameters)
         random = torch.get_rng_state()
         tables = []
-        for bits in self._bits(x.dtype):
+        for bits in self._bits(x.dtype).repeat(1, self.num_registers):
             torch.set_rng_state(random)
             tables.append(controller(torch.cat((x, bits.expand(*x.shape[:2], -1)), 2)))
             check_angles(tables[-1], shape, x.dtype)
         return torch.stack(tables, 2)
 
     def sum_bits(self, outcomes: Tensor) -> Tensor:
-        """Return the probabilities (..., m) of a 1 from those of the values (..., 2^m)."""
-        return outcomes @ (self._bits(outcomes.dtype) > 0).to(outcomes.dtype)
+        """Return the probabilities (..., R m) of a 1 from those of the values (..., R 2^m)."""
+        split = outcomes.reshape(*outcomes.shape[:-1], *self._side, -1)
+        ones = split @ self._is_one(outcomes.dtype)
+        return ones.flatten(-2) if self._side else ones
 
     def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
         """Draw each bit, 0 or 1, by its probability."""
@@ -252,7 +306,9 @@ class MeasuredMode(ReadoutMode):
 
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """Return the dynamic circuits, with their final measurement in ``basis``, Z by default."""
-        dynamic = build_dynamic(self.ansatz, self.measurement, angles.shape[1])
+        dynamic = build_dynamic(
+            self.register, self.measurement, angles.shape[1], self.num_registers
+        )
         values = dynamic.bind_values(angles.double().numpy(), basis="Z" if basis is None else basis)
         return [dynamic.circuit.assign_parameters(row) for row in values]
 
@@ -269,6 +325,10 @@ class MeasuredMode(ReadoutMode):
         bits = (values >> torch.arange(self.measurement.num_ancillas)) & 1
         return 2 * bits.to(dtype) - 1
 
+    def _is_one(self, dtype: torch.dtype) -> Tensor:
+        """Return (2^m, m): 1 where bit a of each value of the register is 1, otherwise 0."""
+        return (self._bits(dtype) > 0).to(dtype)
+
     def _read(self, density: Tensor) -> Tensor:
         """Return the readouts (B, K) of the state summed over the last outcome."""
         return torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
@@ -277,7 +337,7 @@ class MeasuredMode(ReadoutMode):
         if self._exact is None or self._exact.dtype != dtype:
             check_dtype(dtype)
             self._exact = DensitySimulator(
-                self.ansatz.circuit,
+                self.register.circuit,
                 qubits=self.measurement.qubits,
                 kraus=self.measurement.kraus(),
                 assignment=self.assignment,
@@ -285,13 +345,13 @@ class MeasuredMode(ReadoutMode):
                 dtype=dtype,
             )
             # Tr(O rho) is the sum of Re O_xy Re rho_xy + Im O_xy Im rho_xy, O being Hermitian.
-            dense = [torch.from_numpy(op.to_matrix()) for op in self.readout.observables]
+            dense = [torch.from_numpy(op.to_matrix()) for op in self.register_readout.observables]
             self._observables = torch.view_as_real(torch.stack(dense)).flatten(1).T.to(dtype)
         return self._exact
 
     def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
         if self._sampled is None or self._sampled.dtype != dtype:
             check_dtype(dtype)
-            damped = damp_observables(self.readout.observables, self.measurement)
-            self._sampled = Simulator(self.ansatz.circuit, damped, dtype)
+            damped = damp_observables(self.register_readout.observables, self.measurement)
+            self._sampled = Simulator(self.register.circuit, damped, dtype)
         return self._sampled

@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.coupling import Measurement, MeasurementOptions, build_measurement
+from circuits.coupling import (
+    MOST_ANCILLAS,
+    Measurement,
+    MeasurementOptions,
+    build_measurement,
+)
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 
-__all__ = ["MAX_EXACT_QUBITS", "Measured", "check_simulation", "choose_measured"]
+__all__ = [
+    "MAX_EXACT_QUBITS",
+    "Measured",
+    "check_branches",
+    "check_simulation",
+    "choose_measured",
+]
 
 MAX_EXACT_QUBITS = 6
 
@@ -121,6 +132,34 @@ def check_simulation(
             f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
             f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "
             "sequence and trajectory, with a sampling error of about 1/sqrt(N): pass "
+            "num_trajectories=N, for example 100"
+        )
+
+
+def check_branches(
+    num_registers: int, measurement: Measurement, num_qubits: int, num_trajectories: int | None
+) -> None:
+    """Refuse registers of shared feedback with too many branches, or too many qubits.
+
+    Raises:
+        ValueError: R registers of m bits take more branches of the controller than one register may
+            have, or exact simulation more than its number of qubits.
+    """
+    bits = num_registers * measurement.num_ancillas
+    if bits > MOST_ANCILLAS:
+        raise InvalidValueError(
+            f"register_feedback='shared' with num_registers={num_registers} and "
+            f"num_ancillas={measurement.num_ancillas} would compile 2^{bits} branches of the "
+            f"controller into every step; at most {1 << MOST_ANCILLAS} are possible. Use "
+            f"register_feedback='own' (2^{measurement.num_ancillas} branches for each register), "
+            "or fewer registers"
+        )
+    if num_trajectories is None and num_registers * num_qubits > MAX_EXACT_QUBITS:
+        raise InvalidValueError(
+            f"register_feedback='shared' with num_registers={num_registers} of num_qubits="
+            f"{num_qubits} in measured mode: the registers depend on each other's bits and are "
+            f"simulated as one of {num_registers * num_qubits} qubits, but exact simulation is "
+            f"limited to {MAX_EXACT_QUBITS}. Use register_feedback='own', or pass "
             "num_trajectories=N, for example 100"
         )
 

@@ -30,44 +30,57 @@ def run_step_by_step(
     num_angles: int,
     has_feedback: bool = True,
     resets_state: bool = False,
+    num_registers: int = 1,
 ) -> Recurrence:
     """Run theta_t = f([x_t ; z_(t-1)]), |psi_t> = U(theta_t) |psi_(t-1)>, z_t = <psi_t|O|psi_t>.
 
     Args:
-        simulator: The compiled step U with the observables O.
-        controller: f, from (B, E + K) to (B, P) angles in radians; (B, E) without feedback.
+        simulator: The compiled step U of a register with the observables O.
+        controller: f, from (B, E + R K) to (B, R P) angles in radians; (B, E) without feedback.
         x: (B, T, E) inputs.
-        state: State to carry on from; |0...0> by default.
+        state: State to continue from; |0...0> by default.
         ends: Valid steps of each sequence; all T by default.
-        num_angles: P.
+        num_angles: R P.
         has_feedback: Whether the controller receives the readouts of the step before.
         resets_state: Whether every step starts from |0...0>.
+        num_registers: R registers side by side, which the simulator runs as B R sequences.
 
     Raises:
         TypeError, ValueError: The controller returned angles of another dtype or shape.
     """
     batch_size, steps = x.shape[:2]
-    readouts = simulator.read_zero(batch_size) if state is None else state.readouts
-    evolution, token = _begin(simulator, None if state is None else state.vector, batch_size)
+    registers = num_registers
+    rows_of = np.arange(batch_size * registers).reshape(batch_size, registers)
+    vector = None if state is None else state.vector
+    if vector is not None and registers > 1:
+        vector = vector.flatten(0, 1)
+    if state is None:
+        readouts = simulator.read_zero(rows_of.size).reshape(batch_size, -1)
+    else:
+        readouts = state.readouts
+    evolution, token = _begin(simulator, vector, rows_of.size)
     last = np.full(batch_size, steps) if ends is None else np.asarray(ends)
     outputs: list[Tensor] = []
     angles: list[Tensor] = []
     vectors = torch.zeros(0)
     for t, inputs in enumerate(x.unbind(1)):
         if resets_state:
-            evolution, token = _begin(simulator, None, batch_size)
+            evolution, token = _begin(simulator, None, rows_of.size)
         if has_feedback:
             inputs = torch.cat((inputs, readouts), 1)
         angles.append(controller(inputs))
         check_angles(angles[-1], (batch_size, num_angles), simulator.dtype)
-        token, readouts = advance(evolution, token, angles[-1])
+        token, readouts = advance(evolution, token, angles[-1].reshape(rows_of.size, -1))
+        readouts = readouts.reshape(batch_size, -1)
         outputs.append(readouts)
         # Only the states at the ends are read: a state of every step would be kept for backward.
         rows = np.flatnonzero(last == t + 1)
         if rows.size:
-            ended = read_vector(evolution, token, rows)
+            ended = read_vector(evolution, token, rows_of[rows].ravel())
+            if registers > 1:
+                ended = ended.reshape(len(rows), registers, -1)
             if not len(vectors):
-                vectors = ended.new_zeros(batch_size, ended.shape[1])
+                vectors = ended.new_zeros(batch_size, *ended.shape[1:])
             vectors = vectors.index_copy(0, torch.from_numpy(rows).to(x.device), ended)
     output = torch.stack(outputs, 1)
     readouts = output[torch.arange(batch_size), torch.from_numpy(last) - 1]

@@ -78,6 +78,7 @@ def sample_trajectories(
     num_trajectories: int,
     start: tuple[Tensor, Tensor] | None,
     ends: Sequence[int],
+    num_registers: int = 1,
 ) -> Samples:
     """Sample trajectories with torch's random numbers; probabilities and readouts have gradients.
 
@@ -88,6 +89,8 @@ def sample_trajectories(
         num_trajectories: N, at least 2.
         start: ``vectors`` and ``registers`` of an earlier call, or None for |0...0>.
         ends: The last valid step of each sequence, counted from 1.
+        num_registers: R of the B are the registers of one sequence of a batch, for which random
+            numbers are drawn together.
     """
     batch, steps = tables.shape[:2]
     total = batch * num_trajectories
@@ -108,7 +111,7 @@ def sample_trajectories(
         before = read_vector(evolution, token, everyone.numpy())
         branches = _split(before, measurement, kraus)
         weights = branches.abs().square().sum(2)
-        register = draws.choose(weights.detach(), batch)
+        register = draws.choose(weights.detach(), batch // num_registers)
         drawn = weights[everyone, register]
         vectors = branches[everyone, register] / drawn.sqrt()[:, None]
         probabilities.append(weights)

@@ -30,14 +30,16 @@ class DynamicBatch:
     Args:
         circuits: The dynamic circuits.
         executor: Where they run.
-        tables: (R, S, 2^m, P) radians; those of sequence r begin at column ``starts[r]``.
+        tables: (R, S, 2^m, P) radians, P being the angles of all registers of qubits; those of
+            sequence r begin at column ``starts[r]``.
         starts: (R,) the first column of each sequence, where it is in |0...0>.
         stops: (R,) the column after its last step.
         steps: The number T of columns, the last ones, whose outcomes are returned.
         groups: (R,) which sequences are compared, see :class:`~qrnn_qiskit.executors.Pub`.
 
     Attributes:
-        outcomes: (R, T, 2^m) float64 probabilities of the stored values, 0 past a sequence's end.
+        outcomes: (R, T, 2^m) float64 probabilities of the stored values, 0 past a sequence's end;
+            those of several registers of qubits are side by side.
         values: (R, K) float64, the observables after the last step of each sequence.
         standard_errors: (R, K) of ``values``, or None where they are exact.
         shots: Executions per sequence, or None where the outcomes are exact.
@@ -58,7 +60,8 @@ class DynamicBatch:
         self._shape = tables.shape
         self._first = tables.shape[1] - steps
         self._parts = self._run(circuits, tables, groups)
-        self.outcomes = np.zeros((len(tables), steps, tables.shape[2]))
+        self._width = circuits.num_registers * tables.shape[2]
+        self.outcomes = np.zeros((len(tables), steps, self._width))
         self.values = np.zeros((len(tables), len(circuits.observables)))
         sampled = self._parts[0].found.standard_errors is not None
         self.standard_errors = np.zeros_like(self.values) if sampled else None
@@ -67,7 +70,7 @@ class DynamicBatch:
             self.values[part.rows] = part.found.values
             if self.standard_errors is not None and part.found.standard_errors is not None:
                 self.standard_errors[part.rows] = part.found.standard_errors
-            whole = np.zeros((len(part.rows), *self._shape[1:3]))
+            whole = np.zeros((len(part.rows), self._shape[1], self._width))
             self._place(part, part.found.outcomes, whole)
             self.outcomes[part.rows] = whole[:, self._first :]
 
@@ -92,7 +95,7 @@ class DynamicBatch:
             GradientError: The executor samples and has no ``gradient``.
         """
         method = require_gradient(self._executor)
-        whole = np.zeros((len(outcome_gradient), *self._shape[1:3]))
+        whole = np.zeros((len(outcome_gradient), self._shape[1], self._width))
         whole[:, self._first :] = outcome_gradient
         chosen = [self._choose(part, method, with_history) for part in self._parts]
         results = self._executor.run_dynamic(
@@ -134,10 +137,10 @@ class DynamicBatch:
         wanted = part.function.steps[None] >= np.broadcast_to(start, len(part.rows))[:, None]
         wanted &= part.function.steps[None] >= 0
         # A branch is reached with the probability of the previous outcome that selects it.
-        before = np.zeros(part.tables.shape[:3])
-        before[:, 0, 0] = 1.0
+        before = np.zeros_like(part.found.outcomes)
+        before[:, 0, :: part.tables.shape[2]] = 1.0  # the value 0 of every register
         before[:, 1:] = part.found.outcomes[:, :-1]
-        reach = before[:, part.function.steps, part.function.registers]
+        reach = before[:, part.function.steps, part.function.outcomes]
         sequences, angles, factors = method.choose_shifts(wanted, reach)
         return part.function.list_shifts(sequences, angles, factors)
 

@@ -36,16 +36,19 @@ class DynamicFunction:
     One circuit serves the values and all shifts, so that it is transpiled once.
 
     Args:
-        ansatz: Circuit of a step, P angles.
-        measurement: The measurement that ends each step.
+        ansatz: Circuit of a step of one register, P angles.
+        measurement: The measurement of a register that ends each step.
         num_steps: T.
-        observables: K observables read after the last step.
+        observables: K observables on all registers, read after the last step.
+        num_registers: R, registers side by side. Tables are (B, T, 2^m, R P), and outcomes
+            (B, T, R 2^m).
 
     Attributes:
         num_angles: The number of parameters G of the circuit: one for each angle of one gate in one
             branch, and those that are not differentiated.
         steps: (G,) the step of each angle; -1 for those that are not differentiated.
-        registers: (G,) the value of the previous register that selects the branch of each angle.
+        outcomes: (G,) the outcome of the step before that selects the branch of each angle: for
+            register r and its value c the index r 2^m + c.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class DynamicFunction:
         measurement: Measurement,
         num_steps: int,
         observables: Sequence[SparsePauliOp],
+        num_registers: int = 1,
     ) -> None:
-        dynamic = build_dynamic(ansatz, measurement, num_steps)
+        dynamic = build_dynamic(ansatz, measurement, num_steps, num_registers)
         fixed = [angle for pair in dynamic.basis for angle in pair]
         if dynamic.strength is not None:
             fixed.append(dynamic.strength)
@@ -65,12 +69,15 @@ class DynamicFunction:
         self._observables = list(observables)
         self.num_angles = len(self._shifted.offsets)
         self.steps = np.full(self.num_angles, -1)
-        self.registers = np.zeros(self.num_angles, np.int64)
+        self.outcomes = np.zeros(self.num_angles, np.int64)
         of_column = np.full((2, dynamic.num_parameters), -1)
         used = dynamic.table_columns >= 0
-        of_column[:, dynamic.table_columns[used]] = np.nonzero(used)[:2]
+        steps, values, angles = np.nonzero(used)
+        register = angles // ansatz.num_parameters
+        of_column[0, dynamic.table_columns[used]] = steps
+        of_column[1, dynamic.table_columns[used]] = register * dynamic.num_outcomes + values
         self.steps[self._shifted.rows] = of_column[0, self._shifted.columns]
-        self.registers[self._shifted.rows] = of_column[1, self._shifted.columns]
+        self.outcomes[self._shifted.rows] = of_column[1, self._shifted.columns]
         self._first = np.searchsorted(self._shifted.angles, np.arange(self.num_angles))
         self._count = np.bincount(self._shifted.angles, minlength=self.num_angles)
 
@@ -127,11 +134,11 @@ class DynamicFunction:
         Args:
             shifts: The shifted runs.
             found: Their measured results.
-            outcome_gradient: (B, T, 2^m), the gradient with respect to the outcomes.
+            outcome_gradient: (B, T, R 2^m), the gradient with respect to the outcomes.
             value_gradient: (B, K), the gradient with respect to the observables.
 
         Returns:
-            The gradient (B, T, 2^m, P) with respect to the tables.
+            The gradient (B, T, 2^m, R P) with respect to the tables.
         """
         losses = np.einsum("rtc,rtc->r", found.outcomes, outcome_gradient[shifts.sequences])
         losses += np.einsum("rk,rk->r", found.values, value_gradient[shifts.sequences])
@@ -147,23 +154,29 @@ class DynamicCircuits:
     """The dynamic circuits of a model, built once for each number of steps.
 
     Args:
-        ansatz: Circuit of a step, P angles.
-        measurement: The measurement that ends each step.
-        observables: K observables read after the last step.
+        ansatz: Circuit of a step of one register, P angles.
+        measurement: The measurement of a register that ends each step.
+        observables: K observables on all registers, read after the last step.
+        num_registers: R, registers side by side.
     """
 
     def __init__(
-        self, ansatz: Ansatz, measurement: Measurement, observables: Sequence[SparsePauliOp]
+        self,
+        ansatz: Ansatz,
+        measurement: Measurement,
+        observables: Sequence[SparsePauliOp],
+        num_registers: int = 1,
     ) -> None:
         self.ansatz = ansatz
         self.measurement = measurement
         self.observables = list(observables)
+        self.num_registers = num_registers
         self._functions: dict[int, DynamicFunction] = {}
 
     def function(self, num_steps: int) -> DynamicFunction:
         """The circuit of ``num_steps`` steps."""
         if num_steps not in self._functions:
             self._functions[num_steps] = DynamicFunction(
-                self.ansatz, self.measurement, num_steps, self.observables
+                self.ansatz, self.measurement, num_steps, self.observables, self.num_registers
             )
         return self._functions[num_steps]

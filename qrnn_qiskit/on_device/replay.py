@@ -194,7 +194,7 @@ def _close_state(
     before: NDArray[np.int64],
     last: NDArray[np.int64],
 ) -> HiddenState:
-    """The state after each sequence's last valid step, with its angle history set flush right."""
+    """The state after each sequence's last valid step, with its angle history right-aligned."""
     row = torch.arange(len(last))
     end, start = torch.from_numpy(last), torch.from_numpy(before)
     errors = None

@@ -53,6 +53,9 @@ class CopyingMemorySettings(DataSettings):
     curriculum: int = Field(
         default=120, ge=0, description="epochs over which the training delay grows; 0: always full"
     )
+    centred: bool = Field(
+        default=False, description="blank as the zero vector, so that nothing drives the model then"
+    )
     train_size: int = Field(
         default=3200, ge=1, le=MOST_DATA, description="new training sequences per epoch"
     )
@@ -76,14 +79,21 @@ class CopyingMemorySettings(DataSettings):
 
 
 class OneHot(nn.Module):
-    """Encode tokens (B, T) int64 as unit vectors (B, T, size)."""
+    """Encode tokens (B, T) int64 as unit vectors (B, T, size).
 
-    def __init__(self, size: int) -> None:
+    Where there is a token ``zero`` it is the zero vector instead, and the width is ``size`` - 1.
+    """
+
+    def __init__(self, size: int, zero: int | None = None) -> None:
         super().__init__()
         self.size = size
+        self.zero = zero
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return functional.one_hot(tokens, self.size)
+        encoded = functional.one_hot(tokens, self.size)
+        if self.zero is None:
+            return encoded
+        return torch.cat((encoded[..., : self.zero], encoded[..., self.zero + 1 :]), dim=-1)
 
 
 @register
@@ -146,8 +156,9 @@ class CopyingMemory(Task):
 
     def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on each step for 8 symbols and the blank."""
-        qrnn = qrnn_factory(ALPHABET)
-        return TaskModel(qrnn, StepHead(qrnn, NUM_SYMBOLS + 1), OneHot(ALPHABET))
+        zero = BLANK if self.settings.centred else None
+        qrnn = qrnn_factory(ALPHABET if zero is None else ALPHABET - 1)
+        return TaskModel(qrnn, StepHead(qrnn, NUM_SYMBOLS + 1), OneHot(ALPHABET, zero))
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
         """Compute the mean cross-entropy over all steps in nats."""

@@ -15,6 +15,7 @@ from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
 from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.starts import choose_feedback_gain
 from qrnn_qiskit.training.sizing import count_gates, find_size
 
 if TYPE_CHECKING:
@@ -36,11 +37,21 @@ _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
     "orthogonal": (OrthogonalQRNN, _CONTROLLED + _GAINS),
 }
 KINDS = ("qrnn", *_TAKEN)
-_NOT_OF_QRNN = {"kind", "parameters", "hidden_size", "num_biases"}
+_NOT_OF_QRNN = {
+    "kind",
+    "parameters",
+    "hidden_size",
+    "num_biases",
+    "readout_scale",
+    "learn_readout_scale",
+}
 
 
 def build_recurrent(
-    model: ModelConfig, input_size: int, ansatz_file: Path | None = None
+    model: ModelConfig,
+    input_size: int,
+    ansatz_file: Path | None = None,
+    num_steps: int | None = None,
 ) -> RecurrentModel:
     """Build the untrained model ``model.kind``.
 
@@ -48,6 +59,8 @@ def build_recurrent(
         model: Settings of the model. With ``model.parameters`` its size is found first.
         input_size: Width of the inputs.
         ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
+        num_steps: T, which an automatic feedback gain needs; None for a model whose weights are
+            about to be loaded.
 
     Raises:
         ValueError, TypeError: The kind is unknown, no size has that many parameters, or an argument
@@ -56,9 +69,13 @@ def build_recurrent(
     kind = require_name("model.kind", model.kind, KINDS)
     if ansatz_file is not None:
         model = model.model_copy(update={"ansatz": str(ansatz_file)})
+    gain = choose_feedback_gain(model.feedback_gain, num_steps or 1)
+    model = model.model_copy(update={"feedback_gain": gain})
     sizes = {} if model.parameters is None else find_size(model, input_size).settings
     built = _build(kind, model.model_copy(update=sizes), input_size)
     built.sizes = sizes
+    built.readout_scale = model.readout_scale
+    built.learns_readout_scale = model.learn_readout_scale
     return built
 
 

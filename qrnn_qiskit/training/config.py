@@ -38,7 +38,11 @@ _MOST_BITS = 1000  # of an integer that the validation still prints; Python refu
 
 
 def resolve_config(
-    task_name: str, overrides: Mapping[str, Any] | None = None, file: Path | None = None
+    task_name: str,
+    overrides: Mapping[str, Any] | None = None,
+    file: Path | None = None,
+    *,
+    task_defaults: bool = True,
 ) -> Config:
     """Resolve a configuration: built-in defaults < those of the task < the file < overrides.
 
@@ -51,6 +55,8 @@ def resolve_config(
             one; for a key that is a list of strings, ``ry,rz`` is one. ``none`` switches off an
             optional key.
         file: A TOML file with the same keys as tables.
+        task_defaults: Whether the defaults of the task apply. They do not to the file of a run,
+            where only keys newer than the run are missing, which it used with built-in defaults.
 
     Raises:
         ConfigError: A key is unknown or ambiguous (the message names the nearest key or the
@@ -74,7 +80,8 @@ def resolve_config(
             if isinstance(value, str) and keys[full].annotation == list[str]:
                 value = [part.strip() for part in value.split(",")]
         given[full] = value
-    values = {"task": task.name} | task.choose_defaults(given) | given
+    defaults = task.choose_defaults(given) if task_defaults else {}
+    values = {"task": task.name} | defaults | given
     for key, value in values.items():
         if isinstance(value, str) and value.lower() == "none" and allows_none(keys[key]):
             values[key] = None
@@ -105,7 +112,7 @@ def read_config(path: Path) -> Config:
         raise ConfigError(
             f"{path} names no task; expected a key task, as in the config.toml of a run"
         )
-    return resolve_config(task_name, file=path)
+    return resolve_config(task_name, file=path, task_defaults=False)
 
 
 def parse_value(text: str) -> Any:

@@ -61,8 +61,8 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
         min(config.train.evaluation_batch_size, max(len(splits.validation), len(splits.test))),
     )
     seed_everything(config.seed)
-    model = build_model(config, task, ansatz_file)
     steps = max(part.inputs.shape[1] for part in (splits.train, splits.validation, splits.test))
+    model = build_model(config, task, ansatz_file, steps)
     if device.type == "cpu":  # on a GPU torch itself reports what does not fit
         model.qrnn.check_memory(batches[0], steps)
     with torch.no_grad():
@@ -117,13 +117,20 @@ def load_splits(task: Task) -> Splits:
     return splits
 
 
-def build_model(config: Config, task: Task, ansatz_file: Path | None = None) -> TaskModel:
+def build_model(
+    config: Config, task: Task, ansatz_file: Path | None = None, num_steps: int | None = None
+) -> TaskModel:
     """Build the untrained model of a task whose preprocessing is fitted or restored.
 
-    ``ansatz_file`` replaces ``model.ansatz``: a run folder keeps its own copy.
+    Args:
+        config: The configuration.
+        task: The task.
+        ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
+        num_steps: Length of the sequences, for an automatic feedback gain; None for a model whose
+            weights are about to be loaded.
     """
 
     def build(input_size: int) -> RecurrentModel:
-        return build_recurrent(config.model, input_size, ansatz_file)
+        return build_recurrent(config.model, input_size, ansatz_file, num_steps)
 
     return task.build(build)

@@ -1,12 +1,17 @@
-"""The learning rate of a step, a pure function of the position of the training."""
+"""The learning rate of a step, a pure function of the position, and its factor for each part."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from torch import nn
+
+from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.recurrent import RecurrentModel
 from qrnn_qiskit.training.schema import TrainConfig
 
-__all__ = ["scheduled_rate"]
+__all__ = ["group_parameters", "name_parts", "scheduled_rate"]
 
 
 def scheduled_rate(train: TrainConfig, step: int, progress: float) -> float:
@@ -22,3 +27,43 @@ def scheduled_rate(train: TrainConfig, step: int, progress: float) -> float:
         "linear": 1.0 - progress,
     }[train.schedule]
     return train.learning_rate * warmup * decay
+
+
+def name_parts(model: nn.Module) -> dict[str, str]:
+    """Name the part of each parameter of a model: "head", "controller" or "bias".
+
+    Biases are those of the angles, in the controllers of QRNN. All other parameters of recurrent
+    models are of the controller, and the rest of the model is the head.
+    """
+    parts = {name: "head" for name, _ in model.named_parameters()}
+    for prefix, module in model.named_modules():
+        if isinstance(module, RecurrentModel):
+            for name, _ in module.named_parameters(prefix):
+                parts[name] = "controller"
+    biases = {
+        id(module.layers[-1].bias) for module in model.modules() if isinstance(module, Controller)
+    }
+    return parts | {name: "bias" for name, p in model.named_parameters() if id(p) in biases}
+
+
+def group_parameters(model: nn.Module, train: TrainConfig) -> list[dict[str, Any]]:
+    """Group the parameters of a model for AdamW by their learning rate and weight decay.
+
+    Each group has its factor on the scheduled rate under "rate". Parts with the same numbers are
+    one group, so that the optimizer takes them in one pass.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    parts = name_parts(model)
+    for name, parameter in model.named_parameters():
+        part = parts[name]
+        numbers = getattr(train.rates, part), getattr(train.decays, part)
+        groups.setdefault(numbers, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": train.learning_rate * rate,
+            "weight_decay": train.weight_decay * decay,
+            "rate": rate,
+        }
+        for (rate, decay), parameters in groups.items()
+    ]

@@ -24,7 +24,7 @@ from qrnn_qiskit.training.checkpoint import (
 )
 from qrnn_qiskit.training.inference import carry_state, measure, order_batches
 from qrnn_qiskit.training.interruption import TrainingInterrupted, catch_interrupt
-from qrnn_qiskit.training.learning_rate import scheduled_rate
+from qrnn_qiskit.training.learning_rate import group_parameters, scheduled_rate
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes, tell_lost
 from qrnn_qiskit.training.progress import TrainingProgress
@@ -79,11 +79,9 @@ class Trainer:
         if executor is not None:
             require_gradient(executor)
             self.model.qrnn.executor = executor
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-        )
+        groups = group_parameters(self.model, self.config)
+        self.factors = [group.pop("rate") for group in groups]
+        self.optimizer = torch.optim.AdamW(groups)
         self.position = Position()
         self.best_weights: dict[str, Tensor] | None = None
         self.saved_at = time.monotonic()
@@ -134,8 +132,9 @@ class Trainer:
             The loss, the gradient norm before clipping, and the fields of the state after the
             share of this process.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = scheduled_rate(self.config, self.position.step, progress)
+        rate = scheduled_rate(self.config, self.position.step, progress)
+        for group, factor in zip(self.optimizer.param_groups, self.factors, strict=True):
+            group["lr"] = rate * factor
         self.optimizer.zero_grad()
         self.reseed(self.position.epoch, self.position.batch + 1)
         carried = self.position.carried
@@ -185,11 +184,12 @@ class Trainer:
         for name, value in metrics.items():
             self.require_finite(f"the validation metric {name}", value)
         position = self.position
+        last = (position.epoch + (position.batch - 1) / position.batch) / self.config.epochs
         self.keep_best(metrics[self.task.headline], measures.loss)
         row = {
             "epoch": position.epoch + 1,
             "step": position.step,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": scheduled_rate(self.config, position.step - 1, last),
             **position.estimate_loss(self.is_sampled()),
             "gradient_norm_mean": position.norm_sum / position.batch,
             "gradient_norm_max": position.norm_max,
@@ -242,7 +242,7 @@ class Trainer:
             f"{self.position.step + 1}: expected {what} to be finite, got {value}. Lower "
             f"train.learning_rate (now {self.config.learning_rate:g}), train.clip_norm (now "
             f"{'none' if clip is None else f'{clip:g}'}) or model.feedback_gain (now "
-            f"{self.run.config.model.feedback_gain:g}) and train in a new folder"
+            f"{self.run.config.model.feedback_gain}) and train in a new folder"
         )
 
     def save(self) -> None:

@@ -39,7 +39,9 @@ from qrnn_qiskit.tasks.base import DataSettings
 __all__ = [
     "Config",
     "ConfigError",
+    "DecayConfig",
     "ModelConfig",
+    "RateConfig",
     "TrainConfig",
     "allows_none",
     "config_class",
@@ -85,6 +87,14 @@ class ModelConfig(Section):
     )
     num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
     num_qubits: int = Field(4, le=MOST_QUBITS, description="memory qubits n")
+    num_registers: int = Field(
+        1,
+        le=MOST_QUBITS,
+        description="qrnn: registers of n qubits side by side, with no gate between them",
+    )
+    register_feedback: str = Field(
+        "own", description="own: the controller of a register hears only it; shared: all registers"
+    )
     num_layers: int = Field(1, le=MOST_GATES, description="layers of the ansatz")
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
     observables: str | list[str] | None = Field(
@@ -136,14 +146,61 @@ class ModelConfig(Section):
     rotations: list[str] = Field(
         ["ry", "rz"], description='rx, ry, rz on every qubit in this order, such as ["ry","rz"]'
     )
-    feedback_gain: float = Field(1.0, description="factor on the initial feedback weights")
+    feedback_gain: float | Literal["auto"] = Field(
+        1.0, description="factor on the initial feedback weights; auto: 8 / steps, at most 1"
+    )
     angle_gain: float = Field(1.0, description="factor on the initial output layer")
+    start: str = Field(
+        "default", description="default, or oscillators: qubits turn at frequencies of their own"
+    )
+    frequencies: str | list[float] | None = Field(
+        None,
+        description="oscillators, radians per step: linear, log, linear:0.5, period:11 or a list",
+    )
+    input_gain: float | None = Field(
+        None, description="oscillators: root mean square of the input weights; none: 0.05"
+    )
+    slow: float | None = Field(
+        None, description="oscillators: bound on the other biases, radians per step; none: 0.003"
+    )
+    readout_scale: PositiveFloat = Field(1.0, description="factor on the readouts before the head")
+    learn_readout_scale: bool = Field(
+        False, description="whether training changes the factor on the readouts"
+    )
     reset_state: bool = Field(False, description="ablation: |0...0> before every step")
     engine: str = Field(
         "auto",
         description="auto: compiled kernels on CPU and GPU; torch: PyTorch operations",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
+
+
+class RateConfig(Section):
+    """Factors on the learning rate of each part of a model."""
+
+    head: NonNegativeFloat = Field(
+        1.0, description="factor on the learning rate of head and embedding"
+    )
+    controller: NonNegativeFloat = Field(
+        1.0, description="factor on the learning rate of the recurrent model but for the biases"
+    )
+    bias: NonNegativeFloat = Field(
+        1.0, description="factor on the learning rate of the angles' biases, which act every step"
+    )
+
+
+class DecayConfig(Section):
+    """Factors on the weight decay of each part of a model."""
+
+    head: NonNegativeFloat = Field(
+        1.0, description="factor on the weight decay of head and embedding"
+    )
+    controller: NonNegativeFloat = Field(
+        1.0, description="factor on the weight decay of the recurrent model but for the biases"
+    )
+    bias: NonNegativeFloat = Field(
+        1.0, description="factor on the weight decay of the angles' biases"
+    )
 
 
 class TrainConfig(Section):
@@ -157,7 +214,9 @@ class TrainConfig(Section):
         256, le=MOST_BATCH, description="sequences per batch of validation and evaluation"
     )
     learning_rate: PositiveFloat = Field(0.01, description="highest learning rate of AdamW")
+    rates: RateConfig = RateConfig.model_validate({})
     weight_decay: NonNegativeFloat = Field(0.0, description="weight decay of AdamW")
+    decays: DecayConfig = DecayConfig.model_validate({})
     schedule: Literal["constant", "cosine", "linear"] = Field(
         "cosine", description="decay of the learning rate: constant, cosine or linear"
     )

@@ -110,15 +110,15 @@ def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
             "model.kind='staggered' with a linear encoding has no size to choose; omit "
             "model.parameters, or set model.activation=gelu"
         )
-    width = input_size + _count_feedback(model) + 1
+    width, registers = input_size + _count_feedback(model) + 1, _count_registers(model)
     if model.ansatz not in ANSATZ_FAMILIES:
-        yield Size({}, width * _count_angles(model))
+        yield Size({}, registers * width * _count_angles(model))
         return
     # Each layer adds the same number of angles: a circuit of thousands is not built to be counted.
     one, two = (_count_angles(model.model_copy(update={"num_layers": n})) for n in (1, 2))
     for num_layers in count(1):
         angles = one + (num_layers - 1) * (two - one)
-        yield Size({"num_layers": num_layers}, width * angles)
+        yield Size({"num_layers": num_layers}, registers * width * angles)
 
 
 def _list_controllers(model: ModelConfig, input_size: int) -> Iterator[Size]:
@@ -131,7 +131,12 @@ def _list_controllers(model: ModelConfig, input_size: int) -> Iterator[Size]:
         feedback, angles = _count_feedback(model), _count_angles(model)
     for hidden in count(1):
         first = layers * hidden * (input_size + feedback + 1)
-        yield Size({"controller_hidden": hidden}, fixed + first + angles * (hidden + 1))
+        own = first + angles * (hidden + 1)  # of one register
+        yield Size({"controller_hidden": hidden}, fixed + _count_registers(model) * own)
+
+
+def _count_registers(model: ModelConfig) -> int:
+    return model.num_registers if model.kind == "qrnn" else 1
 
 
 def _count_angles(model: ModelConfig) -> int:
@@ -141,12 +146,14 @@ def _count_angles(model: ModelConfig) -> int:
 
 
 def _count_feedback(model: ModelConfig) -> int:
+    """Count the values that the controller of a register hears."""
+    heard = _count_registers(model) if model.register_feedback == "shared" else 1
     if model.kind == "qrnn" and model.readout == "measured":
-        return model.num_ancillas
+        return heard * model.num_ancillas
     if model.kind == "qrnn" and model.readout == "none":
         return 0
     observables = model.observables if model.kind == "qrnn" else None
-    return len(build_readout(observables, num_qubits=model.num_qubits).observables)
+    return heard * len(build_readout(observables, num_qubits=model.num_qubits).observables)
 
 
 def _describe(size: Size) -> str:

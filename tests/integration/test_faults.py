@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from localqpu.control_client import LocalqpuControl
-from loopback import collect, nap, submit
+from loopback import collect, submit
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
@@ -99,7 +99,6 @@ def test_a_full_disk_at_any_commit_loses_nothing_and_sends_nothing_twice(
     """Submit makes commits 0 to 13: 10 is the identity of the run, the last two intent and job id;
     collect makes the others.
     """
-    monkeypatch.setattr("time.sleep", nap)
     open_database, commits = database.open_database, itertools.count()
     with monkeypatch.context() as patch:
         patch.setattr(

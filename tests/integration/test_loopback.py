@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from localqpu.control_client import LocalqpuControl
-from loopback import POST, TOKEN, collect, count_posts, nap, submit
+from loopback import POST, TOKEN, collect, count_posts, submit
 
 from qrnn_qiskit import load
 from runtime_jobs.cli import run
@@ -60,7 +60,6 @@ def test_waiting_at_a_terminal_shows_jobs_queue_and_seconds(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("time.sleep", nap)
     monkeypatch.setattr("qrnn_qiskit.training.progress.is_watched", lambda: True)
     seen = []
     monkeypatch.setattr(
@@ -141,7 +140,6 @@ def test_nothing_is_sent_without_a_cap_or_beyond_it(
 def test_a_lost_reply_and_a_refusal_end_in_one_job(
     folder: Path, service: LocalqpuControl, fault: dict[str, object], monkeypatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", nap)
     service.set_scenario({"http_faults": [POST | fault]})
     assert submit(folder) == ExitCode.DONE
     collect(folder)
@@ -165,7 +163,6 @@ def test_a_service_that_fails_while_collecting_loses_nothing(
     folder: Path, service: LocalqpuControl, status: int, monkeypatch
 ) -> None:
     assert submit(folder) == ExitCode.DONE
-    monkeypatch.setattr("time.sleep", nap)
     service.set_scenario({"http_faults": [{"path": "*/jobs/*", "status": status, "times": 6}]})
     assert run(["collect", str(folder)]) == ExitCode.FAILED
     service.set_scenario({})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from localqpu.control_client import LocalqpuControl
-from loopback import nap, submit
+from loopback import submit
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
@@ -18,11 +18,6 @@ from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.devices import DeviceError
 from runtime_jobs.ledger import IdentityError, LedgerBusyError
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", nap)
 
 
 def build_pair() -> QuantumCircuit:

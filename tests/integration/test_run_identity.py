@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from localqpu.control_client import LocalqpuControl
-from loopback import POST, collect, count_posts, nap, submit
+from loopback import POST, collect, count_posts, submit
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
@@ -37,9 +37,7 @@ def list_tags(loopback, control: LocalqpuControl) -> list[list[str]]:
 
 def wait(folder: Path, *words: str) -> int:
     """Run a command to the end of its jobs, collect by default."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("time.sleep", nap)
-        return run([*(words or ["collect"]), str(folder), "--wait"])
+    return run([*(words or ["collect"]), str(folder), "--wait"])
 
 
 def test_every_job_carries_the_tag_of_its_run_beside_its_own(
@@ -150,9 +148,8 @@ def test_the_new_cap_holds(folder: Path, service: LocalqpuControl) -> None:
 
 
 def test_jobs_that_the_original_may_be_sending_are_left_to_it(
-    folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
+    folder: Path, service: LocalqpuControl
 ) -> None:
-    monkeypatch.setattr("time.sleep", nap)
     service.set_scenario({"http_faults": [POST | {"status": 503, "times": 20}]})
     assert submit(folder) == ExitCode.FAILED
     with Ledger(folder) as ledger:

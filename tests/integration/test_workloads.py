@@ -77,7 +77,6 @@ def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
 def test_a_closed_batch_or_session_is_replaced(
     replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", nap)
     words = [] if mode == "batch" else ["--mode", "session", "--session-seconds", "40"]
     assert submit(replay, *words, cap=300) == ExitCode.DONE
     loopback.context.sessions.close(list_sessions(loopback)[0].session_id)
@@ -170,10 +169,7 @@ def test_another_layout_that_is_the_same_one_costs_nothing(
     assert len(service.jobs()) == 1
 
 
-def test_an_interrupted_repetition_continues(
-    folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", nap)
+def test_an_interrupted_repetition_continues(folder: Path, service: LocalqpuControl) -> None:
     assert submit(folder) == ExitCode.DONE
     collect(folder)
     lost = {"method": "POST", "path": "*/jobs", "status": 500, "phase": "after"}

@@ -41,7 +41,7 @@ def nap(seconds: float) -> None:
 
     Not at all would be slower: the service simulates in this process and needs its time.
     """
-    Event().wait(min(seconds, 0.3))
+    Event().wait(min(seconds, 0.1))
 
 
 def collect(folder: Path, command: str = "collect", most: int = 60) -> None:

@@ -22,6 +22,7 @@ from qrnn_qiskit.engines.cpu.blocks import (
 )
 from qrnn_qiskit.engines.cpu.call_records import (
     find_block,
+    find_register,
     open_backward,
     open_paulis,
     open_program,
@@ -30,7 +31,7 @@ from qrnn_qiskit.engines.cpu.call_records import (
 )
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, load, store
-from qrnn_qiskit.engines.cpu.layers import add_product, pull_hidden, transpose
+from qrnn_qiskit.engines.cpu.layers import add_product, pull_hidden, transpose_all
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
 from qrnn_qiskit.engines.cpu.readouts import normalize, pull_observables
 from qrnn_qiskit.engines.cpu.steps import unevolve
@@ -61,15 +62,18 @@ def reverse_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses
     lanes = VECTOR_BYTES // like.itemsize
     blocks = (sizes.batch + lanes - 1) // lanes
     width = sizes.width if run.by_x else 0  # columns of x are left out where nobody needs them
-    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
-    by_seen = transpose(weight, width + sizes.heard)
-    by_units = transpose(view(like, run.output, (sizes.angles, sizes.units)), sizes.units)
+    registers = sizes.registers
+    weight = view(like, run.first, (registers, sizes.layer, sizes.width + sizes.heard))
+    by_seen = transpose_all(weight, width + sizes.heard)
+    output = view(like, run.output, (registers, sizes.angles, sizes.units))
+    by_units = transpose_all(output, sizes.units)
     arguments = (program, paulis, table, like, sizes, run, width, by_seen, by_units)
-    share_blocks(_reverse_block, blocks, sizes.threads, arguments)
+    share_blocks(_reverse_block, registers * blocks, sizes.threads, arguments)
     if run.sums:
         numbers = count_weights(sizes)
-        sums = view(like, run.sums, (blocks, numbers))
-        add_blocks(sums, view(like, run.by_weights, (numbers,)))
+        for register in range(registers):
+            sums = find_block(like, run.sums, register, (blocks, numbers))
+            add_blocks(sums, find_block(like, run.by_weights, register, (numbers,)))
 
 
 @kernel
@@ -78,12 +82,16 @@ def _reverse_block(block: int, arguments: Any) -> None:
 
     It is long because it opens every array once and then holds the loop over the steps.
     """
-    program, paulis, table, like, sizes, run, width, by_seen, by_units = arguments
+    program, paulis, table, like, sizes, run, width, by_seen_all, by_units_all = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
-    first = block * lanes
     size = lanes << (n + 1)
-    batch, steps = sizes.batch, sizes.steps
+    batch, steps, registers = sizes.batch, sizes.steps, sizes.registers
+    of_register = (batch + lanes - 1) // lanes
+    register = block // of_register
+    first = (block - register * of_register) * lanes
+    by_seen, by_units = by_seen_all[register], by_units_all[register]
+    readouts, state = sizes.readouts, 2 << n  # numbers of one register
     psi = find_block(like, run.back, block, (size,))
     lam = find_block(like, run.adjoint, block, (size,))
     columns = program.offset.size
@@ -92,11 +100,13 @@ def _reverse_block(block: int, arguments: Any) -> None:
     inputs = find_block(like, run.inputs, block, (all_lanes * (sizes.width + sizes.heard),))
     hidden = find_block(like, run.hidden, block, (all_lanes * sizes.units,))
     slope = find_block(like, run.slope, block, (all_lanes * sizes.layer,))
-    by_values = view(like, run.by_values, (batch, steps, sizes.readouts))
-    by_final = view(like, run.by_final, (batch, sizes.readouts))
-    by_vector = view(like, run.by_vector, (batch, 2 << n))
-    by_theta = view(like, run.by_theta, (batch, steps, sizes.angles))
-    by_x = view(like, run.by_x, (batch, steps, sizes.width))
+    shape = (batch, steps, registers * readouts)
+    by_values = find_register(like, run.by_values, register, readouts, shape)
+    by_final = find_register(like, run.by_final, register, readouts, (batch, registers * readouts))
+    by_vector = find_register(like, run.by_vector, register, state, (batch, registers * state))
+    shape = (batch, steps, registers * sizes.angles)
+    by_theta = find_register(like, run.by_theta, register, sizes.angles, shape)
+    by_x = find_block(like, run.by_x, register, (batch, steps, sizes.width))
     given = view(table, run.ends, (batch,))
     ends = find_ends(given, run.ends != 0, steps, first, lanes)
     scratch = zero_vectors(scratch_vectors(n), lanes, like)
@@ -128,9 +138,9 @@ def _reverse_block(block: int, arguments: Any) -> None:
             gather_step(by_values, step, first, lanes, pull)
         if any_ends(ends, step + 1):
             if run.by_vector:
-                add_rows(by_vector, ends, step + 1, first, lam)
+                add_rows(by_vector, ends, step + 1, first, lanes, lam)
             if run.by_final:
-                add_rows(by_final, ends, step + 1, first, pull)
+                add_rows(by_final, ends, step + 1, first, lanes, pull)
         # What the controller of the following step, undone before, adds through its feedback.
         for k in range(sizes.heard):
             store(pull, k, load(pull, k) + load(fed, k))
@@ -164,6 +174,8 @@ def _reverse_block(block: int, arguments: Any) -> None:
                     add_outer(of_angles, hidden, at, count, output_sums, output_bias_sums)
     ends[:] = steps  # from here on, "ended with the last step" means every sequence
     if run.by_fed:
-        scatter_rows(fed, ends, steps, first, view(like, run.by_fed, (batch, sizes.readouts)))
+        by_fed = find_register(like, run.by_fed, register, readouts, (batch, registers * readouts))
+        scatter_rows(fed, ends, steps, first, lanes, by_fed)
     if run.by_start:
-        scatter_rows(lam, ends, steps, first, view(like, run.by_start, (batch, 2 << n)))
+        by_start = find_register(like, run.by_start, register, state, (batch, registers * state))
+        scatter_rows(lam, ends, steps, first, lanes, by_start)

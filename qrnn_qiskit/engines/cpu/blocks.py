@@ -99,27 +99,25 @@ def gather_rows(rows: Any, first: int, lanes: int, block: Any) -> None:
     """
     for lane in range(lanes):
         row = min(first + lane, rows.shape[0] - 1)
-        for i in range(rows.shape[1]):
+        for i in range(block.size // lanes):
             block[i * lanes + lane] = rows[row, i]
 
 
 @kernel
-def scatter_rows(block: Any, ends: Any, end: int, first: int, rows: Any) -> None:
+def scatter_rows(block: Any, ends: Any, end: int, first: int, lanes: int, rows: Any) -> None:
     """Copy the lanes of a block whose sequences end with step ``end`` to (B, width)."""
-    lanes = block.size // rows.shape[1]
     for lane in range(ends.size):
         if ends[lane] == end:
-            for i in range(rows.shape[1]):
+            for i in range(block.size // lanes):
                 rows[first + lane, i] = block[i * lanes + lane]
 
 
 @kernel
-def add_rows(rows: Any, ends: Any, end: int, first: int, block: Any) -> None:
+def add_rows(rows: Any, ends: Any, end: int, first: int, lanes: int, block: Any) -> None:
     """Add (B, width) to the lanes of a block whose sequences end with step ``end``."""
-    lanes = block.size // rows.shape[1]
     for lane in range(ends.size):
         if ends[lane] == end:
-            for i in range(rows.shape[1]):
+            for i in range(block.size // lanes):
                 block[i * lanes + lane] += rows[first + lane, i]
 
 

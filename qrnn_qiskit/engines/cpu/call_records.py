@@ -30,6 +30,11 @@ CARRIED, ZERO, GIVEN_VECTOR = 0, 1, 2
 class Sizes(NamedTuple):
     """The sizes of a run of B sequences over T steps and of its backward pass.
 
+    R registers, each with its own controller, run side by side: blocks 0 to ceil(B / lanes) - 1 are
+    those of register 0, and so on. Arrays of a batch hold what belongs to the registers side by
+    side, register 0 first: where :class:`Forward` and :class:`Backward` give a width K, P, H or
+    2^n, the last axis is R times as wide.
+
     Attributes:
         threads: The number of threads that share the blocks.
         kind: The controller: GIVEN, LINEAR, RELU, GELU or GLU of
@@ -45,6 +50,7 @@ class Sizes(NamedTuple):
         origin: The first states: CARRIED for those in ``states``, ZERO for |0...0>, GIVEN_VECTOR
             for those at ``start``.
         rows: The number of rows of ``fed``, B or 1.
+        registers: R.
     """
 
     threads: int
@@ -59,6 +65,7 @@ class Sizes(NamedTuple):
     units: int = 0
     origin: int = CARRIED
     rows: int = 0
+    registers: int = 1
 
     def record(self) -> NDArray[np.int64]:
         """Return the record that the kernels read."""
@@ -67,6 +74,8 @@ class Sizes(NamedTuple):
 
 class Forward(NamedTuple):
     """The arrays of a forward run, each by its address.
+
+    Weights and biases of the registers follow each other: (R, W, E + heard) and so on.
 
     Attributes:
         first: Weights (W, E + heard) of the first layer.
@@ -132,13 +141,14 @@ class Backward(NamedTuple):
             sequence.
         by_vector: Derivative (B, 2^n) with respect to the states after that step, complex.
         by_theta: Derivative (B, T, P) with respect to the angles, written.
-        by_x: Derivative (B, T, E) with respect to the inputs, written.
+        by_x: Derivatives (R, B, T, E) with respect to the inputs, those through each register,
+            written.
         by_fed: Derivative (B, K) with respect to the readouts that the first step was fed with,
             written.
         by_start: Derivative (B, 2^n) with respect to the first states, complex, written.
         sums: Room (blocks, numbers) for the sums of each block; present where the derivatives by
             the controller's weights are requested.
-        by_weights: These derivatives (numbers,), written: by the weights and biases of the first
+        by_weights: These derivatives (R, numbers), written: by the weights and biases of the first
             layer, then, with a hidden layer, by those of the output layer.
     """
 
@@ -215,6 +225,16 @@ view: Any = intrinsic(_view)
 def find_block(like: Any, address: int, block: int, shape: Any) -> Any:
     """Return the numbers of a block, which have the same ``shape`` in every block."""
     return view(like, address, (block + 1, *shape))[block]
+
+
+@kernel
+def find_register(like: Any, address: int, register: int, width: int, shape: Any) -> Any:
+    """Return an array of a batch that begins at the columns of a register.
+
+    ``shape`` is that of the whole array, of which every register has ``width`` columns. The caller
+    reads no more than these.
+    """
+    return view(like, address + register * width * like.itemsize, shape)
 
 
 # The table has a row for each field of the circuit, then for each of the observables: two tuples of

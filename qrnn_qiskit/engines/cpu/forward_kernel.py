@@ -1,7 +1,8 @@
 """Whole sequences in one compiled call: controller, circuit and readouts, all steps forward.
 
-Arrays of a batch are (B, T, width); inside a block they are lane vectors. A thread takes a block
-through all steps, so threads wait for each other once per call and not once per step.
+Arrays of a batch are (B, T, width); inside a block they are lane vectors. A block belongs to one
+register, whose weights all of its lanes share. A thread takes a block through all steps, so threads
+wait for each other once per call and not once per step.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from qrnn_qiskit.engines.cpu.call_records import (
     CARRIED,
     GIVEN_VECTOR,
     find_block,
+    find_register,
     open_forward,
     open_paulis,
     open_program,
@@ -89,7 +91,8 @@ def run_sequences(table: Any, doubles: Any, like: Any, sizes: Any, addresses: An
     program, paulis = open_program(table, doubles, like), open_paulis(table, like)
     lanes = VECTOR_BYTES // like.itemsize
     arguments = (program, paulis, table, doubles, like, sizes, run)
-    share_blocks(_run_block, (sizes.batch + lanes - 1) // lanes, sizes.threads, arguments)
+    blocks = sizes.registers * ((sizes.batch + lanes - 1) // lanes)
+    share_blocks(_run_block, blocks, sizes.threads, arguments)
     return True
 
 
@@ -102,25 +105,31 @@ def _run_block(block: int, arguments: Any) -> None:
     program, paulis, table, doubles, like, sizes, run = arguments
     n = program.num_qubits
     lanes = VECTOR_BYTES // like.itemsize
-    first = block * lanes
     size = lanes << (n + 1)
-    batch, steps = sizes.batch, sizes.steps
+    batch, steps, registers = sizes.batch, sizes.steps, sizes.registers
+    of_register = (batch + lanes - 1) // lanes
+    register = block // of_register
+    first = (block - register * of_register) * lanes
     psi = find_block(like, run.states, block, (size,))
-    theta = view(like, run.theta, (batch, steps, sizes.angles))
+    readouts, state = sizes.readouts, 2 << n  # numbers of one register
+    shape = (batch, steps, registers * sizes.angles)
+    theta = find_register(like, run.theta, register, sizes.angles, shape)
     x = view(like, run.x, (batch, steps, sizes.width))
-    fed = view(like, run.fed, (sizes.rows, sizes.readouts))
-    factors = view(like, run.factors, (batch, steps, sizes.units))
+    fed = find_register(like, run.fed, register, readouts, (sizes.rows, registers * readouts))
+    shape = (batch, steps, registers * sizes.units)
+    factors = find_register(like, run.factors, register, sizes.units, shape)
     all_lanes = steps * lanes
     inputs = find_block(like, run.inputs, block, (all_lanes * (sizes.width + sizes.heard),))
     hidden = find_block(like, run.hidden, block, (all_lanes * sizes.units,))
     slope = find_block(like, run.slope, block, (all_lanes * sizes.layer,))
-    values = view(like, run.values, (batch, steps, sizes.readouts))
-    final = view(like, run.final, (batch, sizes.readouts))
-    vector = view(like, run.vector, (batch, 2 << n))
-    weight = view(like, run.first, (sizes.layer, sizes.width + sizes.heard))
-    bias = view(like, run.first_bias, (sizes.layer,))
-    output = view(like, run.output, (sizes.angles, sizes.units))
-    output_bias = view(like, run.output_bias, (sizes.angles,))
+    shape = (batch, steps, registers * readouts)
+    values = find_register(like, run.values, register, readouts, shape)
+    final = find_register(like, run.final, register, readouts, (batch, registers * readouts))
+    vector = find_register(like, run.vector, register, state, (batch, registers * state))
+    weight = find_block(like, run.first, register, (sizes.layer, sizes.width + sizes.heard))
+    bias = find_block(like, run.first_bias, register, (sizes.layer,))
+    output = find_block(like, run.output, register, (sizes.angles, sizes.units))
+    output_bias = find_block(like, run.output_bias, register, (sizes.angles,))
     given = view(table, run.ends, (batch,))
     ends = find_ends(given, run.ends != 0, steps, first, lanes)
     columns = program.offset.size
@@ -140,7 +149,8 @@ def _run_block(block: int, arguments: Any) -> None:
     known = seen[: (sizes.width + sizes.heard) * lanes]
     if sizes.origin != CARRIED:
         if sizes.origin == GIVEN_VECTOR:
-            gather_rows(view(like, run.start, (batch, 2 << n)), first, lanes, psi)
+            start = find_register(like, run.start, register, state, (batch, registers * state))
+            gather_rows(start, first, lanes, psi)
         else:
             psi[:] = 0.0
             store(psi, 0, splat(psi, 1.0))
@@ -177,6 +187,6 @@ def _run_block(block: int, arguments: Any) -> None:
         if ended or step % NORM_STEPS == 0 or step + 1 == steps:
             scale_state(psi, 2 << n, splat(psi, 1.0) / square_root(total))
         if ended and run.vector:
-            scatter_rows(psi, ends, step + 1, first, vector)
+            scatter_rows(psi, ends, step + 1, first, lanes, vector)
         if ended and run.final:
-            scatter_rows(read, ends, step + 1, first, final)
+            scatter_rows(read, ends, step + 1, first, lanes, final)

@@ -59,16 +59,18 @@ def add_product(matrix: Any, vector: Any, result: Any) -> None:
 
 
 @kernel
-def transpose(matrix: Any, columns: int) -> Any:
-    """Return the last ``columns`` columns of ``matrix`` as the rows of a new array.
+def transpose_all(matrices: Any, columns: int) -> Any:
+    """Return the last ``columns`` columns of each matrix as the rows of a matrix of a new array.
 
     Copied once per call, so that :func:`add_product` reads consecutive weights in backward, too,
     and is compiled for one layout only.
     """
-    rows = np.empty((columns, matrix.shape[0]), matrix.dtype)
-    for i in range(columns):
-        for k in range(matrix.shape[0]):
-            rows[i, k] = matrix[k, matrix.shape[1] - columns + i]
+    count, height, width = matrices.shape
+    rows = np.empty((count, columns, height), matrices.dtype)
+    for register in range(count):
+        for i in range(columns):
+            for k in range(height):
+                rows[register, i, k] = matrices[register, k, width - columns + i]
     return rows
 
 

@@ -31,11 +31,14 @@ class Plan:
         drops: Whether hidden units are dropped.
         has_vector: Whether the first states are given.
         has_readouts: Whether the readouts of the first states are given.
+        registers: R; for more than one, the weights have R as their first axis.
 
     Attributes:
         sizes: The record of :class:`.call_records.Sizes`.
+        registers: R.
         hears: Whether the controller sees the readouts of the step before.
         of_x: Shape of the inputs.
+        of_by_x: Shape of the derivatives with respect to them, those through each register.
         of_theta: Shape of the angles.
         of_values: Shape of the readouts of all steps.
         of_readouts: Shape of the readouts of one step.
@@ -44,6 +47,7 @@ class Plan:
             ``inputs`` and ``first``; None for a layer that the kind does not have.
         of_factors: Shape (T, B, H) of the dropout factors, or None if nothing is dropped.
         of_sums: Shape (blocks, numbers) of the sums of the derivatives with respect to the weights.
+        of_by_weights: Shape (R, numbers) of these derivatives.
         of_saved: Shapes of the tensors that are saved for backward.
         of_pair: Shape of the states and their adjoint in backward.
         numbers: Size of the piece of memory.
@@ -75,10 +79,13 @@ class Plan:
         drops: bool,
         has_vector: bool,
         has_readouts: bool,
+        registers: int = 1,
     ) -> None:
         batch, steps, width = self.of_x = inputs
+        side = () if registers == 1 else (registers,)  # the axis of weights and states
+        self.registers, self.of_by_x = registers, (*side, *inputs)
         angles, readouts = simulator.num_parameters, simulator.num_readouts
-        out, seen = first if len(first) == 2 else (0, width)
+        out, seen = first[-2:] if len(first) == 2 + len(side) else (0, width)
         heard = readouts if seen != width else 0
         self.hears = heard > 0
         units = 0
@@ -86,17 +93,23 @@ class Plan:
         if kind != LINEAR:
             units = out // 2 if kind == GLU else out
             layer = 2 * units if kind == GLU else units
-        of_first, of_output = (layer, width + heard), (angles, units)
-        self.of_layers: list[tuple[int, ...] | None] = [of_first, (layer,), None, None]
+        of_first, of_output = (*side, layer, width + heard), (*side, angles, units)
+        self.of_layers: list[tuple[int, ...] | None] = [of_first, (*side, layer), None, None]
         if kind != LINEAR:
-            self.of_layers[2:] = of_output, (angles,)
-        self.of_factors = (steps, batch, units) if drops and units else None
-        self.of_theta, self.of_values = (batch, steps, angles), (batch, steps, readouts)
-        self.of_readouts, self.of_vector = (batch, readouts), (batch, 1 << simulator.num_qubits)
-        self._lengths = [math.prod(shape) for shape in self.of_layers if shape is not None]
-        self.of_sums = simulator.count_blocks(batch), sum(self._lengths)
+            self.of_layers[2:] = of_output, (*side, angles)
+        self.of_factors = (steps, batch, registers * units) if drops and units else None
+        self.of_theta = batch, steps, registers * angles
+        self.of_readouts = batch, registers * readouts
+        self.of_values = batch, steps, registers * readouts
+        self.of_vector = (batch, *side, 1 << simulator.num_qubits)
+        self._lengths = [
+            math.prod(shape) // registers for shape in self.of_layers if shape is not None
+        ]
+        batched = fill_blocks(simulator, batch, registers)
+        self.of_by_weights = (*side, sum(self._lengths))
+        self.of_sums = simulator.count_blocks(batched), sum(self._lengths)
         self.sizes = Sizes(
-            threads=simulator.count_threads(batch, steps),
+            threads=simulator.count_threads(batched, steps),
             kind=kind,
             batch=batch,
             steps=steps,
@@ -108,11 +121,12 @@ class Plan:
             units=units,
             origin=GIVEN_VECTOR if has_vector else ZERO,
             rows=batch if has_readouts else 1,
+            registers=registers,
         ).record()
-        itemsize, rows = simulator.dtype.itemsize, steps * simulator.count_lanes(batch)
+        itemsize, rows = simulator.dtype.itemsize, steps * simulator.count_lanes(batched)
         sizes = [
-            math.prod(simulator.shape_states(batch)),
-            math.prod(simulator.shape_turns(batch, steps)) * keeps,
+            math.prod(simulator.shape_states(batched)),
+            math.prod(simulator.shape_turns(batched, steps)) * keeps,
             rows * layer * (keeps and units > 0),
             rows * (width + heard) * keeps,
             rows * units * keeps,
@@ -123,15 +137,23 @@ class Plan:
             itemsize * end if size else 0 for end, size in zip(ends, sizes[1:], strict=False)
         )
         self.of_saved = of_first, of_output, (self.numbers,)
-        self.of_pair = simulator.shape_pair(batch)
+        self.of_pair = simulator.shape_pair(batched)
         self.apart = itemsize * self.of_pair[1]
 
     def split(self, by_weights: Tensor | None) -> list[Tensor | None]:
         """Return the derivatives with respect to weights and biases; None for an absent layer."""
         if by_weights is None:
             return [None] * 4
-        parts = iter(by_weights.split_with_sizes(self._lengths))
+        parts = iter(by_weights.split_with_sizes(self._lengths, -1))
         return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]
+
+
+def fill_blocks(simulator: Simulator, batch_size: int, registers: int) -> int:
+    """Return a batch size with as many blocks as ``registers`` times B sequences take.
+
+    A block holds sequences of one register, so that every register may have idle lanes.
+    """
+    return batch_size if registers == 1 else registers * simulator.count_lanes(batch_size)
 
 
 def count_bytes(
@@ -140,6 +162,7 @@ def count_bytes(
     num_steps: int,
     kept: Kept | None = None,
     num_starts: int = 1,
+    registers: int = 1,
 ) -> int:
     """Return the bytes that a run takes, without its inputs and its weights.
 
@@ -151,16 +174,18 @@ def count_bytes(
         simulator: The compiled step.
         batch_size: B; the last block may have idle lanes.
         num_steps: T.
-        kept: What is kept of the controller; None for a run without backward.
+        kept: What is kept of the controller of a register; None for a run without backward.
         num_starts: How often the run starts again from |0...0>; backward keeps the states of each
             start, and those that move back.
+        registers: R, each of which has its own states, readouts and controller.
     """
-    states = math.prod(simulator.shape_states(batch_size))
-    numbers = states + (batch_size << simulator.num_qubits + 1)
-    numbers += batch_size * num_steps * simulator.num_readouts
+    batched = fill_blocks(simulator, batch_size, registers)
+    states = math.prod(simulator.shape_states(batched))
+    numbers = states + (registers * batch_size << simulator.num_qubits + 1)
+    numbers += registers * batch_size * num_steps * simulator.num_readouts
     if kept is not None:
         numbers += (3 * num_starts - 1) * states
-        numbers += math.prod(simulator.shape_turns(batch_size, num_steps))
-        numbers += num_steps * simulator.count_lanes(batch_size) * kept.of_step
-        numbers += simulator.count_blocks(batch_size) * kept.of_block
+        numbers += math.prod(simulator.shape_turns(batched, num_steps))
+        numbers += num_steps * simulator.count_lanes(batched) * kept.of_step
+        numbers += simulator.count_blocks(batched) * kept.of_block
     return numbers * simulator.dtype.itemsize

@@ -20,7 +20,12 @@ from torch import Tensor
 from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.checks import check_finite
-from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
+from qrnn_qiskit.engines.contract import (
+    KINDS,
+    ControllerWeights,
+    Recurrence,
+    count_registers,
+)
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward
 from qrnn_qiskit.engines.cpu.memory_layout import Plan
 from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
@@ -39,11 +44,12 @@ def run_recurrence(
 
     Args:
         simulator: The compiled step.
-        weights: The controller.
+        weights: The controller; those of R registers are stacked along a first axis, and the
+            registers run side by side, each with its own feedback.
         x: Inputs (B, T, E).
-        readouts: Readouts (B, K) of the first state, the feedback of the first step; those of
+        readouts: Readouts (B, R K) of the first state, the feedback of the first step; those of
             |0...0> for None.
-        vector: First states (B, 2^n), complex, or None for |0...0>.
+        vector: First states (B, 2^n), or (B, R, 2^n) of R registers, complex; None for |0...0>.
         ends: The last valid step of each sequence, counted from 1, or None for T.
         wants_angles: Whether to return the angles.
 
@@ -75,6 +81,7 @@ class _Recurrence(Function):
     ) -> tuple[Tensor | None, ...]:
         dtype = simulator.dtype
         keeps = keeps and any(ctx.needs_input_grad)
+        registers = count_registers(weights[0])
         plan = Plan.find(
             simulator,
             kind=KINDS[activation],
@@ -84,9 +91,12 @@ class _Recurrence(Function):
             drops=dropout > 0.0,
             has_vector=vector is not None,
             has_readouts=readouts is not None,
+            registers=registers,
         )
         x = lay_out("x", x, x.shape, dtype)
         fed = simulator.zero_readouts
+        if registers > 1:
+            fed = fed.repeat(1, registers)
         if readouts is not None:
             fed = lay_out("state.readouts", readouts, plan.of_readouts, dtype)
         if vector is not None:
@@ -166,8 +176,8 @@ class _Recurrence(Function):
         sums = by_weights = None
         if any(need_weights):
             sums = simulator.allocate(plan.of_sums)
-            by_weights = simulator.allocate(plan.of_sums[1:])
-        by_x = simulator.allocate(plan.of_x) if needs_x else None
+            by_weights = simulator.allocate(plan.of_by_weights)
+        by_x = simulator.allocate(plan.of_by_x) if needs_x else None
         by_fed = simulator.allocate(plan.of_readouts) if needs_fed and plan.hears else None
         by_start = None
         if needs_vector:
@@ -197,11 +207,13 @@ class _Recurrence(Function):
             ),
         )
         layers = plan.split(by_weights)
+        if by_x is not None and plan.registers > 1:
+            by_x = by_x.sum(0)
         return None, None, None, None, by_start, by_x, by_fed, None, None, *layers
 
 
 def _draw_factors(simulator: Simulator, plan: Plan, x: Tensor, probability: float) -> Tensor | None:
-    """Draw the dropout factors (B, T, H) of the hidden layer, or return None for no dropout."""
+    """Draw the dropout factors (B, T, R H) of the hidden layer, or return None for no dropout."""
     if plan.of_factors is None:
         return None
     check_finite(x)  # the kernels check too late: the random state would have moved on by then

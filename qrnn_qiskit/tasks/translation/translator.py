@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits.errors import InvalidValueError
+from qrnn_qiskit.heads import ReadoutScale
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 from qrnn_qiskit.tasks.data.words import PADDING
@@ -30,6 +31,7 @@ class TranslationHead(nn.Module):
     def __init__(self, qrnn: RecurrentModel, size: int, words: int, attends: bool) -> None:
         super().__init__()
         width = qrnn.readout_size
+        self.scale = ReadoutScale(qrnn)
         self.attention = SoftAttention(width, width, size) if attends else None
         self.hidden = nn.Linear(width + size if attends else width, size)
         self.words = nn.Linear(size, words)
@@ -39,6 +41,7 @@ class TranslationHead(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Return logits, and the attention weights (B, T, S), None without attention."""
         weights = None
+        output, memory = self.scale(output), self.scale(memory)
         if self.attention is not None:
             context, weights = self.attention(output, memory, lengths)
             output = torch.cat((output, context), dim=2)

@@ -1,4 +1,4 @@
-"""The bookkeeping of the grid, with tools that do as they are told."""
+"""The bookkeeping of the grid, with tools whose results are scripted."""
 
 from __future__ import annotations
 

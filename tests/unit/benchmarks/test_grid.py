@@ -83,15 +83,15 @@ def test_report(tmp_path: Path) -> None:
     done[REFERENCE]["plain"].reason = "memory: over 12 GiB"  # its times were measured before
     out = tmp_path / "grid.1"
     text, table, picture = write_report(out, setting, names, done, REFERENCE)
-    told = text.read_text()
-    assert "| plain torch | 1 of 2 | 50 (n = 8, T = 16, B = 32) | 50 | 50 |" in told
-    assert "| 8 | 16 | 32 | 4 | 200 (50) |" in told  # forward and backward
-    assert "| 8 | 16 | 32 | 1 | 1,100 (1,100) |" in told  # forward alone
-    assert "| 10 | 16 | 32 | 40 | over 15 s |" in told
-    assert "| 8 | 16 | 32 | 3.0 | 600.0 |" in told  # MiB
-    assert "| 1.5 | 0.250 | 1e-06 |" in told  # compiling and the first call of the peer
-    assert "| TorchQuantum | not installed |" in told
-    assert f"]({picture.name})" in told
+    printed = text.read_text()
+    assert "| plain torch | 1 of 2 | 50 (n = 8, T = 16, B = 32) | 50 | 50 |" in printed
+    assert "| 8 | 16 | 32 | 4 | 200 (50) |" in printed  # forward and backward
+    assert "| 8 | 16 | 32 | 1 | 1,100 (1,100) |" in printed  # forward alone
+    assert "| 10 | 16 | 32 | 40 | over 15 s |" in printed
+    assert "| 8 | 16 | 32 | 3.0 | 600.0 |" in printed  # MiB
+    assert "| 1.5 | 0.250 | 1e-06 |" in printed  # compiling and the first call of the peer
+    assert "| TorchQuantum | not installed |" in printed
+    assert f"]({picture.name})" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
     with table.open() as file:
         rows = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Processes of the grid that hang, fail, or end are told from those that answer."""
+"""Processes of the grid that hang, fail, or end are distinguished from those that answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_process_over_its_memory_is_ended() -> None:
         small.ask(60.0, "nothing", Sleep())
 
 
-def test_a_process_that_ends_is_told(worker: Worker) -> None:
+def test_a_process_that_ends_is_reported(worker: Worker) -> None:
     with pytest.raises(Failed, match="exit status"):
         worker.ask(60.0, "__init__", Crash())
 

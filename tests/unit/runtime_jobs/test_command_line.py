@@ -55,7 +55,7 @@ def test_a_shell_completes_commands() -> None:
     assert answer.stdout.split() == ["evaluate"]
 
 
-def test_jobs_of_nobody_are_told(
+def test_jobs_of_nobody_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -69,9 +69,9 @@ def test_an_error_of_a_library_keeps_its_traceback(capsys: pytest.CaptureFixture
     with pytest.raises(ValueError, match="axis 4") as caught:
         np.array([[1.0]]).mean(axis=4)
     assert report_failure(caught.value) == ExitCode.FAILED
-    told = capsys.readouterr().err
-    assert "Traceback" in told
-    assert told.splitlines()[-1].startswith("error: unexpected AxisError; please report it")
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert printed.splitlines()[-1].startswith("error: unexpected AxisError; please report it")
 
 
 def list_subclasses(kind: type) -> list[type]:

@@ -234,7 +234,7 @@ def test_a_diverged_run_loses_the_search(table: Table, finished: Path) -> None:
     file.write_text(json.dumps(content))
     assert choose_rate(finished, pair) not in (None, rate)
     assert count_open(finished, pair) == 2
-    # In a table it is told, and keeps no mean.
+    # A table reports it without a mean.
     (row,) = summarize(finished, [table.pairs()[1]])
     lost = replace(row, test=None, results=[replace(row.results[0], diverged="NaN")] * 3)
     assert tabulate_rows([lost])[0][3] == "3 of 3 diverged"
@@ -479,7 +479,7 @@ def test_runs_on_workers_of_a_dask_scheduler(table: Table, tmp_path: Path) -> No
     assert len(summarize(tmp_path / "out", table.pairs())) == 1
 
 
-def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CONNECT_SECONDS", 0.5)
     with (
         pytest.raises(ValueError, match="no Dask scheduler answers at 'nonsense:1'"),

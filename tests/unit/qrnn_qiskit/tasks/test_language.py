@@ -83,7 +83,7 @@ def test_perplexity_of_guessing_is_the_number_of_words(
     assert rows[0][1] == pytest.approx(math.exp(-inference.prediction[0].mean().item()))
 
 
-def test_the_next_word_of_new_lines_is_told(
+def test_the_next_word_of_new_lines_is_printed(
     write: Write, make_gru: Callable[[int], nn.Module]
 ) -> None:
     task = make_task()

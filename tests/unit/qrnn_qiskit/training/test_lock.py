@@ -160,12 +160,12 @@ def test_of_several_processes_the_first_holds_it_for_all(
     create: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = create()
-    told: list[object] = []
-    monkeypatch.setattr(Processes, "tell", lambda self, value: told.append(value) or told[0])
+    shared: list[object] = []
+    monkeypatch.setattr(Processes, "tell", lambda self, value: shared.append(value) or shared[0])
     with hold_run(run, Processes(0, 2)), hold_run(run, Processes(1, 2)):  # noqa: SIM117
         with pytest.raises(RunBusyError), hold_lock(run.path):
             pass
-    told.clear()
+    shared.clear()
     holder = start_holder(run.path)
     try:
         with pytest.raises(RunBusyError) as first, hold_run(run, Processes(0, 2)):

@@ -99,7 +99,7 @@ def test_tensorboard_goes_on_with_an_interrupted_run(create: Callable[..., RunFo
     assert found["validation/accuracy"] == expected["validation/accuracy"]
 
 
-def test_a_missing_tensorboard_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tensorboard_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(RuntimeError, match=r"pip install '\.\[tensorboard\]'"):
         TensorBoardProgress(tmp_path)

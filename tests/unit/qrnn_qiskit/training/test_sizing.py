@@ -18,6 +18,8 @@ QRNNS = [
     {"ansatz": "product"},
     {"entangler": "rzz", "rotations": ["rx", "ry", "rz"], "observables": "z"},
     {"reset_state": True},
+    {"num_registers": 2},
+    {"num_registers": 2, "num_qubits": 2, "register_feedback": "shared", "activation": "relu"},
 ]
 
 

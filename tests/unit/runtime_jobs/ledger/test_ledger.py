@@ -160,7 +160,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [50, 100, 4096, 12288])
-def test_a_file_cut_short_is_told(tmp_path: Path, kept: int) -> None:
+def test_a_file_cut_short_is_reported(tmp_path: Path, kept: int) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.intend(make_request(), cap=100)
         file = ledger.file
@@ -170,7 +170,7 @@ def test_a_file_cut_short_is_told(tmp_path: Path, kept: int) -> None:
         Ledger(tmp_path)
 
 
-def test_another_file_and_another_version_are_told(tmp_path: Path) -> None:
+def test_another_file_and_another_version_are_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("not a database" * 100)
     with pytest.raises(LedgerError, match="is no ledger"):
         Ledger(tmp_path)
