@@ -89,7 +89,10 @@ def _draw_curves(
 
 
 def draw_confusion(
-    targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
+    targets: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    classes: Sequence[str],
+    device: str | None = None,
 ) -> Figure:
     """Draw the confusion matrix: actual classes in rows, predicted classes in columns.
 
@@ -99,6 +102,7 @@ def draw_confusion(
         targets: Actual classes, (N,) positions in ``classes``.
         predicted: Predicted classes, (N,).
         classes: Names of the classes.
+        device: Name of the executor of the predictions, for the title.
     """
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(counts, (targets, predicted), 1)
@@ -125,9 +129,11 @@ def draw_confusion(
     axes.set_xlabel("predicted class", fontsize=FONT)
     axes.set_ylabel("actual class", fontsize=FONT)
     axes.set_title(
-        f"{np.trace(counts)} of {counts.sum()} sequences correct "
+        ("" if device is None else f"{device}: ")
+        + f"{np.trace(counts)} of {counts.sum()} sequences correct "
         f"({np.trace(counts) / max(1, counts.sum()):.1%})",
         fontsize=FONT,
+        parse_math=False,
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("share of the actual class", fontsize=FONT)
@@ -182,39 +188,58 @@ def draw_readouts(
 
 
 def draw_evaluations(
-    devices: Sequence[str], estimates: Mapping[str, Sequence[Mapping[str, float | None]]]
+    devices: Sequence[str], estimates: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Figure:
-    """Draw each metric of several evaluations with standard errors, one panel per metric.
+    """Draw each metric of several evaluations with its uncertainty, two panels side by side.
 
     Args:
         devices: Names of the evaluations, one for each row.
-        estimates: The value and the standard error of each evaluation, by the name of the metric.
+        estimates: By the name of the metric, an object for each evaluation with ``value`` and
+            ``standard_error``. A proportion also has ``interval``, Wilson's interval of 95 %,
+            which is drawn instead: a standard error of 0 means nothing on a few sequences.
     """
-    width = 2.5 + 0.06 * max(map(len, devices)) + 3.2 * len(estimates)
-    figure = Figure(figsize=(width, 1.8 + 0.42 * len(devices)), layout="constrained")
-    grid = figure.subplots(1, len(estimates), sharey=True, squeeze=False)[0]
+    columns = min(2, len(estimates))
+    rows = -(-len(estimates) // columns)
+    width = 1.0 + 0.08 * max(map(len, devices)) + 3.4 * columns
+    figure = Figure(figsize=(width, (1.6 + 0.42 * len(devices)) * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for unused in grid.flatten()[len(estimates) :]:
+        unused.remove()
     for axes, (name, values), (marker, colour) in zip(
-        grid, estimates.items(), _repeat(STYLES, len(estimates)), strict=True
+        grid.flatten(), estimates.items(), _repeat(STYLES, len(estimates)), strict=False
     ):
+        reaches, is_proportion = zip(*map(_find_reach, values), strict=True)
+        label = "value, 95 % interval" if any(is_proportion) else "value ± standard error"
         axes.errorbar(
             [estimate["value"] for estimate in values],
             range(len(devices)),
-            xerr=[estimate["standard_error"] or 0.0 for estimate in values],
+            xerr=np.array(reaches).T,
             fmt=marker,
             markersize=7,
             capsize=5,
             linewidth=2,
             color=colour,
-            label="value ± standard error",
+            label=label,
         )
         unit = " (nats)" if name == "cross_entropy" else ""
         axes.set_xlabel(name.replace("_", " ") + unit, fontsize=FONT)
         axes.legend(fontsize=FONT - 2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=FONT - 2)
-    grid[0].set_yticks(range(len(devices)), devices, parse_math=False)
-    grid[0].set_ylim(len(devices) - 0.5, -0.5)
+    for axes in grid[:, 0]:
+        axes.set_yticks(range(len(devices)), devices, parse_math=False)
+    grid[0, 0].set_ylim(len(devices) - 0.5, -0.5)
     return figure
+
+
+def _find_reach(estimate: Mapping[str, Any]) -> tuple[tuple[float, float], bool]:
+    """Return how far the bar of an estimate reaches down and up, and whether by an interval."""
+    if estimate.get("interval") is not None:
+        low, high = estimate["interval"]
+        value = estimate["value"]
+        return (max(0.0, value - low), max(0.0, high - value)), True
+    error = estimate["standard_error"] or 0.0
+    return (error, error), False
 
 
 def _repeat(styles: Sequence[tuple[str, str]], count: int) -> list[tuple[str, str]]:

@@ -149,7 +149,11 @@ def _picture_confusion(trained: TrainedModel, test: Sequences) -> Picture:
     classes = trained.task.classes
     targets, predicted = test.targets.numpy(), trained.predict(test).argmax(dim=1).numpy()
     right = int((targets == predicted).sum())
-    text = f"Confusion matrix: {right} of {len(targets)} test sequences are classified correctly."
+    device = trained.qrnn.executor.name
+    text = (
+        f"Confusion matrix on the {device}: {right} of {len(targets)} test sequences are "
+        "classified correctly."
+    )
     wrong = np.flatnonzero(targets != predicted)
     if len(wrong):
         mistakes = np.stack((targets[wrong], predicted[wrong]), 1)
@@ -159,8 +163,9 @@ def _picture_confusion(trained: TrainedModel, test: Sequences) -> Picture:
             f" The most frequent error: {classes[actual]} classified as {classes[taken]}, "
             f"{counts.max()} times."
         )
-    figure = draw_confusion(targets, predicted, classes)
-    return Picture("confusion", "results", "Actual and predicted classes", text, figure)
+    figure = draw_confusion(targets, predicted, classes, device)
+    title = f"Actual and predicted classes of {len(targets)} test sequences on the {device}"
+    return Picture("confusion", "results", title, text, figure)
 
 
 def _choose_examples(trained: TrainedModel, test: Sequences) -> Examples:

@@ -7,7 +7,9 @@ from itertools import cycle
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from qrnn_qiskit.tables.panels import make_panels
 from qrnn_qiskit.tables.runner import choose_rate
 from qrnn_qiskit.tables.spec import Cell, Pair
 from qrnn_qiskit.training.run_folder import RunFolder
@@ -21,12 +23,14 @@ _STYLES = ("-", "--", ":")
 def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
     """Draw the headline metric on the validation sequences by epoch, one panel for each task.
 
+    A task of which every run has a single epoch has no curve, and no panel.
+
     Metrics for which lower is better have a logarithmic axis, since they fall by powers of ten. For
     each model the runs of all seeds at the chosen learning rate are drawn; before it is chosen,
     those of the search. The legend gives the epochs trained and the epochs configured.
 
     Returns:
-        The figure; None before any epoch is finished.
+        The figure; None before any run has finished two epochs.
     """
     curves: dict[str, list[tuple[str, list[list[float]]]]] = {}
     tasks = {pair.task.name: pair for pair in pairs}
@@ -38,10 +42,14 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
             done, total = max(map(len, found)), cells[0].resolve().train.epochs
             label = f"{pair.model.name}, {done} of {total} epochs"
             curves.setdefault(pair.task.name, []).append((label, found))
+    curves = {
+        task: models
+        for task, models in curves.items()
+        if any(len(values) > 1 for _, runs in models for values in runs)
+    }
     if not curves:
         return None
-    figure = Figure(figsize=(5.0 * len(curves), 4.6), layout="constrained")
-    grid = figure.subplots(1, len(curves), squeeze=False)[0]
+    figure, grid = make_panels(len(curves), 3.8)
     for axes, (task, models) in zip(grid, curves.items(), strict=True):
         looks = cycle((colour, style) for style in _STYLES for colour in _COLOURS)
         for (label, runs), (colour, style) in zip(models, looks, strict=False):
@@ -56,7 +64,7 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
                     label=None if number else label,
                 )
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.set_xlim(0.5, 0.5 + max(len(values) for _, runs in models for values in runs))
         axes.set_ylabel(tasks[task].headline.replace("_", " ") + " (validation)")
         axes.set_yscale("linear" if tasks[task].higher_is_better else "log")

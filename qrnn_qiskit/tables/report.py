@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from circuits.errors import InvalidValueError
+from qrnn_qiskit.tables.panels import make_panels
 from qrnn_qiskit.tables.statistics import (
     Row,
     Spread,
@@ -163,7 +165,8 @@ def list_runs(rows: list[Row]) -> list[tuple[object, ...]]:
 def draw_table(rows: list[Row], title: str) -> Figure:
     """Draw one panel for each task: every seed as a dot, the mean with its interval as a bar.
 
-    The band covers the values that are non-inferior to the best baseline by the margin.
+    The band covers the values that are non-inferior to the best baseline by the margin. Normalized
+    squared errors have a logarithmic axis, since they differ by powers of ten.
 
     Raises:
         ValueError: No row is finished.
@@ -173,8 +176,7 @@ def draw_table(rows: list[Row], title: str) -> Figure:
         raise InvalidValueError("no row of the table is finished yet; a picture needs at least one")
     by_task = {t: [r for r in rows if r.pair.task.name == t and r.test] for t in tasks}
     tallest = max(map(len, by_task.values()))
-    figure = Figure(figsize=(4.2 * len(tasks) + 1, 1.6 + 0.36 * tallest), layout="constrained")
-    grid = figure.subplots(1, len(tasks), squeeze=False)[0]
+    figure, grid = make_panels(len(tasks), 1.3 + 0.32 * tallest)
     for axes, (task, found) in zip(grid, by_task.items(), strict=True):
         for place, row in enumerate(found):
             assert row.test is not None
@@ -192,11 +194,28 @@ def draw_table(rows: list[Row], title: str) -> Figure:
             axes.axvline(edge, color="#666666", lw=1)
         axes.set_yticks(range(len(found)), [row.pair.model.name for row in found])
         axes.set_ylim(len(found) - 0.4, -0.6)
+        if found[0].pair.headline == "nmse":
+            axes.set_xscale("log", nonpositive="clip")
+            axes.set_xlim(left=_find_left(found))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(found[0].pair.headline.replace("_", " ") + " (test)")
         axes.set_title(task)
         axes.grid(axis="x", alpha=0.3)
     figure.suptitle(title)
     return figure
+
+
+def _find_left(rows: list[Row]) -> float:
+    """Find the left end of a logarithmic axis, below every seed and every end of an interval.
+
+    An interval that reaches 0 has no end there: it is drawn to the edge.
+    """
+    ends = [row.test.mean - (row.test.half_width or 0.0) for row in rows if row.test]
+    means = [row.test.mean for row in rows if row.test]
+    shown = [value for row in rows for value in row.values] + ends + means
+    return min((value for value in shown if value > 0), default=2.0) / 2
 
 
 def _format(row: Row, metric: str, spread: Spread | None) -> str:

@@ -74,11 +74,13 @@ def evaluate(
 
 def _describe(deviations: Deviations) -> str:
     """Describe the root mean square of the errors of the readouts, and the drift step by step."""
-    drift = " ".join(f"{value:.1e}" for value in deviations.drift)
     size = sum(value**2 for value in deviations.residuals) / len(deviations.residuals)
     spread = "" if deviations.spread is None else f", {deviations.spread:.3f} standard errors"
-    return (
+    text = (
         f"error of the readouts (RMS) at the angles that were run: {size**0.5:.1e}{spread} "
-        f"({deviations.readouts} readouts)\n"
-        f"drift from the noiseless trajectory (RMS), step by step: {drift}"
+        f"({deviations.readouts} readouts)"
     )
+    if not any(deviations.drift):  # without feedback the angles are those of the simulator
+        return text
+    drift = " ".join(f"{value:.1e}" for value in deviations.drift)
+    return f"{text}\ndrift from the noiseless trajectory (RMS), step by step: {drift}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from qrnn_qiskit.pictures import draw_evaluations
 from qrnn_qiskit.pictures.run import Picture
+from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.tasks import TaskModel, get_task
 from qrnn_qiskit.training.checkpoint import read_checkpoint
 from qrnn_qiskit.training.run_files import read_tuning
@@ -72,15 +73,22 @@ def collect_sections(
 
 
 def summarize(run: RunFolder) -> str:
-    """Summarize the last evaluation in a sentence; without one, the progress of the training."""
+    """Summarize the evaluations in a sentence; without one, the progress of the training.
+
+    The simulator comes first, with its most sequences, and then each device with its last ones.
+    """
     evaluations = run.read_evaluations()
     if not evaluations:
         return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
-    last = evaluations[-1]
+    evaluations = [e for e in evaluations if e["weights"] == "best"] or evaluations
     headline = get_task(run.config.task).headline
-    return (
-        f"{_words(headline)} {format_estimate(last['metrics'][headline])} on {last['sequences']} "
-        f"test sequences, run on {last['device']}"
+    exact = [e for e in evaluations if e["device"] == "simulator"]
+    by_device = {e["device"]: e for e in evaluations if e["device"] != "simulator"}
+    shown = [max(reversed(exact), key=lambda e: e["sequences"])] if exact else []
+    return f"{_words(headline)} " + "; ".join(
+        f"{format_estimate(e['metrics'][headline])} on {e['sequences']} test sequences, run on "
+        f"{e['device']}"
+        for e in [*shown, *by_device.values()]
     )
 
 
@@ -115,10 +123,13 @@ def _tabulate_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> Iterable[
     )
     noisy = [e for e in evaluations if e["deviations"] is not None]
     if noisy:
+        has_drift = any(any(e["deviations"]["drift"]) for e in noisy)
+        drift = ["drift, first to last step"] if has_drift else []
         yield Table(
-            "Readouts of devices: root mean square of device error and of drift by feedback",
-            ["number", "device", "device error", "in standard errors", "drift, first to last step"],
-            [_describe_deviations(e) for e in noisy],
+            "Readouts of devices: root mean square of device error"
+            + (" and of drift by feedback" if has_drift else ""),
+            ["number", "device", "device error", "in standard errors", *drift],
+            [_describe_deviations(e)[: 4 + len(drift)] for e in noisy],
         )
 
 
@@ -131,7 +142,7 @@ def _describe_deviations(evaluation: Mapping[str, Any]) -> list[str]:
         evaluation["device"],
         f"{size:.1e}",
         "exact" if spread is None else f"{spread:.2f}",
-        f"{drift[0]:.1e} to {drift[-1]:.1e}",
+        f"{drift[0]:.1e} to {drift[-1]:.1e}" if any(drift) else "",
     ]
 
 
@@ -153,20 +164,22 @@ def picture_evaluations(run: RunFolder) -> list[Picture]:
         )
         for row, device in enumerate(devices)
     )
-    text = f"Points with error bars. {text}."
+    text = f"Points with error bars, those of proportions Wilson's intervals of 95 %. {text}."
     figure = draw_evaluations(devices, estimates)
     return [Picture("evaluations", "results", "Evaluations side by side", text, figure)]
 
 
 def _tabulate_training(run: RunFolder, model: TaskModel) -> Table:
     rows = run.read_metrics()
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     best = read_checkpoint(run.checkpoint_file, run.config).position["best_epoch"]
     facts = {
         "epochs": f"{len(rows)} of {run.config.train.epochs}",
         "best by validation": f"epoch {best}",
         "steps": f"{rows[-1]['step']:,}",
         "seconds": f"{sum(row['seconds'] for row in rows):.0f}",
-        "trainable parameters": f"{sum(p.numel() for p in model.parameters()):,}",
+        "trainable parameters": f"{trainable:,}, of which {count_recurrent(model):,} are in the "
+        "recurrent model",
         "trained on": run.provenance.get("device", "simulator"),
     }
     if run.provenance.get("gradient") is not None:

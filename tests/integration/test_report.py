@@ -16,9 +16,11 @@ import torch
 from matplotlib.image import imread
 
 from qrnn_qiskit.pictures.run import draw_run
+from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ledger import JobRequest, Ledger
+from runtime_jobs.report.content import summarize
 
 pytestmark = pytest.mark.training
 
@@ -138,6 +140,25 @@ def test_all_evaluations_are_listed_with_their_errors(reports: dict[str, Path]) 
     errors = read_table(read(folder), "Readouts of devices")
     assert [row[:2] for row in errors] == [["2", "aer"], ["3", "aer?shots=50"]]
     assert float(errors[0][2]) < 1e-5 < float(errors[1][2])
+
+
+def test_the_headline_is_the_full_test_on_the_simulator_and_then_each_device(
+    reports: dict[str, Path],
+) -> None:
+    folder = RunFolder.open(reports["expectation"])
+    simulator, aer, sampled = summarize(folder).split("; ")
+    full = folder.read_evaluations()[0]["sequences"]
+    assert full > 3
+    assert simulator.startswith("accuracy ")
+    assert simulator.endswith(f"on {full} test sequences, run on simulator")
+    assert aer.endswith("on 3 test sequences, run on aer")
+    assert sampled.endswith("on 3 test sequences, run on aer?shots=50")
+    page = read(folder.path)
+    facts = dict(map(tuple, read_table(page, "Training in numbers")))
+    model = folder.provenance["model"]["parameters"]
+    assert f"of which {model:,} are in the recurrent model" in facts["trainable parameters"]
+    titles = ["".join(each.itertext()) for each in page.iter("h3")]
+    assert f"Actual and predicted classes of {full} test sequences on the simulator" in titles
 
 
 def test_jobs_and_their_seconds_are_listed(reports: dict[str, Path]) -> None:

@@ -111,3 +111,22 @@ def test_evaluations_stand_side_by_side_with_their_errors() -> None:
     (bars,) = right.containers[0].lines[2]
     np.testing.assert_allclose(bars.get_segments()[1][:, 0], [0.34, 0.46])
     figure.savefig(io.BytesIO(), format="png")
+
+
+def test_proportions_are_drawn_with_their_interval_and_panels_in_two_columns() -> None:
+    exact = {"value": 1.0, "standard_error": 0.0, "interval": [0.7225, 1.0]}
+    figure = draw_evaluations(
+        ["1: simulator", "2: aer"], {name: [exact, exact] for name in ("a", "b", "c")}
+    )
+    assert len(figure.axes) == 3
+    places = [axes.get_position().x0 for axes in figure.axes]
+    assert places[0] == places[2] < places[1]
+    assert figure.get_figwidth() < 10
+    (bars,) = figure.axes[0].containers[0].lines[2]
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.7225, 1.0])
+    assert "95 %" in figure.axes[0].get_legend().get_texts()[0].get_text()
+
+
+def test_a_confusion_matrix_names_its_device() -> None:
+    figure = draw_confusion(np.array([0, 1]), np.array([0, 0]), ["a", "b"], "aer?shots=5")
+    assert figure.axes[0].get_title() == "aer?shots=5: 1 of 2 sequences correct (50.0%)"

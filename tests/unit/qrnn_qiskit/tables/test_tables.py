@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import shlex
@@ -434,6 +435,33 @@ def test_the_report_has_every_finished_row(table: Table, finished: Path) -> None
         assert [float(run["test"]) for run in own] == row.values
     with pytest.raises(ValueError, match="no row"):
         draw_table([], "nothing")
+
+
+def test_errors_that_differ_by_powers_of_ten_have_a_logarithmic_axis(table: Table) -> None:
+    rows = []
+    for task in range(3):
+        for pair, values in zip(table.pairs(), ([0.004, 0.006], [0.002, 1.0]), strict=True):
+            column = pair.task.model_copy(update={"name": f"task {task}", "task": "narma10"})
+            other = replace(pair, task=column)
+            spread = Spread.of(values)
+            rows.append(Row(other, 0.01, [], spread, spread, values))
+    figure = draw_table(rows, "errors")
+    assert figure.get_figwidth() < 10  # two columns, legible at the width of a page
+    assert len(figure.axes) == 3
+    for axes in figure.axes:
+        assert axes.get_xscale() == "log"
+        assert 0 < axes.get_xlim()[0] < 0.002
+    figure.savefig(io.BytesIO(), format="png")
+
+
+def test_runs_of_one_epoch_have_no_curve(table: Table, finished: Path) -> None:
+    for pair in table.pairs():
+        rate = choose_rate(finished, pair)
+        assert rate is not None
+        for cell in pair.seed_cells(rate):
+            metrics = finished / cell.path / "metrics.jsonl"
+            metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
+    assert draw_curves(finished, table.pairs()) is None
 
 
 def test_learning_curves_tell_the_epochs_that_were_run(
