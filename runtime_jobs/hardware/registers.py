@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from qiskit.transpiler import Target
 
+from circuits.separation import find_parts
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.layout import find_layouts
 from runtime_jobs.hardware.set_packing import Candidates, count_most, select
 from runtime_jobs.hardware.targets import DEAD_ERROR
 
-__all__ = ["Parts", "find_parts"]
+__all__ = ["Parts"]
 
 # Limits on the qubits of good parts; where too few parts are good, all that work are considered.
 _WORST_COUPLER = 0.01
@@ -166,16 +167,3 @@ class Parts:
             f"num_registers={most}, or a larger device"
             + (", or a smaller --spacing" if spacing else "")
         )
-
-
-def find_parts(num_qubits: int, interactions: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Return the qubits of each part of a circuit without a gate to other parts, in order."""
-    part = list(range(num_qubits))
-    for a, b in interactions:
-        low, high = sorted((part[a], part[b]))
-        if low != high:
-            part = [low if each == high else each for each in part]
-    members: dict[int, list[int]] = {}
-    for qubit, number in enumerate(part):
-        members.setdefault(number, []).append(qubit)
-    return [tuple(qubits) for qubits in members.values()]
