@@ -12,6 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_readout
+from circuits.separation import separate_wide
 from circuits.validation import require_count
 from qrnn_qiskit.checks import check_memory
 from qrnn_qiskit.engines.cpu import Simulator, begin
@@ -79,10 +80,16 @@ class SimulatorExecutor(Executor):
     def _evaluate(self, pub: Pub) -> Estimates:
         num_qubits = pub.circuit.num_qubits
         operators = build_readout(list(pub.observables), num_qubits=num_qubits).observables
-        simulator, angles = self._prepare(pub.circuit, pub.values, operators)
-        with torch.no_grad():
-            evolution, _ = begin(simulator, None, len(angles))
-            return Estimates(evolution.run(torch.from_numpy(angles)).numpy())
+        values = check_values(pub.circuit, pub.values)
+        found = np.zeros((len(values), len(operators)))
+        for part in separate_wide(pub.circuit, operators):
+            if len(part.rows):
+                own = values[:, part.columns]
+                simulator, angles = self._prepare(part.circuit, own, part.observables)
+                with torch.no_grad():
+                    evolution, _ = begin(simulator, None, len(angles))
+                    found[:, part.rows] = evolution.run(torch.from_numpy(angles)).numpy()
+        return Estimates(found)
 
     def _count(self, bindings: Sequence[int], executions: int = 0) -> None:
         self.counts.jobs += 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
+from circuits.separation import Part, separate_wide
 from circuits.shifts import ShiftedCircuit, shift_parameters
 from qrnn_qiskit.engines.cpu import Simulator, begin
 from qrnn_qiskit.engines.reversible import advance
@@ -72,13 +73,26 @@ class CircuitFunction:
         Returns:
             The gradient (B, P) with respect to the values.
         """
-        with torch.enable_grad():
-            angles = torch.from_numpy(values).requires_grad_()
-            evolution, token = begin(self._simulator, None, len(values))
-            _, readouts = advance(evolution, token, angles)
-        (pulled,) = torch.autograd.grad(readouts, angles, torch.from_numpy(gradient))
-        return pulled.numpy()
+        pulled = np.zeros_like(values)
+        for part, simulator in self._parts:
+            with torch.enable_grad():
+                angles = torch.from_numpy(values[:, part.columns]).requires_grad_()
+                evolution, token = begin(simulator, None, len(values))
+                _, readouts = advance(evolution, token, angles)
+            wanted = torch.from_numpy(gradient[:, part.rows])
+            (by_angles,) = torch.autograd.grad(readouts, angles, wanted)
+            pulled[:, part.columns] = by_angles.numpy()
+        return pulled
 
     @cached_property
-    def _simulator(self) -> Simulator:
-        return Simulator(self.circuit, self.observables, torch.float64)
+    def _parts(self) -> list[tuple[Part, Simulator]]:
+        """The parts of the circuit that are simulated one by one, those without readouts left out.
+
+        A circuit of few qubits is one part.
+        """
+        parts = separate_wide(self.circuit, self.observables)
+        return [
+            (part, Simulator(part.circuit, part.observables, torch.float64))
+            for part in parts
+            if len(part.rows) and len(part.columns)
+        ]

@@ -47,12 +47,15 @@ class Deviations:
 @torch.no_grad()
 def read_exactly(qrnn: QRNN, angles: Tensor) -> Tensor:
     """Compute exact readouts (B, T, K) float64 after each step, at angles (B, T, P) in radians."""
-    simulator = Simulator(qrnn.ansatz.circuit, qrnn.readout.observables, torch.float64)
-    evolution, token = begin(simulator, None, len(angles))
+    mode = qrnn.mode
+    rows = len(angles) * mode.num_registers  # a register of a sequence is run as a sequence
+    observables = mode.register_readout.observables
+    simulator = Simulator(mode.register.circuit, observables, torch.float64)
+    evolution, token = begin(simulator, None, rows)
     outputs = []
     for theta in angles.double().unbind(1):
-        token, readouts = advance(evolution, token, theta)
-        outputs.append(readouts)
+        token, readouts = advance(evolution, token, theta.reshape(rows, -1))
+        outputs.append(readouts.reshape(len(angles), -1))
     return torch.stack(outputs, 1)
 
 

@@ -36,7 +36,7 @@ _TRANSLATION = PassManager(
 )
 
 
-def defer_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
+def defer_measurements(circuit: QuantumCircuit, num_registers: int = 1) -> QuantumCircuit:
     """Replace measurements by record qubits and save the distribution of each register.
 
     The last register is read at the end. Of the others only the latest one is kept, since the
@@ -45,28 +45,33 @@ def defer_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
     Args:
         circuit: Circuit that measures every bit once, register by register, with conditions on the
             register measured last.
+        num_registers: Registers of a step, which follow each other; the latest one of each is kept.
 
     Returns:
         Circuit without classical bits: the qubits of ``circuit``, then record qubits and, for
         registers of several bits, a flag qubit that is 1 where a branch runs. The probabilities are
         saved under the name of the register; bit 0 of the register is bit 0 of the outcome.
     """
-    deferred: QuantumCircuit = _TRANSLATION.run(_Deferral(circuit).run())
+    deferred: QuantumCircuit = _TRANSLATION.run(_Deferral(circuit, num_registers).run())
     return deferred
 
 
 class _Deferral:
     """One pass over a circuit."""
 
-    def __init__(self, circuit: QuantumCircuit) -> None:
+    def __init__(self, circuit: QuantumCircuit, num_registers: int) -> None:
         *self._steps, self._final = circuit.cregs
         width = max(register.size for register in self._steps)
-        self._records = QuantumRegister(width, "record")
+        self._records = QuantumRegister(num_registers * width, "record")
         self._flag = QuantumRegister(1, "flag") if width > 1 else None
         registers = [self._records, *([self._flag] if self._flag else [])]
         self._circuit = circuit
         self._built = QuantumCircuit(circuit.qubits, *registers, name=circuit.name)
         self._places = {bit: (reg, k) for reg in circuit.cregs for k, bit in enumerate(reg)}
+        self._first = {
+            register.name: number % num_registers * width
+            for number, register in enumerate(self._steps)
+        }
         self._used: set[Qubit] = set()
         self._missing = {register.name: register.size for register in self._steps}
 
@@ -88,19 +93,21 @@ class _Deferral:
         return self._built
 
     def _record(self, qubit: Qubit, register: ClassicalRegister, place: int) -> None:
-        record = self._records[place]
+        first = self._first[register.name]
+        record = self._records[first + place]
         if record in self._used:
             self._built.reset(record)
         self._used.add(record)
         self._built.cx(qubit, record)
         self._missing[register.name] -= 1
         if not self._missing[register.name]:
-            self._built.save_probabilities(self._records[: register.size], register.name)
+            records = self._records[first : first + register.size]
+            self._built.save_probabilities(records, register.name)
 
     def _branch(self, operation: IfElseOp, qubits: Sequence[Qubit]) -> None:
         condition, value = operation.condition
         bits = [condition] if isinstance(condition, Clbit) else list(condition)
-        records = [self._records[self._places[bit][1]] for bit in bits]
+        records = [self._find_record(bit) for bit in bits]
         bodies = dict(zip((True, False), operation.blocks, strict=False))
         for is_met, body in bodies.items():
             if self._flag is None:
@@ -110,6 +117,10 @@ class _Deferral:
             self._toggle(records, int(value))
             self._control(body, self._flag[0], int(is_met), qubits)
             self._toggle(records, int(value))
+
+    def _find_record(self, bit: Clbit) -> Qubit:
+        register, place = self._places[bit]
+        return self._records[self._first[register.name] + place]
 
     def _toggle(self, records: Sequence[Qubit], value: int) -> None:
         assert self._flag is not None

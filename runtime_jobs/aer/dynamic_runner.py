@@ -158,19 +158,19 @@ class DynamicRunner:
         circuit = pub.circuit
         values = check_values(circuit.circuit, pub.values)
         bases = choose_final_bases(pub)
-        prepared = self._prepare(circuit.circuit)
+        prepared = self._prepare(circuit)
         angles = prepared.plain.evaluate(bind_bases(circuit, values, bases))
         by_basis = angles.reshape(len(values), len(bases), -1)
         return _Request(circuit, prepared, by_basis, bases, len(pub.observables))
 
-    def _prepare(self, circuit: QuantumCircuit) -> _Prepared:
-        key = fingerprint(circuit)
+    def _prepare(self, circuit: DynamicCircuit) -> _Prepared:
+        key = fingerprint(circuit.circuit)
         if key not in self._prepared:
-            self._prepared[key] = self._compile(circuit)
+            self._prepared[key] = self._compile(circuit.circuit, circuit.num_registers)
             self._counts.transpilations += 1
         return self._prepared[key]
 
-    def _compile(self, circuit: QuantumCircuit) -> _Prepared:
+    def _compile(self, circuit: QuantumCircuit, num_registers: int) -> _Prepared:
         stage = self._find_stage(circuit)
         if stage.noise is not None:
             if self._shots is None:
@@ -192,7 +192,7 @@ class DynamicRunner:
             waiting, timing = insert_idling(ready, stage.target, idle, stage.patches)
             ready = ready if stage.noise is None else waiting
         if self._shots is None:
-            ready = defer_measurements(ready)
+            ready = defer_measurements(ready, num_registers)
             check_state_fits(
                 ready,
                 "density_matrix",
@@ -252,5 +252,6 @@ def _read_exactly(request: _Request) -> Outcomes:
     # Outcomes do not depend on the final basis: those of the first one are taken.
     first = data[:: len(request.bases)]
     outcomes = np.array([[item[step] for step in steps] for item in first])
+    outcomes = outcomes.reshape(len(first), request.circuit.num_steps, -1)
     probabilities = np.array([item[final] for item in data])
     return Outcomes(outcomes, average_values(probabilities, request.bases, request.num_observables))

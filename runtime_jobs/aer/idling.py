@@ -105,7 +105,7 @@ class _Scheduler:
         self._patches = patches
         self._seconds = 0.0
         self._waited = 0.0
-        self._tested: frozenset[Clbit] = frozenset()
+        self._tested: set[frozenset[Clbit]] = set()
 
     @property
     def timing(self) -> Timing:
@@ -120,20 +120,22 @@ class _Scheduler:
         built = self._circuit.copy_empty_like()
         segment: list[CircuitInstruction] = []
         branch = 0.0  # seconds of consecutive if_tests of a register, of which one body runs
+        last: frozenset[Clbit] = frozenset()
         for item in self._circuit.data:
             if not isinstance(item.operation, IfElseOp):
                 segment.append(item)
                 continue
             bits = frozenset(condition_resources(item.operation.condition).clbits)
-            known = bits == self._tested
-            if segment or not known:
+            known = bits in self._tested  # each bit is measured once
+            if segment or bits != last:
                 self._seconds += branch + self._wait_for_others(branch, built)
                 branch = 0.0
                 wait = 0.0 if known else self._patches * FEED_FORWARD_SECONDS
                 self._seconds += self._place(segment, built, wait)
                 self._waited += wait
                 segment = []
-            self._tested = bits
+            self._tested.add(bits)
+            last = bits
             branch = max(branch, self._place_branches(item, built))
         self._seconds += branch + self._wait_for_others(branch, built)
         self._seconds += self._place(segment, built, 0.0)

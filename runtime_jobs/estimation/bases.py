@@ -52,6 +52,13 @@ class Basis:
         """The letter of each of n qubits, qubit 0 first; Z where no term acts."""
         return "".join(self.letters.get(qubit, "Z") for qubit in range(num_qubits))
 
+    def list_terms(self) -> list[tuple[int, list[Term]]]:
+        """Return the index of each observable with terms in this basis, and its terms."""
+        by_observable: dict[int, list[Term]] = {}
+        for term in self.terms:
+            by_observable.setdefault(term.observable, []).append(term)
+        return sorted(by_observable.items())
+
     def tabulate(
         self, num_qubits: int, eigenvalues: Sequence[NDArray[np.float64]] | None = None
     ) -> tuple[list[int], NDArray[np.float64]]:

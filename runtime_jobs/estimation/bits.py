@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BitArray
 
-__all__ = ["Bits", "count_states", "join_bits", "name_states"]
+__all__ = ["Bits", "count_states", "join_bits", "name_bits", "name_states"]
 
 Bits = dict[str, BitArray]  # by the name of the classical register
 
@@ -52,3 +52,12 @@ def name_states(counts: NDArray[np.int64]) -> list[dict[str, int]]:
     return [
         {f"{state:0{num_qubits}b}": int(row[state]) for state in row.nonzero()[0]} for row in counts
     ]
+
+
+def name_bits(bits: BitArray) -> list[dict[str, int]]:
+    """Turn the bits of B rows into dictionaries of counts by bit string, qubit 0 last.
+
+    Any number of qubits is possible: only strings that were measured are counted.
+    """
+    rows = bits.reshape(-1)
+    return [dict(sorted(rows.get_counts(row).items())) for row in range(rows.size)]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit.primitives import BitArray
 
 from circuits import DynamicCircuit, build_readout
 from circuits.final_basis import FINAL_REGISTER
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.estimation.bits import Bits, count_states
-from runtime_jobs.estimation.standard_errors import estimate_mean
+from runtime_jobs.estimation.standard_errors import estimate_mean, estimate_mean_of_shots
 
 __all__ = [
     "average_values",
@@ -21,6 +22,9 @@ __all__ = [
     "estimate_values",
     "read_outcomes",
 ]
+
+
+_MOST_TABULATED = 16  # qubits, with 65,536 bit strings
 
 
 def choose_final_bases(pub: DynamicPub) -> list[Basis]:
@@ -87,6 +91,8 @@ def estimate_values(
     Returns:
         Values (B, K) and their standard errors (B, K).
     """
+    if num_qubits > _MOST_TABULATED:
+        return _estimate_by_bits(bits[FINAL_REGISTER], bases, num_observables)
     counts = count_states(bits[FINAL_REGISTER], 2**num_qubits)
     by_basis = counts.reshape(-1, len(bases), counts.shape[1])
     values = np.zeros((len(by_basis), num_observables))
@@ -96,6 +102,28 @@ def estimate_values(
         mean, variance = estimate_mean(by_basis[:, k], table)
         values[:, rows] += mean
         variances[:, rows] += variance
+    return values, np.sqrt(variances)
+
+
+def _estimate_by_bits(
+    bits: BitArray, bases: Sequence[Basis], num_observables: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate observables as :func:`estimate_values` does, from each shot instead of tables.
+
+    A circuit of many qubits, such as registers side by side, has too many bit strings to tabulate.
+    """
+    rows = bits.array.reshape(-1, len(bases), *bits.array.shape[-2:])
+    values = np.zeros((len(rows), num_observables))
+    variances = np.zeros_like(values)
+    for row, by_basis in enumerate(rows):
+        for basis, shots in zip(bases, by_basis, strict=True):
+            signs = 1.0 - 2.0 * np.unpackbits(shots[:, ::-1], axis=1, bitorder="little")
+            for observable, terms in basis.list_terms():
+                products = [signs[:, list(t.qubits)].prod(1) * t.coefficient for t in terms]
+                largest = sum(abs(term.coefficient) for term in terms)
+                mean, variance = estimate_mean_of_shots(np.sum(products, 0), largest)
+                values[row, observable] += mean
+                variances[row, observable] += variance
     return values, np.sqrt(variances)
 
 
@@ -111,12 +139,14 @@ def read_outcomes(
         num_observables: Number of observables K.
 
     Returns:
-        Outcomes of B sets of values. The registers of the steps do not depend on the final basis,
-        so the outcomes take the shots of all bases together.
+        Outcomes of B sets of values, those of several registers of a step side by side. The
+        registers of the steps do not depend on the final basis, so the outcomes take the shots of
+        all bases together.
     """
-    steps = [register.name for register in circuit.circuit.cregs[: circuit.num_steps]]
-    counts = np.stack([count_states(bits[step], circuit.num_outcomes) for step in steps], 1)
-    counts = counts.reshape(-1, len(bases), *counts.shape[1:]).sum(1)
-    shots = int(counts[0, 0].sum())
+    names = [register.name for step in circuit.step_registers for register in step]
+    counts = np.stack([count_states(bits[name], circuit.num_outcomes) for name in names], 1)
+    counts = counts.reshape(-1, len(bases), circuit.num_steps, counts[0].size // circuit.num_steps)
+    counts = counts.sum(1)
+    shots = int(counts[0, 0, : circuit.num_outcomes].sum())
     values, errors = estimate_values(bits, bases, circuit.num_qubits, num_observables)
     return Outcomes(counts / shots, values, errors, shots)

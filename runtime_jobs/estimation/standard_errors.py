@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_frequencies", "estimate_mean", "find_probability_error"]
+__all__ = [
+    "draw_frequencies",
+    "estimate_mean",
+    "estimate_mean_of_shots",
+    "find_probability_error",
+]
 
 
 def draw_frequencies(
@@ -45,9 +51,25 @@ def estimate_mean(
         Means (B, K) and their variances (B, K).
     """
     shots = int(counts[0].sum())
-    total = counts @ table.T
-    squares = counts @ (table**2).T
-    largest = np.abs(table).max(axis=1)
+    return _smooth(counts @ table.T, counts @ (table**2).T, np.abs(table).max(axis=1), shots)
+
+
+def estimate_mean_of_shots(values: NDArray[np.float64], largest: float) -> tuple[float, float]:
+    """Estimate the mean of an observable, and the variance of the estimate, from each shot.
+
+    Args:
+        values: Value (shots,) of the observable in each shot.
+        largest: The largest absolute value that is possible.
+
+    Returns:
+        Mean and variance, as :func:`estimate_mean` gives them.
+    """
+    mean, variance = _smooth(values.sum(), (values**2).sum(), largest, len(values))
+    return float(mean), float(variance)
+
+
+def _smooth(total: Any, squares: Any, largest: Any, shots: int) -> tuple[Any, Any]:
+    """Return mean and variance of the mean with Laplace's two further shots."""
     mean = total / (shots + 2)
     variance = (squares + 2 * largest**2) / (shots + 2) - mean**2
     return total / shots, variance / shots

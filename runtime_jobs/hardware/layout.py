@@ -106,6 +106,7 @@ def find_layouts(
     worst_coupler: float = DEAD_ERROR,
     worst_readout: float = DEAD_ERROR,
     most: int = _BEAM,
+    routes: bool = True,
 ) -> list[tuple[float, tuple[int, ...]]]:
     """Find layouts by the rules of :func:`choose_layout`, the best first.
 
@@ -117,6 +118,7 @@ def find_layouts(
         worst_coupler: Couplers with this error or more are not used.
         worst_readout: Qubits with this readout error or more are not used.
         most: Number of best partial layouts that are kept during the search.
+        routes: Whether layouts without all couplers are found where there are no others.
 
     Returns:
         Pairs of cost and layout; the cost is -log of the probability that no error occurs. Empty
@@ -129,10 +131,11 @@ def find_layouts(
     costs = [
         _weigh_qubits(target, *uses, worst_readout) for uses in zip(readouts, idles, strict=True)
     ]
-    return (
-        _search(num_qubits, interactions, couplers, costs, most)
-        or _search(num_qubits, line, couplers, costs, most)
-        or _search(num_qubits, None, couplers, costs, most)
+    found = _search(num_qubits, interactions, couplers, costs, most)
+    if found or not routes:
+        return found
+    return _search(num_qubits, line, couplers, costs, most) or _search(
+        num_qubits, None, couplers, costs, most
     )
 
 

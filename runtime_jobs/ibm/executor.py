@@ -27,7 +27,7 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.bits import count_states, name_states
+from runtime_jobs.estimation.bits import name_bits
 from runtime_jobs.estimation.counting import (
     bind_bases,
     choose_final_bases,
@@ -188,7 +188,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         )
         (bits,) = self._runner.run([bound], shots)
         self.counts.bindings += len(pub.values)
-        return name_states(count_states(bits[FINAL_REGISTER], 2**circuit.num_qubits))
+        return name_bits(bits[FINAL_REGISTER])
 
     def describe(self) -> list[str]:
         """Describe the physical qubits in use, in one line; an empty list before the first job."""

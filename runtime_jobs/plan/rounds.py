@@ -75,7 +75,8 @@ def longest_circuit(qrnn: QRNN, num_steps: int) -> QuantumCircuit:
 
 
 def _list_functions(qrnn: QRNN, measurement: Measurement) -> DynamicCircuits:
-    return DynamicCircuits(qrnn.ansatz, measurement, qrnn.readout.observables)
+    mode = qrnn.mode
+    return DynamicCircuits(mode.register, measurement, mode.readout.observables, mode.num_registers)
 
 
 def _dynamic_circuit(function: DynamicFunction) -> QuantumCircuit:
@@ -90,7 +91,7 @@ def _list_dynamic(
     gradient: GradientMethod | None,
 ) -> list[Round]:
     circuits = _list_functions(qrnn, measurement)
-    bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits))) or 1
+    bases = len(group_terms(qrnn.readout.observables, range(qrnn.ansatz.num_qubits))) or 1
     loader = _Loader(packing, bases)
     draws = 0 if gradient is None else gradient.num_directions
     forward, backward = [], []
@@ -129,7 +130,7 @@ class _Planner:
 
     def __init__(self, qrnn: QRNN, packing: Packing) -> None:
         self._ansatz = qrnn.ansatz
-        bases = len(group_terms(qrnn.readout.observables, range(qrnn.num_qubits)))
+        bases = len(group_terms(qrnn.readout.observables, range(qrnn.ansatz.num_qubits)))
         self._loader = _Loader(packing, bases)
 
     def read(self, num_steps: int, groups: NDArray[np.int64]) -> Load:

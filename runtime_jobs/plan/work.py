@@ -81,12 +81,16 @@ class Work:
         The circuits of the two modes differ, so a model of the other mode needs its own training.
         The work uses as many patches, or fewer if :meth:`pack_best` finds fewer.
         """
+        mode, count = self.qrnn.mode, self.qrnn.num_registers
+        if mode.num_registers != count:  # shared feedback in measured mode: one wide register
+            count = 1
         qrnn = QRNN(
             self.qrnn.input_size,
-            self.qrnn.num_qubits,
+            mode.register.num_qubits,
             readout=readout,
-            observables=self.qrnn.readout.observables,
-            ansatz=self.qrnn.ansatz.circuit,
+            num_registers=count,
+            observables=mode.register_readout.observables,
+            ansatz=mode.register.circuit,
         )
         other = replace(self, qrnn=qrnn)
         asked = len(self.packing.patches)
