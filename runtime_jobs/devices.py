@@ -59,7 +59,8 @@ def open_device(
             the options.
     """
     device = merge_options(parse_device_name(name), shots, seed)
-    if device.name == "aer":
+    is_noisy = device.target is not None or device.noise is not None or noise_model is not None
+    if device.name == "aer" or (device.name == "simulator" and is_noisy):
         return _open_aer(device, gradient, noise_model)
     if device.name == "simulator":
         return _open_simulator(device, gradient, noise_model)
@@ -126,6 +127,7 @@ def _open_ibm(
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
     from runtime_jobs.aer.patched_executor import PatchedExecutor
+    from runtime_jobs.noisy import NoisySimulator
 
     stages: list[StageFinder | None] = [None]
     if device.target is not None:
@@ -134,8 +136,9 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
         noise_model = _find_noise(device, noise_model)
     is_noisy = device.target is not None or noise_model is not None
     mitigation = _find_mitigation(device, is_noisy=is_noisy)
+    kind = NoisySimulator if device.name == "simulator" else AerExecutor
     executors = [
-        AerExecutor(
+        kind(
             shots=device.shots,
             seed=_seed_patch(device.seed, patch),
             gradient=gradient,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.transpiler.exceptions import TranspilerError
 
 from circuits.errors import InvalidValueError
@@ -26,12 +26,16 @@ class PreparedCircuit:
 
     Attributes:
         plains: One circuit for each factor of the extrapolation.
+        compiled: The same circuits, with the angles as expressions of ``parameters``.
+        parameters: The parameters of the circuit, in its order.
         positions: Position of each qubit at the end of the compiled circuit.
         stage: Stage that the circuit is compiled for.
         seconds: Duration on the device, final measurement included; 0 without a device.
     """
 
     plains: list[PlainCircuit]
+    compiled: list[QuantumCircuit]
+    parameters: list[Parameter]
     positions: list[int]
     stage: Stage
     seconds: float
@@ -77,4 +81,5 @@ def prepare_circuit(
         measured = folded[-1].copy()
         measured.measure_all()
         seconds = profile_circuit(measured, stage.target).seconds
-    return PreparedCircuit([make_plain(f, parameters) for f in folded], positions, stage, seconds)
+    plains = [make_plain(f, parameters) for f in folded]
+    return PreparedCircuit(plains, folded, parameters, positions, stage, seconds)
