@@ -10,19 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuits.errors import InvalidValueError
+from qrnn_qiskit.executors import DynamicPub, Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
+from runtime_jobs.aer.stage import list_layouts
 from runtime_jobs.aer.tally import tabulate
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.noisy.channels import Channels
+from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
+from runtime_jobs.noisy.limits import check_size
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
 
-__all__ = ["MOST_QUBITS", "NoisySimulator"]
+__all__ = ["NoisySimulator"]
 
-MOST_QUBITS = 7
 _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
@@ -40,6 +42,9 @@ class NoisySimulator(AerExecutor):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._exact_dynamic = DynamicSimulator(
+            self.name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
+        )
         self._channels: dict[int, Channels] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
@@ -53,7 +58,7 @@ class NoisySimulator(AerExecutor):
         See :class:`~qrnn_qiskit.on_device.noisy_recurrence.StepwiseExecutor`.
 
         Raises:
-            ValueError: More than ``MOST_QUBITS`` qubits, or as
+            ValueError: More than 7 qubits, or as
                 :meth:`~runtime_jobs.aer.AerExecutor.run`.
         """
         check_size(circuits.ansatz.num_qubits, self.name)
@@ -84,10 +89,36 @@ class NoisySimulator(AerExecutor):
             runs = batch_size * len(bases) * len(self._mitigation.weights)
             self._count(batch_size, runs * (self.shots or 0))
 
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run dynamic circuits exactly, or draw their shots from the exact distribution.
+
+        Raises:
+            TypeError, ValueError: Bad values or observables, too many qubits, mitigation, or a
+                device that lacks qubits or instructions.
+        """
+        return self._exact_dynamic.run(pubs)
+
+    def pull_dynamic(
+        self, pubs: Sequence[DynamicPub], gradients: Sequence[Outcomes]
+    ) -> list[NDArray[np.float64]]:
+        """Pull a gradient back; see :class:`~qrnn_qiskit.executors.AdjointExecutor`."""
+        return self._exact_dynamic.pull(pubs, gradients)
+
+    def describe(self) -> list[str]:
+        """The layouts in use so far, one line each; empty without a device."""
+        return super().describe() + self._exact_dynamic.describe()
+
+    def layouts(self) -> list[dict[str, Any]]:
+        """Physical qubits in use so far, with the seconds of the longest circuit on them."""
+        static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
+        return list_layouts([*static, *self._exact_dynamic.list_durations()])
+
     def find_channels(self, prepared: PreparedCircuit) -> Channels:
         """Return the channels of the stage of a circuit."""
         stage = prepared.stage
-        return self._channels.setdefault(id(stage), Channels(stage.noise))
+        if id(stage) not in self._channels:
+            self._channels[id(stage)] = Channels(stage.noise)
+        return self._channels[id(stage)]
 
     def _find_prefixes(self, circuits: PrefixCircuits) -> _Prefixes:
         if circuits not in self._prefixes:
@@ -179,16 +210,4 @@ class _Prefixes:
             build_segment(trunk, num_qubits, dtype),
             build_segment(tail, num_qubits, dtype) if tail else None,
             functionals,
-        )
-
-
-def check_size(num_qubits: int, name: str) -> None:
-    """Refuse more qubits than are simulated exactly (ValueError)."""
-    if num_qubits > MOST_QUBITS:
-        kib = 4**num_qubits * 8 / 1024
-        raise InvalidValueError(
-            f"device {name!r} is simulated exactly up to {MOST_QUBITS} qubits, but the circuit has "
-            f"{num_qubits}: its density matrix takes {kib:,.0f} KiB for each sequence and step. "
-            "Sampled trajectories take far less: use "
-            f"{name.replace('simulator', 'aer', 1).split('?')[0]}?shots=N"
         )

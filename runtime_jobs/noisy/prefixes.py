@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from qiskit.circuit import Instruction, Parameter, QuantumCircuit
 
-from qrnn_qiskit.engines.cpu.noisy_program import ProgramBuilder
+from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, ProgramBuilder
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
 from runtime_jobs.noisy.channels import Angle, Channels, Piece
 
-__all__ = ["Block", "build_segment", "list_blocks", "split_steps"]
+__all__ = ["Block", "build_segment", "close_segment", "list_blocks", "split_steps"]
 
 
 class Block(NamedTuple):
@@ -89,6 +89,11 @@ def build_segment(blocks: Sequence[Block], num_qubits: int, dtype: torch.dtype) 
                 angles.append(piece.angle)
             elif piece.matrix is not None:
                 builder.map(piece.qubits, piece.matrix)
+    return close_segment(builder.build(1, dtype), angles)
+
+
+def close_segment(program: NoisyProgram, angles: Sequence[Angle]) -> NoisySegment:
+    """Join a program with its angles, in their order."""
     columns = sorted({column for angle in angles for column, _ in angle.terms})
     place = {column: k for k, column in enumerate(columns)}
     slopes = np.zeros((len(columns), len(angles)))
@@ -96,7 +101,6 @@ def build_segment(blocks: Sequence[Block], num_qubits: int, dtype: torch.dtype) 
         for column, slope in angle.terms:
             slopes[place[column], k] = slope
     offsets = np.array([angle.offset for angle in angles])
-    program = builder.build(1, dtype)
     return NoisySegment(program, np.array(columns, np.int64), slopes, offsets)
 
 

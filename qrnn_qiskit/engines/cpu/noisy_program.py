@@ -168,7 +168,9 @@ class NoisyProgram:
         self._maps = _pack_maps(maps, self._real)
         self._adjoint = _pack_maps([(qubits, m.T) for qubits, m in maps], self._real)
         is_rotation = operations.kind == ROTATE
-        self._rotations = sum(int(e).bit_count() for e in operations.entries[is_rotation])
+        self._rotations = sum(
+            (int(e) & (1 << 64) - 1).bit_count() for e in operations.entries[is_rotation]
+        )
 
     def run(self, state: NDArray[Any], angles: NDArray[np.float64]) -> None:
         """Move ``state`` (blocks, entries, 4^N * lanes) on in place by ``angles`` (B, Q)."""
