@@ -37,6 +37,7 @@ from runtime_jobs.aer.simulate import (
     sweep_values,
 )
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
+from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.estimation.counting import (
@@ -250,6 +251,7 @@ def compile_dynamic(
         raise InvalidValueError(
             f"circuit {circuit.name!r} does not run on {name}: {error.message}"
         ) from error
+    check_triggered(ready, stage)
     if stage.target is None:
         return ready, None
     check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)

@@ -103,7 +103,7 @@ class AerExecutor(DynamicExecutor):
         self._seed = seed
         self._random = np.random.default_rng(seed)
         if stages is None:
-            stage = make_stage(noise_model)
+            stage = make_stage(noise_model, is_custom=noise_model is not None)
             self._find_stage: StageFinder = lambda circuit: stage
         else:
             self._find_stage = stages
@@ -255,7 +255,11 @@ class AerExecutor(DynamicExecutor):
         key = fingerprint(circuit)
         if key not in self._prepared:
             self._prepared[key] = prepare_circuit(
-                circuit, self._find_stage(circuit), self._mitigation.factors, self.name
+                circuit,
+                self._find_stage(circuit),
+                self._mitigation.factors,
+                self.name,
+                flips=self._mitigation.readout,
             )
             self.counts.transpilations += 1
         return self._prepared[key]

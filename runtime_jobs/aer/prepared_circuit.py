@@ -15,6 +15,7 @@ from runtime_jobs.aer.mitigation import fold_pairs
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import StateKind, check_state_fits
 from runtime_jobs.aer.stage import Stage
+from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.hardware.gates import GATES
 
 __all__ = ["PreparedCircuit", "prepare_circuit"]
@@ -42,7 +43,12 @@ class PreparedCircuit:
 
 
 def prepare_circuit(
-    circuit: QuantumCircuit, stage: Stage, factors: Sequence[int], name: str
+    circuit: QuantumCircuit,
+    stage: Stage,
+    factors: Sequence[int],
+    name: str,
+    *,
+    flips: bool = False,
 ) -> PreparedCircuit:
     """Compile a circuit for a stage.
 
@@ -52,6 +58,7 @@ def prepare_circuit(
         factors: Odd numbers; in one copy of the circuit for each, every two-qubit gate is repeated
             that often.
         name: Name of the device, for messages.
+        flips: Whether readout mitigation prepares the qubits in 1 as well.
 
     Raises:
         ValueError: The state is too large, the noise model does not fit the circuit, or the device
@@ -71,6 +78,7 @@ def prepare_circuit(
             f"{name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; use "
             "other gates, or a noise model with more basis gates"
         ) from error
+    check_triggered(ready, stage, flips=flips)
     positions = list(range(circuit.num_qubits))
     if ready.layout is not None:
         positions = ready.layout.final_index_layout()
