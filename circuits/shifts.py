@@ -101,6 +101,10 @@ class ShiftedCircuit:
         np.add.at(weighted, (sequences, self.angles[runs]), estimates * self.weights[runs])
         return self._chain(weighted, np.arange(len(self.offsets)))
 
+    def pull_spread(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the gradient (B, P) from that by the parameters (B, G) of ``circuit``."""
+        return self._chain(gradient, np.arange(len(self.offsets)))
+
     def _chain(
         self, weighted: NDArray[np.float64], angles: NDArray[np.int64]
     ) -> NDArray[np.float64]:

@@ -35,7 +35,10 @@ def open_device(
     ledger: Path | None = None,
     new_budget: bool = False,
 ) -> Executor:
-    """Open a device by name: ``simulator``, ``aer?shots=4096``, ``aer:kingston``, ``ibm:kingston``.
+    """Open a device by name: ``simulator``, ``simulator:kingston``, ``aer``, ``ibm:kingston``.
+
+    ``simulator:NAME`` simulates the circuits of a device exactly with its calibrated noise, as
+    ``aer:NAME`` does, but in one compiled pass and with the exact gradient of the noisy circuits.
 
     On ``ibm:NAME`` every call waits for its jobs. A call that was made before with the same
     circuits, values and shots is answered from the ledger; the commands submit, collect and resume
@@ -45,11 +48,14 @@ def open_device(
     Args:
         name: Device name, see :func:`parse_device_name`. A key in it and the argument of the same
             name must not differ.
-        shots: Executions of each circuit. Without shots ``aer`` gives exact values, with the noise
-            of its target, if any.
+        shots: Executions of each circuit. Without shots ``simulator`` and ``aer`` give exact
+            values, with the noise of the target, if any; ``aer`` samples dynamic circuits with
+            noise and needs shots for them.
         seed: Seed of the sampling.
-        gradient: Gradient method on a device; the simulator has its own, the adjoint.
-        noise_model: Custom noise model for ``aer``, for the qubits of the circuit counted from 0.
+        gradient: Gradient method on a device; the simulator has its own, the adjoint, also with
+            noise.
+        noise_model: Custom noise model for ``simulator`` or ``aer``, for the qubits of the circuit
+            counted from 0. An error in it that no gate of a circuit triggers is refused.
         max_qpu_seconds: Cap on the total QPU time in seconds; required for a QPU. Local devices use
             none.
         ledger: Folder where jobs are recorded, created if missing; required for a QPU. Local
@@ -64,7 +70,8 @@ def open_device(
     device = merge_options(parse_device_name(name), shots, seed)
     if new_budget and device.name != "ibm":
         raise DeviceError(f"device '{device}' uses no QPU time; leave new_budget out")
-    if device.name == "aer":
+    is_noisy = device.target is not None or device.noise is not None or noise_model is not None
+    if device.name == "aer" or (device.name == "simulator" and is_noisy):
         return _open_aer(device, gradient, noise_model)
     if device.name == "simulator":
         return _open_simulator(device, gradient, noise_model)
@@ -144,16 +151,18 @@ def _open_ibm(
 def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel | None) -> Executor:
     from runtime_jobs.aer import AerExecutor
     from runtime_jobs.aer.patched_executor import PatchedExecutor
+    from runtime_jobs.noisy import NoisySimulator
 
     stages: list[StageFinder | None] = [None]
     if device.target is not None:
         stages = _find_stages(device, noise_model)
-    else:
-        noise_model = _find_noise(device, noise_model)
-    is_noisy = device.target is not None or noise_model is not None
+    elif (rates := _find_rates(device, noise_model)) is not None:
+        stages = [_share_stage(rates)]
+    is_noisy = stages != [None] or noise_model is not None
     mitigation = _find_mitigation(device, is_noisy=is_noisy)
+    kind = NoisySimulator if device.name == "simulator" else AerExecutor
     executors = [
-        AerExecutor(
+        kind(
             shots=device.shots,
             seed=_seed_patch(device.seed, patch),
             gradient=gradient,
@@ -186,8 +195,16 @@ def _find_stages(device: DeviceName, noise_model: NoiseModel | None) -> list[Sta
     ]
 
 
-def _find_noise(device: DeviceName, noise_model: NoiseModel | None) -> NoiseModel | None:
-    """Find the noise model of a device without a target: from its error rates, or the given one."""
+def _share_stage(noise: NoiseModel) -> StageFinder:
+    """Make the one stage of all circuits on fully connected qubits with this noise."""
+    from runtime_jobs.aer.stage import make_stage
+
+    stage = make_stage(noise)
+    return lambda circuit: stage
+
+
+def _find_rates(device: DeviceName, noise_model: NoiseModel | None) -> NoiseModel | None:
+    """Build the noise model of the error rates in a device name, if it has any."""
     for key in ("patches", "spacing"):
         if (value := getattr(device, key)) is not None:
             raise DeviceError(
@@ -195,7 +212,7 @@ def _find_noise(device: DeviceName, noise_model: NoiseModel | None) -> NoiseMode
                 f"device, such as aer:kingston, or leave {key} out"
             )
     if device.noise is None:
-        return noise_model
+        return None
     if noise_model is not None:
         raise DeviceError(
             f"device '{device}' has error rates, but noise_model was given as well; give one of "

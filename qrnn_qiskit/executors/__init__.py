@@ -1,6 +1,7 @@
 """Executors run bound circuits: PUBs go in, values and standard errors come out."""
 
 from qrnn_qiskit.executors.protocol import (
+    AdjointExecutor,
     Counts,
     DynamicExecutor,
     DynamicPub,
@@ -16,6 +17,7 @@ from qrnn_qiskit.executors.protocol import (
 from qrnn_qiskit.executors.simulator import SimulatorExecutor, runs_compiled
 
 __all__ = [
+    "AdjointExecutor",
     "Counts",
     "DynamicExecutor",
     "DynamicPub",

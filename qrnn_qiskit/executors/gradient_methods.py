@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from circuits.errors import InvalidValueError
 from circuits.validation import require_count, require_name
-from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.executors.protocol import AdjointExecutor, Executor
 
 __all__ = [
     "GRADIENT_METHODS",
+    "Adjoint",
     "Coordinates",
     "GradientError",
     "GradientMethod",
@@ -49,6 +50,7 @@ class GradientMethod(ABC):
             every method.
         on_single_circuits: Whether it differentiates a single circuit outside a recurrence.
         uses_simulator: Whether the derivatives are those of the simulated noiseless circuit.
+        uses_adjoint: Whether the executor itself pulls gradients back.
     """
 
     name: ClassVar[str]
@@ -56,6 +58,7 @@ class GradientMethod(ABC):
     in_expectation_mode: ClassVar[bool] = True
     on_single_circuits: ClassVar[bool] = False
     uses_simulator: ClassVar[bool] = False
+    uses_adjoint: ClassVar[bool] = False
 
     def __str__(self) -> str:
         """The method in full, which :func:`parse_gradient` reads back to an equal one."""
@@ -170,6 +173,14 @@ class SimulatorGradient(GradientMethod):
 
 
 @dataclass(frozen=True)
+class Adjoint(GradientMethod):
+    """The exact gradient of a noisy simulator; the method of such executors unless given."""
+
+    name = "adjoint"
+    uses_adjoint = True
+
+
+@dataclass(frozen=True)
 class Coordinates(GradientMethod):
     """Parameter shift of angles drawn at random, unbiased; applies only to measured mode.
 
@@ -254,13 +265,16 @@ def parse_gradient(text: str) -> GradientMethod:
 def choose_gradient(executor: Executor) -> GradientMethod | None:
     """The method of ``executor.gradient``.
 
-    Without one it is parameter shift where the executor is exact, and None where it samples.
+    Without one it is the adjoint where the executor has it, parameter shift where the executor is
+    exact, and None where it samples.
 
     Raises:
         ValueError: As :func:`parse_gradient`.
     """
     if executor.gradient is not None:
         return parse_gradient(executor.gradient)
+    if isinstance(executor, AdjointExecutor):
+        return Adjoint()
     return ParameterShift() if executor.shots is None else None
 
 

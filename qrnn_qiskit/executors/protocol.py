@@ -17,6 +17,7 @@ from circuits.dynamic import DynamicCircuit
 from circuits.errors import InvalidTypeError, InvalidValueError
 
 __all__ = [
+    "AdjointExecutor",
     "Counts",
     "DynamicExecutor",
     "DynamicPub",
@@ -176,6 +177,26 @@ class DynamicExecutor(Executor, Protocol):
     @abstractmethod
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run all ``pubs`` in one job and return the measured results of each."""
+        ...
+
+
+@runtime_checkable
+class AdjointExecutor(DynamicExecutor, Protocol):
+    """The interface of a simulator that differentiates its circuits exactly, noise included."""
+
+    @abstractmethod
+    def pull_dynamic(
+        self, pubs: Sequence[DynamicPub], gradients: Sequence[Outcomes]
+    ) -> list[NDArray[np.float64]]:
+        """Pull a gradient back from the results of dynamic circuits to their parameters.
+
+        Args:
+            pubs: The circuits, at the values where they ran.
+            gradients: For each of them the gradient with respect to ``outcomes`` and ``values``.
+
+        Returns:
+            For each of them the gradient (B, P) with respect to the parameter values.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from qrnn_qiskit.executors import Executor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState, check_state
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.recurrence import run_step_by_step
+from qrnn_qiskit.on_device.noisy_recurrence import StepwiseExecutor, run_noisy
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from qrnn_qiskit.on_device.replay import replay
 from qrnn_qiskit.registers import RegisterControllers
@@ -129,6 +130,10 @@ class ExpectationMode(ReadoutMode):
         if weights is None and not runs_compiled(executor):
             require_cpu(x.device, f"the device {executor.name!r}")
             self.check_executor(executor.name)
+            if executor.gradient is None and isinstance(executor, StepwiseExecutor):
+                return Run(
+                    *run_noisy(self.replay, executor, controller, x, state, ends, self.has_feedback)
+                )
             return Run(
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )

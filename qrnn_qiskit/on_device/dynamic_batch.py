@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.executors.gradient_methods import GradientMethod, require_gradient
-from qrnn_qiskit.executors.protocol import DynamicExecutor, Outcomes
+from qrnn_qiskit.executors.protocol import AdjointExecutor, DynamicExecutor, Outcomes
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits, DynamicFunction, Shifts
 
 __all__ = ["DynamicBatch"]
@@ -97,6 +97,8 @@ class DynamicBatch:
         method = require_gradient(self._executor)
         whole = np.zeros((len(outcome_gradient), self._shape[1], self._width))
         whole[:, self._first :] = outcome_gradient
+        if method.uses_adjoint:
+            return self._pull_adjoint(whole, value_gradient)
         chosen = [self._choose(part, method, with_history) for part in self._parts]
         results = self._executor.run_dynamic(
             [
@@ -110,6 +112,27 @@ class DynamicBatch:
             pulled = part.function.pull(shifts, found, wanted, value_gradient[part.rows])
             target = gradient[part.rows]
             self._place(part, pulled, target)
+            gradient[part.rows] = target
+        return gradient
+
+    def _pull_adjoint(
+        self, outcome_gradient: NDArray[np.float64], value_gradient: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Pull a gradient (R, S, 2^m) and (R, K) back by the executor's adjoint."""
+        assert isinstance(self._executor, AdjointExecutor)
+        wanted = [
+            Outcomes(
+                np.stack([outcome_gradient[row][self._span(row)] for row in part.rows]),
+                value_gradient[part.rows],
+            )
+            for part in self._parts
+        ]
+        pubs = [part.function.value_pub(part.tables) for part in self._parts]
+        pulled = self._executor.pull_dynamic(pubs, wanted)
+        gradient = np.zeros(self._shape)
+        for part, found in zip(self._parts, pulled, strict=True):
+            target = gradient[part.rows]
+            self._place(part, part.function.pull_values(found), target)
             gradient[part.rows] = target
         return gradient
 

@@ -145,6 +145,16 @@ class DynamicFunction:
         by_parameter = self._shifted.pull(
             losses * shifts.factors, shifts.sequences, shifts.runs, len(outcome_gradient)
         )
+        return self._find_tables(by_parameter)
+
+    def pull_values(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The gradient (B, T, 2^m, P) by the tables from that by the values of :meth:`value_pub`.
+
+        ``gradient`` is (B, G).
+        """
+        return self._find_tables(self._shifted.pull_spread(gradient))
+
+    def _find_tables(self, by_parameter: NDArray[np.float64]) -> NDArray[np.float64]:
         columns = self._tables.table_columns
         gradient: NDArray[np.float64] = by_parameter[:, columns] * (columns >= 0)
         return gradient

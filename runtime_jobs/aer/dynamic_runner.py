@@ -37,6 +37,7 @@ from runtime_jobs.aer.simulate import (
     sweep_values,
 )
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
+from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.estimation.counting import (
@@ -46,7 +47,7 @@ from runtime_jobs.estimation.counting import (
     read_outcomes,
 )
 
-__all__ = ["DynamicRunner"]
+__all__ = ["DynamicRunner", "compile_dynamic"]
 
 # A simulated device also runs circuits that are too long for a QPU; a warning reports those.
 _UNBOUNDED = JobLimits(coherence=math.inf)
@@ -172,25 +173,12 @@ class DynamicRunner:
 
     def _compile(self, circuit: QuantumCircuit, num_registers: int) -> _Prepared:
         stage = self._find_stage(circuit)
-        if stage.noise is not None:
-            if self._shots is None:
-                raise DeviceError(
-                    f"device {self._name!r} has noise and no shots, but dynamic circuits with "
-                    "noise are sampled; give shots, such as shots=1000"
-                )
-            check_noise_model(stage.noise, circuit.num_qubits)
-        try:
-            ready = stage.pass_manager.run(circuit)
-        except TranspilerError as error:
-            raise InvalidValueError(
-                f"circuit {circuit.name!r} does not run on {self._name}: {error.message}"
-            ) from error
-        timing = None
-        if stage.target is not None:
-            check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)
-            idle = idle_channels(stage.target)
-            waiting, timing = insert_idling(ready, stage.target, idle, stage.patches)
-            ready = ready if stage.noise is None else waiting
+        if stage.noise is not None and self._shots is None:
+            raise DeviceError(
+                f"device {self._name!r} has noise and no shots, but dynamic circuits with noise "
+                "are sampled; give shots, such as shots=1000"
+            )
+        ready, timing = compile_dynamic(circuit, stage, self._name)
         if self._shots is None:
             ready = defer_measurements(ready, num_registers)
             check_state_fits(
@@ -236,6 +224,40 @@ class DynamicRunner:
             )
             for request, result in zip(requests, results, strict=True)
         ]
+
+
+def compile_dynamic(
+    circuit: QuantumCircuit, stage: Stage, name: str
+) -> tuple[QuantumCircuit, Timing | None]:
+    """Compile a dynamic circuit for a stage.
+
+    Args:
+        circuit: The circuit.
+        stage: Where it runs.
+        name: Name of the device, for messages.
+
+    Returns:
+        The ISA circuit, with the relaxation of waiting qubits where the stage has noise, and its
+        durations; None without a device.
+
+    Raises:
+        ValueError: The noise model does not fit, or the device does not run the circuit.
+    """
+    if stage.noise is not None:
+        check_noise_model(stage.noise, circuit.num_qubits)
+    try:
+        ready = stage.pass_manager.run(circuit)
+    except TranspilerError as error:
+        raise InvalidValueError(
+            f"circuit {circuit.name!r} does not run on {name}: {error.message}"
+        ) from error
+    check_triggered(ready, stage)
+    if stage.target is None:
+        return ready, None
+    check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)
+    idle = idle_channels(stage.target)
+    waiting, timing = insert_idling(ready, stage.target, idle, stage.patches)
+    return (ready if stage.noise is None else waiting), timing
 
 
 def _read_exactly(request: _Request) -> Outcomes:

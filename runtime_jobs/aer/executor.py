@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.noise import NoiseModel
 
 from circuits.errors import InvalidTypeError, InvalidValueError
@@ -37,9 +38,10 @@ from runtime_jobs.aer.noise import Effects, find_effects
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
 from runtime_jobs.aer.simulate import simulate_states
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint, list_layouts, make_stage
+from runtime_jobs.aer.tally import Tally, tabulate
 from runtime_jobs.estimation.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.estimation.bits import name_states
-from runtime_jobs.estimation.standard_errors import draw_frequencies, estimate_mean
+from runtime_jobs.estimation.standard_errors import draw_frequencies
 
 __all__ = ["AerExecutor"]
 
@@ -103,7 +105,7 @@ class AerExecutor(DynamicExecutor):
         self._random = np.random.default_rng(seed)
         self._noise_model, self._stages = noise_model, stages
         if stages is None:
-            stage = make_stage(noise_model)
+            stage = make_stage(noise_model, is_custom=noise_model is not None)
             self._find_stage: StageFinder = lambda circuit: stage
         else:
             self._find_stage = stages
@@ -192,32 +194,27 @@ class AerExecutor(DynamicExecutor):
         static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
         return list_layouts([*static, *self._dynamic.list_durations()])
 
-    def _estimate(self, prepared: PreparedCircuit, pub: Pub) -> Estimates:
-        num_qubits, batch = pub.circuit.num_qubits, len(pub.values)
-        bases = group_terms(pub.observables, prepared.positions)
+    def open_tally(
+        self, prepared: PreparedCircuit, observables: Sequence[SparsePauliOp], batch: int
+    ) -> Tally:
+        """Open the estimates of ``batch`` sets of values of a compiled circuit."""
+        num_qubits = len(prepared.positions)
+        bases = group_terms(observables, prepared.positions)
         calibration = self._calibrate(prepared.stage, num_qubits)
-        tables = [_tabulate(basis, num_qubits, calibration) for basis in bases]
-        values = np.zeros((batch, len(pub.observables)))
-        variances = np.zeros_like(values)
-        # The change of the values by each uncertain number of the calibration; factors share it.
-        changes = np.zeros((0 if calibration is None else len(calibration.moves), *values.shape))
+        tables = [tabulate(basis, num_qubits, calibration) for basis in bases]
+        moves = 0 if calibration is None else len(calibration.moves)
+        return Tally(bases, tables, (batch, len(observables)), moves, self.shots, self._random)
+
+    def _estimate(self, prepared: PreparedCircuit, pub: Pub) -> Estimates:
+        batch = len(pub.values)
+        tally = self.open_tally(prepared, pub.observables, batch)
         for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
             for chunk, states in simulate_states(plain, pub.values, prepared.stage.noise):
-                for basis, (columns, table, moved) in zip(bases, tables, strict=True):
-                    probabilities = self._read(prepared.stage, states, basis)
-                    if self.shots is None:
-                        values[chunk, columns] += weight * (probabilities @ table.T)
-                        continue
-                    counts = draw_frequencies(self._random, probabilities, self.shots)
-                    mean, variance = estimate_mean(counts, table)
-                    values[chunk, columns] += weight * mean
-                    variances[chunk, columns] += weight**2 * variance
-                    for change, other in zip(changes, moved, strict=True):
-                        change[chunk, columns] += weight * (counts @ (other - table).T) / self.shots
-        circuits = batch * len(bases) * len(prepared.plains)
+                read = [self._read(prepared.stage, states, basis) for basis in tally.bases]
+                tally.add(weight, chunk, read)
+        circuits = batch * len(tally.bases) * len(prepared.plains)
         self._count(batch, circuits * (self.shots or 0))
-        errors = np.sqrt(variances + (changes**2).sum(0))
-        return Estimates(values, None if self.shots is None else errors)
+        return tally.close()
 
     def _calibrate(self, stage: Stage, num_qubits: int) -> Calibration | None:
         """Calibrate the readout of the qubits of a stage, once; None without its mitigation."""
@@ -254,12 +251,16 @@ class AerExecutor(DynamicExecutor):
         if stage.noise is None:
             return read_vectors(states, basis)
         num_qubits = states.shape[-1].bit_length() - 1
+        effects = self.find_stage_effects(stage, num_qubits)
+        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
+        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
+
+    def find_stage_effects(self, stage: Stage, num_qubits: int) -> Effects:
+        """Return the noisy measurements on a stage, found once; see :func:`find_effects`."""
         key = (id(stage), num_qubits)
         if key not in self._effects:
             self._effects[key] = find_effects(stage, num_qubits)
-        effects = self._effects[key]
-        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
-        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
+        return self._effects[key]
 
     def _count(self, bindings: int, executions: int) -> None:
         self.counts.pubs += 1
@@ -270,25 +271,14 @@ class AerExecutor(DynamicExecutor):
         key = fingerprint(circuit)
         if key not in self._prepared:
             self._prepared[key] = prepare_circuit(
-                circuit, self._find_stage(circuit), self._mitigation.factors, self.name
+                circuit,
+                self._find_stage(circuit),
+                self._mitigation.factors,
+                self.name,
+                flips=self._mitigation.readout,
             )
             self.counts.transpilations += 1
         return self._prepared[key]
-
-
-def _tabulate(
-    basis: Basis, num_qubits: int, calibration: Calibration | None
-) -> tuple[list[int], NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Tabulate the observables with terms in a basis.
-
-    Returns:
-        Indices of the observables, their table, and the tables after each move of the calibration.
-    """
-    if calibration is None:
-        return *basis.tabulate(num_qubits), []
-    moved = [calibration.move(number) for number in range(len(calibration.moves))]
-    rows, table = basis.tabulate(num_qubits, calibration.worth)
-    return rows, table, [basis.tabulate(num_qubits, worth)[1] for worth in moved]
 
 
 def _restore(

@@ -22,6 +22,7 @@ __all__ = [
     "build_rates_model",
     "check_noise_model",
     "find_effects",
+    "list_basis_changes",
     "parse_rates",
     "to_kraus",
 ]
@@ -132,11 +133,7 @@ def find_effects(stage: Stage, num_qubits: int) -> Effects:
         Tr(E_o rho) is the probability of reading o, noise of the gates that change the basis and
         readout error included. They are reconstructed from four input states.
     """
-    changes = {letter: QuantumCircuit(num_qubits) for letter in "XYZ"}
-    for qubit in range(num_qubits):
-        changes["X"].h(qubit)
-        changes["Y"].sdg(qubit)
-        changes["Y"].h(qubit)
+    changes = dict(zip("XYZ", list_basis_changes(num_qubits), strict=True))
     circuits = [
         _probe(stage.pass_manager.run(change), probe)
         for change in changes.values()
@@ -155,6 +152,18 @@ def find_effects(stage: Stage, num_qubits: int) -> Effects:
         ]
         for k, letter in enumerate(changes)
     }
+
+
+def list_basis_changes(num_qubits: int, *, flips: bool = False) -> list[QuantumCircuit]:
+    """Return the changes from the bases X, Y and Z to Z, and with ``flips`` an X on every qubit."""
+    x, y, z = (QuantumCircuit(num_qubits) for _ in "XYZ")
+    for qubit in range(num_qubits):
+        x.h(qubit)
+        y.sdg(qubit)
+        y.h(qubit)
+    flip = QuantumCircuit(num_qubits)
+    flip.x(range(num_qubits))
+    return [x, y, z, *[flip] * flips]
 
 
 def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.transpiler.exceptions import TranspilerError
 
 from circuits.errors import InvalidValueError
@@ -15,6 +15,7 @@ from runtime_jobs.aer.mitigation import fold_pairs
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import StateKind, check_state_fits
 from runtime_jobs.aer.stage import Stage
+from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.hardware.gates import GATES
 
 __all__ = ["PreparedCircuit", "prepare_circuit"]
@@ -26,19 +27,28 @@ class PreparedCircuit:
 
     Attributes:
         plains: One circuit for each factor of the extrapolation.
+        compiled: The same circuits, with the angles as expressions of ``parameters``.
+        parameters: The parameters of the circuit, in its order.
         positions: Position of each qubit at the end of the compiled circuit.
         stage: Stage that the circuit is compiled for.
         seconds: Duration on the device, final measurement included; 0 without a device.
     """
 
     plains: list[PlainCircuit]
+    compiled: list[QuantumCircuit]
+    parameters: list[Parameter]
     positions: list[int]
     stage: Stage
     seconds: float
 
 
 def prepare_circuit(
-    circuit: QuantumCircuit, stage: Stage, factors: Sequence[int], name: str
+    circuit: QuantumCircuit,
+    stage: Stage,
+    factors: Sequence[int],
+    name: str,
+    *,
+    flips: bool = False,
 ) -> PreparedCircuit:
     """Compile a circuit for a stage.
 
@@ -48,6 +58,7 @@ def prepare_circuit(
         factors: Odd numbers; in one copy of the circuit for each, every two-qubit gate is repeated
             that often.
         name: Name of the device, for messages.
+        flips: Whether readout mitigation prepares the qubits in 1 as well.
 
     Raises:
         ValueError: The state is too large, the noise model does not fit the circuit, or the device
@@ -67,6 +78,7 @@ def prepare_circuit(
             f"{name}{has} cannot run the gates {gates} of circuit {circuit.name!r}; use "
             "other gates, or a noise model with more basis gates"
         ) from error
+    check_triggered(ready, stage, flips=flips)
     positions = list(range(circuit.num_qubits))
     if ready.layout is not None:
         positions = ready.layout.final_index_layout()
@@ -77,4 +89,5 @@ def prepare_circuit(
         measured = folded[-1].copy()
         measured.measure_all()
         seconds = profile_circuit(measured, stage.target).seconds
-    return PreparedCircuit([make_plain(f, parameters) for f in folded], positions, stage, seconds)
+    plains = [make_plain(f, parameters) for f in folded]
+    return PreparedCircuit(plains, folded, parameters, positions, stage, seconds)

@@ -29,6 +29,8 @@ class Stage:
         qubits: Physical qubits in use; None without a device.
         target: The device cut down to these qubits; None without a device.
         patches: Copies of the circuit side by side, each of which waits for the branches of all.
+        is_custom: Whether the user built the noise model, so that an error in it that no gate
+            triggers is a mistake.
     """
 
     pass_manager: PassManager
@@ -37,19 +39,24 @@ class Stage:
     qubits: tuple[int, ...] | None = None
     target: Target | None = None
     patches: int = 1
+    is_custom: bool = False
 
 
 StageFinder = Callable[[QuantumCircuit], Stage]
 
 
-def make_stage(noise: NoiseModel | None = None) -> Stage:
+def make_stage(noise: NoiseModel | None = None, *, is_custom: bool = False) -> Stage:
     """Make a stage of any number of fully connected qubits.
 
     Circuits are translated to the basis gates of the noise model, if any, and not optimized, so a
     gate with noise stays that gate.
+
+    Args:
+        noise: The noise model.
+        is_custom: See :class:`Stage`.
     """
     gates = GATES if noise is None else GATES.intersection(noise.basis_gates)
-    return Stage(make_translator(gates), noise)
+    return Stage(make_translator(gates), noise, is_custom=is_custom)
 
 
 def fingerprint(circuit: QuantumCircuit) -> bytes:

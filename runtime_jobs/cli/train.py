@@ -26,6 +26,7 @@ Examples:
   qrnn train copying-memory --set data.delay=30
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train text --set data.file=reviews.csv --config small.toml
+  qrnn train digits --on simulator:kingston      exact noise of that device and its gradient
   qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
 'qrnn tasks TASK' lists every key. After Ctrl-C, 'qrnn resume DIR' continues the run.
 """

@@ -13,20 +13,35 @@ from qiskit_ibm_runtime import fake_provider
 
 from runtime_jobs.device_names import DeviceError
 
-__all__ = ["list_local_devices", "open_target"]
+__all__ = ["find_caveat", "list_local_devices", "open_target"]
 
+# Snapshots that do not represent a processor of their name, and why. Qiskit warns that the numbers
+# of the first one are not typical of a Nighthawk, and has no calibration to replace them with; the
+# second one is modelled after a small processor to test fractional gates.
+_NOT_REPRESENTATIVE = {
+    "nighthawk": "errors not representative of the processor",
+    "fractional": "test fixture, no processor",
+}
 _DYNAMIC = {"if_else", "reset"}  # instructions of circuits with mid-circuit readout
 
 
 @cache
 def list_local_devices() -> dict[str, int]:
-    """List the devices that run dynamic circuits, in alphabetical order, with their qubits."""
+    """List the devices that run dynamic circuits, with their qubits.
+
+    They are in alphabetical order; those that :func:`find_caveat` marks come last.
+    """
     sizes = {}
     for name, device in _find_classes().items():
         configuration = _read_configuration(device)
         if not _find_lacking(configuration):
             sizes[name] = int(configuration["n_qubits"])
-    return dict(sorted(sizes.items()))
+    return dict(sorted(sizes.items(), key=lambda item: (find_caveat(item[0]) != "", item[0])))
+
+
+def find_caveat(name: str) -> str:
+    """Return why the snapshot of a device does not represent a processor; empty where it does."""
+    return _NOT_REPRESENTATIVE.get(name, "")
 
 
 def open_target(name: str) -> Target:

@@ -14,11 +14,12 @@ from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, begin, run_measured
+from qrnn_qiskit.engines.cpu.noisy_program import ProgramBuilder, pack_zero
 from qrnn_qiskit.engines.reversible import advance
 
 
 def compile_kernels() -> None:
-    """Call the four entry points, forward and backward of both modes, in float32 and float64.
+    """Call the six entry points in float32 and float64: both modes and noise, both ways.
 
     Circuit, controller and sizes are data to an entry point; only the dtype makes another version
     of it. One step of one qubit is therefore enough.
@@ -39,6 +40,13 @@ def compile_kernels() -> None:
         tables = torch.zeros(1, 1, 2, 1, dtype=dtype, requires_grad=True)
         run = run_measured(measured, tables, None, [1])
         torch.autograd.grad(run.probabilities.sum(), tables)
+
+        builder = ProgramBuilder(1)
+        builder.rotate(3, 0)
+        program = builder.build(1, dtype)
+        start = pack_zero(1, 1, 1, dtype)
+        program.run(start, np.zeros((1, 1)))
+        program.pull(start, np.zeros((1, 1)), np.zeros_like(start))
 
 
 if __name__ == "__main__":

@@ -84,13 +84,11 @@ def test_the_simulator_opens_and_its_seed_decides_the_samples() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "key"),
     [
-        ("simulator:kingston", {}, "target is 'kingston'"),
-        ("simulator?noise=thermal", {}, "noise is 'thermal'"),
+        ("simulator?noise=thermal", {}, "noise 'thermal'"),
         ("simulator?mitigation=1", {}, "mitigation is '1'"),
         ("simulator?shots=10", {}, "shots is 10"),
         ("simulator", {"shots": 10}, "shots is 10"),
         ("simulator", {"gradient": "spsa"}, "gradient is 'spsa'"),
-        ("simulator", {"noise_model": "mine"}, "noise_model is 'mine'"),
     ],
 )
 def test_the_simulator_refuses_options_that_it_would_ignore(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from circuits import build_ansatz, build_readout, unroll
+from qrnn_qiskit import QRNN
 from qrnn_qiskit.executors import Executor, Pub, SimulatorExecutor
+from runtime_jobs import open_device
 from runtime_jobs.aer import AerExecutor, ExecutionError, simulate
 
 
@@ -235,6 +238,7 @@ def test_sampled_noise_agrees_with_the_trajectories_of_aer() -> None:
     circuit.sx(1)
     circuit.cz(0, 1)
     circuit.sx(1)
+    circuit.x(0)
     (counts,) = AerExecutor(noise_model=model, seed=1).sample(circuit, np.empty((1, 0)), 10_000)
     circuit.measure_all()
     simulator = AerSimulator(method="statevector", noise_model=model, seed_simulator=1)
@@ -262,3 +266,49 @@ def test_noise_models_that_do_not_fit_are_refused(change, complaint: str) -> Non
         AerExecutor(noise_model=model).estimate(
             QuantumCircuit(2), np.empty((1, 0)), [SparsePauliOp("ZZ")]
         )
+
+
+def _put(model: NoiseModel, gates: list[str], size: int, qubits: list[int] | None = None) -> None:
+    error = depolarizing_error(0.1, size)
+    if qubits is None:
+        model.add_all_qubit_quantum_error(error, gates)
+    else:
+        model.add_quantum_error(error, gates, qubits)
+
+
+@pytest.mark.parametrize("device", ["aer", "simulator"])
+@pytest.mark.parametrize(
+    ("gates", "size", "qubits", "complaint"),
+    [
+        (["x"], 1, None, "triggers: 'x'"),
+        (["ecr"], 2, None, "triggers: 'ecr'"),
+        (["rzz"], 2, [0, 1], r"triggers: 'rzz' on \(0, 1\)"),
+        (["cz"], 2, [1, 0], r"triggers: 'cz' on \(1, 0\)"),
+        (["ry", "x"], 1, [1], "triggers: 'x' on 1. .* the gates cz, "),
+    ],
+)
+def test_errors_that_no_gate_triggers_are_refused_by_name(
+    gates: list[str], size: int, qubits: list[int] | None, complaint: str, device: str
+) -> None:
+    model = NoiseModel(["cz", "ry", "rz", "sx", "x", "h", "sdg", "ecr", "rzz"])
+    _put(model, gates, size, qubits)
+    network = QRNN(input_size=1, num_qubits=2)
+    network.executor = open_device(device, noise_model=model)
+    with pytest.raises(ValueError, match=complaint):
+        network(torch.zeros(1, 1, 1))
+    network.executor = open_device(f"{device}?noise=gate1:0.1")  # also of gates that are not used
+    network(torch.zeros(1, 1, 1))
+
+
+def test_a_pair_may_have_its_error_in_both_orders() -> None:
+    model = NoiseModel()
+    _put(model, ["cz"], 2, [0, 1])
+    _put(model, ["cz"], 2, [1, 0])
+    network = QRNN(input_size=1, num_qubits=2, dtype=torch.float64)
+    x = torch.ones(1, 2, 1, dtype=torch.float64)
+    found = []
+    for device in ("aer", "simulator"):
+        network.executor = open_device(device, noise_model=model)
+        with torch.no_grad():
+            found.append(network(x)[0])
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-9)

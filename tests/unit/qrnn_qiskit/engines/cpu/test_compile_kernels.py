@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.engines.cpu import backward_kernel, forward_kernel, outcomes
+from qrnn_qiskit.engines.cpu import backward_kernel, forward_kernel, noisy_kernels, outcomes
 from qrnn_qiskit.engines.cpu.compile_kernels import compile_kernels
 
 ENTRY_POINTS = (
@@ -16,6 +16,8 @@ ENTRY_POINTS = (
     backward_kernel.reverse_sequences,
     outcomes.run_outcomes,
     outcomes.reverse_outcomes,
+    noisy_kernels.run_program,
+    noisy_kernels.reverse_program,
 )
 
 

@@ -1,0 +1,282 @@
+"""Expectation mode on the exact noisy simulator of a device: one pass of T steps with gradient.
+
+A QPU replays the prefix circuits U(theta_1) ... U(theta_t). In simulation the density matrix goes
+on from the gates that a prefix shares with all longer ones (its *trunk*); the gates that only this
+prefix ends with (its *tail*), and the noisy final measurement, act on a copy. Usually a prefix is
+all trunk, but a compiler may merge or route gates across the end of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from qrnn_qiskit.backward import Function, once_differentiable
+from qrnn_qiskit.checks import check_angles, check_fit
+from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, pack_zero
+from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
+from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
+
+__all__ = ["NoisySegment", "NoisyStep", "StepwiseExecutor", "run_noisy"]
+
+Drawn = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class NoisySegment:
+    """Consecutive operations of a compiled circuit, with their angles.
+
+    Attributes:
+        program: The operations, with Q angles.
+        columns: The columns of the parameter values that the angles depend on.
+        slopes: (columns, Q): angles = values[:, columns] @ slopes + offsets.
+        offsets: (Q,) radians.
+    """
+
+    program: NoisyProgram
+    columns: NDArray[np.int64]
+    slopes: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+    def evaluate(self, values: Tensor) -> Tensor:
+        """Return the angles (B, Q) at the parameter values (B, P), differentiable."""
+        slopes, offsets = (
+            torch.from_numpy(each).to(values.dtype) for each in (self.slopes, self.offsets)
+        )
+        start = int(self.columns[0]) if len(self.columns) else 0
+        stop = start + len(self.columns)
+        if np.array_equal(self.columns, np.arange(start, stop)):
+            return values[:, start:stop] @ slopes + offsets
+        return values[:, torch.from_numpy(self.columns)] @ slopes + offsets
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyStep:
+    """One step of a recurrence, with the readouts of its prefix circuit.
+
+    Attributes:
+        trunk: The operations that all longer prefixes share.
+        tail: The other operations of this prefix; None where there are none.
+        functionals: (4^N, K) the readouts as linear functions of the Pauli coefficients, final
+            measurement and readout error included.
+    """
+
+    trunk: NoisySegment
+    tail: NoisySegment | None
+    functionals: NDArray[np.float64]
+
+
+@runtime_checkable
+class StepwiseExecutor(Executor, Protocol):
+    """An executor that runs prefix circuits as one recurrence with an exact gradient."""
+
+    def compile_steps(
+        self, circuits: PrefixCircuits, num_steps: int, dtype: torch.dtype
+    ) -> list[list[NoisyStep]]:
+        """Return the T steps, each for every copy of the circuit whose readouts are added up."""
+        ...
+
+    def draw_readouts(
+        self, circuits: PrefixCircuits, step: int, states: Sequence[NDArray[np.float64]]
+    ) -> Drawn:
+        """Draw the readouts (B, K) after ``step`` (from 1), with their standard errors.
+
+        ``states`` are the Pauli coefficients (B, 4^N) of each copy.
+        """
+        ...
+
+    def count_steps(self, circuits: PrefixCircuits, num_steps: int, batch_size: int) -> None:
+        """Count the work of a pass."""
+        ...
+
+
+def run_noisy(
+    circuits: PrefixCircuits,
+    executor: StepwiseExecutor,
+    controller: nn.Module,
+    x: Tensor,
+    state: HiddenState | None,
+    ends: Sequence[int] | None,
+    has_feedback: bool,
+) -> tuple[Tensor, HiddenState, Tensor]:
+    """Run sequences; see :func:`qrnn_qiskit.on_device.replay.replay`."""
+    last = torch.full((len(x),), x.shape[1]) if ends is None else torch.tensor(ends)
+    num_angles = circuits.ansatz.num_parameters
+    if state is None:
+        before = torch.zeros(len(x), dtype=torch.int64)
+        history = x.new_zeros(len(x), 0, num_angles)
+        readouts = torch.from_numpy(circuits.read_zero()).to(x.dtype).repeat(len(x), 1)
+    else:
+        check_history(state, len(x), len(circuits.observables), (num_angles,), x.dtype)
+        assert state.angles is not None
+        assert state.num_steps is not None
+        before, history, readouts = state.num_steps, state.angles, state.readouts
+    # Sequences that carry on after different numbers of steps run different prefix circuits.
+    places, parts = [], []
+    for count in sorted(set(before.tolist())):
+        rows = (before == count).nonzero()[:, 0]
+        past = history[rows, history.shape[1] - count :]
+        run = _Pass(circuits, executor, controller, has_feedback)
+        parts.append(run.run(x[rows], past, readouts[rows]))
+        places.append(rows)
+    order = torch.cat(places).argsort()
+    output, theta, spread = (torch.cat(each)[order] for each in zip(*parts, strict=True))
+    errors = None
+    if executor.shots is not None:
+        errors = spread * (torch.arange(x.shape[1]) < last[:, None])[:, :, None]
+    row = torch.arange(len(x))
+    closed = HiddenState(
+        output[row, last - 1],
+        standard_errors=None if errors is None else errors[row, last - 1],
+        output_standard_errors=errors,
+        angles=close_history(torch.cat((history, theta), 1), before, last, x.shape[1]),
+        num_steps=before + last,
+    )
+    return output, closed, theta.detach()
+
+
+class _Pass:
+    """One pass through sequences with equally many steps before it."""
+
+    def __init__(
+        self,
+        circuits: PrefixCircuits,
+        executor: StepwiseExecutor,
+        controller: nn.Module,
+        has_feedback: bool,
+    ) -> None:
+        self._circuits = circuits
+        self._executor = executor
+        self._controller = controller
+        self._has_feedback = has_feedback
+
+    def run(self, x: Tensor, past: Tensor, readouts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return output (B, T, K), angles (B, T, P) and standard errors (B, T, K)."""
+        batch_size, before = past.shape[:2]
+        total = before + x.shape[1]
+        steps = self._executor.compile_steps(self._circuits, total, x.dtype)
+        _check_memory(steps, batch_size, x.dtype)
+        states = [_pack(each.trunk.program, batch_size, x.dtype) for each in steps[0]]
+        values = past.reshape(batch_size, -1)
+        outputs, errors = [], []
+        for step, copies in enumerate(steps):
+            if step >= before:
+                inputs = x[:, step - before]
+                if self._has_feedback:
+                    inputs = torch.cat((inputs, readouts), 1)
+                theta = self._controller(inputs)
+                check_angles(theta, (batch_size, self._circuits.ansatz.num_parameters), x.dtype)
+                values = torch.cat((values, theta), 1)
+            exact, finals = torch.zeros_like(readouts), []
+            for copy, each in enumerate(copies):
+                states[copy], found, final = _advance(each, states[copy], values)
+                exact = exact + found
+                finals.append(final)
+            if step < before:
+                continue
+            readouts = exact
+            if self._executor.shots is not None:
+                drawn, error = self._executor.draw_readouts(
+                    self._circuits, step + 1, [_unpack(final, batch_size) for final in finals]
+                )
+                # The value is drawn, and its derivative is that of the exact expectation value.
+                readouts = exact + (torch.from_numpy(drawn).to(x.dtype) - exact).detach()
+                errors.append(torch.from_numpy(error).to(x.dtype))
+            outputs.append(readouts)
+        self._executor.count_steps(self._circuits, total, batch_size)
+        output = torch.stack(outputs, 1)
+        stacked = torch.stack(errors, 1) if errors else torch.zeros_like(output)
+        theta = values.reshape(batch_size, total, -1)[:, before:]
+        return output, theta, stacked
+
+
+def _advance(step: NoisyStep, state: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    trunk = step.trunk.evaluate(values)
+    tail = None if step.tail is None else step.tail.evaluate(values)
+    moved: tuple[Tensor, Tensor, Tensor] = _Advance.apply(step, state, trunk, tail)
+    return moved
+
+
+class _Advance(Function):
+    """Move states (blocks, 1, 4^N * lanes) on and read them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, step: NoisyStep, state: Tensor, trunk: Tensor, tail: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        batch_size = len(trunk)
+        moved = state.numpy().copy()
+        step.trunk.program.run(moved, trunk.detach().numpy())
+        final = moved
+        if step.tail is not None:
+            assert tail is not None
+            final = moved.copy()
+            step.tail.program.run(final, tail.detach().numpy())
+        functionals = step.functionals.astype(moved.dtype)
+        lanes = moved.shape[2] // len(functionals)
+        by_lane = final.reshape(len(moved), -1, lanes).transpose(0, 2, 1) @ functionals
+        readouts = torch.from_numpy(by_lane.reshape(-1, functionals.shape[1])[:batch_size])
+        new = torch.from_numpy(moved)
+        read = torch.from_numpy(final.copy() if final is moved else final)
+        ctx.step, ctx.lanes = step, lanes
+        ctx.mark_non_differentiable(read)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(state, new, trunk, tail)
+        return new, readouts, read
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, by_state: Tensor | None, by_readouts: Tensor | None, _: Tensor | None
+    ) -> tuple[None, Tensor, Tensor, Tensor | None]:
+        step = ctx.step
+        state, new, trunk, tail = ctx.saved_tensors
+        start = state.numpy()
+        by_final = np.zeros_like(start)
+        if by_readouts is not None:
+            functionals = step.functionals.astype(start.dtype)
+            weights = np.zeros((len(start) * ctx.lanes, functionals.shape[1]), start.dtype)
+            weights[: len(trunk)] = by_readouts.numpy()
+            split = weights.reshape(len(start), ctx.lanes, -1) @ functionals.T
+            by_final[:] = split.transpose(0, 2, 1).reshape(start.shape)
+        by_tail = None
+        if step.tail is not None:
+            found = step.tail.program.pull(new.numpy(), tail.numpy(), by_final)
+            by_tail = torch.from_numpy(np.ascontiguousarray(found))
+        if by_state is not None:
+            by_final += by_state.numpy()
+        found = step.trunk.program.pull(start, trunk.numpy(), by_final)
+        return None, torch.from_numpy(by_final), torch.from_numpy(found.copy()), by_tail
+
+
+def _pack(program: NoisyProgram, batch_size: int, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(pack_zero(batch_size, program.num_qubits, 1, dtype))
+
+
+def _unpack(state: Tensor, batch_size: int) -> NDArray[np.float64]:
+    """Return the Pauli coefficients (B, 4^N) of states in blocks."""
+    lanes = 64 // state.element_size()
+    split = state.double().numpy().reshape(len(state), -1, lanes).transpose(0, 2, 1)
+    flat: NDArray[np.float64] = np.ascontiguousarray(split.reshape(-1, split.shape[2]))
+    return flat[:batch_size]
+
+
+def _check_memory(
+    steps: Sequence[Sequence[NoisyStep]], batch_size: int, dtype: torch.dtype
+) -> None:
+    """Refuse a batch that does not fit: backward keeps two states per step and copy."""
+    num_qubits = steps[0][0].trunk.program.num_qubits
+    kept = 2 * len(steps) + 2 if torch.is_grad_enabled() else 4
+    check_fit(
+        kept * len(steps[0]) * batch_size * dtype.itemsize * 4**num_qubits,
+        f"noisy simulation of {num_qubits} qubits needs",
+        f"for the density matrices of {batch_size} sequence(s), {len(steps)} step(s) of each",
+        "Take fewer qubits, a smaller batch or shorter sequences.",
+    )
