@@ -59,5 +59,5 @@ def name_bits(bits: BitArray) -> list[dict[str, int]]:
 
     Any number of qubits is possible: only strings that were measured are counted.
     """
-    rows = bits.reshape(-1)
+    rows = bits.reshape(bits.size)
     return [dict(sorted(rows.get_counts(row).items())) for row in range(rows.size)]

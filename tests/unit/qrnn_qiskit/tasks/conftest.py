@@ -18,6 +18,8 @@ class GRU(nn.Module):
 
     readout_size = 5
     num_readouts = 6
+    readout_scale = 1.0
+    learns_readout_scale = False
 
     def __init__(self, input_size: int, dtype: torch.dtype) -> None:
         super().__init__()

@@ -129,10 +129,10 @@ def test_a_kill_between_metrics_and_checkpoint_repeats_no_row(
         real(path, checkpoint)
 
     real = loop.write_checkpoint
-    monkeypatch.setattr(loop, "write_checkpoint", write)
-    with pytest.raises(Killed):
-        train(killed)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "write_checkpoint", write)
+        with pytest.raises(Killed):
+            train(killed)
     assert len(killed.read_metrics()) == 2
     monkeypatch.setattr("qrnn_qiskit.tasks.registry._tasks", {"toy": type(killed.experiment.task)})
     resume(RunFolder.open(killed.path))
