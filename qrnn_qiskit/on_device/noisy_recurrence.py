@@ -21,8 +21,8 @@ from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.checks import check_angles, check_fit
 from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, pack_zero
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
-from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, close_state
 
 __all__ = ["NoisySegment", "NoisyStep", "StepwiseExecutor", "run_noisy"]
 
@@ -108,17 +108,8 @@ def run_noisy(
 ) -> tuple[Tensor, HiddenState, Tensor]:
     """Run sequences; see :func:`qrnn_qiskit.on_device.replay.replay`."""
     last = torch.full((len(x),), x.shape[1]) if ends is None else torch.tensor(ends)
-    num_angles = circuits.ansatz.num_parameters
-    if state is None:
-        before = torch.zeros(len(x), dtype=torch.int64)
-        history = x.new_zeros(len(x), 0, num_angles)
-        readouts = torch.from_numpy(circuits.read_zero()).to(x.dtype).repeat(len(x), 1)
-    else:
-        check_history(state, len(x), len(circuits.observables), (num_angles,), x.dtype)
-        assert state.angles is not None
-        assert state.num_steps is not None
-        before, history, readouts = state.num_steps, state.angles, state.readouts
-    # Sequences that carry on after different numbers of steps run different prefix circuits.
+    before, history, readouts = circuits.open_state(state, x)
+    # Sequences that continue after different numbers of steps run different prefix circuits.
     places, parts = [], []
     for count in sorted(set(before.tolist())):
         rows = (before == count).nonzero()[:, 0]
@@ -131,14 +122,7 @@ def run_noisy(
     errors = None
     if executor.shots is not None:
         errors = spread * (torch.arange(x.shape[1]) < last[:, None])[:, :, None]
-    row = torch.arange(len(x))
-    closed = HiddenState(
-        output[row, last - 1],
-        standard_errors=None if errors is None else errors[row, last - 1],
-        output_standard_errors=errors,
-        angles=close_history(torch.cat((history, theta), 1), before, last, x.shape[1]),
-        num_steps=before + last,
-    )
+    closed = close_state(output, errors, torch.cat((history, theta), 1), before, last)
     return output, closed, theta.detach()
 
 

@@ -16,9 +16,10 @@ from circuits import Ansatz, unroll
 from circuits.readout import read_zero_state
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
+from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
 
-__all__ = ["PrefixCircuits", "Rounds"]
+__all__ = ["PrefixCircuits", "Rounds", "close_state"]
 
 
 class PrefixCircuits:
@@ -44,6 +45,45 @@ class PrefixCircuits:
     def read_zero(self) -> NDArray[np.float64]:
         """The readouts (K,) of the state |0...0>, which need no device."""
         return read_zero_state(self.observables)
+
+    def open_state(self, state: HiddenState | None, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the steps so far (B,), angle history (B, S, P) and readouts (B, K) at the start.
+
+        Raises:
+            TypeError, ValueError: The state does not fit; see
+                :func:`~qrnn_qiskit.hidden_state.check_history`.
+        """
+        num_angles = self.ansatz.num_parameters
+        if state is None:
+            zero = torch.from_numpy(self.read_zero()).to(x.dtype)
+            before = torch.zeros(len(x), dtype=torch.int64)
+            return before, x.new_zeros(len(x), 0, num_angles), zero.repeat(len(x), 1)
+        check_history(state, len(x), len(self.observables), (num_angles,), x.dtype)
+        assert state.angles is not None
+        assert state.num_steps is not None
+        return state.num_steps, state.angles, state.readouts
+
+
+def close_state(
+    output: Tensor, errors: Tensor | None, angles: Tensor, before: Tensor, last: Tensor
+) -> HiddenState:
+    """Return the state after each sequence's last valid step, its angle history right-aligned.
+
+    Args:
+        output: (B, T, K) readouts of the steps of this call.
+        errors: Their standard errors; None where they are exact.
+        angles: (B, S, P) the angles of all steps, those of this call last.
+        before: (B,) steps of each sequence before this call.
+        last: (B,) valid steps of each sequence in this call.
+    """
+    row = torch.arange(len(last))
+    return HiddenState(
+        output[row, last - 1],
+        standard_errors=None if errors is None else errors[row, last - 1],
+        output_standard_errors=errors,
+        angles=close_history(angles, before, last, output.shape[1]),
+        num_steps=before + last,
+    )
 
 
 @dataclass(frozen=True)

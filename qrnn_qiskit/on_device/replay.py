@@ -21,7 +21,7 @@ from qrnn_qiskit.executors.gradient_methods import (
     require_replayable,
 )
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.gradients import (
     Directions,
     draw_directions,
@@ -29,7 +29,7 @@ from qrnn_qiskit.on_device.gradients import (
     follow_spsa,
     group_copies,
 )
-from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, Rounds
+from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, Rounds, close_state
 
 __all__ = ["replay"]
 
@@ -61,16 +61,18 @@ def replay(
     Raises:
         GradientError: The gradient method applies only to measured mode.
     """
-    last = np.full(len(x), x.shape[1]) if ends is None else np.asarray(ends)
-    before, history, readouts = _open_state(circuits, state, x)
+    last = torch.full((len(x),), x.shape[1]) if ends is None else torch.tensor(ends)
+    before, history, readouts = circuits.open_state(state, x)
     method = _choose_method(executor) if _needs_gradient(controller, x) else None
-    valid = torch.arange(x.shape[1]) < torch.from_numpy(last)[:, None]
+    valid = torch.arange(x.shape[1]) < last[:, None]
     directions = draw_directions(method, valid, circuits.ansatz.num_parameters, x.dtype)
     if directions.count:  # SPSA differentiates only by the angles of these steps
         history, readouts = history.detach(), readouts.detach()
     copies = directions.copies
     groups = group_copies(len(x), directions.count)
-    rounds = Rounds(circuits, executor, np.tile(before, copies), np.tile(last, copies), groups)
+    rounds = Rounds(
+        circuits, executor, before.repeat(copies).numpy(), last.repeat(copies).numpy(), groups
+    )
     path = _Path(controller, history, directions)
     if has_feedback:
         outputs = _run_with_feedback(path, rounds, x, readouts)
@@ -81,7 +83,10 @@ def replay(
         (output,) = follow_spsa(theta, [rounds.values], directions)
     else:
         output = torch.stack(outputs, 1)
-    return output, _close_state(rounds, output, path.graph, before, last), theta.detach()
+    errors = None
+    if rounds.errors is not None:
+        errors = torch.from_numpy(rounds.errors[: len(x)]).to(output.dtype)
+    return output, close_state(output, errors, path.graph, before, last), theta.detach()
 
 
 class _Path:
@@ -167,43 +172,3 @@ def _control(controller: nn.Module, drives: Sequence[Tensor]) -> list[Tensor]:
         with torch.no_grad():
             angles.append(controller(drive))
     return angles
-
-
-def _open_state(
-    circuits: PrefixCircuits, state: HiddenState | None, x: Tensor
-) -> tuple[NDArray[np.int64], Tensor, Tensor]:
-    """Steps so far (B,), angle history (B, S, P) and readouts (B, K) at the start."""
-    num_angles = circuits.ansatz.num_parameters
-    if state is None:
-        zero = torch.from_numpy(circuits.read_zero()).to(x.dtype)
-        return (
-            np.zeros(len(x), np.int64),
-            x.new_zeros(len(x), 0, num_angles),
-            zero.repeat(len(x), 1),
-        )
-    check_history(state, len(x), len(circuits.observables), (num_angles,), x.dtype)
-    assert state.angles is not None
-    assert state.num_steps is not None
-    return state.num_steps.numpy(), state.angles, state.readouts
-
-
-def _close_state(
-    rounds: Rounds,
-    output: Tensor,
-    angles: Tensor,
-    before: NDArray[np.int64],
-    last: NDArray[np.int64],
-) -> HiddenState:
-    """The state after each sequence's last valid step, with its angle history right-aligned."""
-    row = torch.arange(len(last))
-    end, start = torch.from_numpy(last), torch.from_numpy(before)
-    errors = None
-    if rounds.errors is not None:
-        errors = torch.from_numpy(rounds.errors[: len(last)]).to(output.dtype)
-    return HiddenState(
-        output[row, end - 1],
-        standard_errors=None if errors is None else errors[row, end - 1],
-        output_standard_errors=errors,
-        angles=close_history(angles, start, end, output.shape[1]),
-        num_steps=start + end,
-    )
