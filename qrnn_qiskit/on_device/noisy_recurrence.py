@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.checks import check_angles, check_fit
-from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, pack_zero
+from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, from_lanes, pack_zero, to_lanes
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, close_state
@@ -55,6 +55,11 @@ class NoisySegment:
         if np.array_equal(self.columns, np.arange(start, stop)):
             return values[:, start:stop] @ slopes + offsets
         return values[:, torch.from_numpy(self.columns)] @ slopes + offsets
+
+    def find_angles(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the angles (B, Q) as :meth:`evaluate` does, without gradient."""
+        angles: NDArray[np.float64] = self.evaluate(torch.from_numpy(values)).numpy()
+        return angles
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +173,9 @@ class _Pass:
             readouts = exact
             if self._executor.shots is not None:
                 drawn, error = self._executor.draw_readouts(
-                    self._circuits, step + 1, [_unpack(final, batch_size) for final in finals]
+                    self._circuits,
+                    step + 1,
+                    [_unpack(final, copies[0].trunk.program, batch_size) for final in finals],
                 )
                 # The value is drawn, and its derivative is that of the exact expectation value.
                 readouts = exact + (torch.from_numpy(drawn).to(x.dtype) - exact).detach()
@@ -205,8 +212,8 @@ class _Advance(Function):
             step.tail.program.run(final, tail.detach().numpy())
         functionals = step.functionals.astype(moved.dtype)
         lanes = moved.shape[2] // len(functionals)
-        by_lane = final.reshape(len(moved), -1, lanes).transpose(0, 2, 1) @ functionals
-        readouts = torch.from_numpy(by_lane.reshape(-1, functionals.shape[1])[:batch_size])
+        coefficients = from_lanes(final.reshape(len(moved), -1, lanes), batch_size)
+        readouts = torch.from_numpy(coefficients @ functionals)
         new = torch.from_numpy(moved)
         read = torch.from_numpy(final.copy() if final is moved else final)
         ctx.step, ctx.lanes = step, lanes
@@ -226,10 +233,9 @@ class _Advance(Function):
         by_final = np.zeros_like(start)
         if by_readouts is not None:
             functionals = step.functionals.astype(start.dtype)
-            weights = np.zeros((len(start) * ctx.lanes, functionals.shape[1]), start.dtype)
-            weights[: len(trunk)] = by_readouts.numpy()
-            split = weights.reshape(len(start), ctx.lanes, -1) @ functionals.T
-            by_final[:] = split.transpose(0, 2, 1).reshape(start.shape)
+            pulled = by_readouts.numpy() @ functionals.T
+            by_lane = to_lanes(pulled, len(start), ctx.lanes, start.dtype)
+            by_final[:] = by_lane.reshape(start.shape)
         by_tail = None
         if step.tail is not None:
             found = step.tail.program.pull(new.numpy(), tail.numpy(), by_final)
@@ -244,12 +250,10 @@ def _pack(program: NoisyProgram, batch_size: int, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(pack_zero(batch_size, program.num_qubits, 1, dtype))
 
 
-def _unpack(state: Tensor, batch_size: int) -> NDArray[np.float64]:
+def _unpack(state: Tensor, program: NoisyProgram, batch_size: int) -> NDArray[np.float64]:
     """Return the Pauli coefficients (B, 4^N) of states in blocks."""
-    lanes = 64 // state.element_size()
-    split = state.double().numpy().reshape(len(state), -1, lanes).transpose(0, 2, 1)
-    flat: NDArray[np.float64] = np.ascontiguousarray(split.reshape(-1, split.shape[2]))
-    return flat[:batch_size]
+    split = state.double().numpy().reshape(len(state), 4**program.num_qubits, -1)
+    return np.ascontiguousarray(from_lanes(split, batch_size))
 
 
 def _check_memory(

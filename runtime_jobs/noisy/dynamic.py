@@ -78,9 +78,8 @@ def translate_dynamic(
     parameters: Sequence[Parameter],
     basis: Sequence[tuple[Parameter, Parameter]],
     channels: Channels,
-    dtype: torch.dtype = torch.float64,
 ) -> DynamicProgram:
-    """Translate a compiled dynamic circuit.
+    """Translate a compiled dynamic circuit, in float64.
 
     Args:
         circuit: The circuit with its waits; the registers of the steps in order, then the final
@@ -88,13 +87,12 @@ def translate_dynamic(
         parameters: Parameters in the order of the values.
         basis: The parameters of the final change of basis.
         channels: Writes the gates.
-        dtype: Precision of the program.
 
     Raises:
         ValueError: A condition on something other than a register or a bit, or too many recorded
             bits at once.
     """
-    return _Translation(circuit, parameters, basis, channels, dtype).run()
+    return _Translation(circuit, parameters, basis, channels).run()
 
 
 class _Part:
@@ -122,13 +120,11 @@ class _Translation:
         parameters: Sequence[Parameter],
         basis: Sequence[tuple[Parameter, Parameter]],
         channels: Channels,
-        dtype: torch.dtype,
     ) -> None:
         self._circuit = circuit
         self._columns = {parameter: k for k, parameter in enumerate(parameters)}
         self._basis = {angle for pair in basis for angle in pair}
         self._channels = channels
-        self._dtype = dtype
         *steps, self._final = circuit.cregs
         self._steps = steps
         self._step_of = {bit: t for t, register in enumerate(steps) for bit in register}
@@ -173,7 +169,10 @@ class _Translation:
                 "but exact noisy simulation holds at most 6; take fewer ancillas"
             )
         return DynamicProgram(
-            [self._close(part, num_entries) for part in [*parts, self._part]],
+            [
+                close_segment(part.builder.build(torch.float64), part.angles)
+                for part in [*parts, self._part]
+            ],
             records,
             num_shared,
             np.array(self._list_entries()),
@@ -290,9 +289,6 @@ class _Translation:
         )
         strings: NDArray[np.float64] = whole[places]
         return strings
-
-    def _close(self, part: _Part, num_entries: int) -> NoisySegment:
-        return close_segment(part.builder.build(num_entries, self._dtype), part.angles)
 
     def _list_entries(self) -> list[int]:
         entries = [0]

@@ -1,4 +1,4 @@
-"""Runs of dynamic programs: exact values, their gradient, and shots."""
+"""Runs of dynamic programs: exact values and their gradient."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qrnn_qiskit.engines.cpu.noisy_program import pack_zero
-from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
+from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, pack_zero, to_lanes
 from runtime_jobs.noisy.dynamic import DynamicProgram
 
-__all__ = ["DynamicRun", "find_angles"]
+__all__ = ["DynamicRun"]
 
 Values = NDArray[np.float64]
 
@@ -100,7 +99,7 @@ class DynamicRun:
             segment = self._program.segments[step]
             if self._keeps:
                 kept.append(state.copy())
-            segment.program.run(state, find_angles(segment, values))
+            segment.program.run(state, segment.find_angles(values))
             if step < len(self._program.records):
                 record = self._program.records[step]
                 found = np.zeros((self._blocks, self._program.num_outcomes, self._lanes))
@@ -126,7 +125,7 @@ class DynamicRun:
                 record = self._program.records[step]
                 weights = self._by_block(by_outcomes[:, step])
                 self._split(lam)[:, record.entries, 0] += weights[:, record.outcomes]
-            angles = find_angles(segment, values)
+            angles = segment.find_angles(values)
             found = segment.program.pull(kept[step - steps.start], angles, lam)
             gradient[:, segment.columns] += found @ segment.slopes.T
 
@@ -136,18 +135,8 @@ class DynamicRun:
 
     def _by_sequence(self, by_block: Values) -> Values:
         """From (blocks, numbers, lanes) to (B, numbers)."""
-        moved = by_block.transpose(0, 2, 1).reshape(-1, by_block.shape[1])
-        return moved[: len(self._values)]
+        return from_lanes(by_block, len(self._values))
 
     def _by_block(self, by_sequence: Values) -> Values:
         """From (B, numbers) to (blocks, numbers, lanes), idle lanes 0."""
-        blocks = self._blocks
-        padded = np.zeros((blocks * self._lanes, by_sequence.shape[1]))
-        padded[: len(by_sequence)] = by_sequence
-        return padded.reshape(blocks, self._lanes, -1).transpose(0, 2, 1)
-
-
-def find_angles(segment: NoisySegment, values: Values) -> Values:
-    """The angles (B, Q) of a segment at the parameter values (B, P), radians."""
-    angles: Values = values[:, segment.columns] @ segment.slopes + segment.offsets
-    return angles
+        return to_lanes(by_sequence, self._blocks, self._lanes, np.float64)

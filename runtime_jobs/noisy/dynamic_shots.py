@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
 from qrnn_qiskit.engines.cpu.lane_vectors import allocate_aligned, lanes_per_vector
+from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, spread_digits, to_lanes
 from qrnn_qiskit.executors import Outcomes
+from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.estimation.standard_errors import estimate_mean
 from runtime_jobs.noisy.dynamic import DynamicProgram, Record
-from runtime_jobs.noisy.dynamic_run import find_angles
 
 __all__ = ["draw_outcomes"]
 
@@ -79,9 +80,7 @@ def _draw(
     """Counts of the recorded values (B, T, 2^m) and of the final bit strings (B, bases, 2^n)."""
     num_sequences = len(values)
     state = np.zeros((num_sequences, program.num_entries, 4**program.num_qubits))
-    indices = np.arange(2**program.num_qubits)
-    digits = sum(3 * ((indices >> qubit) & 1) << (2 * qubit) for qubit in range(program.num_qubits))
-    state[:, 0, digits] = 1.0
+    state[:, 0, spread_digits(program.num_qubits)] = 1.0  # |0...0>
     rows = _Rows(state, np.arange(num_sequences), np.full((num_sequences, len(finals)), shots))
     steps, shared = len(program.records), program.num_shared
     outcomes = np.zeros((num_sequences, steps, program.num_outcomes), np.int64)
@@ -159,17 +158,14 @@ def draw_counts(random: np.random.Generator, probabilities: Values, shots: Count
     return drawn
 
 
-def _run(segment: Any, state: Values, values: Values) -> Values:
+def _run(segment: NoisySegment, state: Values, values: Values) -> Values:
     """Run a segment on states (R, entries, 4^N)."""
     if not len(state):
         return state
     real = np.dtype(np.float64)
     lanes, blocks = lanes_per_vector(real), count_blocks(len(state), torch.float64)
     packed = allocate_aligned((blocks, *state.shape[1:], lanes), real)
-    padded = np.zeros((blocks * lanes, *state.shape[1:]))
-    padded[: len(state)] = state
-    packed[:] = np.moveaxis(padded.reshape(blocks, lanes, *state.shape[1:]), 1, -1)
+    packed[:] = to_lanes(state, blocks, lanes, real)
     flat = packed.reshape(blocks, state.shape[1], -1)
-    segment.program.run(flat, find_angles(segment, values))
-    moved = np.moveaxis(flat.reshape(packed.shape), -1, 1).reshape(padded.shape)
-    return np.ascontiguousarray(moved[: len(state)])
+    segment.program.run(flat, segment.find_angles(values))
+    return np.ascontiguousarray(from_lanes(flat.reshape(packed.shape), len(state)))

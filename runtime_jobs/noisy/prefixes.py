@@ -89,7 +89,7 @@ def build_segment(blocks: Sequence[Block], num_qubits: int, dtype: torch.dtype) 
                 angles.append(piece.angle)
             elif piece.matrix is not None:
                 builder.map(piece.qubits, piece.matrix)
-    return close_segment(builder.build(1, dtype), angles)
+    return close_segment(builder.build(dtype), angles)
 
 
 def close_segment(program: NoisyProgram, angles: Sequence[Angle]) -> NoisySegment:

@@ -43,7 +43,7 @@ def compile_kernels() -> None:
 
         builder = ProgramBuilder(1)
         builder.rotate(3, 0)
-        program = builder.build(1, dtype)
+        program = builder.build(dtype)
         start = pack_zero(1, 1, 1, dtype)
         program.run(start, np.zeros((1, 1)))
         program.pull(start, np.zeros((1, 1)), np.zeros_like(start))

@@ -27,7 +27,16 @@ from qrnn_qiskit.engines.cpu.noisy_kernels import (
 )
 from qrnn_qiskit.engines.cpu.threads import count_threads
 
-__all__ = ["Maps", "NoisyProgram", "Operations", "ProgramBuilder", "apply_map", "pack_zero"]
+__all__ = [
+    "Maps",
+    "NoisyProgram",
+    "Operations",
+    "ProgramBuilder",
+    "from_lanes",
+    "pack_zero",
+    "spread_digits",
+    "to_lanes",
+]
 
 _NEGLIGIBLE = 1e-15  # entries of a transfer matrix below this are rounding errors
 _PROJECTIONS = np.zeros((2, 4, 4))  # rho -> P_k rho P_k of the outcomes 0 and 1
@@ -87,11 +96,10 @@ class ProgramBuilder:
         self._maps: list[tuple[tuple[int, ...], NDArray[np.float64]]] = []
         self._last: dict[int, int] = {}  # for each qubit its last operation
 
-    def rotate(self, axis: int, qubit: int, entries: int = 1) -> int:
-        """Append a rotation by a new angle and return the index of that angle."""
+    def rotate(self, axis: int, qubit: int, entries: int = 1) -> None:
+        """Append a rotation by a new angle."""
         self._append([ROTATE, qubit, axis, self.num_angles, entries], (qubit,))
         self.num_angles += 1
-        return self.num_angles - 1
 
     def map(self, qubits: Sequence[int], matrix: NDArray[np.float64], entries: int = 1) -> None:
         """Append a channel given by its transfer matrix; the first qubit is the lowest digit.
@@ -129,12 +137,12 @@ class ProgramBuilder:
         """Sum over a recorded bit; ``entries`` are those that remain."""
         self._append([DROP, 0, slot, 0, entries], range(self.num_qubits))
 
-    def build(self, num_entries: int, dtype: torch.dtype) -> NoisyProgram:
-        """Return the program for states of ``num_entries`` entries."""
+    def build(self, dtype: torch.dtype) -> NoisyProgram:
+        """Return the program."""
         table = np.array(self._operations, np.int64).reshape(-1, 5)
         columns = [np.ascontiguousarray(column) for column in table.T]
         return NoisyProgram(
-            Operations(*columns), self._maps, self.num_qubits, self.num_angles, num_entries, dtype
+            Operations(*columns), self._maps, self.num_qubits, self.num_angles, dtype
         )
 
     def _append(self, operation: list[int], qubits: Sequence[int]) -> None:
@@ -148,7 +156,6 @@ class NoisyProgram:
     Attributes:
         num_qubits: N.
         num_angles: Q.
-        num_entries: Entries of a state.
     """
 
     def __init__(
@@ -157,12 +164,10 @@ class NoisyProgram:
         maps: Sequence[tuple[tuple[int, ...], NDArray[np.float64]]],
         num_qubits: int,
         num_angles: int,
-        num_entries: int,
         dtype: torch.dtype,
     ) -> None:
         self.num_qubits = num_qubits
         self.num_angles = num_angles
-        self.num_entries = num_entries
         self._operations = operations
         self._real = np.dtype(np.float32 if dtype == torch.float32 else np.float64)
         self._maps = _pack_maps(maps, self._real)
@@ -192,8 +197,8 @@ class NoisyProgram:
             The gradient (B, Q) with respect to the angles.
         """
         turns = self._find_turns(angles, len(start))
-        lanes = turns.shape[2]
-        gradient = allocate_aligned((len(start), self.num_angles, lanes), self._real)
+        shape = (len(start), self.num_angles, turns.shape[2])
+        gradient = allocate_aligned(shape, self._real)
         reverse_program(
             self._count_threads(start),
             self._operations,
@@ -205,10 +210,7 @@ class NoisyProgram:
             gradient,
             self._rotations,
         )
-        pulled: NDArray[Any] = gradient.transpose(0, 2, 1).reshape(
-            len(start) * lanes, self.num_angles
-        )
-        return pulled[: len(angles)]
+        return from_lanes(gradient, len(angles))
 
     def _count_threads(self, state: NDArray[Any]) -> int:
         return count_threads(len(state), len(self._operations.kind) << (2 * self.num_qubits))
@@ -216,9 +218,7 @@ class NoisyProgram:
     def _find_turns(self, angles: NDArray[np.float64], blocks: int) -> NDArray[Any]:
         """Cosine and sine (blocks, 2 Q, lanes); idle lanes turn by 0."""
         lanes = lanes_per_vector(self._real)
-        padded = np.zeros((blocks * lanes, self.num_angles))
-        padded[: len(angles)] = angles
-        by_lane = padded.reshape(blocks, lanes, -1).transpose(0, 2, 1)
+        by_lane = to_lanes(angles, blocks, lanes, np.float64)
         turns: NDArray[Any] = allocate_aligned((blocks, 2 * self.num_angles, lanes), self._real)
         turns[:, 0::2] = np.cos(by_lane)
         turns[:, 1::2] = np.sin(by_lane)
@@ -233,24 +233,28 @@ def pack_zero(
     lanes = lanes_per_vector(real)
     shape = (count_blocks(batch_size, real), num_entries, 4**num_qubits, lanes)
     state = allocate_aligned(shape, real)
-    state[:, 0, _spread_digits(num_qubits)] = 1.0  # the products of I and Z
+    state[:, 0, spread_digits(num_qubits)] = 1.0  # the products of I and Z
     packed: NDArray[Any] = state.reshape(*shape[:2], -1)
     return packed
 
 
-def apply_map(
-    matrix: NDArray[np.float64], qubits: Sequence[int], coefficients: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Apply a transfer matrix to Pauli coefficients (4^N,), outside of a program."""
-    num_qubits = (coefficients.size.bit_length() - 1) // 2
-    axes = [num_qubits - 1 - qubit for qubit in reversed(qubits)]
-    tensor = np.moveaxis(coefficients.reshape((4,) * num_qubits), axes, range(len(axes)))
-    moved = (matrix @ tensor.reshape(len(matrix), -1)).reshape(tensor.shape)
-    result: NDArray[np.float64] = np.moveaxis(moved, range(len(axes)), axes).ravel()
-    return result
+def to_lanes(
+    values: NDArray[Any], blocks: int, lanes: int, dtype: np.dtype[Any] | type
+) -> NDArray[Any]:
+    """Return values (B, ...) of sequences as (blocks, ..., lanes); idle lanes are 0."""
+    padded = np.zeros((blocks * lanes, *values.shape[1:]), dtype)
+    padded[: len(values)] = values
+    return np.moveaxis(padded.reshape(blocks, lanes, *values.shape[1:]), 1, -1)
 
 
-def _spread_digits(num_qubits: int) -> NDArray[np.int64]:
+def from_lanes(packed: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """Return values (blocks, ..., lanes) as those of the B sequences, (B, ...)."""
+    moved = np.moveaxis(packed, -1, 1)
+    values: NDArray[Any] = moved.reshape(moved.shape[0] * moved.shape[1], *moved.shape[2:])
+    return values[:batch_size]
+
+
+def spread_digits(num_qubits: int) -> NDArray[np.int64]:
     """The indices of the products of I and Z."""
     states = np.arange(2**num_qubits)
     digits = sum(3 * ((states >> qubit) & 1) << (2 * qubit) for qubit in range(num_qubits))
