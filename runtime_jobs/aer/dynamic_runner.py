@@ -23,11 +23,11 @@ from circuits import DynamicCircuit
 from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
 from circuits.rules import RulePub, check_rules
-from qrnn_qiskit.executors import Counts, DynamicPub, Outcomes, check_values
+from qrnn_qiskit.executors import DynamicPub, Outcomes, check_values
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
 from runtime_jobs.aer.deferral import defer_measurements
+from runtime_jobs.aer.dynamic_compiler import DynamicCompiler, Prepared
 from runtime_jobs.aer.idling import Timing, idle_channels, insert_idling
-from runtime_jobs.aer.mitigation import Mitigation
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import (
     ExecutionError,
@@ -36,7 +36,7 @@ from runtime_jobs.aer.simulate import (
     split_rows,
     sweep_values,
 )
-from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
+from runtime_jobs.aer.stage import Stage
 from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis
@@ -55,18 +55,14 @@ _ANGLE_DECIMALS = 12  # the default of the local mode rounds angles to 1e-5 quar
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A dynamic circuit compiled once for any values.
+class _Prepared(Prepared):
+    """A dynamic circuit compiled for Aer.
 
     Attributes:
         plain: The circuit; sampled on a device with its waits, exact with deferred measurements.
-        stage: Stage that the circuit is compiled for.
-        timing: Durations on the device; None without a device.
     """
 
     plain: PlainCircuit
-    stage: Stage
-    timing: Timing | None
 
 
 @dataclass(frozen=True)
@@ -88,34 +84,8 @@ class _Request:
     num_observables: int
 
 
-class DynamicRunner:
-    """Runs dynamic circuits for an executor, whose shots, counts and random numbers it shares.
-
-    Args:
-        name: Name of the device, for messages.
-        find_stage: Finds the stage that a circuit is compiled for.
-        shots: Shots of each measurement basis of each set of values; None for exact values.
-        random: Source of the random numbers.
-        counts: Counts of the executor, which are kept up to date.
-        mitigation: Error mitigation of the executor; any is refused.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        find_stage: StageFinder,
-        shots: int | None,
-        random: np.random.Generator,
-        counts: Counts,
-        mitigation: Mitigation,
-    ) -> None:
-        self._name = name
-        self._find_stage = find_stage
-        self._shots = shots
-        self._random = random
-        self._counts = counts
-        self._mitigation = mitigation
-        self._prepared: dict[bytes, _Prepared] = {}
+class DynamicRunner(DynamicCompiler[_Prepared]):
+    """Runs dynamic circuits on Aer; see :class:`.DynamicCompiler` for its arguments."""
 
     def run(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job; see :meth:`qrnn_qiskit.executors.DynamicExecutor.run_dynamic`.
@@ -125,35 +95,14 @@ class DynamicRunner:
                 mitigation, or a device that lacks qubits or instructions. Nothing has run then.
             ExecutionError: Aer failed.
         """
-        if self._mitigation != Mitigation():
-            raise DeviceError(
-                f"device {self._name!r} mitigates errors, which dynamic circuits do not support; "
-                "leave mitigation out"
-            )
+        self._refuse_mitigation()
         requests = [self._request(pub) for pub in pubs]
         if self._shots is None:
             outcomes = [_read_exactly(request) for request in requests]
         else:
             outcomes = self._sample(requests, self._shots)
-        self._counts.jobs += 1
-        self._counts.pubs += len(requests)
-        for request in requests:
-            batch, bases = request.angles.shape[:2]
-            self._counts.bindings += batch
-            self._counts.executions += batch * bases * (self._shots or 0)
+        self._count_job(request.angles.shape[:2] for request in requests)
         return outcomes
-
-    def describe(self) -> list[str]:
-        """Layout and durations of each circuit so far, one line each."""
-        return [
-            f"{prepared.stage.description}; {prepared.timing}"
-            for prepared in self._prepared.values()
-            if prepared.timing is not None
-        ]
-
-    def list_durations(self) -> list[tuple[Stage, float]]:
-        """Stage and duration in seconds of each circuit so far."""
-        return [(p.stage, p.timing.total) for p in self._prepared.values() if p.timing is not None]
 
     def _request(self, pub: DynamicPub) -> _Request:
         circuit = pub.circuit
@@ -164,30 +113,24 @@ class DynamicRunner:
         by_basis = angles.reshape(len(values), len(bases), -1)
         return _Request(circuit, prepared, by_basis, bases, len(pub.observables))
 
-    def _prepare(self, circuit: DynamicCircuit) -> _Prepared:
-        key = fingerprint(circuit.circuit)
-        if key not in self._prepared:
-            self._prepared[key] = self._compile(circuit.circuit, circuit.num_registers)
-            self._counts.transpilations += 1
-        return self._prepared[key]
-
-    def _compile(self, circuit: QuantumCircuit, num_registers: int) -> _Prepared:
-        stage = self._find_stage(circuit)
+    def _compile(self, circuit: DynamicCircuit) -> _Prepared:
+        stage = self._find_stage(circuit.circuit)
         if stage.noise is not None and self._shots is None:
             raise DeviceError(
                 f"device {self._name!r} has noise and no shots, but dynamic circuits with noise "
                 "are sampled; give shots, such as shots=1000"
             )
-        ready, timing = compile_dynamic(circuit, stage, self._name)
+        ready, timing = compile_dynamic(circuit.circuit, stage, self._name)
         if self._shots is None:
-            ready = defer_measurements(ready, num_registers)
+            ready = defer_measurements(ready, circuit.num_registers)
             check_state_fits(
                 ready,
                 "density_matrix",
                 "give shots, or take fewer qubits or ancillas (exact outcomes are recorded in "
                 "further qubits)",
             )
-        return _Prepared(make_plain(ready, list(circuit.parameters)), stage, timing)
+        parameters = list(circuit.circuit.parameters)
+        return _Prepared(stage, timing, make_plain(ready, parameters))
 
     def _sample(self, requests: Sequence[_Request], shots: int) -> list[Outcomes]:
         noises = {id(request.prepared.stage.noise) for request in requests}
