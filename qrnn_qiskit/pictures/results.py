@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from circuits.errors import InvalidValueError
+from qrnn_qiskit.tables.panels import make_panels
 
 __all__ = [
     "FONT",
@@ -198,15 +199,11 @@ def draw_evaluations(
             ``standard_error``. A proportion also has ``interval``, Wilson's interval of 95 %,
             which is drawn instead: a standard error of 0 means nothing on a few sequences.
     """
-    columns = min(2, len(estimates))
-    rows = -(-len(estimates) // columns)
-    width = 1.0 + 0.08 * max(map(len, devices)) + 3.4 * columns
-    figure = Figure(figsize=(width, (1.6 + 0.42 * len(devices)) * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for unused in grid.flatten()[len(estimates) :]:
-        unused.remove()
+    labels = 1.0 + 0.08 * max(map(len, devices))
+    height = 1.6 + 0.42 * len(devices)
+    figure, panels = make_panels(len(estimates), height, 3.4, labels, share_y=True)
     for axes, (name, values), (marker, colour) in zip(
-        grid.flatten(), estimates.items(), _repeat(STYLES, len(estimates)), strict=False
+        panels, estimates.items(), _repeat(STYLES, len(estimates)), strict=True
     ):
         reaches, is_proportion = zip(*map(_find_reach, values), strict=True)
         label = "value, 95 % interval" if any(is_proportion) else "value ± standard error"
@@ -226,9 +223,10 @@ def draw_evaluations(
         axes.legend(fontsize=FONT - 2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=FONT - 2)
-    for axes in grid[:, 0]:
-        axes.set_yticks(range(len(devices)), devices, parse_math=False)
-    grid[0, 0].set_ylim(len(devices) - 0.5, -0.5)
+        place = axes.get_subplotspec()
+        if place is not None and place.is_first_col():
+            axes.set_yticks(range(len(devices)), devices, parse_math=False)
+    panels[0].set_ylim(len(devices) - 0.5, -0.5)
     return figure
 
 

@@ -5,5 +5,5 @@
 - ``runner``: all cells, in parallel.
 - ``checks``: what can be checked before the first run.
 - ``statistics``: means with intervals over seeds, and comparisons with the best baseline.
-- ``report`` and ``curves``: text, Markdown, CSV and pictures.
+- ``report`` and ``curves``: text, Markdown, CSV and pictures, whose figures ``panels`` makes.
 """
