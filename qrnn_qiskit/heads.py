@@ -27,8 +27,9 @@ class ReadoutScale(nn.Module):
     def __init__(self, qrnn: RecurrentModel) -> None:
         super().__init__()
         self.fixed = qrnn.readout_scale
-        learned = nn.Parameter(torch.tensor(qrnn.readout_scale))
-        self.learned = learned if qrnn.learns_readout_scale else None
+        self.learned: nn.Parameter | None = None
+        if qrnn.learns_readout_scale:
+            self.learned = nn.Parameter(torch.tensor(qrnn.readout_scale))
 
     def forward(self, readouts: Tensor) -> Tensor:
         """Return the readouts times the factor."""
