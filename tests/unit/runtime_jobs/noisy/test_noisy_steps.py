@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from qiskit.quantum_info import SparsePauliOp
+from slopes import measure_slope_error
 
 from qrnn_qiskit import QRNN
 from runtime_jobs import open_device
@@ -92,18 +93,7 @@ def test_the_gradient_is_that_of_the_noisy_circuits(options: dict[str, Any]) -> 
         output, state = model(x, lengths=lengths)
         return (output @ weights).sum() + state.readouts.square().sum()
 
-    find_loss().backward()
-    parameter = next(model.controller.parameters())
-    direction = torch.randn_like(parameter)
-    assert parameter.grad is not None
-    slope = float((parameter.grad * direction).sum())
-    losses = []
-    for step in (1e-5, -1e-5):
-        with torch.no_grad():
-            parameter += step * direction
-            losses.append(float(find_loss()))
-            parameter -= step * direction
-    assert abs(slope - (losses[0] - losses[1]) / 2e-5) < 1e-6
+    assert measure_slope_error(next(model.controller.parameters()), find_loss) < 1e-6
 
 
 def test_without_noise_it_is_the_simulator() -> None:
