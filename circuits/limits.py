@@ -110,6 +110,8 @@ class JobLimits:
         warned_coherence: Duration of a circuit, divided by the shorter of T1 and T2 of its worst
             qubit, above which there is a warning.
         coherence: The same ratio above which the circuit is refused; 3 leaves 5 % of the coherence.
+        serial_branches: Whether branches on disjoint qubits are taken to run one after another, as
+            before the update of dynamic circuits that began in June 2025.
     """
 
     executions: float = 10_000_000
@@ -120,3 +122,4 @@ class JobLimits:
     condition_bits: int = 32
     warned_coherence: float = 0.5
     coherence: float = 3.0
+    serial_branches: bool = False

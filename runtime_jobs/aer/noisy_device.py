@@ -101,7 +101,6 @@ class DeviceStages:
             description=f"{self._name} {describe_qubits(self._target, qubits)}",
             qubits=qubits,
             target=scaled,
-            patches=self._patches,
         )
 
 

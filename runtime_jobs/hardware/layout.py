@@ -12,6 +12,7 @@ from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.targets import (
     DEAD_ERROR,
+    coherence_of,
     coupler_errors,
     decay_rate,
     duration_of,
@@ -105,6 +106,7 @@ def find_layouts(
     *,
     worst_coupler: float = DEAD_ERROR,
     worst_readout: float = DEAD_ERROR,
+    worst_idle: float = math.inf,
     most: int = _BEAM,
     routes: bool = True,
 ) -> list[tuple[float, tuple[int, ...]]]:
@@ -117,6 +119,8 @@ def find_layouts(
         measured: Qubits of the circuit that are measured mid-circuit.
         worst_coupler: Couplers with this error or more are not used.
         worst_readout: Qubits with this readout error or more are not used.
+        worst_idle: Qubits are not used for which the measurements of a dynamic circuit take longer
+            than this, in units of the shorter of their T1 and T2.
         most: Number of best partial layouts that are kept during the search.
         routes: Whether layouts without all couplers are found where there are no others.
 
@@ -129,7 +133,8 @@ def find_layouts(
     readouts = [_MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
     idles = [_MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
     costs = [
-        _weigh_qubits(target, *uses, worst_readout) for uses in zip(readouts, idles, strict=True)
+        _weigh_qubits(target, *uses, worst_readout, worst_idle if measured else math.inf)
+        for uses in zip(readouts, idles, strict=True)
     ]
     found = _search(num_qubits, interactions, couplers, costs, most)
     if found or not routes:
@@ -140,7 +145,7 @@ def find_layouts(
 
 
 def _weigh_qubits(
-    target: Target, readouts: int, idles: int, worst_readout: float
+    target: Target, readouts: int, idles: int, worst_readout: float, worst_idle: float
 ) -> dict[int, float]:
     """Cost of each physical qubit: -log of the probability that none of its operations errs.
 
@@ -154,6 +159,8 @@ def _weigh_qubits(
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
         if readout < worst_readout and gate < DEAD_ERROR:
             wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
+            if _MEASUREMENTS * wait > worst_idle * coherence_of(target, qubit):
+                continue
             costs[qubit] = (
                 -readouts * math.log1p(-readout)
                 - _USES_OF_A_QUBIT * math.log1p(-gate)

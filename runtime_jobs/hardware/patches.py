@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["choose_patches", "list_patches"]
 # Limits on the qubits of a patch where there are several patches.
 _WORST_COUPLER = 0.01
 _WORST_READOUT = 0.03
+_WORST_IDLE = 0.5  # of the coherence, while others are measured; more is warned of by the rules
 _WORST_COST = 2.0  # of a patch, relative to the best one
 _BEAM = 5000  # partial layouts that are kept
 
@@ -39,7 +41,8 @@ def choose_patches(
 
     A single patch is the layout of :func:`~runtime_jobs.hardware.layout.choose_layout`. Several
     patches have two-qubit errors below 1 % and readout errors below 3 %, and none costs more than
-    twice as much as the best.
+    twice as much as the best. Qubits that wait for measurements keep their coherence for as long as
+    the rules of the hardware recommend, unless there are too few of them.
 
     A circuit of several parts without a gate between them, such as registers side by side, has each
     part on its own disjoint qubits (:mod:`runtime_jobs.hardware.registers`).
@@ -70,10 +73,13 @@ def choose_patches(
         return parts.place(target, name, count, spacing)
     if count == 1:
         return (choose_layout(target, num_qubits, interactions, name, measured),)
-    candidates = _list_candidates(target, num_qubits, interactions, measured)
     # The integer program would search long for more patches than there are qubits.
     fits = count * num_qubits <= target.num_qubits
-    chosen = select(target, candidates, [count], spacing) if fits else None
+    for worst_idle in (_WORST_IDLE, math.inf):
+        candidates = _list_candidates(target, num_qubits, interactions, measured, worst_idle)
+        chosen = select(target, candidates, [count], spacing) if fits else None
+        if chosen is not None or not measured:
+            break
     if chosen is None:
         found = max(1, count_most(target, candidates, 0, spacing))
         raise DeviceError(
@@ -93,13 +99,13 @@ def list_patches(
     *,
     spacing: int = 0,
 ) -> Patches:
-    """Choose as many patches as possible, at least one; see :func:`choose_patches`."""
+    """Choose as many good patches as possible, at least one; see :func:`choose_patches`."""
     _check_spacing(spacing)
     interactions = list(interactions)
     parts = Parts(num_qubits, interactions, measured)
     if parts.are_several:
         return parts.place_most(target, name, spacing)
-    candidates = _list_candidates(target, num_qubits, interactions, measured)
+    candidates = _list_candidates(target, num_qubits, interactions, measured, _WORST_IDLE)
     most = count_most(target, candidates, 0, spacing)
     chosen = select(target, candidates, [most], spacing) if most else None
     if chosen is None:
@@ -117,6 +123,7 @@ def _list_candidates(
     num_qubits: int,
     interactions: Iterable[tuple[int, int]],
     measured: Collection[int],
+    worst_idle: float,
 ) -> Candidates:
     """Return costs and qubits of all patches within the limits, the best first."""
     line = [(q, q + 1) for q in range(num_qubits - 1)]
@@ -128,10 +135,12 @@ def _list_candidates(
         measured,
         worst_coupler=_WORST_COUPLER,
         worst_readout=_WORST_READOUT,
+        worst_idle=worst_idle,
         most=_BEAM,
     ):
         best.setdefault(frozenset(layout), (cost, layout))
-    kept = [found for found in best.values() if found[0] <= _WORST_COST * min(best.values())[0]]
+    least = min(best.values(), default=(0.0, ()))[0]
+    kept = [found for found in best.values() if found[0] <= _WORST_COST * least]
     return Candidates(
         [layout for _, layout in kept],
         np.array([cost for cost, _ in kept]),
