@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "LARGEST_COEFFICIENT",
+    "LIMITS_DATE",
     "MOST_BATCH",
     "MOST_BYTES",
     "MOST_CONTROLS",
@@ -94,9 +95,13 @@ MOST_EMBEDDING = 1024
 MOST_WIDTH = 100_000
 
 
+# When the limits of IBM Quantum on a job were looked up in its documentation.
+LIMITS_DATE = "2026-11"
+
+
 @dataclass(frozen=True)
 class JobLimits:
-    """Limits of one job; the defaults are those of IBM Quantum in November 2026.
+    """Limits of one job; the defaults are those of IBM Quantum at ``LIMITS_DATE``.
 
     Attributes:
         executions: Circuits times shots.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ import typer
 from circuits.errors import InvalidValueError
 from runtime_jobs.cli.failures import NotReadyError
 from runtime_jobs.devices import DeviceError, open_device, parse_device_name
+from runtime_jobs.hardware.repetition import Delays, parse_delay
+from runtime_jobs.plan.terms import Terms, read_terms
 
 if TYPE_CHECKING:
     from qiskit.transpiler import Target
@@ -22,19 +25,24 @@ if TYPE_CHECKING:
 __all__ = [
     "Device",
     "Gradient",
+    "Limits",
     "NewBudget",
     "Patches",
     "QpuName",
     "QpuSequences",
     "QpuShots",
+    "RepDelay",
     "RunPath",
+    "SerialBranches",
     "Spacing",
     "TensorBoard",
     "TrainSteps",
+    "find_delays",
     "find_folder",
     "find_target",
     "open_local_device",
     "open_run",
+    "open_terms",
     "open_trained_run",
     "parse_count",
     "print_layout",
@@ -141,13 +149,55 @@ QpuSequences = Annotated[
         help="Use only the first N test sequences; with --train-steps, the batch size.",
     ),
 ]
+
+
+def parse_patches(text: str | int) -> int | None:
+    """Parse a number of patches; None for ``auto``."""
+    return None if text == "auto" else parse_count(text)
+
+
+def parse_rep_delay(text: str) -> float:
+    """Parse a repetition delay from the command line as seconds; BadParameter for other text."""
+    try:
+        return parse_delay(text)
+    except InvalidValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Patches = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--patches",
-        metavar="K",
-        parser=parse_count,
-        help="Run K sequences side by side in one circuit, each on its own set of good qubits.",
+        metavar="K|auto",
+        parser=parse_patches,
+        help="Run K sequences side by side in one circuit, each on its own set of good qubits; "
+        "auto takes the number that the plan finds best.",
+    ),
+]
+RepDelay = Annotated[
+    float | None,
+    typer.Option(
+        "--rep-delay",
+        metavar="TIME",
+        parser=parse_rep_delay,
+        help="Pause between two executions, such as 50us, within the range of the device; its "
+        "default is usually 250us and is most of the bill.",
+    ),
+]
+SerialBranches = Annotated[
+    bool,
+    typer.Option(
+        "--serial-branches",
+        help="Assume that branches on disjoint qubits run one after another, not at the same time.",
+    ),
+]
+Limits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        help="TOML file with limits of the service, price and allowance that replace the built-in "
+        "ones.",
     ),
 ]
 Spacing = Annotated[
@@ -176,6 +226,21 @@ TrainSteps = Annotated[
         help="Run N training steps instead of inference.",
     ),
 ]
+
+
+def find_delays(name: str, service: Service | None) -> Delays:
+    """Return the repetition delays of a device, from the account or from a snapshot."""
+    if service is None:
+        from runtime_jobs.hardware.snapshots import open_delays
+
+        return open_delays(name)
+    return service.find_delays(f"ibm_{name}")
+
+
+def open_terms(file: Path | None, *, serial_branches: bool) -> Terms:
+    """Read the terms of the service, with the given assumption about branches."""
+    terms = read_terms(file)
+    return replace(terms, limits=replace(terms.limits, serial_branches=serial_branches))
 
 
 def open_local_device(

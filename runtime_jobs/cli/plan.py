@@ -10,19 +10,25 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    Limits,
     Patches,
     QpuName,
     QpuSequences,
     QpuShots,
+    RepDelay,
     RunPath,
+    SerialBranches,
     Spacing,
     TrainSteps,
+    find_delays,
+    open_terms,
     open_trained_run,
 )
 from runtime_jobs.cli.plan_tables import print_others, print_plan
 from runtime_jobs.cli.requests import read_request
 
 if TYPE_CHECKING:
+    from circuits.limits import JobLimits
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
@@ -32,7 +38,7 @@ __all__ = ["EXAMPLES", "plan"]
 EXAMPLES = """\b
 Examples:
   qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000
-  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000 --patches 20
+  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000 --patches auto --rep-delay 50us
   qrnn plan runs/a --on ibm:kingston --shots 1000 --train-steps 3 --gradient spsa
 """
 
@@ -46,14 +52,23 @@ def plan(
     gradient: Gradient = None,
     patches: Patches = 1,
     spacing: Spacing = 0,
+    rep_delay: RepDelay = None,
+    serial_branches: SerialBranches = False,
+    limits: Limits = None,
     live: Annotated[
         bool,
         typer.Option("--live", help="Use today's calibration, from the account at IBM Quantum."),
     ] = False,
     usd_per_second: Annotated[
-        float, typer.Option(metavar="PRICE", help="Price of a second of QPU time.")
-    ] = 1.60,
-    currency: Annotated[str, typer.Option(metavar="NAME", help="Currency of that price.")] = "USD",
+        float | None,
+        typer.Option(
+            metavar="PRICE", help="Price of a second of QPU time; 1.60 or that of --limits."
+        ),
+    ] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Currency of that price; USD or that of --limits."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
     ] = False,
@@ -67,41 +82,56 @@ def plan(
     line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
     """
     request = read_request(on, shots, train_steps, gradient)
-    if not usd_per_second >= 0:
+    if usd_per_second is not None and not usd_per_second >= 0:
         raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
+    terms = open_terms(limits, serial_branches=serial_branches)
+    delays = find_delays(request.qpu, None)
     run = open_trained_run(folder)
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
 
         service = Service()
-    _, work, calibration = request.find_work(run, sequences, patches, spacing, service)
+        delays = find_delays(request.qpu, service)
+    delays.choose(rep_delay, request.qpu)
+    _, work, calibration = request.find_work(
+        run, sequences, patches, spacing, service, terms.limits
+    )
+
+    price = terms.price_per_second if usd_per_second is None else usd_per_second
 
     def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
         return work.plan(
             request.shots,
             train_steps=request.train_steps,
             gradient=method,
-            price_per_second=usd_per_second,
-            currency=currency,
+            price_per_second=price,
+            currency=currency or terms.currency,
+            limits=terms.limits,
+            rep_delay=rep_delay,
+            delays=delays,
         )
 
     made = make(work)
-    others = _plan_others(work, request.method, make)
+    others = _plan_others(work, request.method, make, terms.limits)
     if as_json:
         instead = {name: other.to_dict() for name, other in others.items()}
-        typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
+        content = made.to_dict() | {"terms": {"date": terms.date, "source": terms.source}}
+        typer.echo(json.dumps(content | {"instead": instead}, allow_nan=False))
         return
-    print_plan(made, calibration)
+    print_plan(made, calibration, terms)
     print_others(others)
 
 
 def _plan_others(
-    work: Work, method: GradientMethod | None, make: Callable[..., Plan]
+    work: Work,
+    method: GradientMethod | None,
+    make: Callable[..., Plan],
+    limits: JobLimits,
 ) -> dict[str, Plan]:
     """Plan the same work with other patches, readout mode and gradient method, by option."""
     patches = len(work.packing.patches)
-    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
+    packed = make(work.pack_best(method, limits) if patches == 1 else work.repack(1))
     others = {}
     # One patch is the best packing if a second one costs too much of the coherence.
     if len(packed.patches) != patches:

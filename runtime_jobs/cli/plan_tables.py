@@ -8,17 +8,17 @@ import typer
 
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.plan.terms import Terms
 
 __all__ = ["print_others", "print_plan"]
 
 
-def print_plan(plan: Plan, calibration: str) -> None:
+def print_plan(plan: Plan, calibration: str, terms: Terms) -> None:
     """Print the jobs of a plan, their totals and the assumptions."""
     from rich.console import Console
 
     from runtime_jobs.cli.console import make_table
-    from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
-    from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
+    from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN
 
     table = make_table(
         "job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"
@@ -32,17 +32,19 @@ def print_plan(plan: Plan, calibration: str) -> None:
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
-        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}, "
+        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}"
+        f"{_compare_branches(plan, terms)}, "
         f"{plan.broadcasts:.0f} broadcasts",
         f"closest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
         f"{nearest.share:.1%} used by job {nearest.number}",
         f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s per job + "
-        f"({REP_DELAY_SECONDS * 1e6:.0f} us + circuit duration) x executions",
+        f"({plan.rep_delay * 1e6:g} us + circuit duration) x executions",
+        *_compare_delays(plan),
         f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} per second",
         f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (a job "
         f"is cancelled after {MARGIN:g} times its estimate, and charged until then)",
-        f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
-        "28 days",
+        f"limits of the service: {terms.source}, of {terms.date}",
+        *_compare_allowance(plan, terms),
     ]
     typer.echo("\n".join(lines))
 
@@ -90,6 +92,52 @@ def _compare_coherence(plan: Plan) -> str:
         if value is not None
     ]
     return " = " + ", ".join(parts) if parts else ""
+
+
+def _compare_branches(plan: Plan, terms: Terms) -> str:
+    """Return the longer duration where branches on disjoint qubits matter."""
+    if plan.duration == plan.serial_duration and not terms.limits.serial_branches:
+        return ""
+    if terms.limits.serial_branches:
+        return " with branches one after another"
+    return f" ({plan.serial_duration * 1e6:.2f} us if branches ran one after another)"
+
+
+def _compare_delays(plan: Plan) -> list[str]:
+    """List seconds and price at the delays of the device, and the risk of a shorter one."""
+    from runtime_jobs.hardware.repetition import share_left
+
+    delays = plan.delays
+    if delays.shortest == delays.longest:
+        return []
+    named = {"default": delays.default, "chosen": plan.rep_delay, "shortest": delays.shortest}
+    parts = []
+    for name, delay in named.items():
+        if name == "chosen" and delay == delays.default:
+            continue
+        seconds = plan.find_seconds(delay)
+        price = f"{seconds * plan.price_per_second:.2f} {plan.currency}"
+        parts.append(f"{name} {delay * 1e6:g} us {seconds:.1f} s, {price}")
+    lines = [f"repetition delay: {'; '.join(parts)}"]
+    if plan.t1 is not None:
+        left = ", ".join(
+            f"{share_left(delay, plan.t1):.0%} after {delay * 1e6:g} us"
+            for delay in sorted(set(named.values()), reverse=True)
+        )
+        lines.append(
+            "a shorter delay leaves qubits less time to relax: of an excitation that the reset "
+            f"before an execution misses, {left} are left (T1 {plan.t1 * 1e6:.0f} us)"
+        )
+    return lines
+
+
+def _compare_allowance(plan: Plan, terms: Terms) -> list[str]:
+    if not terms.allowance_seconds:
+        return []
+    return [
+        f"allowance: {plan.qpu_seconds / terms.allowance_seconds:.0%} of the "
+        f"{terms.allowance_seconds:g} s in {terms.allowance_days:g} days"
+    ]
 
 
 def print_others(plans: dict[str, Plan]) -> None:

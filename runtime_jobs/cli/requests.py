@@ -9,6 +9,7 @@ from runtime_jobs.cli.options import find_target
 from runtime_jobs.devices import DeviceError, parse_device_name
 
 if TYPE_CHECKING:
+    from circuits.limits import JobLimits
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
@@ -37,13 +38,15 @@ class Request(NamedTuple):
         self,
         run: RunFolder,
         sequences: int | None,
-        patches: int,
+        patches: int | None,
         spacing: int,
         service: Service | None,
+        limits: JobLimits | None = None,
     ) -> tuple[TrainedModel, Work, str]:
         """Return the trained model, its work on the QPU, and the origin of the calibration.
 
-        Without a ``service``, the calibration is a snapshot on this machine.
+        Without a ``service``, the calibration is a snapshot on this machine. ``patches`` None takes
+        the number that :meth:`~runtime_jobs.plan.work.Work.pack_best` finds.
         """
         from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
@@ -56,9 +59,11 @@ class Request(NamedTuple):
             target,
             sequences,
             self.method is not None,
-            patches=patches,
+            patches=patches or 1,
             spacing=spacing,
         )
+        if patches is None:
+            work = work.pack_best(self.method, limits)
         return trained, work, calibration
 
 

@@ -9,14 +9,19 @@ import typer
 
 from runtime_jobs.cli.options import (
     Gradient,
+    Limits,
     NewBudget,
     Patches,
     QpuName,
     QpuSequences,
     QpuShots,
+    RepDelay,
     RunPath,
+    SerialBranches,
     Spacing,
     TrainSteps,
+    find_delays,
+    open_terms,
     open_trained_run,
 )
 from runtime_jobs.ledger.records import WorkloadMode
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from runtime_jobs.ibm.submission import Submission
     from runtime_jobs.ledger import Ledger
     from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.plan.terms import Terms
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -47,6 +53,9 @@ def submit(
     gradient: Gradient = None,
     patches: Patches = 1,
     spacing: Spacing = 0,
+    rep_delay: RepDelay = None,
+    serial_branches: SerialBranches = False,
+    limits: Limits = None,
     max_qpu_seconds: Annotated[
         float | None,
         typer.Option(
@@ -103,6 +112,8 @@ def submit(
     request = read_request(on, shots, train_steps, gradient)
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
         raise typer.BadParameter(f"expected --max-qpu-seconds above 0, got {max_qpu_seconds}")
+    terms = open_terms(limits, serial_branches=serial_branches)
+    find_delays(request.qpu, None).choose(rep_delay, request.qpu)
     run = open_trained_run(folder)
     from runtime_jobs.cli.collect import continue_run
     from runtime_jobs.ibm.service import Service
@@ -115,9 +126,24 @@ def submit(
     from runtime_jobs.ledger.identity import start_new_budget
 
     service = None if max_qpu_seconds is None else Service()
-    trained, work, calibration = request.find_work(run, sequences, patches, spacing, service)
-    plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
+        if patches is None and not relayout:
+            kept = ledger.find_device(f"ibm_{request.qpu}")
+            patches = len(kept.patches) if kept is not None else None
+        trained, work, calibration = request.find_work(
+            run, sequences, patches, spacing, service, terms.limits
+        )
+        delays = find_delays(request.qpu, service)
+        plan = work.plan(
+            request.shots,
+            train_steps=request.train_steps,
+            gradient=request.method,
+            price_per_second=terms.price_per_second,
+            currency=terms.currency,
+            limits=terms.limits,
+            rep_delay=rep_delay,
+            delays=delays,
+        )
         if new_budget and service is not None:
             typer.echo(start_new_budget(ledger, service.list_tagged), err=True)
         former = read_submission(ledger)
@@ -131,15 +157,18 @@ def submit(
             mode=mode,
             session_seconds=session_seconds,
             repetition=_count_repetitions(former, fresh),
-            patches=patches,
+            patches=len(plan.patches),
             spacing=spacing,
             fast_measurements=fast_measurements,
+            rep_delay=rep_delay,
+            default_delay=delays.default,
+            limits=terms.list_own_limits(),
             planned_jobs=len(plan.jobs),
             weights=hash_weights(trained),
         )
         is_other = former is None or former.asks_for() != submission.asks_for()
         if service is None or is_other or relayout:
-            _require_cap(plan, calibration, ledger, max_qpu_seconds, session_seconds)
+            _require_cap(plan, calibration, terms, ledger, max_qpu_seconds, session_seconds)
         if is_other and former is not None and not former.is_finished:
             typer.echo(
                 "the earlier submission of this run has not been collected completely; its jobs "
@@ -147,7 +176,7 @@ def submit(
                 err=True,
             )
         if relayout:
-            print_plan(plan, calibration)
+            print_plan(plan, calibration, terms)
         continue_run(
             run,
             ledger,
@@ -173,6 +202,7 @@ def _count_repetitions(former: Submission | None, fresh: bool) -> int:
 def _require_cap(
     plan: Plan,
     calibration: str,
+    terms: Terms,
     ledger: Ledger,
     cap: float | None,
     session_seconds: int | None,
@@ -188,7 +218,7 @@ def _require_cap(
     needed = math.ceil(most + committed)
     if cap is not None and needed <= cap:
         return
-    print_plan(plan, calibration)
+    print_plan(plan, calibration, terms)
     given = "no cap" if cap is None else f"a cap of {cap:g} s"
     raise BudgetError(
         f"{given} was given, but all jobs together may take {most} s of QPU time, in addition to "

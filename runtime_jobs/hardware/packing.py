@@ -17,7 +17,7 @@ from circuits.rules import HardwareRuleError, RulePub, check_rules
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.job_limits import JobLimits
-from runtime_jobs.hardware.layout import find_interactions, find_measured
+from runtime_jobs.hardware.layout import count_measurements, find_interactions, find_measured
 from runtime_jobs.hardware.patches import Patches, choose_patches, list_patches
 from runtime_jobs.hardware.row_packing import name_on_patch
 
@@ -172,9 +172,12 @@ def choose_packing(
     """
     interactions = sorted(find_interactions(make_translator().run(circuit)))
     needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
+    measurements = count_measurements(circuit)
     if patches is None:
-        return Packing(name, target, list_patches(*needs, spacing=spacing))
-    return Packing(name, target, choose_patches(*needs, count=patches, spacing=spacing))
+        chosen = list_patches(*needs, spacing=spacing, measurements=measurements)
+    else:
+        chosen = choose_patches(*needs, count=patches, spacing=spacing, measurements=measurements)
+    return Packing(name, target, chosen)
 
 
 def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:

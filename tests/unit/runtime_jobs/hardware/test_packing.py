@@ -125,7 +125,7 @@ def test_all_patches_are_measured_before_any_branch_of_the_next_step() -> None:
 def test_too_many_copies_for_the_coherence_are_refused_with_the_remedy() -> None:
     packing, placed = pack(make_dynamic(8), 12)
     with pytest.raises(HardwareRuleError, match=r"coherence time.* 12 patches .* fewer --patches"):
-        packing.check(placed, 12, JobLimits(serial_branches=True, coherence=1.0))
+        packing.check(placed, 12, JobLimits(serial_branches=True, coherence=0.9))
 
 
 def test_one_patch_is_the_plain_circuit_and_its_layout_the_plain_fingerprint() -> None:
