@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime_jobs.cli.memo import digest_files, remember
 from runtime_jobs.cli.options import (
     Gradient,
     Limits,
@@ -25,15 +28,19 @@ from runtime_jobs.cli.options import (
     open_trained_run,
 )
 from runtime_jobs.cli.plan_tables import print_others, print_plan
-from runtime_jobs.cli.requests import read_request
+from runtime_jobs.cli.requests import Request, read_request
+from runtime_jobs.plan.costs import Plan
+from runtime_jobs.plan.terms import Terms
 
 if TYPE_CHECKING:
     from circuits.limits import JobLimits
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
-    from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
 __all__ = ["EXAMPLES", "plan"]
+
+# The files of a run folder that its plan depends on.
+_INPUTS = ("config.toml", "metrics.jsonl", "checkpoint.pt", "ansatz.*")
 
 EXAMPLES = """\b
 Examples:
@@ -79,26 +86,58 @@ def plan(
     Sends nothing and needs no account: circuits are compiled for the calibration snapshot of the
     device on this machine, or with --live for today's calibration. A second table compares other
     numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
-    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
+    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs. A plan without --live is kept
+    in the cache of the user, so that the same plan is printed at once.
     """
     request = read_request(on, shots, train_steps, gradient)
     if usd_per_second is not None and not usd_per_second >= 0:
         raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
     terms = open_terms(limits, serial_branches=serial_branches)
-    delays = find_delays(request.qpu, None)
+    price = terms.price_per_second if usd_per_second is None else usd_per_second
+    chosen = (sequences, patches, spacing, rep_delay, price, currency or terms.currency)
+
+    def compute() -> dict[str, Any]:
+        typer.echo(f"planning {folder} on {request.qpu}: compiling its circuits ...", err=True)
+        return _plan(folder, request, terms, live, *chosen)
+
+    if live:
+        found = compute()
+    else:
+        asked = (request.qpu, request.shots, request.train_steps, gradient)
+        files = digest_files(folder, _INPUTS)
+        found = remember("plans", [files, *asked, *chosen, asdict(terms.limits)], compute)
+    if as_json:
+        content = found["plan"] | {"terms": {"date": terms.date, "source": terms.source}}
+        typer.echo(json.dumps(content | {"instead": found["instead"]}, allow_nan=False))
+        return
+    print_plan(Plan.from_dict(found["plan"]), found["calibration"], terms)
+    print_others({name: Plan.from_dict(other) for name, other in found["instead"].items()})
+
+
+def _plan(
+    folder: Path,
+    request: Request,
+    terms: Terms,
+    live: bool,
+    sequences: int | None,
+    patches: int | None,
+    spacing: int,
+    rep_delay: float | None,
+    price: float,
+    currency: str,
+) -> dict[str, Any]:
+    """Make the plan, those of its alternatives by option, and name the calibration, as JSON."""
     run = open_trained_run(folder)
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
 
         service = Service()
-        delays = find_delays(request.qpu, service)
+    delays = find_delays(request.qpu, service)
     delays.choose(rep_delay, request.qpu)
     _, work, calibration = request.find_work(
         run, sequences, patches, spacing, service, terms.limits
     )
-
-    price = terms.price_per_second if usd_per_second is None else usd_per_second
 
     def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
         return work.plan(
@@ -106,21 +145,18 @@ def plan(
             train_steps=request.train_steps,
             gradient=method,
             price_per_second=price,
-            currency=currency or terms.currency,
+            currency=currency,
             limits=terms.limits,
             rep_delay=rep_delay,
             delays=delays,
         )
 
-    made = make(work)
     others = _plan_others(work, request.method, make, terms.limits)
-    if as_json:
-        instead = {name: other.to_dict() for name, other in others.items()}
-        content = made.to_dict() | {"terms": {"date": terms.date, "source": terms.source}}
-        typer.echo(json.dumps(content | {"instead": instead}, allow_nan=False))
-        return
-    print_plan(made, calibration, terms)
-    print_others(others)
+    return {
+        "plan": make(work).to_dict(),
+        "instead": {name: other.to_dict() for name, other in others.items()},
+        "calibration": calibration,
+    }
 
 
 def _plan_others(

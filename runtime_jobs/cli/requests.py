@@ -76,7 +76,6 @@ def read_request(
         DeviceError: The device is not a QPU with a name, or shots are missing.
         ValueError: Training steps were given without a gradient method, or the reverse.
     """
-    from qrnn_qiskit.executors.gradient_methods import parse_gradient
     from runtime_jobs.device_names import merge_options
 
     device = merge_options(parse_device_name(on), shots, None)
@@ -99,5 +98,9 @@ def read_request(
             "--train-steps and --gradient belong together: give both for training, such as "
             "--train-steps 3 --gradient spsa, or neither for inference"
         )
-    method = None if gradient is None else parse_gradient(gradient)
+    method = None
+    if gradient is not None:
+        from qrnn_qiskit.executors.gradient_methods import parse_gradient
+
+        method = parse_gradient(gradient)
     return Request(device.target, device.shots, train_steps or 0, method)

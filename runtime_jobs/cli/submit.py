@@ -113,7 +113,6 @@ def submit(
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
         raise typer.BadParameter(f"expected --max-qpu-seconds above 0, got {max_qpu_seconds}")
     terms = open_terms(limits, serial_branches=serial_branches)
-    find_delays(request.qpu, None).choose(rep_delay, request.qpu)
     run = open_trained_run(folder)
     from runtime_jobs.cli.collect import continue_run
     from runtime_jobs.ibm.service import Service
@@ -126,6 +125,8 @@ def submit(
     from runtime_jobs.ledger.identity import start_new_budget
 
     service = None if max_qpu_seconds is None else Service()
+    delays = find_delays(request.qpu, service)
+    delays.choose(rep_delay, request.qpu)
     with open_ledger(run) as ledger:
         if patches is None and not relayout:
             kept = ledger.find_device(f"ibm_{request.qpu}")
@@ -133,7 +134,6 @@ def submit(
         trained, work, calibration = request.find_work(
             run, sequences, patches, spacing, service, terms.limits
         )
-        delays = find_delays(request.qpu, service)
         plan = work.plan(
             request.shots,
             train_steps=request.train_steps,

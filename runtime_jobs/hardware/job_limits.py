@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
-from circuits.profile import CircuitProfile
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
+
+if TYPE_CHECKING:
+    from circuits.profile import CircuitProfile
 
 __all__ = [
     "JobLimits",

@@ -72,8 +72,9 @@ def open_target(name: str) -> Target:
 
 
 def open_delays(name: str) -> Delays:
-    """Return the repetition delays of a device that :func:`open_target` loads."""
-    configuration = _read_configuration(_find_classes()[_shorten(name)])
+    """Return the repetition delays of a device, by its calibration snapshot where there is one."""
+    device = _find_classes().get(_shorten(name))
+    configuration = {} if device is None else _read_configuration(device)
     default = configuration.get("default_rep_delay")
     if default is None:
         return Delays()

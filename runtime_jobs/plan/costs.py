@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from runtime_jobs.hardware.job_limits import (
     JobLimits,
@@ -14,9 +14,11 @@ from runtime_jobs.hardware.job_limits import (
     split_loads,
     weigh_job,
 )
-from runtime_jobs.hardware.packing import Packing
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
-from runtime_jobs.plan.rounds import Round
+
+if TYPE_CHECKING:
+    from runtime_jobs.hardware.packing import Packing
+    from runtime_jobs.plan.rounds import Round
 
 __all__ = ["Plan", "PlannedJob", "make_plan"]
 
@@ -116,6 +118,20 @@ class Plan:
     def find_seconds(self, rep_delay: float) -> float:
         """Return the estimated QPU seconds of the same jobs at another repetition delay."""
         return self.qpu_seconds + self.executions * (rep_delay - self.rep_delay)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Plan:
+        """Return the plan that :meth:`to_dict` has written."""
+        named = {item.name: content[item.name] for item in fields(cls)}
+        jobs = [PlannedJob(**job | {"after": tuple(job["after"])}) for job in content["jobs"]]
+        return cls(
+            **named
+            | {
+                "jobs": tuple(jobs),
+                "patches": tuple(tuple(patch) for patch in content["patches"]),
+                "delays": Delays(**content["delays"]),
+            }
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields and totals as plain JSON values."""
