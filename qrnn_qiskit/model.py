@@ -15,9 +15,16 @@ from torch import Tensor, nn
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import starts, transforms
+from qrnn_qiskit import transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
-from qrnn_qiskit.controller import Controller, count_kept
+from qrnn_qiskit.controller import (
+    REGISTER_FEEDBACK,
+    Controller,
+    RegisterControllers,
+    apply_start,
+    choose_feedback_gain,
+    count_kept,
+)
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
@@ -27,7 +34,6 @@ from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import RecurrentModel
-from qrnn_qiskit.registers import REGISTER_FEEDBACK, RegisterControllers
 from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
@@ -72,10 +78,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
             gradients of long sequences from exploding. "auto" is 8 / ``num_steps``, at most 1.
         angle_gain: Factor on the initial weights of the controller's output layer.
         start: "default", or "oscillators" for long sequences: without input each qubit turns at
-            its own frequency; see :mod:`qrnn_qiskit.starts`. It needs ``controller_hidden=None``.
+            its own frequency; see :mod:`qrnn_qiskit.controller.starts`. It needs
+            ``controller_hidden=None``.
         frequencies: Those frequencies in radians per step: "linear" (the default), "log",
             "period:P", or one number for each qubit; see
-            :func:`~qrnn_qiskit.starts.resolve_frequencies`.
+            :func:`~qrnn_qiskit.controller.resolve_frequencies`.
         input_gain: Root mean square of the input weights at the oscillator start; 0.05 by default.
         slow: Bound on the other output biases at the oscillator start, in radians per step; 0.003
             by default.
@@ -91,7 +98,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
     Attributes:
         controller: Module from (..., E + feedback) to (..., P) angles in radians, for R > 1 a
-            :class:`~qrnn_qiskit.registers.RegisterControllers`.
+            :class:`~qrnn_qiskit.controller.RegisterControllers`.
         ansatz: The step: ``ansatz.circuit`` on all R n qubits, ``ansatz.parameters`` in controller
             order.
         readout: The observables: ``readout.observables`` in the order of the readouts, R K of them.
@@ -197,16 +204,14 @@ class QRNN(IdentifiedModule, RecurrentModel):
                 hidden_size=controller_hidden,
                 activation=activation,
                 dropout=dropout,
-                feedback_gain=starts.choose_feedback_gain(feedback_gain, num_steps),
+                feedback_gain=choose_feedback_gain(feedback_gain, num_steps),
                 angle_gain=angle_gain,
                 dtype=dtype,
                 device=device,
             )
             for _ in range(self.num_registers)
         ]
-        starts.apply_start(
-            start, register, controllers, frequencies, input_gain=input_gain, slow=slow
-        )
+        apply_start(start, register, controllers, frequencies, input_gain=input_gain, slow=slow)
         self.controller: nn.Module = controllers[0]
         if self.num_registers > 1:
             self.controller = RegisterControllers(controllers, self.register_feedback)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from circuits.validation import require_name
+from qrnn_qiskit.controller import choose_feedback_gain
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
 from qrnn_qiskit.recurrent import RecurrentModel
-from qrnn_qiskit.starts import choose_feedback_gain
 from qrnn_qiskit.training.sizing import count_gates, find_size
 
 if TYPE_CHECKING:
