@@ -15,7 +15,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from qrnn_qiskit.heads import LastStateHead
-from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
+from qrnn_qiskit.tasks.base import (
+    DataSettings,
+    Sequences,
+    Splits,
+    TaskModel,
+    choose_oscillators,
+)
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.files import DataFile
@@ -34,6 +40,7 @@ PIXELS = SIDE * SIDE
 BRIGHTEST = 255
 SAMPLE_SIZES = (3500, 500, 1000)
 VALIDATION_SHARE = 12  # one in twelve of the usual training images: 5,000 of 60,000
+PERMUTED = "linear:3"  # neighbouring pixels, hence slow changes, are far apart in this order
 CACHE = Path("~/.cache/qrnn-qiskit/mnist")
 
 
@@ -100,12 +107,31 @@ class Mnist(ClassificationTask):
         "train.learning_rate": 0.005,
     }
 
+    # 20 registers of 4 qubits, 4,480 parameters. An update of a bias acts in each of 784 steps.
+    pixel_defaults: ClassVar[dict[str, Any]] = {
+        "model.num_registers": 20,
+        "model.controller_hidden": None,
+        "model.start": "oscillators",
+        "model.frequencies": "linear:0.5",
+        "model.input_gain": 0.025,
+        "model.slow": 0.003,
+        "model.feedback_gain": 0.01,
+        "model.readout_scale": 5.0,
+        "train.learning_rate": 0.003,
+        "train.rates.controller": 0.05,
+        "train.rates.bias": 0.01,
+        "train.clip_norm": 100.0,
+    }
+
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Lower gain and rate for pixels: an update of an angle acts 784 times and feeds back."""
-        if given.get("data.scan", "rows") != "rows":
-            return cls.defaults | {"model.feedback_gain": 0.1, "train.learning_rate": 0.001}
-        return dict(cls.defaults)
+        """Choose the oscillator start for pixels, or lower gain and rate without it."""
+        scan = given.get("data.scan", "rows")
+        if scan == "rows":
+            return dict(cls.defaults)
+        lower = {"model.feedback_gain": 0.1, "train.learning_rate": 0.001}
+        spread = {"model.frequencies": PERMUTED} if scan == "permuted" else {}
+        return choose_oscillators(given, cls.pixel_defaults | spread, cls.defaults | lower)
 
     def __init__(self, settings: MnistSettings) -> None:
         super().__init__(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from runtime_jobs.cli.options import (
     open_trained_run,
     split_setting,
 )
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["EXAMPLES", "train"]
 
@@ -92,4 +95,17 @@ def train(
         )
         if processes.is_first:
             typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
+            print_first_look(run)
         finish_run(run, fit, executor, progress, processes)
+
+
+def print_first_look(run: RunFolder) -> None:
+    """Print what an untrained model of long sequences says of its data, and warnings of it."""
+    from qrnn_qiskit.training.first_look import look_first
+
+    look = look_first(run.experiment)
+    if look is None:
+        return
+    typer.echo(look.describe(), err=True)
+    for warning in look.find_warnings():
+        typer.echo(f"warning: {warning}", err=True)
