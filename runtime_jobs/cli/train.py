@@ -29,6 +29,7 @@ Examples:
   qrnn train copying-memory --set data.delay=30
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train text --set data.file=reviews.csv --config small.toml
+  qrnn train mnist --set scan=pixels --find-rates  learning rates by part, without a run
   qrnn train digits --on simulator:kingston      exact noise of that device and its gradient
   qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
 'qrnn tasks TASK' lists every key. After Ctrl-C, 'qrnn resume DIR' continues the run.
@@ -65,6 +66,13 @@ def train(
     on: Device = "simulator",
     gradient: Gradient = None,
     tensorboard: TensorBoard = False,
+    find_rates: Annotated[
+        bool,
+        typer.Option(
+            "--find-rates",
+            help="Test growing learning rates for each part of the model, print good ones and stop.",
+        ),
+    ] = False,
 ) -> None:
     """Train a task in a new run folder, then evaluate and draw it.
 
@@ -84,6 +92,13 @@ def train(
     from runtime_jobs.cli.finish_run import finish_run, open_progress
 
     require_gradient(executor)
+    if find_rates:
+        if start is not None or out is not None or on != "simulator":
+            raise typer.BadParameter("--find-rates trains no run; leave out --from, --out and --on")
+        from runtime_jobs.cli.rates import print_rates
+
+        print_rates(resolve_config(task, overrides, config))
+        return
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
     with join_processes(resolved.train.device) as processes:
