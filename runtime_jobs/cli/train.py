@@ -70,7 +70,7 @@ def train(
         bool,
         typer.Option(
             "--find-rates",
-            help="Test growing learning rates for each part of the model, print good ones and stop.",
+            help="Test growing learning rates for each part of the model, and print good ones.",
         ),
     ] = False,
 ) -> None:
