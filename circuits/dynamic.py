@@ -68,6 +68,11 @@ class DynamicCircuit:
         """The number of memory qubits of all registers, R n."""
         return self.num_registers * self.measurement.num_qubits
 
+    def list_memory(self, register: int) -> range:
+        """The memory qubits of a register of qubits."""
+        n = self.measurement.num_qubits
+        return range(register * n, (register + 1) * n)
+
     @property
     def num_outcomes(self) -> int:
         """2^m, the values of a step's register."""
