@@ -61,6 +61,11 @@ class RecurrentModel(nn.Module, ABC):
         return "hidden unit", "value"
 
     @property
+    def filters(self) -> bool:
+        """Whether ``filter(x, record)`` gives the likelihood of a record of outcomes."""
+        return False
+
+    @property
     def measurement(self) -> Measurement | None:
         """The measurement that ends each step in measured mode of QRNN; None otherwise."""
         return None
