@@ -4,6 +4,7 @@ Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts
 :class:`~qrnn_qiskit.recurrent.RecurrentModel`. A configuration selects one by ``model.kind``:
 
 - ``classical``: ``rnn``, ``lstm`` and ``gru`` of PyTorch.
+- ``transformer``: the small causal Transformer.
 - ``orthogonal``: ``scornn`` and ``unitary``, the orthogonal and the unitary network.
 - ``qlstm``: the quantum LSTM.
 - ``staggered``: the staggered quantum network on density matrices.
@@ -16,6 +17,7 @@ from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
+from qrnn_qiskit.models.transformer import Transformer
 from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = [
@@ -27,5 +29,6 @@ __all__ = [
     "RecurrentModel",
     "ScoRNN",
     "StaggeredQRNN",
+    "Transformer",
     "UnitaryMesh",
 ]

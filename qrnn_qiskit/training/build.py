@@ -14,6 +14,7 @@ from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
+from qrnn_qiskit.models.transformer import Transformer
 from qrnn_qiskit.recurrent import RecurrentModel
 from qrnn_qiskit.starts import choose_feedback_gain
 from qrnn_qiskit.training.sizing import count_gates, find_size
@@ -32,6 +33,7 @@ _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
     "gru": (GRU, ("hidden_size", "num_biases")),
     "scornn": (ScoRNN, ("hidden_size",)),
     "unitary": (UnitaryMesh, ("hidden_size",)),
+    "transformer": (Transformer, ("hidden_size", "num_layers", "controller_hidden")),
     "qlstm": (QLSTM, ("hidden_size", "num_qubits", "num_layers")),
     "staggered": (StaggeredQRNN, _CONTROLLED),
     "orthogonal": (OrthogonalQRNN, _CONTROLLED + _GAINS),
