@@ -10,6 +10,7 @@ import torch
 
 from circuits.validation import require_name
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.hmm import HMM
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
@@ -31,6 +32,7 @@ _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
     "rnn": (RNN, ("hidden_size", "num_biases")),
     "lstm": (LSTM, ("hidden_size", "num_biases")),
     "gru": (GRU, ("hidden_size", "num_biases")),
+    "hmm": (HMM, ("hidden_size",)),
     "scornn": (ScoRNN, ("hidden_size",)),
     "unitary": (UnitaryMesh, ("hidden_size",)),
     "transformer": (Transformer, ("hidden_size", "num_layers", "controller_hidden")),

@@ -74,8 +74,8 @@ class ModelConfig(Section):
 
     kind: str = Field(
         "qrnn",
-        description="qrnn, rnn, lstm, gru, transformer, scornn, unitary, qlstm, staggered, or "
-        "orthogonal",
+        description="qrnn, rnn, lstm, gru, transformer, hmm, scornn, unitary, qlstm, staggered, "
+        "or orthogonal",
     )
     parameters: int | None = Field(
         None,

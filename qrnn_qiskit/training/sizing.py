@@ -68,6 +68,11 @@ def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
             for biases in (1, 2):
                 settings = {"hidden_size": hidden, "num_biases": biases}
                 yield Size(settings, _TORCH[kind].count(input_size, hidden, biases))
+    elif kind == "hmm":
+        raise InvalidValueError(
+            "model.kind='hmm' is chosen by its number of states, which is rarely near a number of "
+            "parameters; set model.hidden_size, and leave model.parameters out"
+        )
     elif kind == "transformer":
         yield from _list_transformers(model, input_size)
     elif kind in ("scornn", "unitary", "qlstm"):

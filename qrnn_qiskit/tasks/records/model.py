@@ -92,12 +92,12 @@ def build_model(qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int) 
         ValueError: The model measures more than one bit in a step.
     """
     qrnn = qrnn_factory(num_tokens + 1)
-    if not qrnn.filters:
+    if qrnn.record_size == 0:
         return ReadingModel(qrnn, StepHead(qrnn, 1), RecordEmbedding(num_tokens, reads=True))
-    if qrnn.readout_size != 1:
+    if qrnn.record_size != 1:
         raise InvalidValueError(
             f"expected a model that measures one bit in each step, as records have, got "
-            f"{qrnn.readout_size}; set model.num_ancillas=1 and model.num_registers=1"
+            f"{qrnn.record_size}; set model.num_ancillas=1 and model.num_registers=1"
         )
     qrnn = qrnn_factory(num_tokens)  # only now is the width known
     return FilteringModel(qrnn, nn.Identity(), RecordEmbedding(num_tokens, reads=False))
