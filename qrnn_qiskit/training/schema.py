@@ -121,6 +121,13 @@ class ModelConfig(Section):
     ancilla_return: str = Field(
         Measured.ancilla_return, description="measured: branch (an X where the bit was 1) or reset"
     )
+    measurement_frame: str = Field(
+        Measured.measurement_frame,
+        description="measured: kept, or undone: each step takes its circuit back at its end",
+    )
+    bit_feedback: bool = Field(
+        Measured.bit_feedback, description="measured: whether the controller receives the bits"
+    )
     readout_error: float | list[float] = Field(
         0.0,
         description="measured, simulated: error probability of a bit, or [of 1 for 0, of 0 for 1]",
