@@ -13,7 +13,6 @@ from circuits.errors import InvalidValueError
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
-from qrnn_qiskit.training.inference import predict_sequences
 from qrnn_qiskit.training.loading import TrainedModel
 
 __all__ = [
@@ -58,15 +57,10 @@ class Influence:
     names: list[str]
 
 
+@torch.no_grad()
 def record_inputs(trained: TrainedModel, sequences: Sequences) -> Tensor:
     """Return the inputs (B, T, E) of the recurrent network: ``sequences`` after the embedding."""
-    seen: list[Tensor] = []
-    hook = trained.qrnn.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    try:
-        predict_sequences(trained.model, sequences, len(sequences))
-    finally:
-        hook.remove()
-    return seen[0]
+    return trained.model.embed(sequences)
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_repla
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
+from qrnn_qiskit.modes.conditioning import Filtered
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
@@ -129,6 +130,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
         measured_qubits: Sequence[int] | None = Measured.measured_qubits,
         measured_bases: str = Measured.measured_bases,
         ancilla_return: str = Measured.ancilla_return,
+        measurement_frame: str = Measured.measurement_frame,
+        bit_feedback: bool = Measured.bit_feedback,
         readout_error: float | Sequence[Any] = Measured.readout_error,
         step_noise: str | Sequence[Any] | None = Measured.step_noise,
         num_trajectories: int | None = Measured.num_trajectories,
@@ -169,6 +172,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
             measured_qubits=measured_qubits,
             measured_bases=measured_bases,
             ancilla_return=ancilla_return,
+            measurement_frame=measurement_frame,
+            bit_feedback=bit_feedback,
             readout_error=readout_error,
             step_noise=step_noise,
             num_trajectories=num_trajectories,
@@ -364,6 +369,68 @@ class QRNN(IdentifiedModule, RecurrentModel):
             angles = self._run(x, state, None, wants_angles=True).angles
         assert angles is not None
         return angles
+
+    def filter(
+        self,
+        x: Tensor,
+        record: Tensor,
+        lengths: Tensor | None = None,
+        state: HiddenState | None = None,
+    ) -> Filtered:
+        """Condition sequences on records of measured bits, only with ``readout="measured"``.
+
+        Where :meth:`forward` sums over all records, this follows the given one: the controller
+        receives its bits, and the state is the one that they leave. Always in exact simulation,
+        whatever the executor. Differentiable; backward needs the state before each measurement,
+        2^n complex numbers for each sequence and step, which the forward pass keeps (n = 14,
+        T = 100, B = 16 in float32: 210 MB).
+
+        Args:
+            x: (batch, time, input_size) of the model's dtype.
+            record: (batch, time, bits) 0 or 1, of any real dtype, as :meth:`sample` returns them;
+                bit a of a step is that of ancilla a. Past a sequence's length it is not read.
+            lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
+            state: State to continue from, as an earlier call returned it; |0...0> with bits 0 by
+                default.
+
+        Returns:
+            The probabilities of the bits, the log-likelihood of each step, and the state; see
+            :class:`~qrnn_qiskit.modes.conditioning.Filtered`.
+
+        Raises:
+            TypeError, ValueError: An input does not fit the model, or a record is impossible
+                (a probability below (16 eps)^2, which is 4e-12 in float32 and 1e-29 in float64);
+                the message names the step and the sequence.
+        """
+        x, ends = self._check_inputs(x, lengths)
+        return self.mode.filter(self.controller, x, record, state, ends)
+
+    def sample(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw a record of measured bits for each sequence, from |0...0>, without gradient.
+
+        It is exact: the bits of a device that runs ``model.circuits(x)`` without noise, or with
+        the model's ``readout_error`` and ``step_noise``, have the same distribution. Only with
+        ``readout="measured"``.
+
+        Args:
+            x: (batch, time, input_size) of the model's dtype.
+            generator: Source of the random numbers; torch's global generator by default.
+
+        Returns:
+            (batch, time, bits) of the model's dtype, 0 or 1.
+
+        Raises:
+            TypeError, ValueError: An input does not fit the model.
+        """
+        x, _ = self._check_inputs(x, None)
+        return self.mode.sample(self.controller, x, generator)
+
+    def _check_inputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, list[int] | None]:
+        refuse_transforms()
+        if type(x) is not Tensor and isinstance(x, Tensor):
+            x = to_plain("x", x)
+        x = raise_precision(x, self.dtype)
+        return x, check_batch(x, lengths, self.input_size, self.dtype, self.device)
 
     def circuits(self, x: Tensor, basis: str | None = None) -> list[QuantumCircuit]:
         """Return the bound circuit of all T steps for each sequence of ``x``, from |0...0>.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,26 @@ from qrnn_qiskit.checks import check_batch, check_number
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
+__all__ = ["Filtered", "RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Filtered(NamedTuple):
+    """What a record says about the state, and the state about the record.
+
+    Attributes:
+        probabilities: (B, T, m) probability of a 1 in each place of the record, given the inputs up
+            to this step and all bits before it: those of earlier steps, and bits 0 to a - 1 of its
+            own step. 0 past the end of a sequence.
+        log_likelihood: (B, T) logarithm of the joint probability of the recorded bits of a step,
+            given the bits before it, in nats; 0 past the end of a sequence.
+        state: The state after each sequence's last valid step.
+    """
+
+    probabilities: Tensor
+    log_likelihood: Tensor
+    state: HiddenState
 
 
 class RecurrentModel(nn.Module, ABC):
@@ -61,6 +78,11 @@ class RecurrentModel(nn.Module, ABC):
         return "hidden unit", "value"
 
     @property
+    def record_size(self) -> int:
+        """Bits m of a step of the records that :meth:`filter` takes; 0 where it takes none."""
+        return 0
+
+    @property
     def measurement(self) -> Measurement | None:
         """The measurement that ends each step in measured mode of QRNN; None otherwise."""
         return None
@@ -99,6 +121,23 @@ class RecurrentModel(nn.Module, ABC):
     def count_parameters(self) -> int:
         """Count the trainable parameters; embedding and head are not part of this module."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def filter(
+        self,
+        x: Tensor,
+        record: Tensor,
+        lengths: Tensor | None = None,
+        state: HiddenState | None = None,
+    ) -> Filtered:
+        """Condition sequences x (B, T, E) on recorded bits (B, T, m), 0 or 1.
+
+        Raises:
+            ValueError: The model gives no likelihood of records (``record_size`` is 0).
+        """
+        raise InvalidValueError(
+            f"filter conditions a model on recorded bits, but one of the kind {self.kind!r} has no "
+            "outcomes of its own; use model.kind=qrnn with model.readout=measured, or hmm"
+        )
 
     @abstractmethod
     def forward(

@@ -162,11 +162,14 @@ class TaskModel(nn.Module):
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """Return the prediction for a batch and the state after it, starting from ``state``."""
-        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
-        dtype = next(self.qrnn.parameters()).dtype
-        output, state = self.qrnn(x.to(dtype), state, batch.lengths)
+        output, state = self.qrnn(self.embed(batch), state, batch.lengths)
         prediction: Tensor = self.head(output, state)
         return prediction, state
+
+    def embed(self, batch: Sequences) -> Tensor:
+        """Return the inputs of the recurrent model, (B, T, E) of its dtype."""
+        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
+        return x.to(next(self.qrnn.parameters()).dtype)
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
         """Reduce the prediction of a batch to the part that tables and files keep: here all."""

@@ -19,7 +19,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits.errors import InvalidValueError
 from circuits.limits import MOST_DATA
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import StepHead
@@ -34,6 +33,7 @@ from qrnn_qiskit.tasks.base import (
     number_rows,
 )
 from qrnn_qiskit.tasks.data.data_error import DataError
+from qrnn_qiskit.tasks.data.sizes import check_sizes
 from qrnn_qiskit.tasks.data.tables import read_table
 from qrnn_qiskit.tasks.registry import register
 
@@ -74,15 +74,7 @@ class CopyingMemorySettings(DataSettings):
 
     @model_validator(mode="after")
     def _fit_memory(self) -> CopyingMemorySettings:
-        steps = self.delay + 2 * NUM_COPIED
-        for name in ("train_size", "validation_size", "test_size"):
-            size = getattr(self, name)
-            if size * steps > MOST_DATA:
-                raise InvalidValueError(
-                    f"expected {name} times the {steps} steps of a sequence to be at most "
-                    f"{MOST_DATA}, so that the data fits into memory, got {size} * {steps}; "
-                    f"reduce {name} or delay"
-                )
+        check_sizes(self, self.delay + 2 * NUM_COPIED, "delay")
         return self
 
 

@@ -11,10 +11,12 @@ import torch
 from circuits.validation import require_name
 from qrnn_qiskit.controller import choose_feedback_gain
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.hmm import HMM
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
+from qrnn_qiskit.models.transformer import Transformer
 from qrnn_qiskit.recurrent import RecurrentModel
 from qrnn_qiskit.training.sizing import count_gates, find_size
 
@@ -30,8 +32,10 @@ _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
     "rnn": (RNN, ("hidden_size", "num_biases")),
     "lstm": (LSTM, ("hidden_size", "num_biases")),
     "gru": (GRU, ("hidden_size", "num_biases")),
+    "hmm": (HMM, ("hidden_size",)),
     "scornn": (ScoRNN, ("hidden_size",)),
     "unitary": (UnitaryMesh, ("hidden_size",)),
+    "transformer": (Transformer, ("hidden_size", "num_layers", "controller_hidden")),
     "qlstm": (QLSTM, ("hidden_size", "num_qubits", "num_layers")),
     "staggered": (StaggeredQRNN, _CONTROLLED),
     "orthogonal": (OrthogonalQRNN, _CONTROLLED + _GAINS),

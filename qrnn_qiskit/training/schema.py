@@ -74,7 +74,8 @@ class ModelConfig(Section):
 
     kind: str = Field(
         "qrnn",
-        description="qrnn, rnn, lstm, gru, scornn, unitary, qlstm, staggered, or orthogonal",
+        description="qrnn, rnn, lstm, gru, transformer, hmm, scornn, unitary, qlstm, staggered, "
+        "or orthogonal",
     )
     parameters: int | None = Field(
         None,
@@ -119,6 +120,13 @@ class ModelConfig(Section):
     )
     ancilla_return: str = Field(
         Measured.ancilla_return, description="measured: branch (an X where the bit was 1) or reset"
+    )
+    measurement_frame: str = Field(
+        Measured.measurement_frame,
+        description="measured: kept, or undone: each step takes its circuit back at its end",
+    )
+    bit_feedback: bool = Field(
+        Measured.bit_feedback, description="measured: whether the controller receives the bits"
     )
     readout_error: float | list[float] = Field(
         0.0,

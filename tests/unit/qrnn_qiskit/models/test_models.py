@@ -175,4 +175,4 @@ def test_a_device_is_refused_where_there_are_no_circuits_for_it(kind: str) -> No
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="lstm"):
-        build_recurrent(ModelConfig(kind="transformer"), WIDTH)
+        build_recurrent(ModelConfig(kind="perceptron"), WIDTH)
