@@ -5,6 +5,7 @@ Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts
 
 - ``classical``: ``rnn``, ``lstm`` and ``gru`` of PyTorch.
 - ``orthogonal``: ``scornn`` and ``unitary``, the orthogonal and the unitary network.
+- ``diagonal``: ``lru``, the linear recurrent unit, and ``ssm``, a diagonal state-space layer.
 - ``qlstm``: the quantum LSTM.
 - ``staggered``: the staggered quantum network on density matrices.
 - ``mixing``: ``orthogonal``, QRNN with a trained matrix in place of the entanglers.
@@ -12,6 +13,7 @@ Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts
 """
 
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.diagonal import LRU, DiagonalSSM
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
@@ -20,9 +22,11 @@ from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = [
     "GRU",
+    "LRU",
     "LSTM",
     "QLSTM",
     "RNN",
+    "DiagonalSSM",
     "OrthogonalQRNN",
     "RecurrentModel",
     "ScoRNN",
