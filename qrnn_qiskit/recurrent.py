@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -17,7 +17,14 @@ from qrnn_qiskit.checks import check_batch, check_number
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["Filtered", "RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
+__all__ = [
+    "Filtered",
+    "RecurrentModel",
+    "Step",
+    "SteppedModel",
+    "count_recurrent",
+    "recall_memory",
+]
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -169,6 +176,22 @@ def count_recurrent(model: nn.Module) -> int:
     return sum(part.count_parameters() for part in found)
 
 
+def recall_memory(state: HiddenState, shape: Sequence[int]) -> Tensor:
+    """Return the memory of a state, which has this shape.
+
+    Raises:
+        ValueError: It is missing or has another shape: another kind or batch produced the state.
+    """
+    memory = state.memory
+    if memory is None or memory.shape != tuple(shape):
+        found = "none" if memory is None else tuple(memory.shape)
+        raise InvalidValueError(
+            f"expected a state with a memory of shape {tuple(shape)} for the {shape[0]} "
+            f"sequence(s) of x, got {found}; pass a state that this model returned"
+        )
+    return memory
+
+
 class SteppedModel(RecurrentModel):
     """A model defined by one step, from its memory (B, ...) and its input.
 
@@ -201,7 +224,9 @@ class SteppedModel(RecurrentModel):
         ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
         batch_size, steps = x.shape[:2]
         last = torch.tensor([steps] * batch_size if ends is None else ends)
-        memory = self.start(batch_size) if state is None else self.recall(state, batch_size)
+        memory = self.start(batch_size)
+        if state is not None:
+            memory = recall_memory(state, memory.shape)
         drive, step = self.prepare(x)
         outputs = []
         # unbind, because the gradient of drive[:, t] would be as large as the drive for every t
@@ -217,15 +242,3 @@ class SteppedModel(RecurrentModel):
         output = self.dropout(torch.stack(outputs, 1))
         readouts = output[torch.arange(batch_size), last - 1]
         return output, HiddenState(readouts, memory=memory)
-
-    def recall(self, state: HiddenState, batch_size: int) -> Tensor:
-        """Return the memory of a state; ValueError if another kind or batch produced it."""
-        memory = state.memory
-        shape = self.start(batch_size).shape
-        if memory is None or memory.shape != shape:
-            found = "none" if memory is None else tuple(memory.shape)
-            raise InvalidValueError(
-                f"expected a state with a memory of shape {tuple(shape)} for the {batch_size} "
-                f"sequence(s) of x, got {found}; pass a state that this model returned"
-            )
-        return memory

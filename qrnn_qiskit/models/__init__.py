@@ -7,6 +7,7 @@ Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts
 - ``hmm``: a hidden Markov chain with inputs.
 - ``transformer``: the small causal Transformer.
 - ``orthogonal``: ``scornn`` and ``unitary``, the orthogonal and the unitary network.
+- ``diagonal``: ``lru``, the linear recurrent unit, and ``ssm``, a diagonal state-space layer.
 - ``qlstm``: the quantum LSTM.
 - ``staggered``: the staggered quantum network on density matrices.
 - ``mixing``: ``orthogonal``, QRNN with a trained matrix in place of the entanglers.
@@ -14,6 +15,7 @@ Each module maps inputs (B, T, E) to outputs (B, T, R) and a state with readouts
 """
 
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.diagonal import LRU, DiagonalSSM
 from qrnn_qiskit.models.hmm import HMM
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
@@ -25,9 +27,11 @@ from qrnn_qiskit.recurrent import RecurrentModel
 __all__ = [
     "GRU",
     "HMM",
+    "LRU",
     "LSTM",
     "QLSTM",
     "RNN",
+    "DiagonalSSM",
     "OrthogonalQRNN",
     "RecurrentModel",
     "ScoRNN",

@@ -10,6 +10,7 @@ from circuits import build_ansatz, build_readout
 from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.diagonal import LRU, DiagonalModel, DiagonalSSM
 from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
 from qrnn_qiskit.models.qlstm import count_qlstm
 from qrnn_qiskit.models.staggered import count_angles
@@ -75,6 +76,9 @@ def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
         )
     elif kind == "transformer":
         yield from _list_transformers(model, input_size)
+    elif kind in _DIAGONAL:
+        for hidden in count(1):
+            yield Size({"hidden_size": hidden}, _DIAGONAL[kind].count(input_size, hidden))
     elif kind in ("scornn", "unitary", "qlstm"):
         gates = count_gates(model)
         for hidden in count(2):
@@ -181,3 +185,4 @@ def _describe(size: Size) -> str:
 
 
 _TORCH = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+_DIAGONAL: dict[str, type[DiagonalModel]] = {"lru": LRU, "ssm": DiagonalSSM}
