@@ -50,7 +50,7 @@ def predict(
     trained.qrnn.executor = executor
     inputs = trained.task.read(file)
     with Console(stderr=True).status(escape(f"predicting {file}")):
-        prediction = trained.predict(inputs)
+        prediction = trained.predict_raw(inputs)
     print_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
     write_csv(sys.stdout, header, rows, line_end="\n")
