@@ -8,13 +8,8 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import (
-    Device,
-    RunPath,
-    open_local_device,
-    open_trained_run,
-    print_layout,
-)
+from runtime_jobs.cli.options import Device, RunPath, print_layout
+from runtime_jobs.runs.opening import open_local_device, open_trained_run
 
 __all__ = ["EXAMPLES", "predict"]
 

@@ -13,10 +13,10 @@ from qrnn_qiskit.pictures.run import Picture
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.tasks import TaskModel
 from qrnn_qiskit.training.checkpoint import read_checkpoint
+from qrnn_qiskit.training.presentation import format_estimate
 from qrnn_qiskit.training.run_files import read_tuning
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
-from runtime_jobs.formatting import format_estimate
 from runtime_jobs.ledger import Ledger
 
 __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.dataset import SPLITS, Dataset
-from qrnn_qiskit.tasks.data.splitting import SplitSettings, split_stratified
+from qrnn_qiskit.tasks.data.splitting import SplitSettings
 
 __all__ = ["divide"]
 
@@ -15,8 +15,8 @@ __all__ = ["divide"]
 def divide(data: Dataset, settings: SplitSettings) -> list[NDArray[np.int64]]:
     """Divide a dataset into training, validation and test sequences.
 
-    Splits that the dataset does not give are drawn from the sequences that are in no other one,
-    with the fractions and the seed of the settings, and with the class shares of the whole.
+    Splits that the dataset does not give are drawn from its training sequences, or from all: of
+    each class the share of the settings, but at least one sequence.
 
     Returns:
         The positions of the sequences of each split.
@@ -26,27 +26,41 @@ def divide(data: Dataset, settings: SplitSettings) -> list[NDArray[np.int64]]:
     """
     given = np.zeros(len(data), np.int8) if data.split is None else data.split
     parts = [np.flatnonzero(given == split) for split in range(len(SPLITS))]
-    rest, drawn = parts[0], [split for split in (1, 2) if not len(parts[split])]
+    drawn = [split for split in (1, 2) if not len(parts[split])]
     if drawn:
-        _, *sizes = settings.divide(len(rest))
-        wanted = [sizes[split - 1] for split in drawn]
-        left = len(rest) - sum(wanted)
-        if min(left, *wanted) < 1:
-            names = ", ".join(SPLITS[split] for split in drawn)
-            raise DataError(
-                f"expected enough sequences to draw the splits {names} from, got {len(rest)}; give "
-                "more sequences, other fractions, or the splits"
-            )
-        targets = data.targets
-        by_class = targets.goal == "classes" and not targets.is_stepwise
-        strata = targets.numbers[rest] if by_class else np.zeros(len(rest), np.int64)
-        chosen = split_stratified(strata, (left, *wanted), settings.split_seed)
+        shares = {1: settings.validation_fraction, 2: settings.test_fraction}
+        chosen = _draw(data, parts[0], [shares[split] for split in drawn], settings.split_seed)
         for split, part in zip((0, *drawn), chosen, strict=True):
-            parts[split] = rest[part]
+            parts[split] = part
     if not len(parts[0]):
         raise DataError("expected at least one sequence in the split train, got none")
     _require_classes(data, parts)
     return parts
+
+
+def _draw(
+    data: Dataset, rows: NDArray[np.int64], shares: list[float], seed: int
+) -> list[NDArray[np.int64]]:
+    """Draw parts of these shares from the sequences in ``rows``; the rest comes first."""
+    targets = data.targets
+    by_class = targets.goal == "classes" and not targets.is_stepwise
+    strata = targets.numbers[rows] if by_class else np.zeros(len(rows), np.int64)
+    # RandomState is frozen across NumPy versions, so a trained model keeps its split.
+    random = np.random.RandomState(seed)
+    found: list[list[NDArray[np.int64]]] = [[] for _ in range(len(shares) + 1)]
+    for stratum in np.unique(strata) if len(rows) else [0]:
+        members = random.permutation(rows[strata == stratum])
+        sizes = [max(1, round(share * len(members))) for share in shares]
+        if len(members) <= sum(sizes):
+            whose = f" of the class {targets.classes[stratum]!r}" if by_class else ""
+            raise DataError(
+                f"expected at least {len(sizes) + 1} sequences{whose} to draw the splits from, got "
+                f"{len(members)}; give more of them, smaller fractions, or the splits"
+            )
+        cuts = np.cumsum([len(members) - sum(sizes), *sizes])[:-1]
+        for part, chosen in zip(found, np.split(members, cuts), strict=True):
+            part.append(chosen)
+    return [random.permutation(np.concatenate(part)) for part in found]
 
 
 def _require_classes(data: Dataset, parts: list[NDArray[np.int64]]) -> None:

@@ -128,6 +128,8 @@ def test_splits_have_the_class_shares_of_the_whole_and_follow_their_seed() -> No
         assert abs(targets.double().mean().item() - 0.5) <= 0.5 / len(targets)
         assert torch.equal(getattr(first, part).rows, getattr(again, part).rows)
     assert not torch.equal(first.test.rows, other.test.rows)  # type: ignore[arg-type]
+    rare = make_task(Dataset(X, [0] * 37 + [1] * 3)).load()
+    assert [int(part.targets.sum()) for part in (rare.train, rare.validation, rare.test)] == [1] * 3
 
 
 @pytest.mark.parametrize(
@@ -187,14 +189,14 @@ def test_the_error_of_a_sequence_counts_its_valid_steps_alone() -> None:
 @pytest.mark.parametrize(
     ("data", "settings", "message"),
     [
-        (Dataset(X[:3], [0, 1, 1]), {}, "draw the splits validation, test from, got 3"),
-        (Dataset(X, [0] * 39 + [1]), {}, r"class '1' has no sequence in the split \w+ \(1 sequen"),
+        (Dataset(X[:2], X[:2, 0]), {}, "at least 3 sequences to draw the splits from, got 2"),
+        (Dataset(X, [0] * 38 + [1] * 2), {}, "at least 3 sequences of the class '1'.*got 2"),
         (
             Dataset(X, CLASSES, split=np.where(CLASSES > 0, "train", "test")),
             {},
             "class '0' has no sequence in the split train",
         ),
-        (Dataset(X, CLASSES, split=["test"] * 40), {}, "draw the splits validation from, got 0"),
+        (Dataset(X, CLASSES, split=["test"] * 40), {}, "at least 2 sequences .*got 0"),
         (Dataset(X, np.full(40, 0.5)), {}, "'value 0' has the same value in all 28 training rows"),
         (Dataset(X * 1e200, CLASSES), {}, r"'feature 0' has values up to .*e\+200"),
     ],
