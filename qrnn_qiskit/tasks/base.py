@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -227,6 +228,8 @@ class Task(ABC):
         proportions: The metrics that are 0 or 1 for each sequence; an evaluation gives their
             intervals.
         settings: The settings of the data.
+        folder: The folder of the run, where :meth:`keep_data` has left the data; None before there
+            is one.
 
     Raises:
         TypeError: The settings are those of another task.
@@ -237,12 +240,13 @@ class Task(ABC):
     source: ClassVar[str]
     Settings: ClassVar[type[DataSettings]] = DataSettings
     defaults: ClassVar[dict[str, Any]] = {}
-    headline: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    headline: str  # that of the class, unless the settings of the data choose another one
+    higher_is_better: bool
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
-    proportions: ClassVar[tuple[str, ...]] = ()
+    proportions: tuple[str, ...] = ()
 
     settings: DataSettings
+    folder: Path | None = None
 
     def __init__(self, settings: DataSettings) -> None:
         if not isinstance(settings, self.Settings):
@@ -261,6 +265,11 @@ class Task(ABC):
     def classes(self) -> list[str]:
         """Names of the classes in the order of the logits; empty unless sequences have a class."""
         return []
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether a prediction has the logits of classes, in its last axis."""
+        return bool(self.classes)
 
     @abstractmethod
     def load(self) -> Splits:
@@ -318,6 +327,40 @@ class Task(ABC):
         Raises:
             DataError: The file cannot be used.
         """
+
+    def accept(self, inputs: Any, lengths: Any = None) -> Sequences:
+        """Make sequences of new inputs in memory; by default they are preprocessed already.
+
+        Args:
+            inputs: A tensor or an array, (N, T, E) real or (N, T) int64 tokens.
+            lengths: (N,) int64, the valid steps of each sequence; all T unless given.
+
+        Raises:
+            TypeError: Inputs of another type.
+            DataError: The inputs cannot be used.
+        """
+        if isinstance(inputs, np.ndarray):
+            inputs = torch.from_numpy(inputs)
+        if not isinstance(inputs, Tensor):
+            raise InvalidTypeError(
+                "expected inputs as the path of a file, a tensor, an array or Sequences, got a "
+                f"{type(inputs).__name__}"
+            )
+        return Sequences(inputs, torch.empty(len(inputs), 0), lengths)
+
+    def present(self, prediction: Tensor) -> Any:
+        """Return predictions as a user of the task takes them; by default as the head gives them.
+
+        ``prediction`` is that for new inputs, reduced by ``TaskModel.condense``.
+        """
+        return prediction
+
+    def keep_data(self, folder: Path) -> bool:
+        """Write data that is only in memory to the folder of a new run, where ``load`` finds it.
+
+        Returns whether there was any; by default there is none.
+        """
+        return False
 
     @abstractmethod
     def tabulate(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,15 +16,10 @@ from runtime_jobs.cli.options import (
     RunPath,
     Spacing,
     TrainSteps,
-    open_trained_run,
+    print_shown,
 )
-from runtime_jobs.cli.plan_tables import print_others, print_plan
-from runtime_jobs.cli.requests import read_request
-
-if TYPE_CHECKING:
-    from qrnn_qiskit.executors.gradient_methods import GradientMethod
-    from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.work import Work
+from runtime_jobs.runs.planning import PRICE, open_quote
+from runtime_jobs.runs.requests import read_request
 
 __all__ = ["EXAMPLES", "plan"]
 
@@ -52,7 +46,7 @@ def plan(
     ] = False,
     usd_per_second: Annotated[
         float, typer.Option(metavar="PRICE", help="Price of a second of QPU time.")
-    ] = 1.60,
+    ] = PRICE,
     currency: Annotated[str, typer.Option(metavar="NAME", help="Currency of that price.")] = "USD",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
@@ -67,67 +61,15 @@ def plan(
     line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
     """
     request = read_request(on, shots, train_steps, gradient)
-    if not usd_per_second >= 0:
-        raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
-    run = open_trained_run(folder)
-    service = None
-    if live:
-        from runtime_jobs.ibm.service import Service
-
-        service = Service()
-    _, work, calibration = request.find_work(run, sequences, patches, spacing, service)
-
-    def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
-        return work.plan(
-            request.shots,
-            train_steps=request.train_steps,
-            gradient=method,
-            price_per_second=usd_per_second,
-            currency=currency,
-        )
-
-    made = make(work)
-    others = _plan_others(work, request.method, make)
+    quote = open_quote(
+        folder, request, sequences, patches, spacing, live, price=usd_per_second, currency=currency
+    )
+    made, others = quote.make(), quote.make_others()
     if as_json:
         instead = {name: other.to_dict() for name, other in others.items()}
         typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
         return
-    print_plan(made, calibration)
-    print_others(others)
+    from runtime_jobs.plan.description import describe_others
 
-
-def _plan_others(
-    work: Work, method: GradientMethod | None, make: Callable[..., Plan]
-) -> dict[str, Plan]:
-    """Plan the same work with other patches, readout mode and gradient method, by option."""
-    patches = len(work.packing.patches)
-    packed = make(work.pack_best(method) if patches == 1 else work.repack(1))
-    others = {}
-    # One patch is the best packing if a second one costs too much of the coherence.
-    if len(packed.patches) != patches:
-        others[f"--patches {len(packed.patches)}"] = packed
-    for mode, suited in _list_modes(work, method):
-        others[f"model.readout={mode}"] = make(work.in_mode(mode), suited)
-    if method is not None:
-        for other in _list_methods(work, method):
-            others[f"--gradient '{other}'"] = make(work, other)
-    return others
-
-
-def _list_modes(
-    work: Work, method: GradientMethod | None
-) -> list[tuple[str, GradientMethod | None]]:
-    """List the other readout mode, replay or dynamic circuits, with its gradient method."""
-    if work.qrnn.measurement is None:
-        return [("measured", method)]
-    return [("expectation", None if method is None else method.replace_for_replay())]
-
-
-def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
-    """List the other gradient methods for the same training steps."""
-    from qrnn_qiskit.executors.gradient_methods import Coordinates, ParameterShift, Spsa
-
-    others: list[GradientMethod] = [Spsa(), ParameterShift()]
-    if work.qrnn.measurement is not None:
-        others.append(Coordinates(draws=1))
-    return [other for other in others if other.name != method.name]
+    print_shown(made.describe())
+    print_shown(describe_others(others))

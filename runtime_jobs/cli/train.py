@@ -12,10 +12,9 @@ from runtime_jobs.cli.options import (
     Gradient,
     TensorBoard,
     find_folder,
-    open_local_device,
-    open_trained_run,
     split_setting,
 )
+from runtime_jobs.runs.opening import open_local_device, open_trained_run
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.run_folder import RunFolder

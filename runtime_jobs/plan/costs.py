@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from qrnn_qiskit.training.presentation import Presented, Shown
 from runtime_jobs.hardware.job_limits import (
     JobLimits,
     estimate_seconds,
@@ -15,11 +16,10 @@ from runtime_jobs.hardware.job_limits import (
     weigh_job,
 )
 from runtime_jobs.hardware.packing import Packing
+from runtime_jobs.plan.description import describe_plan
 from runtime_jobs.plan.rounds import Round
 
-__all__ = ["OPEN_PLAN_SECONDS", "Plan", "PlannedJob", "make_plan"]
-
-OPEN_PLAN_SECONDS = 600  # of QPU time in 28 days
+__all__ = ["Plan", "PlannedJob", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Presented):
     """The cost of a run on a QPU.
 
     Attributes:
@@ -66,6 +66,7 @@ class Plan:
         t1, t2: Medians over the qubits in seconds; None if the device does not report them.
         price_per_second: Price of a second of QPU time.
         currency: Currency of that price.
+        calibration: Where the calibration of the device comes from.
     """
 
     device: str
@@ -81,6 +82,7 @@ class Plan:
     t2: float | None
     price_per_second: float
     currency: str
+    calibration: str = ""
 
     @property
     def circuits(self) -> int:
@@ -111,6 +113,14 @@ class Plan:
         """Return all fields and totals as plain JSON values."""
         totals = ("circuits", "executions", "qpu_seconds", "reserved_seconds", "price")
         return asdict(self) | {name: getattr(self, name) for name in totals}
+
+    def describe(self) -> Shown:
+        """Return the jobs, their totals and the assumptions as text."""
+        return describe_plan(self)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the jobs as plain values."""
+        return [asdict(job) for job in self.jobs]
 
 
 def make_plan(

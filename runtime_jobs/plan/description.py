@@ -1,34 +1,27 @@
-"""A plan as tables and lines on standard output."""
+"""A plan as a table and lines of text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import typer
+from qrnn_qiskit.training.presentation import Shown
+from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
 
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
 
-__all__ = ["print_others", "print_plan"]
+__all__ = ["OPEN_PLAN_SECONDS", "describe_others", "describe_plan"]
+
+OPEN_PLAN_SECONDS = 600  # of QPU time in 28 days
 
 
-def print_plan(plan: Plan, calibration: str) -> None:
-    """Print the jobs of a plan, their totals and the assumptions."""
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-    from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
-    from runtime_jobs.plan.costs import OPEN_PLAN_SECONDS
-
-    table = make_table(
-        "job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"
-    )
-    for job in _shorten(plan):
-        table.add_row(*job)
-    Console().print(table)
+def describe_plan(plan: Plan) -> Shown:
+    """Describe the jobs of a plan, their totals and the assumptions."""
+    header = ["job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"]
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
-        f"{plan.device}, {_name_patches(plan)}, {calibration}",
+        ", ".join(part for part in (plan.device, _name_patches(plan), plan.calibration) if part),
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -44,7 +37,7 @@ def print_plan(plan: Plan, calibration: str) -> None:
         f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
         "28 days",
     ]
-    typer.echo("\n".join(lines))
+    return Shown(header, _shorten(plan), lines)
 
 
 def _name_patches(plan: Plan) -> str:
@@ -92,17 +85,11 @@ def _compare_coherence(plan: Plan) -> str:
     return " = " + ", ".join(parts) if parts else ""
 
 
-def print_others(plans: dict[str, Plan]) -> None:
-    """Print the alternatives to a plan for the same sequences, one per row."""
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-
-    table = make_table(
-        "alternative", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
-    )
-    for name, other in plans.items():
-        table.add_row(
+def describe_others(plans: Mapping[str, Plan]) -> Shown:
+    """Describe the alternatives to a plan for the same sequences, one per row."""
+    header = ["alternative", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"]
+    rows = [
+        (
             name,
             str(len(other.patches)),
             str(len(other.jobs)),
@@ -111,8 +98,10 @@ def print_others(plans: dict[str, Plan]) -> None:
             f"{other.qpu_seconds:,.1f}",
             f"{other.price:,.2f} {other.currency}",
         )
-    Console().print(table)
-    typer.echo(
+        for name, other in plans.items()
+    ]
+    note = (
         "model.readout=measured runs one dynamic circuit per sequence, expectation a replay of "
         "prefixes; the two modes need separate training"
     )
+    return Shown(header, rows, [note])
