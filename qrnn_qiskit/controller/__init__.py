@@ -4,6 +4,7 @@ from qrnn_qiskit.controller.feedforward import ACTIVATIONS, Controller, count_ke
 from qrnn_qiskit.controller.registers import REGISTER_FEEDBACK, RegisterControllers
 from qrnn_qiskit.controller.starts import (
     AUTO_GAIN,
+    INPUT_GAIN,
     STARTS,
     apply_start,
     choose_feedback_gain,
@@ -13,6 +14,7 @@ from qrnn_qiskit.controller.starts import (
 __all__ = [
     "ACTIVATIONS",
     "AUTO_GAIN",
+    "INPUT_GAIN",
     "REGISTER_FEEDBACK",
     "STARTS",
     "Controller",

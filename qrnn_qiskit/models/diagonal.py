@@ -21,9 +21,9 @@ from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_batch, check_number
+from qrnn_qiskit.controller import INPUT_GAIN, resolve_frequencies
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.recurrent import RecurrentModel, recall_memory
-from qrnn_qiskit.starts import INPUT_GAIN, resolve_frequencies
 
 __all__ = ["LRU", "DiagonalModel", "DiagonalSSM", "Recurrence"]
 
@@ -75,7 +75,7 @@ class Recurrence(torch.autograd.Function):
 
 def _pair(values: Tensor) -> Tensor:
     """View (..., 2d) real numbers as (..., d) complex ones."""
-    return torch.view_as_complex(values.unflatten(-1, (-1, 2)))
+    return torch.view_as_complex(values.reshape(*values.shape[:-1], -1, 2))
 
 
 class DiagonalModel(RecurrentModel):
@@ -209,14 +209,14 @@ class DiagonalSSM(DiagonalModel):
 
     ``h_t = exp(-exp(nu) + i omega) h_(t-1) + B x_t`` with trained nu, omega and B, as in the
     diagonal layers of Gu et al. (arXiv:2206.11893) with a time step of 1. At the start of
-    :mod:`qrnn_qiskit.starts` a qubit collects the same sum of x_t exp(i omega (T - t)) to first
-    order in B, so that this network is QRNN without its saturation, entanglers and feedback.
+    :mod:`qrnn_qiskit.controller.starts` a qubit collects the same sum of
+    x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its saturation, entanglers and feedback.
     Almost nothing is forgotten at the start: |lambda| = exp(-0.0001).
 
     Args:
         input_size, hidden_size, dropout, dtype: As in :class:`DiagonalModel`.
         frequencies: omega in radians per step, of d oscillators in place of n qubits; see
-            :func:`~qrnn_qiskit.starts.resolve_frequencies`.
+            :func:`~qrnn_qiskit.controller.resolve_frequencies`.
         input_gain: Root mean square of B; 0.05 by default.
 
     Raises:
@@ -243,7 +243,7 @@ class DiagonalSSM(DiagonalModel):
         self.nu = nn.Parameter(torch.full((hidden_size,), math.log(_DECAY), dtype=dtype))
         nn.init.normal_(self.input)
         with torch.no_grad():
-            self.input *= gain / self.input.square().mean().sqrt()
+            self.input.mul_(gain / self.input.square().mean().sqrt())
 
     def exponents(self) -> Tensor:
         """Return log lambda, (d,) complex."""

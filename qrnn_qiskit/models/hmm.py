@@ -9,7 +9,7 @@ from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.checks import check_batch
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.recurrent import Filtered, Step, SteppedModel
+from qrnn_qiskit.recurrent import Filtered, Step, SteppedModel, recall_memory
 
 __all__ = ["HMM"]
 
@@ -89,7 +89,9 @@ class HMM(SteppedModel):
                 f"expected record of shape {(*x.shape[:2], 1)}, the bit 0 or 1 of each step, got "
                 f"{tuple(record.shape)} with values from {record.min()} to {record.max()}"
             )
-        states = self.start(len(x)) if state is None else self.recall(state, len(x))
+        states = self.start(len(x))
+        if state is not None:
+            states = recall_memory(state, states.shape)
         ones, logs = [], []
         last = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
         steps = zip(self._list_moves(x).unbind(1), record.long().unbind(1), strict=True)
@@ -106,5 +108,6 @@ class HMM(SteppedModel):
     def _list_moves(self, x: Tensor) -> Tensor:
         """Return p(y, s' | s, x), (B, T, S, 2, S)."""
         size = self.hidden_size
-        logits = self.moves(x).unflatten(-1, (size, 2 * size))
-        return logits.softmax(-1).unflatten(-1, (2, size))
+        logits: Tensor = self.moves(x)
+        logits = logits.reshape(*x.shape[:2], size, 2 * size)
+        return logits.softmax(-1).reshape(*x.shape[:2], size, 2, size)

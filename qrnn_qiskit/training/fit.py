@@ -8,7 +8,7 @@ from typing import Any
 
 from circuits.errors import InvalidTypeError
 from qrnn_qiskit.tasks.data.dataset import Dataset
-from qrnn_qiskit.tasks.sequences import LabelledSequences
+from qrnn_qiskit.tasks.sequences import LabelledSequences, SequencesSettings
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.progress import CallbackProgress
@@ -63,6 +63,7 @@ def fit(
         config = resolve_config(
             LabelledSequences.name, given | {"data.goal": data.targets.goal, "data.file": None}
         )
+        assert isinstance(config.data, SequencesSettings)
         task = LabelledSequences(config.data, data)
     else:
         config = resolve_config(data, given)

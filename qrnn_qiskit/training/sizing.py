@@ -184,5 +184,5 @@ def _describe(size: Size) -> str:
     return ", ".join(f"{name}={value}" for name, value in size.settings.items())
 
 
-_TORCH = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+_TORCH: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _DIAGONAL: dict[str, type[DiagonalModel]] = {"lru": LRU, "ssm": DiagonalSSM}

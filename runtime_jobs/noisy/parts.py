@@ -137,9 +137,9 @@ def select_terms(
 
 def join_effects(effects: Sequence[Matrix]) -> Matrix:
     """Return the measurement of several qubits (2^N, 4^N) from those of each (2, 4)."""
-    whole = np.ones((1, 1))
+    whole: Matrix = np.ones((1, 1))
     for effect in effects:
-        whole = np.kron(effect, whole)
+        whole = np.asarray(np.kron(effect, whole), dtype=np.float64)
     return whole
 
 

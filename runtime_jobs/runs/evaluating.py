@@ -24,13 +24,17 @@ def evaluate(
 
 @overload
 def evaluate(
-    run: RunLike, on: Sequence[str], *, shots: int | None = ..., sequences: int | None = ...
+    run: RunLike,
+    on: list[str] | tuple[str, ...],
+    *,
+    shots: int | None = ...,
+    sequences: int | None = ...,
 ) -> Evaluations: ...
 
 
 def evaluate(
     run: RunLike,
-    on: str | Sequence[str] = "simulator",
+    on: str | list[str] | tuple[str, ...] = "simulator",
     *,
     shots: int | None = None,
     sequences: int | None = None,

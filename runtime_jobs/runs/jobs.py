@@ -52,7 +52,7 @@ class Jobs(Presented):
         """
         return take_result(collect(self.folder, wait=wait, retry=retry, say=notify))
 
-    def list(self) -> list[JobRecord]:
+    def read(self) -> list[JobRecord]:
         """List the jobs in the order in which they were sent, without asking the service."""
         if not (self.folder / "ledger.sqlite").exists():
             return []
@@ -65,7 +65,7 @@ class Jobs(Presented):
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return the jobs as plain values."""
-        return [asdict(job) | {"state": str(job.state)} for job in self.list()]
+        return [asdict(job) | {"state": str(job.state)} for job in self.read()]
 
 
 def take_result(progress: Progress) -> Evaluation | Tuning:

@@ -163,8 +163,7 @@ def send(
     request = read_request(on, shots, train_steps, gradient)
     if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
         raise InvalidValueError(
-            "expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got "
-            f"{max_qpu_seconds}"
+            f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {max_qpu_seconds}"
         )
     opened = open_trained_run(run)
     from runtime_jobs.ibm.service import Service

@@ -56,7 +56,7 @@ def test_own_arrays_go_from_training_to_results_of_a_qpu(
     again = Jobs("runs/mine")  # as in another process
     result = again.collect(wait=True)
     assert result.metrics == jobs.collect().metrics  # type: ignore[union-attr]
-    assert [job.circuits for job in jobs.list()] == [job.circuits for job in planned.jobs]
+    assert [job.circuits for job in jobs.read()] == [job.circuits for job in planned.jobs]
     assert len(service.jobs()) == len(planned.jobs) == 3
 
     report = show(load("runs/mine"))

@@ -40,7 +40,7 @@ class RecordEmbedding(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (B, T, V) or (B, T, V + 1)."""
         tokens, outcomes = inputs.unbind(-1)
-        encoded = self.tokens(tokens)
+        encoded: Tensor = self.tokens(tokens)
         if not self.reads:
             return encoded
         before = functional.pad(2 * outcomes[:, :-1] - 1, (1, 0))

@@ -170,7 +170,7 @@ class LabelledSequences(Task):
         goal = make_goal(data.targets, *_fit_values(data, train))
         self._fitted = Fitted(mean, deviation, goal, data.fingerprint())
         self.proportions = goal.proportions
-        splits = []
+        splits: list[Sequences] = []
         for part in parts:
             lengths = None if data.lengths is None else data.lengths[part]
             inputs = self._scale(data.x[part], lengths)
@@ -182,7 +182,8 @@ class LabelledSequences(Task):
                     torch.from_numpy(part) + 1,
                 )
             )
-        return Splits(*splits)
+        train_split, validation, test = splits
+        return Splits(train_split, validation, test)
 
     def _read(self) -> Dataset:
         settings = self.settings
