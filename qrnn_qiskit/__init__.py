@@ -17,16 +17,20 @@ from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExe
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.modes.options import Measured
+from qrnn_qiskit.tasks.data.dataset import Dataset
+from qrnn_qiskit.training.fit import fit
 from qrnn_qiskit.training.loading import load
 
 __all__ = [
     "QRNN",
     "Counts",
+    "Dataset",
     "Estimates",
     "Executor",
     "HiddenState",
     "Measured",
     "Pub",
     "SimulatorExecutor",
+    "fit",
     "load",
 ]

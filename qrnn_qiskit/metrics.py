@@ -14,6 +14,7 @@ from circuits.errors import InvalidValueError
 __all__ = [
     "NON_NEGATIVE",
     "SHARE",
+    "TWO_SIDED_95",
     "MeanAndError",
     "accuracy",
     "cross_entropy",

@@ -1,7 +1,21 @@
-"""Devices that run recurrent circuits, opened by name, and the command line ``qrnn``."""
+"""Devices that run recurrent circuits, what a run does on them, and the command line ``qrnn``."""
 
 from __future__ import annotations
 
+import runtime_jobs.plan  # noqa: F401  first, so that the function of this name replaces it here
 from runtime_jobs.devices import DeviceError, DeviceName, open_device, parse_device_name
+from runtime_jobs.runs.evaluating import evaluate
+from runtime_jobs.runs.planning import plan
+from runtime_jobs.runs.showing import show
+from runtime_jobs.runs.submitting import submit
 
-__all__ = ["DeviceError", "DeviceName", "open_device", "parse_device_name"]
+__all__ = [
+    "DeviceError",
+    "DeviceName",
+    "evaluate",
+    "open_device",
+    "parse_device_name",
+    "plan",
+    "show",
+    "submit",
+]

@@ -28,6 +28,8 @@ class UnknownExampleError(InvalidValueError):
 def find_example(path: str | os.PathLike[str]) -> Path | None:
     """Find the folder of a shipped run inside the package, read-only; None for any other path.
 
+    ``path`` is ``example:NAME``, or that folder itself.
+
     >>> find_example("example:digits").name
     'digits'
     >>> find_example("runs/a") is None
@@ -37,6 +39,8 @@ def find_example(path: str | os.PathLike[str]) -> Path | None:
         UnknownExampleError: ``path`` begins with ``example:``, but no shipped run has this name.
     """
     text = os.fspath(path)
+    if Path(text).parent == _PLACE:
+        return Path(text)
     if not text.startswith(_PREFIX):
         return None
     name = text.removeprefix(_PREFIX)

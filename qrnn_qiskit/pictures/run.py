@@ -147,7 +147,7 @@ def _picture_training(run: RunFolder, trained: TrainedModel) -> Picture:
 
 def _picture_confusion(trained: TrainedModel, test: Sequences) -> Picture:
     classes = trained.task.classes
-    targets, predicted = test.targets.numpy(), trained.predict(test).argmax(dim=1).numpy()
+    targets, predicted = test.targets.numpy(), trained.predict_raw(test).argmax(dim=1).numpy()
     right = int((targets == predicted).sum())
     device = trained.qrnn.executor.name
     text = (

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.tasks import get_task
+from qrnn_qiskit.tasks import Task, get_task
 from qrnn_qiskit.training.config import Config, resolve_config
 from qrnn_qiskit.training.schema import ConfigError, flatten, read_toml
 
@@ -192,19 +193,25 @@ class Pair:
         """The name TASK/MODEL."""
         return f"{self.task.name}/{self.model.name}"
 
+    @cached_property
+    def _made(self) -> Task:
+        """The task with its settings, which may choose the headline metric; it reads no data."""
+        config = self.search_cells()[0].resolve()
+        return get_task(config.task)(config.data)
+
     @property
     def higher_is_better(self) -> bool:
         """Whether larger values of the headline metric are better."""
-        return get_task(self.task.task).higher_is_better
+        return self._made.higher_is_better
 
     @property
     def headline(self) -> str:
         """The headline metric of the task."""
-        return get_task(self.task.task).headline
+        return self._made.headline
 
     def find_range(self, metric: str) -> tuple[float, float]:
         """Return the smallest and the largest possible value of a metric."""
-        return get_task(self.task.task).ranges.get(metric, (-math.inf, math.inf))
+        return self._made.ranges.get(metric, (-math.inf, math.inf))
 
     @property
     def seeds(self) -> list[int]:

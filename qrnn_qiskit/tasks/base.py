@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidTypeError, InvalidValueError, OperationError
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
 
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
     from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.recurrent import RecurrentModel
 
-__all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
+__all__ = [
+    "DataSettings",
+    "Sequences",
+    "Splits",
+    "Task",
+    "TaskModel",
+    "choose_oscillators",
+    "number_rows",
+]
 
 Value = TypeVar("Value")
 
@@ -153,15 +163,49 @@ class TaskModel(nn.Module):
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """Return the prediction for a batch and the state after it, starting from ``state``."""
-        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
-        dtype = next(self.qrnn.parameters()).dtype
-        output, state = self.qrnn(x.to(dtype), state, batch.lengths)
+        output, state = self.qrnn(self.embed(batch), state, batch.lengths)
         prediction: Tensor = self.head(output, state)
         return prediction, state
+
+    def embed(self, batch: Sequences) -> Tensor:
+        """Return the inputs of the recurrent model, (B, T, E) of its dtype."""
+        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
+        return x.to(next(self.qrnn.parameters()).dtype)
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
         """Reduce the prediction of a batch to the part that tables and files keep: here all."""
         return prediction
+
+
+def choose_oscillators(
+    given: Mapping[str, Any], oscillators: Mapping[str, Any], otherwise: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Choose the defaults of long sequences: the oscillator start where the model can have it.
+
+    It needs a QRNN with feedback of expectations or none, a controller without a hidden layer and
+    an RZ on each qubit. A given number of qubits without one of registers means one register.
+
+    Args:
+        given: Values that a user has given, by dotted key.
+        oscillators: The defaults with the oscillator start.
+        otherwise: Those where the given values exclude it, or ask for another start or size.
+    """
+    suits = (
+        given.get("model.kind", "qrnn") == "qrnn"
+        and given.get("model.start", "oscillators") == "oscillators"
+        and given.get("model.readout", "none") in ("none", "expectation")
+        and str(given.get("model.controller_hidden", "none")).lower() == "none"
+        and given.get("model.activation", "linear") == "linear"
+        and "rz" in given.get("model.rotations", ("rz",))
+        and given.get("model.ansatz", "product") in ANSATZ_FAMILIES
+        and given.get("model.parameters", "none") in (None, "none")
+    )
+    if not suits:
+        return dict(otherwise)
+    chosen = {**otherwise, **oscillators}
+    if "model.num_qubits" in given:
+        chosen.pop("model.num_registers", None)
+    return chosen
 
 
 class Task(ABC):
@@ -184,6 +228,8 @@ class Task(ABC):
         proportions: The metrics that are 0 or 1 for each sequence; an evaluation gives their
             intervals.
         settings: The settings of the data.
+        folder: The folder of the run, where :meth:`keep_data` has left the data; None before there
+            is one.
 
     Raises:
         TypeError: The settings are those of another task.
@@ -194,12 +240,13 @@ class Task(ABC):
     source: ClassVar[str]
     Settings: ClassVar[type[DataSettings]] = DataSettings
     defaults: ClassVar[dict[str, Any]] = {}
-    headline: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    headline: str  # that of the class, unless the settings of the data choose another one
+    higher_is_better: bool
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
-    proportions: ClassVar[tuple[str, ...]] = ()
+    proportions: tuple[str, ...] = ()
 
     settings: DataSettings
+    folder: Path | None = None
 
     def __init__(self, settings: DataSettings) -> None:
         if not isinstance(settings, self.Settings):
@@ -218,6 +265,11 @@ class Task(ABC):
     def classes(self) -> list[str]:
         """Names of the classes in the order of the logits; empty unless sequences have a class."""
         return []
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether a prediction has the logits of classes, in its last axis."""
+        return bool(self.classes)
 
     @abstractmethod
     def load(self) -> Splits:
@@ -275,6 +327,40 @@ class Task(ABC):
         Raises:
             DataError: The file cannot be used.
         """
+
+    def accept(self, inputs: Any, lengths: Any = None) -> Sequences:
+        """Make sequences of new inputs in memory; by default they are preprocessed already.
+
+        Args:
+            inputs: A tensor or an array, (N, T, E) real or (N, T) int64 tokens.
+            lengths: (N,) int64, the valid steps of each sequence; all T unless given.
+
+        Raises:
+            TypeError: Inputs of another type.
+            DataError: The inputs cannot be used.
+        """
+        if isinstance(inputs, np.ndarray):
+            inputs = torch.from_numpy(inputs)
+        if not isinstance(inputs, Tensor):
+            raise InvalidTypeError(
+                "expected inputs as the path of a file, a tensor, an array or Sequences, got a "
+                f"{type(inputs).__name__}"
+            )
+        return Sequences(inputs, torch.empty(len(inputs), 0), lengths)
+
+    def present(self, prediction: Tensor) -> Any:
+        """Return predictions as a user of the task takes them; by default as the head gives them.
+
+        ``prediction`` is that for new inputs, reduced by ``TaskModel.condense``.
+        """
+        return prediction
+
+    def keep_data(self, folder: Path) -> bool:
+        """Write data that is only in memory to the folder of a new run, where ``load`` finds it.
+
+        Returns whether there was any; by default there is none.
+        """
+        return False
 
     @abstractmethod
     def tabulate(

@@ -15,7 +15,7 @@ from torch import Tensor
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
-from qrnn_qiskit.metrics import MeanAndError, estimate_interval
+from qrnn_qiskit.metrics import TWO_SIDED_95, MeanAndError, estimate_interval
 from qrnn_qiskit.tasks.base import Sequences, Task
 from qrnn_qiskit.tasks.data.spreadsheet import write_csv
 from qrnn_qiskit.training.checkpoint import write_text
@@ -32,6 +32,7 @@ from qrnn_qiskit.training.inference import (
 )
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.lock import hold_lock
+from qrnn_qiskit.training.presentation import Presented, Shown, format_estimate
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_files import list_numbered
@@ -41,7 +42,7 @@ __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(Presented):
     """The result of an evaluation; its fields are those of ``qrnn evaluate --json``.
 
     Attributes:
@@ -74,6 +75,39 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values, without the deviations."""
         return {name: value for name, value in asdict(self).items() if name != "deviations"}
+
+    def describe(self) -> Shown:
+        """Return the metrics as text, one per line."""
+        rows = [[name, format_estimate(estimate)] for name, estimate in self.metrics.items()]
+        header = [self.task, f"test ({self.sequences} sequences)"]
+        return Shown(header, rows, [f"on {self.device} in {self.seconds:.1f} s"])
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return each metric with its standard error and its interval of 95 %, low to high.
+
+        The interval is Wilson's for proportions, and otherwise 1.96 standard errors wide on each
+        side; both ends are None for a single sequence.
+        """
+        records = []
+        for name, estimate in self.metrics.items():
+            value, error = estimate["value"], estimate["standard_error"]
+            low, high = estimate.get("interval") or (None, None)
+            if low is None and error is not None:
+                low, high = value - TWO_SIDED_95 * error, value + TWO_SIDED_95 * error
+            records.append(
+                {
+                    "task": self.task,
+                    "device": self.device,
+                    "sequences": self.sequences,
+                    "shots": self.shots,
+                    "metric": name,
+                    "value": value,
+                    "standard_error": error,
+                    "low": low,
+                    "high": high,
+                }
+            )
+        return records
 
 
 def evaluate(

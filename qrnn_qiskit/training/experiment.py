@@ -40,12 +40,15 @@ class Experiment:
     device: torch.device
 
 
-def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
+def prepare(
+    config: Config, ansatz_file: Path | None = None, task: Task | None = None
+) -> Experiment:
     """Load the data and build the seeded, untrained model. Nothing is written.
 
     Args:
         config: The configuration.
         ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
+        task: The task with the settings of ``config.data``, made from them unless given.
 
     Raises:
         DataError: The data cannot be used.
@@ -54,7 +57,7 @@ def prepare(config: Config, ansatz_file: Path | None = None) -> Experiment:
             support this model.
     """
     device = find_device(config)
-    task = get_task(config.task)(config.data)
+    task = task or get_task(config.task)(config.data)
     splits = load_splits(task)
     batches = (
         min(config.train.batch_size, len(splits.train)),

@@ -7,13 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.tasks import get_task
+from circuits.errors import InvalidValueError, OperationError
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel
 from qrnn_qiskit.training.checkpoint import (
     Checkpoint,
@@ -45,6 +42,7 @@ class TrainedModel(nn.Module):
         data_sha256: SHA-256 of the training data.
         weights: Which weights these are: "best", "last" or "tuned".
         checkpoint_sha256: SHA-256 of the checkpoint that was loaded.
+        folder: The folder of the run; None for a model that no run holds.
     """
 
     def __init__(
@@ -56,6 +54,7 @@ class TrainedModel(nn.Module):
         *,
         weights: str = "best",
         checkpoint_sha256: str = "",
+        folder: Path | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -64,6 +63,7 @@ class TrainedModel(nn.Module):
         self.data_sha256 = data_sha256
         self.weights = weights
         self.checkpoint_sha256 = checkpoint_sha256
+        self.folder = folder
         self.eval()
 
     @property
@@ -95,39 +95,68 @@ class TrainedModel(nn.Module):
         prediction: Tensor = self.model(inputs, lengths)
         return prediction
 
-    def predict(
-        self,
-        inputs: Tensor | NDArray[Any] | Sequences | str | os.PathLike[str],
-        lengths: Tensor | None = None,
-    ) -> Tensor:
+    @property
+    def path(self) -> Path:
+        """The folder of the run.
+
+        Raises:
+            OperationError: The model was not loaded from a run.
+        """
+        if self.folder is None:
+            raise OperationError(
+                "this model was not loaded from a run folder; load it with qrnn_qiskit.load(DIR)"
+            )
+        return self.folder
+
+    def predict(self, inputs: Any, lengths: Any = None) -> Any:
         """Predict without gradients, in batches of ``train.evaluation_batch_size``.
 
         Args:
-            inputs: The path of a file that the task reads; or sequences; or a tensor or an
-                array, preprocessed as the task does: (N, T, E) real or (N, T) int64 tokens.
-            lengths: (N,) int64, the valid steps of each sequence of a tensor; all T unless given.
+            inputs: The path of a file that the task reads; or sequences; or what the task takes
+                from memory (``Task.accept``): by default a tensor or an array, preprocessed as the
+                task does, (N, T, E) real or (N, T) int64 tokens; the task ``sequences`` takes
+                arrays, tensors and lists as :class:`qrnn_qiskit.Dataset` does, and preprocesses.
+            lengths: (N,) int64, the valid steps of each sequence of an array; all T unless given.
 
         Returns:
-            The output of the task's head: (N, C) or (N, H), or (N, T, C) where each step is
-            predicted.
+            The prediction as the task presents it (``Task.present``): by default the output of the
+            head as a tensor, (N, C) or (N, H), or (N, T, C) where each step is predicted; by the
+            task ``sequences`` an array in the form of the targets, classes (N,) or values (N, k).
 
         Raises:
-            DataError: The file cannot be used; the message names the row.
+            DataError: The inputs cannot be used; the message names the row or the sequence.
             TypeError: Inputs of another type.
         """
-        if isinstance(inputs, np.ndarray):
-            inputs = torch.from_numpy(inputs)
-        if isinstance(inputs, Tensor):
-            sequences = Sequences(inputs, torch.empty(len(inputs), 0), lengths)
-        elif isinstance(inputs, Sequences):
-            sequences = inputs
-        elif isinstance(inputs, str | os.PathLike):
-            sequences = self.task.read(Path(inputs))
-        else:
-            raise InvalidTypeError(
-                "expected inputs as the path of a file, a tensor, an array or Sequences, got a "
-                f"{type(inputs).__name__}"
+        return self.task.present(self.predict_raw(self.accept(inputs, lengths)))
+
+    def predict_proba(self, inputs: Any, lengths: Any = None) -> NDArray[Any]:
+        """Predict the probability of each class, (N, C), or (N, T, C) for classes of steps.
+
+        The arguments are those of :meth:`predict`; the classes are ``task.classes``, in their
+        order.
+
+        Raises:
+            InvalidValueError: The task does not predict classes.
+        """
+        if not self.task.has_probabilities:
+            raise InvalidValueError(
+                f"the task {self.task.name!r} of this run does not predict classes, which have "
+                "probabilities; use predict"
             )
+        logits = self.predict_raw(self.accept(inputs, lengths))
+        probabilities: NDArray[Any] = logits.softmax(dim=-1).numpy()
+        return probabilities
+
+    def accept(self, inputs: Any, lengths: Any = None) -> Sequences:
+        """Make sequences of the inputs of :meth:`predict`."""
+        if isinstance(inputs, Sequences):
+            return inputs
+        if isinstance(inputs, str | os.PathLike):
+            return self.task.read(Path(inputs))
+        return self.task.accept(inputs, lengths)
+
+    def predict_raw(self, sequences: Sequences) -> Tensor:
+        """Predict sequences without gradients, as the head of the task gives it."""
         return predict_sequences(self.model, sequences, self.config.train.evaluation_batch_size)
 
 
@@ -175,7 +204,7 @@ def load_run(run: RunFolder, weights: str = "best") -> TrainedModel:
     chosen = _choose_weights(run, checkpoint, weights)
     loaded = run.find_loaded(checkpoint.data_sha256)
     if loaded is None:
-        task = get_task(run.config.task)(run.config.data)
+        task = run.make_task()
         task.restore(checkpoint.task)
     else:
         task = loaded.task
@@ -193,6 +222,7 @@ def load_run(run: RunFolder, weights: str = "best") -> TrainedModel:
         checkpoint.data_sha256,
         weights=weights,
         checkpoint_sha256=run.digest_checkpoint(),
+        folder=run.path,
     )
     if loaded is not None:
         trained.splits = loaded.splits

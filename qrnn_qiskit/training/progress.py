@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["Bars", "EvaluationProgress", "TrainingProgress", "is_watched"]
+__all__ = ["Bars", "CallbackProgress", "EvaluationProgress", "TrainingProgress", "is_watched"]
 
 
 def is_watched() -> bool:
@@ -78,6 +78,35 @@ class TrainingProgress(Bars):
     def show_epoch(self, row: dict[str, Any], headline: str) -> None:
         """Show the metrics of a finished epoch."""
         self._validation = f" · validation {headline} {row[f'validation_{headline}']:.4f}"
+
+
+class CallbackProgress(TrainingProgress):
+    """A progress bar that also reports to functions, for any logger.
+
+    Args:
+        on_epoch: Called with the metrics of each finished epoch, a line of ``metrics.jsonl``.
+        on_step: Called with the numbers ``step``, ``epoch`` (both from 1) and ``loss``.
+    """
+
+    def __init__(
+        self,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+        on_step: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._on_epoch, self._on_step = on_epoch, on_step
+
+    def show_step(self, step: int, steps: int, epochs: int, loss: float) -> None:
+        """Show a finished step and report it."""
+        super().show_step(step, steps, epochs, loss)
+        if self._on_step is not None:
+            self._on_step({"step": step, "epoch": -(-step // steps), "loss": loss})
+
+    def show_epoch(self, row: dict[str, Any], headline: str) -> None:
+        """Show a finished epoch and report it."""
+        super().show_epoch(row, headline)
+        if self._on_epoch is not None:
+            self._on_epoch(dict(row))
 
 
 class SpeedColumn(ProgressColumn):

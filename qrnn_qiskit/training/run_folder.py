@@ -18,7 +18,7 @@ from torch import Tensor
 from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
-from qrnn_qiskit.tasks import get_task
+from qrnn_qiskit.tasks import Task, get_task
 from qrnn_qiskit.training.checkpoint import (
     load_safely,
     require_same_data,
@@ -57,9 +57,9 @@ class RunFolder:
     """A folder that holds one run.
 
     Its files are config.toml (resolved), provenance.json, metrics.jsonl (one object per epoch),
-    checkpoint.pt, ansatz.qasm (where the ansatz is a file), start.pt (the initial weights of a
-    fine-tuning), tuned.pt (the weights after a few steps on a service), ``pictures`` and
-    ``evaluations``.
+    checkpoint.pt, ansatz.qasm (where the ansatz is a file), data.npz (where the data was in
+    memory), start.pt (the initial weights of a fine-tuning), tuned.pt (the weights after a few
+    steps on a service), ``pictures`` and ``evaluations``.
 
     Attributes:
         path: The folder.
@@ -85,10 +85,16 @@ class RunFolder:
     @cached_property
     def experiment(self) -> Experiment:
         """The task, its data and the model that training starts from, made on first use."""
-        experiment = prepare(self.config, self.ansatz_file)
+        experiment = prepare(self.config, self.ansatz_file, self.make_task())
         if self.start_file.exists():
             experiment.model.load_state_dict(load_safely(self.start_file))
         return experiment
+
+    def make_task(self) -> Task:
+        """Make the task of the run, which has read no data yet."""
+        task = get_task(self.config.task)(self.config.data)
+        task.folder = self.path
+        return task
 
     def find_loaded(self, data_sha256: str) -> Experiment | None:
         """Return the experiment if its data is in memory already and has this SHA-256."""
@@ -178,7 +184,7 @@ class RunFolder:
         Raises:
             RunFolderError: Another line is damaged.
         """
-        return read_metrics(self.metrics_file, get_task(self.config.task).headline)
+        return read_metrics(self.metrics_file, self.make_task().headline)
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Read the objects of the evaluations in their order, each with its ``number``.
@@ -217,6 +223,7 @@ def create_run(
     start: Start | None = None,
     device: str = "simulator",
     gradient: str | None = None,
+    task: Task | None = None,
 ) -> RunFolder:
     """Create the folder of a new run, after its data and its model have been checked.
 
@@ -226,6 +233,8 @@ def create_run(
         start: Weights to start from; random ones unless given.
         device, gradient: Where the run trains and how it differentiates, for its provenance and
             for resuming it there.
+        task: The task with the settings of ``config.data``, where its data is in memory; made from
+            the settings unless given.
 
     Raises:
         RunFolderError: ``out`` already holds a run or another file that the run would write,
@@ -236,6 +245,8 @@ def create_run(
     """
     run = RunFolder(Path(out), config)
     _require_free(run)
+    if task is not None:
+        vars(run)["experiment"] = prepare(config, task=task)
     recurrent = run.experiment.model.qrnn
     recurrent.check_device(device, gradient)
     data_sha256 = run.experiment.task.fingerprint()
@@ -292,6 +303,7 @@ def _write_run(run: RunFolder, provenance: dict[str, Any], start: Start | None) 
             file.write(json.dumps(provenance, indent=2) + "\n")
     except FileExistsError as error:
         raise RunFolderError(_describe_taken(run.path)) from error
+    run.experiment.task.keep_data(run.path)
     ansatz = run.config.model.ansatz
     if ansatz not in ANSATZ_FAMILIES:
         shutil.copyfile(ansatz, run.path / _ANSATZ)

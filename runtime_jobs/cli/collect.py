@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuits.errors import InvalidValueError
 from runtime_jobs.cli.options import find_folder
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.training.evaluation import Evaluation
-    from qrnn_qiskit.training.loading import TrainedModel
-    from qrnn_qiskit.training.run_folder import RunFolder
-    from runtime_jobs.ibm.service import Service
-    from runtime_jobs.ibm.submission import Submission
-    from runtime_jobs.ledger import Ledger
+    from runtime_jobs.runs.submitting import Progress
 
-__all__ = ["EXAMPLES", "Place", "collect", "continue_run"]
+__all__ = ["EXAMPLES", "Place", "collect", "print_result", "print_sent", "run_submission"]
 
 EXAMPLES = "\b\nExamples:\n  qrnn collect runs/a\n  qrnn collect runs/a --wait --json"
 
@@ -52,7 +47,7 @@ def collect(
 def run_submission(
     place: str, *, wait: bool, retry: bool, as_json: bool, new_budget: bool = False
 ) -> None:
-    """Continue the submission of a run.
+    """Continue the submission of a run, and print its result.
 
     Args:
         place: The folder of the run, or the id of one of its jobs.
@@ -63,102 +58,49 @@ def run_submission(
 
     Raises:
         InvalidValueError: Nothing was submitted for the run.
+        JobsPendingError: Results are outstanding.
     """
-    from runtime_jobs.ledger.find_runs import find_run
-
-    folder = find_run(place)
-    from qrnn_qiskit.training.run_folder import RunFolder
-    from runtime_jobs.ibm.service import Service
-    from runtime_jobs.ibm.submission import open_ledger, read_submission
-    from runtime_jobs.ledger.identity import explain_loss, start_new_budget
-
-    run = RunFolder.open(folder)
-    with open_ledger(run) as ledger:
-        submission = read_submission(ledger)
-        if submission is None:
-            raise InvalidValueError(
-                f"nothing was submitted for {folder}{explain_loss(ledger)}; submit it with "
-                f"'qrnn submit {folder} --on ibm:NAME'"
-            )
-        if new_budget:
-            typer.echo(start_new_budget(ledger, Service().list_tagged), err=True)
-        continue_run(run, ledger, submission, wait=wait, retry=retry, as_json=as_json)
-
-
-def continue_run(
-    run: RunFolder,
-    ledger: Ledger,
-    submission: Submission,
-    *,
-    wait: bool,
-    retry: bool,
-    relayout: bool = False,
-    service: Service | None = None,
-    trained: TrainedModel | None = None,
-    as_json: bool = False,
-) -> None:
-    """Continue a submission, and print its result or, for a new one, that its jobs were sent.
-
-    Args:
-        run: The run.
-        ledger: Its open ledger.
-        submission: The work that was requested.
-        wait: Whether to wait until all results have arrived.
-        retry: Whether to send again the jobs that ended without a result.
-        relayout: Whether to choose qubits anew.
-        service: The account, if a new submission has opened it already.
-        trained: The trained model of the run, if it is loaded already.
-        as_json: Whether to print one JSON object instead of the table.
-
-    Raises:
-        JobsPendingError: Results of an earlier submission are outstanding.
-    """
-    from qrnn_qiskit.training.evaluation import Evaluation
-    from runtime_jobs.cli.waiting_bar import WaitingBar
-    from runtime_jobs.ibm.service import Service
-    from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.ledger import JobsPendingError
+    from runtime_jobs.ledger.find_runs import find_run
+    from runtime_jobs.runs import submitting
 
-    before = len(ledger.list_jobs())
-    try:
-        with WaitingBar(submission.planned_jobs, submission.cap) as bar:
-            result = continue_submission(
-                run,
-                ledger,
-                submission,
-                wait=wait,
-                retry=retry,
-                relayout=relayout,
-                open_service=Service if service is None else lambda: service,
-                watch=bar.watch,
-                trained=trained,
-            )
-    except JobsPendingError as error:
-        sent = ledger.list_jobs()[before:]
-        for job in sent:
-            typer.echo(f"sent {job.job_id}: {job.round}, {job.circuits} circuits", err=True)
-        following = f"fetch them with 'qrnn collect {run.path}'"
-        if service is None:
-            raise JobsPendingError(f"{error}; {following}") from error
-        typer.echo(f"{error}; {following}")
-        return
-    if isinstance(result, Evaluation):
-        _print(run, result, as_json)
-        return
-    losses = " ".join(f"{loss:.4f}" for loss in result.losses)
-    typer.echo(f"{len(result.losses)} steps, loss {losses}; weights: {run.tuned_file}")
+    progress = submitting.collect(
+        find_run(place),
+        wait=wait,
+        retry=retry,
+        new_budget=new_budget,
+        say=partial(typer.echo, err=True),
+    )
+    if progress.pending is not None:
+        print_sent(progress)
+        raise JobsPendingError(
+            f"{progress.pending}; fetch them with 'qrnn collect {progress.run.path}'"
+        ) from progress.pending
+    print_result(progress, as_json=as_json)
 
 
-def _print(run: RunFolder, evaluation: Evaluation, as_json: bool) -> None:
+def print_sent(progress: Progress) -> None:
+    """Print the jobs that were sent to standard error."""
+    for job in progress.sent:
+        typer.echo(f"sent {job.job_id}: {job.round}, {job.circuits} circuits", err=True)
+
+
+def print_result(progress: Progress, *, as_json: bool = False) -> None:
+    """Print the evaluation, or the losses of the training steps."""
     from rich.console import Console
 
-    from runtime_jobs.cli.console import tabulate_evaluation
+    from qrnn_qiskit.training.evaluation import Evaluation
 
-    if as_json:
-        typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
-        return
-    Console().print(tabulate_evaluation(evaluation))
-    typer.echo(
-        f"on {evaluation.device}: {evaluation.jobs} jobs, {evaluation.qpu_seconds:.1f} QPU s; "
-        f"details: {run.evaluations}"
-    )
+    result, run = progress.result, progress.run
+    assert result is not None
+    if not isinstance(result, Evaluation):
+        losses = " ".join(f"{loss:.4f}" for loss in result.losses)
+        typer.echo(f"{len(result.losses)} steps, loss {losses}; weights: {run.tuned_file}")
+    elif as_json:
+        typer.echo(json.dumps(result.to_dict(), allow_nan=False))
+    else:
+        Console().print(result.describe().make_table())
+        typer.echo(
+            f"on {result.device}: {result.jobs} jobs, {result.qpu_seconds:.1f} QPU s; "
+            f"details: {run.evaluations}"
+        )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime_jobs.cli.options import Spacing, find_target, open_trained_run, parse_count
+from runtime_jobs.cli.options import Spacing, parse_count
 from runtime_jobs.device_names import DeviceError
+from runtime_jobs.runs.opening import find_target, open_trained_run
 
 if TYPE_CHECKING:
     from qiskit.transpiler import Target

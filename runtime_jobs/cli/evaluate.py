@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime_jobs.cli.options import (
-    Device,
-    RunPath,
-    open_local_device,
-    open_trained_run,
-    parse_count,
-    print_layout,
-)
+from runtime_jobs.cli.options import Device, RunPath, parse_count, print_layout
+from runtime_jobs.runs.evaluating import evaluate_each
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.deviations import Deviations
@@ -54,22 +48,19 @@ def evaluate(
     validation score. Prints the metrics with their standard errors, proportions with intervals of
     95 %, and writes readouts and predictions to DIR/evaluations, an identical result only once.
     """
-    executor = open_local_device(on, shots=shots)
-    run = open_trained_run(folder)
+    ((executor, evaluation),) = evaluate_each(folder, [on], shots, sequences)
     from rich.console import Console
 
-    from qrnn_qiskit.training.evaluation import evaluate as measure
-    from runtime_jobs.cli.console import tabulate_evaluation
-
-    evaluation = measure(run, sequences=sequences, executor=executor, progress=True)
     print_layout(executor)
     if as_json:
         typer.echo(json.dumps(evaluation.to_dict(), allow_nan=False))
         return
-    Console().print(tabulate_evaluation(evaluation))
+    Console().print(evaluation.describe().make_table())
     if evaluation.deviations is not None:
         typer.echo(_describe(evaluation.deviations))
-    typer.echo(f"on {evaluation.device} in {evaluation.seconds:.1f} s; details: {run.evaluations}")
+    typer.echo(
+        f"on {evaluation.device} in {evaluation.seconds:.1f} s; details: {folder / 'evaluations'}"
+    )
 
 
 def _describe(deviations: Deviations) -> str:

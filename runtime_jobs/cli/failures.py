@@ -13,8 +13,9 @@ import typer
 from circuits.errors import OperationError, UserError
 from runtime_jobs.ibm.redaction import hide_secrets
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
+from runtime_jobs.runs.opening import NotReadyError
 
-__all__ = ["ExitCode", "NotReadyError", "RunInterrupted", "report_failure"]
+__all__ = ["ExitCode", "RunInterrupted", "report_failure"]
 
 
 class ExitCode(IntEnum):
@@ -38,10 +39,6 @@ class ExitCode(IntEnum):
             4: "not ready yet",
             130: "interrupted",
         }[self]
-
-
-class NotReadyError(OperationError):
-    """The requested result does not exist yet, but will."""
 
 
 class RunInterrupted(OperationError):

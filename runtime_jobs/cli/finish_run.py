@@ -12,13 +12,13 @@ from qrnn_qiskit.executors import Executor, SimulatorExecutor
 from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.interruption import TrainingInterrupted
 from qrnn_qiskit.training.loading import load_run
+from qrnn_qiskit.training.presentation import format_estimate
 from qrnn_qiskit.training.progress import TrainingProgress
 from qrnn_qiskit.training.trainer import find_result, hold_run
 from runtime_jobs.cli.console import make_table
 from runtime_jobs.cli.failures import RunInterrupted
 from runtime_jobs.cli.options import print_layout
 from runtime_jobs.cli.show import draw_and_print
-from runtime_jobs.formatting import format_estimate
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.evaluation import Evaluation

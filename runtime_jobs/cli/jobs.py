@@ -117,31 +117,9 @@ def _ask(service: Service, job: JobRecord) -> str:
 
 def _tabulate(place: Path, states: Mapping[str, str]) -> tuple[Table, str]:
     """Tabulate the jobs of a run and sum up their QPU time; ``states`` override by tag."""
-    from runtime_jobs.cli.console import make_table
-    from runtime_jobs.ledger import Ledger
+    from runtime_jobs.runs.jobs import describe_jobs
 
-    with Ledger(place) as ledger:
-        found, committed = ledger.list_jobs(), ledger.committed_seconds()
-        strays, unsure = ledger.strays.list_all(), ledger.strays.list_unsure()
-    table = make_table("", "job", "round", "circuits", "state", "QPU s", "limit s")
+    shown = describe_jobs(place, states)
+    table = shown.make_table()
     table.columns[1].no_wrap = True  # to be copied
-    for job in found:
-        state = states.get(job.tag, str(job.state))
-        table.add_row(
-            str(job.number),
-            job.job_id or "",
-            job.round,
-            f"{job.circuits:,}",
-            state if job.reason is None else f"{state}: {job.reason}",
-            "" if job.usage is None else f"{job.usage:.1f}",
-            str(job.max_execution_time),
-        )
-    line = f"{place}: {len(found)} jobs, {committed:.1f} s of QPU time used or held by open jobs"
-    if strays:
-        line += f", {len(strays)} of it beside these: {', '.join(job.job_id for job in strays)}"
-    if unsure:
-        line += (
-            f"; {len(unsure)} jobs were posted without a clear answer, and 'qrnn collect {place}' "
-            "looks for second ones at the service"
-        )
-    return table, line
+    return table, shown.notes[0]

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from circuits.errors import InvalidValueError
-from runtime_jobs.cli.failures import NotReadyError
-from runtime_jobs.devices import DeviceError, open_device, parse_device_name
-from runtime_jobs.hardware.repetition import Delays, parse_delay
-from runtime_jobs.plan.terms import Terms, read_terms
+from runtime_jobs.hardware.repetition import parse_delay
+from runtime_jobs.runs import opening
 
 if TYPE_CHECKING:
-    from qiskit.transpiler import Target
-
     from qrnn_qiskit.executors import Executor
-    from qrnn_qiskit.training.run_folder import RunFolder
-    from runtime_jobs.ibm.service import Service
+    from qrnn_qiskit.training.presentation import Shown
 
 __all__ = [
     "Device",
@@ -37,15 +31,10 @@ __all__ = [
     "Spacing",
     "TensorBoard",
     "TrainSteps",
-    "find_delays",
     "find_folder",
-    "find_target",
-    "open_local_device",
-    "open_run",
-    "open_terms",
-    "open_trained_run",
     "parse_count",
     "print_layout",
+    "print_shown",
     "split_setting",
 ]
 
@@ -58,12 +47,8 @@ def find_folder(text: str) -> Path:
     Raises:
         BadParameter: No run ships under such a name.
     """
-    if not text.startswith("example:"):
-        return Path(text)
-    from qrnn_qiskit.examples import copy_example
-
     try:
-        return copy_example(text) or Path(text)
+        return opening.find_folder(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -228,43 +213,12 @@ TrainSteps = Annotated[
 ]
 
 
-def find_delays(name: str, service: Service | None) -> Delays:
-    """Return the repetition delays of a device, from the account or from a snapshot."""
-    if service is None:
-        from runtime_jobs.hardware.snapshots import open_delays
+def print_shown(shown: Shown) -> None:
+    """Print a table and the lines below it to standard output."""
+    from rich.console import Console
 
-        return open_delays(name)
-    return service.find_delays(f"ibm_{name}")
-
-
-def open_terms(file: Path | None, *, serial_branches: bool) -> Terms:
-    """Read the terms of the service, with the given assumption about branches."""
-    terms = read_terms(file)
-    return replace(terms, limits=replace(terms.limits, serial_branches=serial_branches))
-
-
-def open_local_device(
-    name: str, *, shots: int | None = None, gradient: str | None = None
-) -> Executor:
-    """Open a device on this machine; DeviceError for a QPU, which takes jobs."""
-    device = parse_device_name(name)
-    if device.name == "ibm":
-        raise DeviceError(
-            f"expected a device on this machine, got {name!r}, a QPU that queues and bills its "
-            f"jobs; use --on simulator here, or send the run to the QPU with 'qrnn submit DIR --on "
-            f"{device} --max-qpu-seconds S'"
-        )
-    return open_device(name, shots=shots, gradient=gradient)
-
-
-def find_target(name: str, service: Service | None) -> tuple[Target, str]:
-    """Return the target of a device and the origin of its calibration: today's, or a snapshot."""
-    if service is None:
-        from runtime_jobs.hardware.snapshots import open_target
-
-        return open_target(name), "calibration snapshot shipped with qiskit-ibm-runtime"
-    target, date = service.find_target(f"ibm_{name}")
-    return target, f"calibrated {date}"
+    Console().print(shown.make_table())
+    typer.echo("\n".join(shown.notes))
 
 
 def print_layout(executor: Executor) -> None:
@@ -272,21 +226,3 @@ def print_layout(executor: Executor) -> None:
     describe = getattr(executor, "describe", list)
     for line in describe():
         typer.echo(f"layout: {line}", err=True)
-
-
-def open_run(path: Path) -> RunFolder:
-    """Open the run of a folder; RunFolderError if it holds none."""
-    from qrnn_qiskit.training.run_folder import RunFolder
-
-    return RunFolder.open(path)
-
-
-def open_trained_run(path: Path) -> RunFolder:
-    """Open a run that has finished at least one epoch; NotReadyError before that."""
-    run = open_run(path)
-    if not run.read_metrics():
-        raise NotReadyError(
-            f"{path} has not finished an epoch yet, so it has no weights to use; wait for its "
-            f"training, or continue it with 'qrnn resume {path}'"
-        )
-    return run

@@ -8,13 +8,8 @@ from typing import Annotated
 
 import typer
 
-from runtime_jobs.cli.options import (
-    Device,
-    RunPath,
-    open_local_device,
-    open_trained_run,
-    print_layout,
-)
+from runtime_jobs.cli.options import Device, RunPath, print_layout
+from runtime_jobs.runs.opening import open_local_device, open_trained_run
 
 __all__ = ["EXAMPLES", "predict"]
 
@@ -50,7 +45,7 @@ def predict(
     trained.qrnn.executor = executor
     inputs = trained.task.read(file)
     with Console(stderr=True).status(escape(f"predicting {file}")):
-        prediction = trained.predict(inputs)
+        prediction = trained.predict_raw(inputs)
     print_layout(executor)
     header, rows = trained.task.tabulate(prediction, inputs)
     write_csv(sys.stdout, header, rows, line_end="\n")

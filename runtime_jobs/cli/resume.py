@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from runtime_jobs.cli.collect import run_submission
-from runtime_jobs.cli.options import NewBudget, RunPath, TensorBoard, open_local_device, open_run
+from runtime_jobs.cli.options import NewBudget, RunPath, TensorBoard
+from runtime_jobs.runs.opening import open_local_device, open_run
 
 __all__ = ["EXAMPLES", "resume"]
 

@@ -102,7 +102,7 @@ def _print_front(search: Search) -> None:
     from runtime_jobs.search.report import write_report
     from runtime_jobs.search.trials import find_front
 
-    task, trials = search.task_class, search.list_trials()
+    task, trials = search.problem, search.list_trials()
     fronts = [
         find_front(trials, cost, task.higher_is_better) for cost in ("two_qubit_gates", "seconds")
     ]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from runtime_jobs.cli.options import RunPath, open_trained_run
+from runtime_jobs.cli.options import RunPath
+from runtime_jobs.runs import showing
+from runtime_jobs.runs.opening import RunLike
 
 if TYPE_CHECKING:
     from qrnn_qiskit.training.loading import TrainedModel
-    from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["EXAMPLES", "draw_and_print", "show"]
 
@@ -24,14 +25,12 @@ def show(folder: RunPath) -> None:
     all devices, training, hidden state, circuit, jobs, configuration and provenance. The pictures
     are also written to DIR/pictures.
     """
-    draw_and_print(open_trained_run(folder))
+    draw_and_print(folder)
 
 
-def draw_and_print(run: RunFolder, trained: TrainedModel | None = None) -> None:
+def draw_and_print(run: RunLike, trained: TrainedModel | None = None) -> None:
     """Write the pictures and the report of a run, and print their paths."""
-    from runtime_jobs.report import write_report
-
-    *pictures, report = write_report(run, trained)
-    for picture in pictures:
+    report = showing.show(run, trained=trained)
+    for picture in report.pictures:
         typer.echo(f"picture: {picture}")
-    typer.echo(f"report: {report}")
+    typer.echo(f"report: {report.path}")

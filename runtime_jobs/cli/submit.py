@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
+from runtime_jobs.cli.collect import print_result, print_sent
 from runtime_jobs.cli.options import (
     Gradient,
     Limits,
@@ -20,17 +21,10 @@ from runtime_jobs.cli.options import (
     SerialBranches,
     Spacing,
     TrainSteps,
-    find_delays,
-    open_terms,
-    open_trained_run,
+    print_shown,
 )
 from runtime_jobs.ledger.records import WorkloadMode
-
-if TYPE_CHECKING:
-    from runtime_jobs.ibm.submission import Submission
-    from runtime_jobs.ledger import Ledger
-    from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.terms import Terms
+from runtime_jobs.runs.submitting import CapError, send
 
 __all__ = ["EXAMPLES", "submit"]
 
@@ -106,122 +100,34 @@ def submit(
     The command returns once the jobs that need no earlier results are sent and recorded. 'qrnn
     collect' fetches the results and sends the jobs that depend on them.
     """
-    from runtime_jobs.cli.plan_tables import print_plan
-    from runtime_jobs.cli.requests import read_request
-
-    request = read_request(on, shots, train_steps, gradient)
-    if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
-        raise typer.BadParameter(f"expected --max-qpu-seconds above 0, got {max_qpu_seconds}")
-    terms = open_terms(limits, serial_branches=serial_branches)
-    run = open_trained_run(folder)
-    from runtime_jobs.cli.collect import continue_run
-    from runtime_jobs.ibm.service import Service
-    from runtime_jobs.ibm.submission import (
-        Submission,
-        hash_weights,
-        open_ledger,
-        read_submission,
-    )
-    from runtime_jobs.ledger.identity import start_new_budget
-
-    service = None if max_qpu_seconds is None else Service()
-    delays = find_delays(request.qpu, service)
-    delays.choose(rep_delay, request.qpu)
-    with open_ledger(run) as ledger:
-        if patches is None and not relayout:
-            kept = ledger.find_device(f"ibm_{request.qpu}")
-            patches = len(kept.patches) if kept is not None else None
-        trained, work, calibration = request.find_work(
-            run, sequences, patches, spacing, service, terms.limits
-        )
-        plan = work.plan(
-            request.shots,
-            train_steps=request.train_steps,
-            gradient=request.method,
-            price_per_second=terms.price_per_second,
-            currency=terms.currency,
-            limits=terms.limits,
-            rep_delay=rep_delay,
-            delays=delays,
-        )
-        if new_budget and service is not None:
-            typer.echo(start_new_budget(ledger, service.list_tagged), err=True)
-        former = read_submission(ledger)
-        submission = Submission(
-            backend=f"ibm_{request.qpu}",
-            shots=request.shots,
+    try:
+        progress = send(
+            folder,
+            on,
+            shots=shots,
+            max_qpu_seconds=max_qpu_seconds,
             sequences=sequences,
-            cap=max_qpu_seconds or 0.0,
-            train_steps=request.train_steps,
+            train_steps=train_steps,
             gradient=gradient,
+            patches=patches,
+            spacing=spacing,
+            rep_delay=rep_delay,
+            serial_branches=serial_branches,
+            limits=limits,
             mode=mode,
             session_seconds=session_seconds,
-            repetition=_count_repetitions(former, fresh),
-            patches=len(plan.patches),
-            spacing=spacing,
-            fast_measurements=fast_measurements,
-            rep_delay=rep_delay,
-            default_delay=delays.default,
-            limits=terms.list_own_limits(),
-            planned_jobs=len(plan.jobs),
-            weights=hash_weights(trained),
-        )
-        is_other = former is None or former.asks_for() != submission.asks_for()
-        if service is None or is_other or relayout:
-            _require_cap(plan, calibration, terms, ledger, max_qpu_seconds, session_seconds)
-        if is_other and former is not None and not former.is_finished:
-            typer.echo(
-                "the earlier submission of this run has not been collected completely; its jobs "
-                "are kept, and its command continues it",
-                err=True,
-            )
-        if relayout:
-            print_plan(plan, calibration, terms)
-        continue_run(
-            run,
-            ledger,
-            submission,
-            wait=False,
-            retry=False,
+            fresh=fresh,
             relayout=relayout,
-            service=service,
-            trained=trained,
+            fast_measurements=fast_measurements,
+            new_budget=new_budget,
+            say=partial(typer.echo, err=True),
+            show=lambda plan: print_shown(plan.describe()),
         )
-
-
-def _count_repetitions(former: Submission | None, fresh: bool) -> int:
-    """Return how often the work was done before; more only if ``fresh`` repeats finished work.
-
-    An unfinished submission is continued, also if it is itself a repetition.
-    """
-    if former is None:
-        return 0
-    return former.repetition + (fresh and former.is_finished)
-
-
-def _require_cap(
-    plan: Plan,
-    calibration: str,
-    terms: Terms,
-    ledger: Ledger,
-    cap: float | None,
-    session_seconds: int | None,
-) -> None:
-    """Print the plan and raise BudgetError unless the cap admits all its jobs."""
-    from runtime_jobs.cli.plan_tables import print_plan
-    from runtime_jobs.ledger import BudgetError
-
-    most = plan.reserved_seconds
-    if session_seconds is not None:
-        most = session_seconds + max(job.max_execution_time for job in plan.jobs)
-    committed = ledger.committed_seconds()
-    needed = math.ceil(most + committed)
-    if cap is not None and needed <= cap:
-        return
-    print_plan(plan, calibration, terms)
-    given = "no cap" if cap is None else f"a cap of {cap:g} s"
-    raise BudgetError(
-        f"{given} was given, but all jobs together may take {most} s of QPU time, in addition to "
-        f"{committed:.0f} s that the run has used or holds; nothing was sent. Allow it with "
-        f"--max-qpu-seconds {needed}"
-    )
+    except CapError as error:
+        print_shown(error.plan.describe())
+        raise
+    if progress.pending is not None:
+        print_sent(progress)
+        typer.echo(f"{progress.pending}; fetch them with 'qrnn collect {progress.run.path}'")
+    else:
+        print_result(progress)

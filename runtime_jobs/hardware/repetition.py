@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import overload
 
 from circuits.errors import InvalidValueError
 from runtime_jobs.device_names import DeviceError
@@ -51,8 +52,16 @@ class Delays:
         return wanted
 
 
-def parse_delay(text: str) -> float:
-    """Parse a time with its unit, s, ms or us, as seconds.
+@overload
+def parse_delay(text: str | float) -> float: ...
+
+
+@overload
+def parse_delay(text: None) -> None: ...
+
+
+def parse_delay(text: str | float | None) -> float | None:
+    """Parse a time with its unit, s, ms or us, as seconds; a number is in seconds already.
 
     >>> parse_delay("50us")
     5e-05
@@ -60,6 +69,8 @@ def parse_delay(text: str) -> float:
     Raises:
         InvalidValueError: Another text.
     """
+    if text is None or isinstance(text, int | float):
+        return text
     match = _DELAY.fullmatch(text.strip())
     if match is None or match[2] not in _UNITS:
         raise InvalidValueError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from qrnn_qiskit.training.presentation import Presented, Shown
 from runtime_jobs.hardware.job_limits import (
     JobLimits,
     estimate_seconds,
@@ -15,6 +16,7 @@ from runtime_jobs.hardware.job_limits import (
     weigh_job,
 )
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
+from runtime_jobs.plan.description import describe_plan
 
 if TYPE_CHECKING:
     from runtime_jobs.hardware.packing import Packing
@@ -53,7 +55,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Presented):
     """The cost of a run on a QPU.
 
     Attributes:
@@ -71,6 +73,11 @@ class Plan:
         currency: Currency of that price.
         rep_delay: Repetition delay of the jobs in seconds.
         delays: Repetition delays that the device takes.
+        serial_branches: Whether ``duration`` is ``serial_duration``.
+        calibration: Where the calibration of the device comes from.
+        terms: Where the limits of the service come from, and their date.
+        allowance_seconds: QPU time that the account has in ``allowance_days``; None if unknown.
+        allowance_days: Days in which it has that time.
     """
 
     device: str
@@ -89,6 +96,11 @@ class Plan:
     serial_duration: float
     rep_delay: float = REP_DELAY_SECONDS
     delays: Delays = field(default_factory=Delays)
+    serial_branches: bool = False
+    calibration: str = ""
+    terms: str = ""
+    allowance_seconds: float | None = None
+    allowance_days: float = 28
 
     @property
     def circuits(self) -> int:
@@ -137,6 +149,14 @@ class Plan:
         """Return all fields and totals as plain JSON values."""
         totals = ("circuits", "executions", "qpu_seconds", "reserved_seconds", "price")
         return asdict(self) | {name: getattr(self, name) for name in totals}
+
+    def describe(self) -> Shown:
+        """Return the jobs, their totals and the assumptions as text."""
+        return describe_plan(self)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the jobs as plain values."""
+        return [asdict(job) for job in self.jobs]
 
 
 def make_plan(
@@ -201,6 +221,7 @@ def make_plan(
         currency=currency,
         rep_delay=chosen,
         delays=delays,
+        serial_branches=limits.serial_branches,
     )
 
 

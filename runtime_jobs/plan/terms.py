@@ -22,6 +22,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Terms:
     date: str = LIMITS_DATE
     source: str = "built in"
 
+    def describe(self) -> str:
+        """Return source and date of the limits."""
+        return f"{self.source}, of {self.date}"
+
     def list_own_limits(self) -> dict[str, Any]:
         """Return the limits that differ from the built-in ones, by name."""
         built_in = asdict(JobLimits())
@@ -64,14 +69,19 @@ class Terms:
         }
 
 
-def read_terms(file: Path | None) -> Terms:
+def read_terms(file: str | PathLike[str] | None, *, serial_branches: bool = False) -> Terms:
     """Read terms from a TOML file; the built-in ones without a file.
+
+    Args:
+        file: The file.
+        serial_branches: Whether branches are taken to run one after another.
 
     Raises:
         InvalidValueError: The file cannot be read, or has an unknown key or a value out of range.
     """
     if file is None:
-        return Terms()
+        return Terms(JobLimits(serial_branches=serial_branches))
+    file = Path(file)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -95,7 +105,7 @@ def read_terms(file: Path | None) -> Terms:
     named |= {_ALLOWANCE[key]: value for key, value in parts["allowance"].items()}
     return replace(
         Terms(**named),
-        limits=JobLimits(**parts["limits"]),
+        limits=JobLimits(**parts["limits"], serial_branches=serial_branches),
         date=str(content.get("date", f"unknown, but {LIMITS_DATE} where built in")),
         source=str(file),
     )

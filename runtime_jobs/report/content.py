@@ -11,12 +11,12 @@ from typing import Any
 from qrnn_qiskit.pictures import draw_evaluations
 from qrnn_qiskit.pictures.run import Picture
 from qrnn_qiskit.recurrent import count_recurrent
-from qrnn_qiskit.tasks import TaskModel, get_task
+from qrnn_qiskit.tasks import TaskModel
 from qrnn_qiskit.training.checkpoint import read_checkpoint
+from qrnn_qiskit.training.presentation import format_estimate
 from qrnn_qiskit.training.run_files import read_tuning
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
-from runtime_jobs.formatting import format_estimate
 from runtime_jobs.ledger import Ledger
 
 __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]
@@ -81,7 +81,7 @@ def summarize(run: RunFolder) -> str:
     if not evaluations:
         return f"{len(run.read_metrics())} epochs trained, not evaluated yet"
     evaluations = [e for e in evaluations if e["weights"] == "best"] or evaluations
-    headline = get_task(run.config.task).headline
+    headline = run.make_task().headline
     exact = [e for e in evaluations if e["device"] == "simulator"]
     by_device = {e["device"]: e for e in evaluations if e["device"] != "simulator"}
     shown = [max(reversed(exact), key=lambda e: e["sequences"])] if exact else []

@@ -94,8 +94,8 @@ class Search:
         self.settings = dict(settings)
         self.device = device
         self.target = target
-        self.task_class = get_task(task)
-        resolve_config(task, self.settings)  # before anything is written
+        config = resolve_config(task, self.settings)  # before anything is written
+        self.problem = get_task(task)(config.data)
         fixed = {key.rpartition(".")[2] for key in self.settings}
         self.space = {k: v for k, v in SPACE.items() if k.rpartition(".")[2] not in fixed}
         if not self.space:
@@ -106,7 +106,7 @@ class Search:
         optuna.logging.set_verbosity(logging.WARNING)
         direction = optuna.study.StudyDirection
         lowest = direction.MINIMIZE
-        better = direction.MAXIMIZE if self.task_class.higher_is_better else lowest
+        better = direction.MAXIMIZE if self.problem.higher_is_better else lowest
         self.study = optuna.create_study(
             study_name="search",
             storage=f"sqlite:///{out / 'study.db'}",
@@ -195,7 +195,7 @@ class Search:
         run = open_or_create(folder, config)
         try:
             result = resume(run, progress=TrainingProgress(enabled=False))
-            return run, result.validation[self.task_class.headline]
+            return run, result.validation[self.problem.headline]
         except TrainingDiverged:
             return run, None
 

@@ -63,7 +63,7 @@ def test_waiting_at_a_terminal_shows_jobs_queue_and_seconds(
     monkeypatch.setattr("qrnn_qiskit.training.progress.is_watched", lambda: True)
     seen = []
     monkeypatch.setattr(
-        "runtime_jobs.cli.waiting_bar.WaitingBar.show", lambda _, at: seen.append(at)
+        "runtime_jobs.runs.waiting_bar.WaitingBar.show", lambda _, at: seen.append(at)
     )
     service.set_scenario(
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,9 @@ TOO_FAR = 1e6  # standard deviations with which nothing can be computed
 
 
 def fit_scale(
-    training: NDArray[np.float64], columns: Sequence[str], place: str
+    training: NDArray[np.float64], columns: Sequence[str], place: str, num_targets: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit mean and standard deviation of each column, the target first.
+    """Fit mean and standard deviation of each column, the ``num_targets`` targets first.
 
     An input that is constant, or constant but for rounding, has deviation 1 and is only centred; a
     warning names it.
@@ -42,7 +42,9 @@ def fit_scale(
     deviation = training.std(axis=0)
     for column, name in enumerate(columns):
         if constant[column]:
-            _report_constant(name, column == 0, float(spread[column]), len(training), place)
+            _report_constant(
+                name, column < num_targets, float(spread[column]), len(training), place
+            )
         elif deviation[column] < SMALLEST:
             raise DataError(
                 f"{place}: column {name!r} has values that differ by only {spread[column]:.3g}; "
@@ -75,8 +77,11 @@ def standardize(
     deviation: NDArray[np.float64],
     columns: Sequence[str],
     place: str,
+    locate: Callable[[int], str] = lambda row: f"row {row + 1}",
 ) -> NDArray[np.float64]:
     """Standardize columns; a warning names a column with a value of more than 1,000 deviations.
+
+    ``locate`` describes the place of a row, counted from 0, for these messages.
 
     Raises:
         DataError: A value is more than 1,000,000 standard deviations from the mean of the training
@@ -89,7 +94,7 @@ def standardize(
         if distance[row] <= FAR:
             continue
         found = (
-            f"{place}, row {row + 1}, column {name!r}: {values[row, column]:.6g} is "
+            f"{place}, {locate(row)}, column {name!r}: {values[row, column]:.6g} is "
             f"{distance[row]:.1e} standard deviations from the mean of the training rows, "
             f"{mean[column]:.6g}"
         )

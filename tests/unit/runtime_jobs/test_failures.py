@@ -13,7 +13,8 @@ import runtime_jobs
 from circuits.errors import UserError
 from qrnn_qiskit.training.trainer import TrainingDiverged
 from runtime_jobs import parse_device_name
-from runtime_jobs.cli.failures import ExitCode, NotReadyError, RunInterrupted, report_failure
+from runtime_jobs.cli.failures import ExitCode, RunInterrupted, report_failure
+from runtime_jobs.runs.opening import NotReadyError
 
 
 def raise_and_report(error: Exception) -> ExitCode:

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from qrnn_qiskit.training.presentation import format_estimate
 from runtime_jobs.cli.console import make_table
-from runtime_jobs.formatting import format_estimate
 
 
 def show(*rows: tuple[str, ...], columns: tuple[str, ...] = ("name", "meaning")) -> str:

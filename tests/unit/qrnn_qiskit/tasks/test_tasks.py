@@ -16,18 +16,23 @@ from qrnn_qiskit.training.inference import predict_sequences
 MakeTask = Callable[[str], Task]
 
 NAMES = [
-    *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "santa-fe"),
-    *("sentiment", "series", "sunspots", "text", "translation"),
+    *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "process"),
+    *("santa-fe", "sentiment", "sequences", "series", "square", "stabilizer", "sunspots", "text"),
+    "translation",
 ]
 
 
 @pytest.fixture
 def make_task(write: Callable[..., Path]) -> MakeTask:
     reviews = "text,label\n" + "so good a film,1\nso very bad,0\n" * 20
+    waves = "series,time,a,label\n" + "".join(
+        f"s{n},{t},{(t * (1 + n % 2)) % 5},{n % 2}\n" for n in range(40) for t in range(6)
+    )
     series = "y\n" + "\n".join(str(t % 7) for t in range(60))
     settings = {
         "copying-memory": {"delay": 5, "train_size": 12, "validation_size": 8, "test_size": 9},
         "language": {"max_lines": 300},
+        "sequences": {"file": write(waves, "waves.csv")},
         "series": {"file": write(series, "series.csv"), "target": "y", "horizon": 2},
         "text": {"file": write(reviews, "reviews.csv")},
     }

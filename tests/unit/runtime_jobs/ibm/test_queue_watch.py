@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from runtime_jobs.cli.waiting_bar import WaitingBar
 from runtime_jobs.ibm.queue_watch import Waiting
+from runtime_jobs.runs.waiting_bar import WaitingBar
 
 
 def show(capfd: pytest.CaptureFixture[str], waiting: Waiting, planned: int | None = 8) -> str:

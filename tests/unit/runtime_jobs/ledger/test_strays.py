@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from runtime_jobs.cli.jobs import _tabulate
 from runtime_jobs.ledger import (
     BudgetError,
     FrozenCircuit,
@@ -22,6 +21,7 @@ from runtime_jobs.ledger import (
     Workload,
 )
 from runtime_jobs.ledger.records import WorkloadMode
+from runtime_jobs.runs.jobs import describe_jobs
 
 REQUEST = JobRequest("ibm_kingston", "round 1", ("c",), "p", "{}", "t", 3, 100, 10)
 
@@ -72,7 +72,7 @@ def test_a_post_without_a_clear_answer_is_remembered_and_shown(tmp_path: Path) -
         ((tag, posted),) = ledger.strays.list_unsure()
         assert tag == job.tag
         assert abs(posted - time.time()) < 60
-    _, line = _tabulate(tmp_path, {})
+    (line,) = describe_jobs(tmp_path, {}).notes
     assert "20.0 s" in line
     assert "second" in line
     assert f"qrnn collect {tmp_path}" in line

@@ -1,39 +1,31 @@
-"""A plan as tables and lines on standard output."""
+"""A plan as a table and lines of text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import typer
+from qrnn_qiskit.training.presentation import Shown
+from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN
+from runtime_jobs.hardware.repetition import share_left
 
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.terms import Terms
 
-__all__ = ["print_others", "print_plan"]
+__all__ = ["describe_others", "describe_plan"]
 
 
-def print_plan(plan: Plan, calibration: str, terms: Terms) -> None:
-    """Print the jobs of a plan, their totals and the assumptions."""
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-    from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN
-
-    table = make_table(
-        "job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"
-    )
-    for job in _shorten(plan):
-        table.add_row(*job)
-    Console().print(table)
+def describe_plan(plan: Plan) -> Shown:
+    """Describe the jobs of a plan, their totals and the assumptions."""
+    header = ["job", "round", "needs job", "PUBs", "circuits", "executions", "QPU s", "limit s"]
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
-        f"{plan.device}, {_name_patches(plan)}, {calibration}",
+        ", ".join(part for part in (plan.device, _name_patches(plan), plan.calibration) if part),
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
         f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}"
-        f"{_compare_branches(plan, terms)}, "
+        f"{_compare_branches(plan)}, "
         f"{plan.broadcasts:.0f} broadcasts",
         f"closest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
         f"{nearest.share:.1%} used by job {nearest.number}",
@@ -43,10 +35,15 @@ def print_plan(plan: Plan, calibration: str, terms: Terms) -> None:
         f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} per second",
         f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (a job "
         f"is cancelled after {MARGIN:g} times its estimate, and charged until then)",
-        f"limits of the service: {terms.source}, of {terms.date}",
-        *_compare_allowance(plan, terms),
     ]
-    typer.echo("\n".join(lines))
+    if plan.terms:
+        lines.append(f"limits of the service: {plan.terms}")
+    if plan.allowance_seconds:
+        lines.append(
+            f"allowance: {plan.qpu_seconds / plan.allowance_seconds:.0%} of the "
+            f"{plan.allowance_seconds:g} s in {plan.allowance_days:g} days"
+        )
+    return Shown(header, _shorten(plan), lines)
 
 
 def _name_patches(plan: Plan) -> str:
@@ -94,27 +91,25 @@ def _compare_coherence(plan: Plan) -> str:
     return " = " + ", ".join(parts) if parts else ""
 
 
-def _compare_branches(plan: Plan, terms: Terms) -> str:
-    """Return the longer duration where branches on disjoint qubits matter."""
-    if plan.duration == plan.serial_duration and not terms.limits.serial_branches:
-        return ""
-    if terms.limits.serial_branches:
+def _compare_branches(plan: Plan) -> str:
+    """Return the longer duration where it matters that branches run at the same time."""
+    if plan.serial_branches:
         return " with branches one after another"
+    if plan.duration == plan.serial_duration:
+        return ""
     return f" ({plan.serial_duration * 1e6:.2f} us if branches ran one after another)"
 
 
 def _compare_delays(plan: Plan) -> list[str]:
     """List seconds and price at the delays of the device, and the risk of a shorter one."""
-    from runtime_jobs.hardware.repetition import share_left
-
     delays = plan.delays
     if delays.shortest == delays.longest:
         return []
     named = {"default": delays.default, "chosen": plan.rep_delay, "shortest": delays.shortest}
+    if plan.rep_delay == delays.default:
+        del named["chosen"]
     parts = []
     for name, delay in named.items():
-        if name == "chosen" and delay == delays.default:
-            continue
         seconds = plan.find_seconds(delay)
         price = f"{seconds * plan.price_per_second:.2f} {plan.currency}"
         parts.append(f"{name} {delay * 1e6:g} us {seconds:.1f} s, {price}")
@@ -131,26 +126,11 @@ def _compare_delays(plan: Plan) -> list[str]:
     return lines
 
 
-def _compare_allowance(plan: Plan, terms: Terms) -> list[str]:
-    if not terms.allowance_seconds:
-        return []
-    return [
-        f"allowance: {plan.qpu_seconds / terms.allowance_seconds:.0%} of the "
-        f"{terms.allowance_seconds:g} s in {terms.allowance_days:g} days"
-    ]
-
-
-def print_others(plans: dict[str, Plan]) -> None:
-    """Print the alternatives to a plan for the same sequences, one per row."""
-    from rich.console import Console
-
-    from runtime_jobs.cli.console import make_table
-
-    table = make_table(
-        "alternative", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"
-    )
-    for name, other in plans.items():
-        table.add_row(
+def describe_others(plans: Mapping[str, Plan]) -> Shown:
+    """Describe the alternatives to a plan for the same sequences, one per row."""
+    header = ["alternative", "patches", "jobs", "executions", "longest circuit", "QPU s", "price"]
+    rows = [
+        (
             name,
             str(len(other.patches)),
             str(len(other.jobs)),
@@ -159,8 +139,10 @@ def print_others(plans: dict[str, Plan]) -> None:
             f"{other.qpu_seconds:,.1f}",
             f"{other.price:,.2f} {other.currency}",
         )
-    Console().print(table)
-    typer.echo(
+        for name, other in plans.items()
+    ]
+    note = (
         "model.readout=measured runs one dynamic circuit per sequence, expectation a replay of "
         "prefixes; the two modes need separate training"
     )
+    return Shown(header, rows, [note])

@@ -1,12 +1,12 @@
-"""The QPU work that ``qrnn plan`` and ``qrnn submit`` request."""
+"""The QPU work that planning and submitting request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
-from runtime_jobs.cli.options import find_target
 from runtime_jobs.devices import DeviceError, parse_device_name
+from runtime_jobs.runs.opening import find_target
 
 if TYPE_CHECKING:
     from circuits.limits import JobLimits
@@ -90,13 +90,17 @@ def read_request(
             "mitigation apply only to local devices, and --patches and --spacing set the patches"
         )
     if device.shots is None:
-        raise DeviceError(f"device '{device}': shots are missing; add for example --shots 1000")
+        raise DeviceError(
+            f"device '{device}': shots are missing; add for example --shots 1000 (in Python "
+            "shots=1000)"
+        )
     if train_steps is not None and train_steps < 1:
         raise InvalidValueError(f"expected --train-steps of at least 1, got {train_steps}")
     if (train_steps is None) != (gradient is None):
         raise InvalidValueError(
             "--train-steps and --gradient belong together: give both for training, such as "
-            "--train-steps 3 --gradient spsa, or neither for inference"
+            "--train-steps 3 --gradient spsa (in Python train_steps=3, gradient='spsa'), or "
+            "neither for inference"
         )
     method = None
     if gradient is not None:
