@@ -48,12 +48,14 @@ def describe_device(executor: Executor, before: Counts) -> dict[str, Any]:
     """Describe where circuits ran and how many since ``before``, as plain JSON values.
 
     ``layouts`` has the physical qubits and the duration of the longest circuit on them in seconds;
-    it is empty where there is no choice of qubits.
+    it is empty where there is no choice of qubits. ``service`` has each job of a service, with its
+    charge and the address and instance where it ran; it is empty on this machine.
     """
     now = asdict(executor.counts)
     return {
         "name": executor.name,
         "layouts": getattr(executor, "layouts", list)(),
+        "service": getattr(executor, "describe_jobs", list)(),
         **{name: now[name] - count for name, count in asdict(before).items()},
     }
 

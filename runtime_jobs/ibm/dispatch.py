@@ -34,6 +34,7 @@ from runtime_jobs.ledger import (
     WorkloadMode,
 )
 from runtime_jobs.ledger.identity import find_original, require_identity
+from runtime_jobs.ledger.origins import Origin
 
 __all__ = ["Dispatcher"]
 
@@ -331,6 +332,8 @@ class Dispatcher:
                 f"{self._ledger.file}. Collect it again, and report the job to the service if this "
                 "persists"
             ) from error
+        durations = tuple(pub.circuit_dt for pub in pubs)
+        self._ledger.origins.record(job.tag, Origin(raw.address, raw.instance, durations))
         self._ledger.record_result(job.tag, pack([pub.bits for pub in pubs]))
 
     def _read(self, content: JobContent) -> list[Bits]:

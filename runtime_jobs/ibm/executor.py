@@ -98,12 +98,12 @@ class IbmExecutor(Closing, DynamicExecutor):
     ) -> None:
         self._closing = closing or ExitStack()
         self.backend = name
-        self.name = f"ibm:{name.removeprefix('ibm_')}?shots={shots}"
         self.shots: int | None = require_count("shots", shots)
         if gradient is not None:
             parse_gradient(gradient)
         self.gradient = gradient
         self.counts = Counts()
+        self._ledger = ledger
         self._freezer = Freezer(
             name,
             ledger,
@@ -133,6 +133,35 @@ class IbmExecutor(Closing, DynamicExecutor):
             f"the executor of {self.backend} cannot be pickled: it holds the lock of its ledger. "
             "Open it in the process that uses it, with open_device"
         )
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # read-only here
+        """Name of the device, with a remark if a stand-in for IBM's service ran any job."""
+        name = f"ibm:{self.backend.removeprefix('ibm_')}?shots={self.shots}"
+        stands_in = any(job["is_stand_in"] for job in self.describe_jobs())
+        return f"{name} (stand-in, no QPU)" if stands_in else name
+
+    def describe_jobs(self) -> list[dict[str, Any]]:
+        """Describe the jobs of the results so far, as JSON values.
+
+        Each has the id, the charge in QPU seconds, the address of the service and the name of the
+        instance, whether the service only stands in for IBM's, and for each PUB the scheduled
+        duration of the circuit in steps dt of the device; None where the service gave none.
+        """
+        described = []
+        for record in self._runner.records:
+            origin = self._ledger.origins.find(record.tag)
+            described.append(
+                {
+                    "job_id": record.job_id,
+                    "usage": record.usage,
+                    "address": None if origin is None else origin.address,
+                    "instance": None if origin is None else origin.instance,
+                    "is_stand_in": origin is not None and origin.is_stand_in,
+                    "circuit_dt": [] if origin is None else list(origin.circuit_dt),
+                }
+            )
+        return described
 
     def close(self) -> None:
         """Close the ledger if this executor owns it, so that other processes can use it."""

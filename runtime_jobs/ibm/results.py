@@ -17,7 +17,7 @@ from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.ibm.encoding import ResultError
 from runtime_jobs.ibm.redaction import hide_secrets
 
-__all__ = ["MeasuredPub", "RawResult", "mark_pub", "read_mark"]
+__all__ = ["MeasuredPub", "RawResult", "mark_pub", "read_duration", "read_mark"]
 
 _MARK = "qrnn"
 
@@ -28,10 +28,13 @@ class MeasuredPub(NamedTuple):
     Attributes:
         bits: Bits by register.
         mark: The mark that :func:`mark_pub` gave the PUB; None if the service returned none.
+        circuit_dt: Duration of the circuit in steps dt of the device, as the service scheduled it;
+            None if the service returned none.
     """
 
     bits: Bits
     mark: str | None = None
+    circuit_dt: int | None = None
 
 
 def mark_pub(circuit: QuantumCircuit, tag: str, place: int) -> QuantumCircuit:
@@ -48,6 +51,14 @@ def read_mark(metadata: object) -> str | None:
     return None if mark is None else str(mark)
 
 
+def read_duration(metadata: object) -> int | None:
+    """Return the duration of a circuit in the metadata of a result, in steps dt; None without."""
+    found: object = metadata
+    for key in ("compilation", "scheduler_timing", "circuit_duration"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
 @dataclass(frozen=True)
 class RawResult:
     """The result of a job as the service sends it.
@@ -56,11 +67,15 @@ class RawResult:
         job_id: Id of the job.
         program: Program that the job ran, which gives the decoders.
         text: Body of the answer.
+        address: URL of the service.
+        instance: Name of the instance that has the job; None if it could not be asked for.
     """
 
     job_id: str
     program: str
     text: str
+    address: str = ""
+    instance: str | None = None
 
     def decode(self) -> Sequence[MeasuredPub]:
         """Return the bits of every PUB.
@@ -83,6 +98,7 @@ class RawResult:
                         if isinstance(array, BitArray)
                     },
                     read_mark(pub.metadata),
+                    read_duration(pub.metadata),
                 )
                 for pub in result  # type: ignore[attr-defined]
             ]

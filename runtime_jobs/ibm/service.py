@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,7 @@ class Service:
         with translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
             sampler.options.execution.rep_delay = rep_delay
+            sampler.options.execution.scheduler_timing = True
             sampler.options.max_execution_time = max_execution_time
             sampler.options.environment.job_tags = [tag, run_tag] if run_tag else [tag]
             self._transport.attach(self._client)
@@ -301,13 +303,24 @@ class Service:
         client, job = find_job(self._list_instances(), job_id, tag)
         with translate_errors(f"the result of job {job_id} cannot be fetched"):
             program = read_object(job.get("program", {}), "the program of a job").get("id")
-            return RawResult(job_id, str(program), client.job_results(job_id))
+            text = client.job_results(job_id)
+        address = str(client._session.base_url)
+        return RawResult(job_id, str(program), text, address, self._name_instance(client))
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not ended."""
         client, _ = find_job(self._list_instances(), job_id, None)
         with translate_errors(f"job {job_id} cannot be cancelled"):
             client.job_cancel(job_id)
+
+    def _name_instance(self, client: RuntimeClient) -> str | None:
+        """Return the name of the instance of a client; its CRN, a credential, stays here."""
+        clients = self._client._api_clients
+        crn = next((crn for crn, other in clients.items() if other is client), None)
+        with suppress(ServiceError), translate_errors("the instances cannot be listed"):
+            names = {item["crn"]: item.get("name") for item in self._client.instances()}
+            return names.get(crn)
+        return None
 
     def _list_instances(self) -> list[RuntimeClient]:
         return list(self._client._api_clients.values())

@@ -13,7 +13,7 @@ from runtime_jobs.ledger.records import LONGEST_CHARGE, JobState, WorkloadMode
 
 __all__ = ["COMMITTED_SECONDS", "START_BUDGET", "Database", "open_database"]
 
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY,
@@ -77,12 +77,21 @@ CREATE TABLE IF NOT EXISTS misfits (
 """
 # Tags under which a job may arrive late, with the time of the last POST in seconds since 1970.
 _UNSURE = "CREATE TABLE IF NOT EXISTS unsure (tag TEXT PRIMARY KEY, posted REAL NOT NULL);"
+_ORIGINS = """
+CREATE TABLE IF NOT EXISTS origins (
+    tag TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    instance TEXT,
+    circuit_dt TEXT NOT NULL
+);
+"""
 # The statements that bring a file of each earlier version to this one; version 0 is an empty file.
 _STEPS = {
-    0: _SCHEMA + _WORKLOADS + _STRAYS + _UNSURE,
-    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS + _STRAYS + _UNSURE,
-    2: _STRAYS + _UNSURE,
-    3: _UNSURE,
+    0: _SCHEMA + _WORKLOADS + _STRAYS + _UNSURE + _ORIGINS,
+    1: "ALTER TABLE jobs ADD COLUMN workload TEXT;" + _WORKLOADS + _STRAYS + _UNSURE + _ORIGINS,
+    2: _STRAYS + _UNSURE + _ORIGINS,
+    3: _UNSURE + _ORIGINS,
+    4: _ORIGINS,
 }
 
 # Jobs and sessions up to these numbers were paid from the budget of another folder.

@@ -17,6 +17,7 @@ from typing import Any
 from runtime_jobs.ledger.closing import Closing
 from runtime_jobs.ledger.database import COMMITTED_SECONDS, START_BUDGET, Database
 from runtime_jobs.ledger.errors import BudgetError, LedgerError
+from runtime_jobs.ledger.origins import OriginTable
 from runtime_jobs.ledger.records import (
     FrozenCircuit,
     FrozenDevice,
@@ -48,6 +49,7 @@ class Ledger(Closing):
 
     Attributes:
         strays: Jobs that the service has in addition to those of the ledger.
+        origins: Where the results come from.
 
     Raises:
         LedgerError: The file cannot be used. Every method raises it for this reason.
@@ -57,6 +59,7 @@ class Ledger(Closing):
         self.file = folder / "ledger.sqlite"
         self._database = Database(self.file)
         self.strays = StrayTable(self._database)
+        self.origins = OriginTable(self._database)
 
     def close(self) -> None:
         """Close the file."""

@@ -200,6 +200,12 @@ def test_a_packed_dynamic_submission_with_a_short_delay_runs_what_was_planned(
     (file,) = (folder / "evaluations").glob("*ibm*.json")
     layouts = json.loads(file.read_text())["provenance"]["device"]["layouts"]
     assert [layout["rep_delay"] for layout in layouts] == [50e-6] * 3
+    result = json.loads(file.read_text())
+    (origin,) = result["provenance"]["device"]["service"]
+    assert (origin["job_id"], origin["circuit_dt"]) == (sent.job_id, [None])
+    assert origin["address"].startswith("http://127.0.0.1:")
+    assert origin["instance"]
+    assert result["device"] == "ibm:kingston?shots=50 (stand-in, no QPU)"
 
     posts = count_posts(service)
     assert run(["submit", *given, "--max-qpu-seconds", "30"]) == ExitCode.DONE  # in the ledger
