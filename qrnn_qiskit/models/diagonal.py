@@ -210,7 +210,8 @@ class DiagonalSSM(DiagonalModel):
     ``h_t = exp(-exp(nu) + i omega) h_(t-1) + B x_t`` with trained nu, omega and B, as in the
     diagonal layers of Gu et al. (arXiv:2206.11893) with a time step of 1. At the start of
     :mod:`qrnn_qiskit.controller.starts` a qubit collects the same sum of
-    x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its saturation, entanglers and feedback.
+    x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its
+    saturation, entanglers and feedback.
     Almost nothing is forgotten at the start: |lambda| = exp(-0.0001).
 
     Args:
