@@ -9,6 +9,7 @@ import typer
 
 from runtime_jobs.cli.options import (
     Device,
+    Extend,
     Gradient,
     TensorBoard,
     find_folder,
@@ -23,7 +24,9 @@ Examples:
   qrnn train digits
   qrnn train digits --set epochs=5 --set model.readout=none --out runs/ablation
   qrnn train copying-memory --set data.delay=30
+  qrnn train sequences --set data.file=x.npz     arrays x and y; also labelled CSV and .ts
   qrnn train series --set data.file=x.csv --set data.target=y
+  qrnn train mine --extend mytasks.py            a task of your own
   qrnn train text --set data.file=reviews.csv --config small.toml
   qrnn train digits --on simulator:kingston      exact noise of that device and its gradient
   qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
@@ -61,6 +64,7 @@ def train(
     on: Device = "simulator",
     gradient: Gradient = None,
     tensorboard: TensorBoard = False,
+    extensions: Extend = None,
 ) -> None:
     """Train a task in a new run folder, then evaluate and draw it.
 
@@ -72,6 +76,7 @@ def train(
         raise typer.BadParameter("--from uses the configuration of that run; leave out --config")
     executor = open_local_device(on, gradient=gradient)
     from qrnn_qiskit.executors.gradient_methods import require_gradient
+    from qrnn_qiskit.tasks.extensions import extend
     from qrnn_qiskit.training.config import resolve_config
     from qrnn_qiskit.training.fine_tuning import start_from
     from qrnn_qiskit.training.processes import join_processes
@@ -80,6 +85,8 @@ def train(
     from runtime_jobs.cli.finish_run import finish_run, open_progress
 
     require_gradient(executor)
+    for file in extensions or []:
+        extend(file)
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
     with join_processes(resolved.train.device) as processes:

@@ -1,0 +1,151 @@
+"""Plan a run on a QPU: jobs, QPU seconds and price, before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from circuits.errors import InvalidValueError
+from runtime_jobs.runs.opening import RunLike, open_trained_run
+from runtime_jobs.runs.requests import Request, read_request
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.executors.gradient_methods import GradientMethod
+    from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.plan.work import Work
+
+__all__ = ["PRICE", "Quote", "open_quote", "plan"]
+
+PRICE = 1.60  # US dollars for a second of QPU time
+
+
+def plan(
+    run: RunLike,
+    on: str,
+    *,
+    shots: int | None = None,
+    sequences: int | None = None,
+    train_steps: int | None = None,
+    gradient: str | None = None,
+    patches: int = 1,
+    spacing: int = 0,
+    live: bool = False,
+    usd_per_second: float = PRICE,
+    currency: str = "USD",
+) -> Plan:
+    """Plan a run on a QPU, as ``qrnn plan`` does. Nothing is sent, and no account is needed.
+
+    Args:
+        run: The result of ``qrnn_qiskit.fit`` or ``load``, or the folder of a run.
+        on: A QPU, such as "ibm:kingston".
+        shots: Shots per circuit and measurement basis; required, here or in the name of the QPU.
+        sequences: Number of test sequences, the first ones, or the batch size of training steps;
+            all test sequences, or the batch size of the run, unless given.
+        train_steps: Number of training steps instead of inference.
+        gradient: Gradient method of training steps, such as "spsa".
+        patches: Number of sequences side by side in one circuit.
+        spacing: Couplers between two patches, at least; 0 lets them touch.
+        live: Whether to use today's calibration, from the account at IBM Quantum.
+        usd_per_second: Price of a second of QPU time, in ``currency``.
+        currency: Currency of that price.
+
+    Returns:
+        The plan, a table in a notebook; ``jobs``, ``qpu_seconds``, ``price`` and
+        ``reserved_seconds``, the cap that ``submit`` needs.
+
+    Raises:
+        DeviceError: The QPU is unknown or too small, or shots are missing.
+        NotReadyError: The run has not finished an epoch.
+        InvalidValueError: There are fewer sequences, or the price is negative.
+    """
+    request = read_request(on, shots, train_steps, gradient)
+    quote = open_quote(
+        run, request, sequences, patches, spacing, live, price=usd_per_second, currency=currency
+    )
+    return quote.make()
+
+
+def open_quote(
+    run: RunLike,
+    request: Request,
+    sequences: int | None,
+    patches: int,
+    spacing: int,
+    live: bool,
+    *,
+    price: float,
+    currency: str,
+) -> Quote:
+    """Compile the work of a request; the arguments are those of :func:`plan`."""
+    if not price >= 0:
+        raise InvalidValueError(
+            f"expected --usd-per-second (in Python usd_per_second) of at least 0, got {price}"
+        )
+    opened = open_trained_run(run)
+    service = None
+    if live:
+        from runtime_jobs.ibm.service import Service
+
+        service = Service()
+    _, work, calibration = request.find_work(opened, sequences, patches, spacing, service)
+    return Quote(work, request, calibration, price, currency)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The compiled work of a request, and the price of a second of QPU time."""
+
+    work: Work
+    request: Request
+    calibration: str
+    price: float
+    currency: str
+
+    def make(self) -> Plan:
+        """Make the plan."""
+        return self._plan(self.work, self.request.method)
+
+    def make_others(self) -> dict[str, Plan]:
+        """Plan the same work with other patches, readout mode and gradient method, by option."""
+        work, method = self.work, self.request.method
+        patches = len(work.packing.patches)
+        packed = self._plan(work.pack_best(method) if patches == 1 else work.repack(1), method)
+        others = {}
+        # One patch is the best packing if a second one costs too much of the coherence.
+        if len(packed.patches) != patches:
+            others[f"--patches {len(packed.patches)}"] = packed
+        for mode, suited in _list_modes(work, method):
+            others[f"model.readout={mode}"] = self._plan(work.in_mode(mode), suited)
+        if method is not None:
+            for other in _list_methods(work, method):
+                others[f"--gradient '{other}'"] = self._plan(work, other)
+        return others
+
+    def _plan(self, work: Work, method: GradientMethod | None) -> Plan:
+        made = work.plan(
+            self.request.shots,
+            train_steps=self.request.train_steps,
+            gradient=method,
+            price_per_second=self.price,
+            currency=self.currency,
+        )
+        return replace(made, calibration=self.calibration)
+
+
+def _list_modes(
+    work: Work, method: GradientMethod | None
+) -> list[tuple[str, GradientMethod | None]]:
+    """List the other readout mode, replay or dynamic circuits, with its gradient method."""
+    if work.qrnn.measurement is None:
+        return [("measured", method)]
+    return [("expectation", None if method is None else method.replace_for_replay())]
+
+
+def _list_methods(work: Work, method: GradientMethod) -> list[GradientMethod]:
+    """List the other gradient methods for the same training steps."""
+    from qrnn_qiskit.executors.gradient_methods import Coordinates, ParameterShift, Spsa
+
+    others: list[GradientMethod] = [Spsa(), ParameterShift()]
+    if work.qrnn.measurement is not None:
+        others.append(Coordinates(draws=1))
+    return [other for other in others if other.name != method.name]
