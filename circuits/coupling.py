@@ -9,6 +9,10 @@ projectors of the Pauli that it reads, and g is the coupling strength (radians):
 * ``direct``: M_0 = P_+, M_1 = P_-: the memory qubit itself is measured, without an ancilla.
 
 At g = pi all three are the projective measurement, the limiting case of arXiv:2510.25557 v1.
+
+A step is U(theta) and then this measurement (frame ``kept``). In the frame ``undone`` it ends with
+U(theta)^dagger, so that outcome y acts on the memory as U^dagger M_y U: the angles choose the
+observable, and a projective measurement leaves everything that commutes with it unchanged.
 """
 
 from __future__ import annotations
@@ -22,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.errors import InvalidTypeError, InvalidValueError
-from circuits.validation import require_count, require_name
+from circuits.validation import require_count, require_flag, require_name
 
 __all__ = [
     "ANCILLA_RETURNS",
     "COUPLINGS",
+    "MEASUREMENT_FRAMES",
     "MOST_ANCILLAS",
     "Measurement",
     "MeasurementOptions",
@@ -35,6 +40,7 @@ __all__ = [
 
 COUPLINGS = ("cry", "symmetric", "direct")
 ANCILLA_RETURNS = ("branch", "reset")
+MEASUREMENT_FRAMES = ("kept", "undone")
 
 MOST_ANCILLAS = 4
 _PAULIS = {
@@ -54,6 +60,8 @@ class MeasurementOptions:
     measured_qubits: Sequence[int] | None = None
     measured_bases: str = "Z"
     ancilla_return: str = "branch"
+    measurement_frame: str = "kept"
+    bit_feedback: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,11 @@ class Measurement:
         strength: g in radians, in (0, pi]; pi for ``direct``.
         ancilla_return: How an ancilla returns to |0> after its measurement: ``branch`` flips it in
             the branches of the next step, where its outcome is known; ``reset`` is a reset
-            instruction. Without effect for ``direct``, which has no ancilla.
+            instruction, which stands for ``branch`` too where bits do not feed back. Without effect
+            for ``direct``, which has no ancilla.
+        frame: Whether U(theta) of a step stays on the memory (``kept``) or is taken back after the
+            measurement (``undone``).
+        bit_feedback: Whether the angles of a step depend on the bits of the step before.
     """
 
     num_qubits: int
@@ -77,6 +89,8 @@ class Measurement:
     coupling: str
     strength: float
     ancilla_return: str = MeasurementOptions.ancilla_return
+    frame: str = MeasurementOptions.measurement_frame
+    bit_feedback: bool = MeasurementOptions.bit_feedback
 
     @property
     def num_ancillas(self) -> int:
@@ -94,18 +108,35 @@ class Measurement:
         They act on the ancilla's memory qubit. The operator of a register value c is the product
         of those of its bits; that of ancilla 0 acts first.
         """
-        return [self._build_kraus(_PAULIS[letter]) for letter in self.bases]
+        paulis = [_PAULIS[letter] for letter in self.bases]
+        projectors = [np.stack((np.eye(2) + pauli, np.eye(2) - pauli)) / 2 for pauli in paulis]
+        return [np.tensordot(self.amplitudes(), pair, axes=1) for pair in projectors]
 
-    def _build_kraus(self, pauli: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        plus, minus = (np.eye(2) + pauli) / 2, (np.eye(2) - pauli) / 2
+    def amplitudes(self) -> NDArray[np.float64]:
+        """Return (2, 2): M_y of each ancilla is ``a[y, 0]`` P_+ + ``a[y, 1]`` P_-."""
         if self.coupling == "direct":
-            return np.stack((plus, minus))
+            return np.eye(2)
         if self.coupling == "cry":
             half = self.strength / 2
-            return np.stack((plus + math.cos(half) * minus, math.sin(half) * minus))
+            return np.array([[1.0, math.cos(half)], [0.0, math.sin(half)]])
         quarter = math.pi / 4 - self.strength / 4
         near, far = math.cos(quarter), math.sin(quarter)
-        return np.stack((near * plus + far * minus, far * plus + near * minus))
+        return np.array([[near, far], [far, near]])
+
+    @property
+    def has_ancillas(self) -> bool:
+        """Whether a bit is read from an ancilla, not from the memory qubit itself."""
+        return self.coupling != "direct"
+
+    @property
+    def resets_ancillas(self) -> bool:
+        """Whether a reset instruction returns the ancillas to |0>; otherwise branches do."""
+        return self.has_ancillas and (self.ancilla_return == "reset" or not self.bit_feedback)
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether U(theta) of a step is taken back after the measurement."""
+        return self.frame == "undone"
 
 
 def build_measurement(
@@ -117,6 +148,8 @@ def build_measurement(
     measured_qubits: Sequence[int] | None = MeasurementOptions.measured_qubits,
     measured_bases: str = MeasurementOptions.measured_bases,
     ancilla_return: str = MeasurementOptions.ancilla_return,
+    measurement_frame: str = MeasurementOptions.measurement_frame,
+    bit_feedback: bool = MeasurementOptions.bit_feedback,
 ) -> Measurement:
     """Build the measurement of a step on ``num_qubits`` memory qubits.
 
@@ -130,6 +163,8 @@ def build_measurement(
             the memory form a line on a device.
         measured_bases: X, Y or Z, one letter for all ancillas or one for each.
         ancilla_return: One of ``ANCILLA_RETURNS``.
+        measurement_frame: One of ``MEASUREMENT_FRAMES``.
+        bit_feedback: Whether the controller receives the bits of the step before.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -146,6 +181,8 @@ def build_measurement(
         coupling=coupling,
         strength=_check_strength(coupling_strength, coupling),
         ancilla_return=require_name("ancilla_return", ancilla_return, ANCILLA_RETURNS),
+        frame=require_name("measurement_frame", measurement_frame, MEASUREMENT_FRAMES),
+        bit_feedback=require_flag("bit_feedback", bit_feedback),
     )
 
 

@@ -2,7 +2,9 @@
 
 The controller of measured mode sees only bits, so its angles are known for every outcome before
 anything runs. Step t applies U(theta) with the angles of the outcome c in the register of step
-t - 1, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coupling`).
+t - 1, chosen by ``if_test``, and ends with its measurement (:mod:`circuits.coupling`), in the frame
+"undone" followed by the inverse of U with the same angles. Where bits do not feed back there is no
+branch, only mid-circuit measurement.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 
 from circuits.ansatz import Ansatz
-from circuits.branching import append_branches, group_gates
+from circuits.branching import Group, append_branches, group_gates
 from circuits.coupling import Measurement
 from circuits.errors import InvalidValueError
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
@@ -41,7 +43,8 @@ class DynamicCircuit:
             of register 0, of register 1 and so on (R n qubits), then their ancillas in the same
             order, and for each step R registers of bits, ``step0_0``, ``step0_1`` and so on.
         tables: The angles ``[t][c][p]`` of step t after the register value c of step t - 1, in
-            radians and in controller order; step 0 has only c = 0. Named ``theta[t][c][p]`` with
+            radians and in controller order; step 0, and every step where bits do not feed back,
+            has only c = 0. Named ``theta[t][c][p]`` with
             leading zeros, equal in every call and process. With R > 1 registers, p counts the
             R P angles of all registers, and c is the value of the register of each.
         strength: The coupling strength g, one parameter for all ancillas; None for ``direct``.
@@ -68,6 +71,11 @@ class DynamicCircuit:
         """The number of memory qubits of all registers, R n."""
         return self.num_registers * self.measurement.num_qubits
 
+    def list_memory(self, register: int) -> range:
+        """The memory qubits of a register of qubits."""
+        n = self.measurement.num_qubits
+        return range(register * n, (register + 1) * n)
+
     @property
     def num_outcomes(self) -> int:
         """2^m, the values of a step's register."""
@@ -86,7 +94,7 @@ class DynamicCircuit:
 
     @cached_property
     def table_columns(self) -> NDArray[np.int64]:
-        """(T, 2^m, P) index of each angle in ``circuit.parameters``; -1 at step 0 with c > 0."""
+        """(T, 2^m, P) index of each angle in ``circuit.parameters``; -1 without such a branch."""
         places = self._places
         columns = np.full((self.num_steps, self.num_outcomes, len(self.tables[0][0])), -1, np.int64)
         for t, table in enumerate(self.tables):
@@ -100,7 +108,7 @@ class DynamicCircuit:
         """Arrange the values of all parameters in the order of ``circuit.parameters``.
 
         Args:
-            tables: (B, T, 2^m, P) angles in radians; those of step 0 with c > 0 are not used.
+            tables: (B, T, 2^m, P) angles in radians; those without a branch are not used.
             strength: g in radians; that of the measurement by default.
             basis: See :meth:`bind_basis`.
 
@@ -183,37 +191,63 @@ def build_dynamic(
             f"the ansatz has {ansatz.num_qubits} qubits, but the measurement was built for "
             f"{measurement.num_qubits} memory qubits; build both for the same number"
         )
-    tables = _name_tables(
-        num_steps, measurement.num_outcomes, num_registers * ansatz.num_parameters
-    )
-    strength = None if measurement.coupling == "direct" else name_parameter("g")
+    branches = measurement.num_outcomes if measurement.bit_feedback else 1
+    tables = _name_tables(num_steps, branches, num_registers * ansatz.num_parameters)
+    strength = name_parameter("g") if measurement.has_ancillas else None
     basis = name_basis(num_registers * measurement.num_qubits)
     circuit = _prepare(ansatz, measurement, num_steps, num_registers)
     dynamic = DynamicCircuit(circuit, tables, strength, basis, measurement, num_registers)
     places = [_find_places(measurement, num_registers, r) for r in range(num_registers)]
-    groups, count = group_gates(ansatz.circuit), ansatz.num_parameters
+    groups = group_gates(ansatz.circuit)
+    undoing = group_gates(ansatz.circuit.inverse()) if measurement.is_undone else []
+    flips = measurement.has_ancillas and not measurement.resets_ancillas
     for t, table in enumerate(tables):
-        if t and measurement.ancilla_return == "reset" and measurement.coupling != "direct":
+        if t and measurement.resets_ancillas:
             circuit.reset(range(dynamic.num_qubits, circuit.num_qubits))
-        flips = measurement.ancilla_return == "branch" and measurement.coupling != "direct"
-        for group in groups:
-            # A group of one register after that of another: branches that wait for their bits
-            # follow each other, and gates on other qubits fill the wait.
-            for r, (memory, ancillas) in enumerate(places):
-                own = [angles[r * count : (r + 1) * count] for angles in table]
-                bodies = [group.bind(ansatz.parameters, angles) for angles in own]
-                qubits = [memory[qubit] for qubit in group.qubits]
-                if t == 0 or not group.has_angles:
-                    circuit.compose(bodies[0], qubits, inplace=True)
-                else:
-                    register = dynamic.step_registers[t - 1][r]
-                    flipped = ancillas if flips else ()
-                    append_branches(circuit, qubits, bodies, register, flipped)
-            flips = flips and (t == 0 or not group.has_angles)
+        before = dynamic.step_registers[t - 1] if len(table) > 1 else []
+        _append_gates(circuit, ansatz, groups, table, before, places, flips)
         for (memory, ancillas), register in zip(places, dynamic.step_registers[t], strict=True):
             _append_measurement(circuit, measurement, strength, register, memory, ancillas)
+        _append_gates(circuit, ansatz, undoing, table, before, places, False)
     measure_in_basis(circuit, basis, circuit.cregs[-1])
     return dynamic
+
+
+def _append_gates(
+    circuit: QuantumCircuit,
+    ansatz: Ansatz,
+    groups: Sequence[Group],
+    table: Sequence[Sequence[Parameter]],
+    registers: Sequence[ClassicalRegister],
+    places: Sequence[tuple[Sequence[int], Sequence[int]]],
+    flips: bool,
+) -> None:
+    """Append the gates of a step, in branches by the bits of the step before if ``table`` has them.
+
+    Args:
+        circuit: Circuit to append to.
+        ansatz: The step of a register.
+        groups: Its gates, or those of its inverse.
+        table: The angles ``[c][p]`` by the bits of the step before.
+        registers: These bits, one register of bits for each register of qubits.
+        places: Memory qubits and ancillas of each register of qubits.
+        flips: Whether the first branches return the ancillas that were measured as 1.
+    """
+    count = ansatz.num_parameters
+    for group in groups:
+        # A group of one register after that of another: branches that wait for their bits
+        # follow each other, and gates on other qubits fill the wait.
+        branches = len(table) > 1 and group.has_angles
+        for r, (memory, ancillas) in enumerate(places):
+            own = [angles[r * count : (r + 1) * count] for angles in table]
+            bodies = [group.bind(ansatz.parameters, angles) for angles in own]
+            qubits = [memory[qubit] for qubit in group.qubits]
+            if branches:
+                flipped = ancillas if flips else ()
+                append_branches(circuit, qubits, bodies, registers[r], flipped)
+            else:
+                circuit.compose(bodies[0], qubits, inplace=True)
+        flips = flips and not branches
 
 
 def _find_places(
@@ -247,7 +281,7 @@ def _prepare(
     """Return the empty circuit with its qubits and registers."""
     num_memory = num_registers * measurement.num_qubits
     qubits = [QuantumRegister(num_memory, "memory")]
-    if measurement.coupling != "direct":
+    if measurement.has_ancillas:
         qubits.append(QuantumRegister(num_registers * measurement.num_ancillas, "ancilla"))
     t_width, r_width = len(str(num_steps - 1)), len(str(num_registers - 1))
     registers = [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from circuits.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["require_count", "require_name"]
+__all__ = ["require_count", "require_flag", "require_name"]
 
 
 def require_count(name: str, value: object, *, minimum: int = 1) -> int:
@@ -32,6 +32,15 @@ def require_count(name: str, value: object, *, minimum: int = 1) -> int:
     if count < minimum:
         raise InvalidValueError(f"{expected}, got {count}")
     return count
+
+
+def require_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is True or False (TypeError otherwise)."""
+    if not isinstance(value, bool):
+        raise InvalidTypeError(
+            f"{name} must be True or False, got {value!r} ({type(value).__name__})"
+        )
+    return value
 
 
 def require_name(kind: str, value: object, known: Sequence[str], *, hint: str = "") -> str:

@@ -16,6 +16,7 @@ from qrnn_qiskit.pytrees import register
 
 __all__ = [
     "HiddenState",
+    "check_conditioned",
     "check_density",
     "check_history",
     "check_state",
@@ -44,6 +45,8 @@ class HiddenState:
             trajectories; they have no gradient. (batch, R, N, 2^n) with R > 1 registers of own
             feedback.
         registers: (batch, N) int64, the last outcome of each trajectory; (batch, R, N) for R > 1.
+            Beside a ``vector`` that was conditioned on a record, (batch,) int64, the value of the
+            record's last bits; (batch, R) for R > 1.
         standard_errors: (batch, K) standard errors of ``readouts`` where they were sampled.
         output_standard_errors: (batch, time, readout_size) standard errors of the output where it
             was sampled.
@@ -238,6 +241,47 @@ def check_trajectories(
         ("registers", state.registers, (batch_size, *sizes[:-1]), torch.int64),
     )
     return state.trajectories, state.registers
+
+
+def check_conditioned(
+    state: HiddenState,
+    batch_size: int,
+    num_readouts: int,
+    num_qubits: int,
+    num_outcomes: int,
+    dtype: torch.dtype,
+    num_registers: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """Return vector and registers of a state conditioned on a record, if they fit.
+
+    Args:
+        state: State to continue from.
+        batch_size: B.
+        num_readouts: K.
+        num_qubits: n.
+        num_outcomes: 2^m.
+        dtype: Dtype of the model.
+        num_registers: R.
+
+    Raises:
+        TypeError: Not a HiddenState, or another dtype.
+        ValueError: As :func:`check_state`; or no last bits, or bits that the measurement has not.
+    """
+    check_state(state, batch_size, num_readouts, num_qubits, dtype, num_registers)
+    assert state.vector is not None
+    if state.registers is None:
+        raise InvalidValueError(
+            "state.registers is None, but a record goes on after its last bits; pass the state of "
+            "an earlier call of filter or sample"
+        )
+    shape = (batch_size,) if num_registers == 1 else (batch_size, num_registers)
+    _check_tensors(("registers", state.registers, shape, torch.int64))
+    if not bool(((state.registers >= 0) & (state.registers < num_outcomes)).all()):
+        raise InvalidValueError(
+            f"state.registers must lie between 0 and {num_outcomes - 1}, the values of the bits of "
+            f"a step, got {state.registers.tolist()}"
+        )
+    return state.vector, state.registers
 
 
 def check_state(

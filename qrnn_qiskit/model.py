@@ -15,19 +15,26 @@ from torch import Tensor, nn
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import starts, transforms
+from qrnn_qiskit import transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
-from qrnn_qiskit.controller import Controller, count_kept
+from qrnn_qiskit.controller import (
+    REGISTER_FEEDBACK,
+    Controller,
+    RegisterControllers,
+    apply_start,
+    choose_feedback_gain,
+    count_kept,
+)
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
+from qrnn_qiskit.modes.conditioning import Filtered
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import RecurrentModel
-from qrnn_qiskit.registers import REGISTER_FEEDBACK, RegisterControllers
 from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
@@ -72,10 +79,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
             gradients of long sequences from exploding. "auto" is 8 / ``num_steps``, at most 1.
         angle_gain: Factor on the initial weights of the controller's output layer.
         start: "default", or "oscillators" for long sequences: without input each qubit turns at
-            its own frequency; see :mod:`qrnn_qiskit.starts`. It needs ``controller_hidden=None``.
+            its own frequency; see :mod:`qrnn_qiskit.controller.starts`. It needs
+            ``controller_hidden=None``.
         frequencies: Those frequencies in radians per step: "linear" (the default), "log",
             "period:P", or one number for each qubit; see
-            :func:`~qrnn_qiskit.starts.resolve_frequencies`.
+            :func:`~qrnn_qiskit.controller.resolve_frequencies`.
         input_gain: Root mean square of the input weights at the oscillator start; 0.05 by default.
         slow: Bound on the other output biases at the oscillator start, in radians per step; 0.003
             by default.
@@ -91,7 +99,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
     Attributes:
         controller: Module from (..., E + feedback) to (..., P) angles in radians, for R > 1 a
-            :class:`~qrnn_qiskit.registers.RegisterControllers`.
+            :class:`~qrnn_qiskit.controller.RegisterControllers`.
         ansatz: The step: ``ansatz.circuit`` on all R n qubits, ``ansatz.parameters`` in controller
             order.
         readout: The observables: ``readout.observables`` in the order of the readouts, R K of them.
@@ -122,6 +130,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
         measured_qubits: Sequence[int] | None = Measured.measured_qubits,
         measured_bases: str = Measured.measured_bases,
         ancilla_return: str = Measured.ancilla_return,
+        measurement_frame: str = Measured.measurement_frame,
+        bit_feedback: bool = Measured.bit_feedback,
         readout_error: float | Sequence[Any] = Measured.readout_error,
         step_noise: str | Sequence[Any] | None = Measured.step_noise,
         num_trajectories: int | None = Measured.num_trajectories,
@@ -162,6 +172,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
             measured_qubits=measured_qubits,
             measured_bases=measured_bases,
             ancilla_return=ancilla_return,
+            measurement_frame=measurement_frame,
+            bit_feedback=bit_feedback,
             readout_error=readout_error,
             step_noise=step_noise,
             num_trajectories=num_trajectories,
@@ -197,16 +209,14 @@ class QRNN(IdentifiedModule, RecurrentModel):
                 hidden_size=controller_hidden,
                 activation=activation,
                 dropout=dropout,
-                feedback_gain=starts.choose_feedback_gain(feedback_gain, num_steps),
+                feedback_gain=choose_feedback_gain(feedback_gain, num_steps),
                 angle_gain=angle_gain,
                 dtype=dtype,
                 device=device,
             )
             for _ in range(self.num_registers)
         ]
-        starts.apply_start(
-            start, register, controllers, frequencies, input_gain=input_gain, slow=slow
-        )
+        apply_start(start, register, controllers, frequencies, input_gain=input_gain, slow=slow)
         self.controller: nn.Module = controllers[0]
         if self.num_registers > 1:
             self.controller = RegisterControllers(controllers, self.register_feedback)
@@ -359,6 +369,68 @@ class QRNN(IdentifiedModule, RecurrentModel):
             angles = self._run(x, state, None, wants_angles=True).angles
         assert angles is not None
         return angles
+
+    def filter(
+        self,
+        x: Tensor,
+        record: Tensor,
+        lengths: Tensor | None = None,
+        state: HiddenState | None = None,
+    ) -> Filtered:
+        """Condition sequences on records of measured bits, only with ``readout="measured"``.
+
+        Where :meth:`forward` sums over all records, this follows the given one: the controller
+        receives its bits, and the state is the one that they leave. Always in exact simulation,
+        whatever the executor. Differentiable; backward needs the state before each measurement,
+        2^n complex numbers for each sequence and step, which the forward pass keeps (n = 14,
+        T = 100, B = 16 in float32: 210 MB).
+
+        Args:
+            x: (batch, time, input_size) of the model's dtype.
+            record: (batch, time, bits) 0 or 1, of any real dtype, as :meth:`sample` returns them;
+                bit a of a step is that of ancilla a. Past a sequence's length it is not read.
+            lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
+            state: State to continue from, as an earlier call returned it; |0...0> with bits 0 by
+                default.
+
+        Returns:
+            The probabilities of the bits, the log-likelihood of each step, and the state; see
+            :class:`~qrnn_qiskit.modes.conditioning.Filtered`.
+
+        Raises:
+            TypeError, ValueError: An input does not fit the model, or a record is impossible
+                (a probability below (16 eps)^2, which is 4e-12 in float32 and 1e-29 in float64);
+                the message names the step and the sequence.
+        """
+        x, ends = self._check_inputs(x, lengths)
+        return self.mode.filter(self.controller, x, record, state, ends)
+
+    def sample(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw a record of measured bits for each sequence, from |0...0>, without gradient.
+
+        It is exact: the bits of a device that runs ``model.circuits(x)`` without noise, or with
+        the model's ``readout_error`` and ``step_noise``, have the same distribution. Only with
+        ``readout="measured"``.
+
+        Args:
+            x: (batch, time, input_size) of the model's dtype.
+            generator: Source of the random numbers; torch's global generator by default.
+
+        Returns:
+            (batch, time, bits) of the model's dtype, 0 or 1.
+
+        Raises:
+            TypeError, ValueError: An input does not fit the model.
+        """
+        x, _ = self._check_inputs(x, None)
+        return self.mode.sample(self.controller, x, generator)
+
+    def _check_inputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, list[int] | None]:
+        refuse_transforms()
+        if type(x) is not Tensor and isinstance(x, Tensor):
+            x = to_plain("x", x)
+        x = raise_precision(x, self.dtype)
+        return x, check_batch(x, lengths, self.input_size, self.dtype, self.device)
 
     def circuits(self, x: Tensor, basis: str | None = None) -> list[QuantumCircuit]:
         """Return the bound circuit of all T steps for each sequence of ``x``, from |0...0>.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,33 @@ from qrnn_qiskit.checks import check_batch, check_number
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState
 
-__all__ = ["RecurrentModel", "Step", "SteppedModel", "count_recurrent"]
+__all__ = [
+    "Filtered",
+    "RecurrentModel",
+    "Step",
+    "SteppedModel",
+    "count_recurrent",
+    "recall_memory",
+]
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Filtered(NamedTuple):
+    """What a record says about the state, and the state about the record.
+
+    Attributes:
+        probabilities: (B, T, m) probability of a 1 in each place of the record, given the inputs up
+            to this step and all bits before it: those of earlier steps, and bits 0 to a - 1 of its
+            own step. 0 past the end of a sequence.
+        log_likelihood: (B, T) logarithm of the joint probability of the recorded bits of a step,
+            given the bits before it, in nats; 0 past the end of a sequence.
+        state: The state after each sequence's last valid step.
+    """
+
+    probabilities: Tensor
+    log_likelihood: Tensor
+    state: HiddenState
 
 
 class RecurrentModel(nn.Module, ABC):
@@ -61,6 +85,11 @@ class RecurrentModel(nn.Module, ABC):
         return "hidden unit", "value"
 
     @property
+    def record_size(self) -> int:
+        """Bits m of a step of the records that :meth:`filter` takes; 0 where it takes none."""
+        return 0
+
+    @property
     def measurement(self) -> Measurement | None:
         """The measurement that ends each step in measured mode of QRNN; None otherwise."""
         return None
@@ -100,6 +129,23 @@ class RecurrentModel(nn.Module, ABC):
         """Count the trainable parameters; embedding and head are not part of this module."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
+    def filter(
+        self,
+        x: Tensor,
+        record: Tensor,
+        lengths: Tensor | None = None,
+        state: HiddenState | None = None,
+    ) -> Filtered:
+        """Condition sequences x (B, T, E) on recorded bits (B, T, m), 0 or 1.
+
+        Raises:
+            ValueError: The model gives no likelihood of records (``record_size`` is 0).
+        """
+        raise InvalidValueError(
+            f"filter conditions a model on recorded bits, but one of the kind {self.kind!r} has no "
+            "outcomes of its own; use model.kind=qrnn with model.readout=measured, or hmm"
+        )
+
     @abstractmethod
     def forward(
         self, x: Tensor, state: HiddenState | None = None, lengths: Tensor | None = None
@@ -128,6 +174,22 @@ def count_recurrent(model: nn.Module) -> int:
     """
     found = (part for part in model.modules() if isinstance(part, RecurrentModel))
     return sum(part.count_parameters() for part in found)
+
+
+def recall_memory(state: HiddenState, shape: Sequence[int]) -> Tensor:
+    """Return the memory of a state, which has this shape.
+
+    Raises:
+        ValueError: It is missing or has another shape: another kind or batch produced the state.
+    """
+    memory = state.memory
+    if memory is None or memory.shape != tuple(shape):
+        found = "none" if memory is None else tuple(memory.shape)
+        raise InvalidValueError(
+            f"expected a state with a memory of shape {tuple(shape)} for the {shape[0]} "
+            f"sequence(s) of x, got {found}; pass a state that this model returned"
+        )
+    return memory
 
 
 class SteppedModel(RecurrentModel):
@@ -162,7 +224,9 @@ class SteppedModel(RecurrentModel):
         ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
         batch_size, steps = x.shape[:2]
         last = torch.tensor([steps] * batch_size if ends is None else ends)
-        memory = self.start(batch_size) if state is None else self.recall(state, batch_size)
+        memory = self.start(batch_size)
+        if state is not None:
+            memory = recall_memory(state, memory.shape)
         drive, step = self.prepare(x)
         outputs = []
         # unbind, because the gradient of drive[:, t] would be as large as the drive for every t
@@ -178,15 +242,3 @@ class SteppedModel(RecurrentModel):
         output = self.dropout(torch.stack(outputs, 1))
         readouts = output[torch.arange(batch_size), last - 1]
         return output, HiddenState(readouts, memory=memory)
-
-    def recall(self, state: HiddenState, batch_size: int) -> Tensor:
-        """Return the memory of a state; ValueError if another kind or batch produced it."""
-        memory = state.memory
-        shape = self.start(batch_size).shape
-        if memory is None or memory.shape != shape:
-            found = "none" if memory is None else tuple(memory.shape)
-            raise InvalidValueError(
-                f"expected a state with a memory of shape {tuple(shape)} for the {batch_size} "
-                f"sequence(s) of x, got {found}; pass a state that this model returned"
-            )
-        return memory

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qiskit.circuit import Gate, QuantumCircuit
 
@@ -115,6 +115,14 @@ def lower_circuit(circuit: QuantumCircuit) -> list[Primitive]:
         _check_gate(gate, where)
         primitives.extend(_lower_gate(gate, qubits, where))
     return primitives
+
+
+def invert_primitives(primitives: Sequence[Primitive]) -> list[Primitive]:
+    """Return the inverse of a lowered circuit: negative angles, in reverse order."""
+    return [
+        each if isinstance(each, Sign) else replace(each, angle=each.angle * -1.0)
+        for each in reversed(primitives)
+    ]
 
 
 def _check_gate(gate: object, where: str) -> None:

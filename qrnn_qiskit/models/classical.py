@@ -13,7 +13,7 @@ from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_batch, check_number
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.recurrent import RecurrentModel, recall_memory
 
 __all__ = ["GRU", "LSTM", "RNN", "TorchModel"]
 
@@ -71,10 +71,16 @@ class TorchModel(RecurrentModel):
     ) -> tuple[Tensor, HiddenState]:
         """Run sequences; see :meth:`RecurrentModel.forward`."""
         ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
-        last = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
-        packed = pack_padded_sequence(x, last, batch_first=True, enforce_sorted=False)
-        packed, memory = self.network(packed, None if state is None else self._recall(state, x))
-        output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+        memory = None if state is None else self._recall(state, x)
+        if ends is None or min(ends) == x.shape[1]:
+            # The gradient of a packed sequence takes time that grows with the square of T.
+            output, memory = self.network(x, memory)
+            last = torch.full((len(x),), x.shape[1])
+        else:
+            last = torch.tensor(ends)
+            packed = pack_padded_sequence(x, last, batch_first=True, enforce_sorted=False)
+            packed, memory = self.network(packed, memory)
+            output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
         output = self.dropout(output)
         readouts = output[torch.arange(len(x)), last - 1]
         return output, HiddenState(readouts, memory=self._join(memory))
@@ -86,13 +92,7 @@ class TorchModel(RecurrentModel):
 
     def _recall(self, state: HiddenState, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         width = self.hidden_size * (2 if self.kind == "lstm" else 1)
-        memory = state.memory
-        if memory is None or memory.shape != (len(x), width):
-            got = "none" if memory is None else tuple(memory.shape)
-            raise InvalidValueError(
-                f"expected a state that this model returned, with a memory of shape "
-                f"{(len(x), width)} for the {len(x)} sequence(s) of x, got {got}"
-            )
+        memory = recall_memory(state, (len(x), width))
         parts = tuple(
             part[None].contiguous() for part in memory.chunk(width // self.hidden_size, 1)
         )
@@ -108,11 +108,45 @@ class RNN(TorchModel):
 
 
 class LSTM(TorchModel):
-    """Long short-term memory, :class:`torch.nn.LSTM`."""
+    """Long short-term memory, :class:`torch.nn.LSTM`.
+
+    Args:
+        input_size, hidden_size, num_biases, dropout, dtype: As in :class:`TorchModel`.
+        chrono: T_max of the chrono start (Tallec and Ollivier, arXiv:1804.11188), the longest time
+            that a cell should remember, at least 3: the bias of a forget gate starts as log u with
+            u uniform in [1, T_max - 1], that of the input gate as its negative. None for the start
+            of torch.
+
+    Raises:
+        TypeError, ValueError: An argument is out of range.
+    """
 
     kind = "lstm"
     network_class = nn.LSTM
     num_gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_biases: int = 2,
+        chrono: int | None = None,
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            input_size, hidden_size, num_biases=num_biases, dropout=dropout, dtype=dtype
+        )
+        if chrono is None:
+            return
+        longest = require_count("chrono", chrono, minimum=3)
+        first, second = (getattr(self.network, f"bias_{name}_l0") for name in ("ih", "hh"))
+        with torch.no_grad():
+            forget = first.new_empty(hidden_size).uniform_(1, longest - 1).log()
+            # Gates are in the order input, forget, cell, output.
+            first[: 2 * hidden_size] = torch.cat((-forget, forget))
+            second[: 2 * hidden_size] = 0
 
 
 class GRU(TorchModel):

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits import Ansatz, Measurement, Readout
+from circuits.errors import InvalidValueError
 from circuits.registers import repeat_ansatz, repeat_readout
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.conditioning import Filtered
 
 __all__ = ["ReadoutMode", "Run"]
 
@@ -147,6 +149,35 @@ class ReadoutMode(ABC):
             weights: Result of :meth:`find_weights`.
             wants_angles: Whether the angles are to be returned.
         """
+
+    def filter(
+        self,
+        controller: nn.Module,
+        x: Tensor,
+        record: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Filtered:
+        """Run sequences ``x`` (B, T, E) along a record of measured bits (B, T, R m).
+
+        Raises:
+            ValueError: The mode measures no bits.
+        """
+        raise self._refuse_record("filter")
+
+    def sample(self, controller: nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Draw a record (B, T, R m) of measured bits for each sequence ``x`` (B, T, E).
+
+        Raises:
+            ValueError: The mode measures no bits.
+        """
+        raise self._refuse_record("sample")
+
+    def _refuse_record(self, method: str) -> InvalidValueError:
+        return InvalidValueError(
+            f"{method} runs along the bits of measurements, but readout={self.name!r} measures "
+            "nothing during a sequence; build the model with readout='measured'"
+        )
 
     @abstractmethod
     def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from circuits import Ansatz, Readout, prefix_circuits, unroll
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.checks import check_dtype, check_fit, keep_precision, require_cpu
-from qrnn_qiskit.controller import Controller, count_kept
+from qrnn_qiskit.controller import Controller, RegisterControllers, count_kept
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept, Recurrence
 from qrnn_qiskit.engines.cpu import Simulator, run_recurrence
 from qrnn_qiskit.engines.cpu.memory_layout import count_bytes
@@ -24,7 +24,6 @@ from qrnn_qiskit.modes.recurrence import run_step_by_step
 from qrnn_qiskit.on_device.noisy_recurrence import StepwiseExecutor, run_noisy
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from qrnn_qiskit.on_device.replay import replay
-from qrnn_qiskit.registers import RegisterControllers
 
 if TYPE_CHECKING:
     from qrnn_qiskit.engines.gpu.simulator import KernelSimulator

@@ -101,7 +101,10 @@ def _identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
         mode: The readout mode, with ansatz and observables of one register.
         ansatz: The ansatz in words, for messages.
     """
-    measurement = mode.measurement
+    measurement = None if mode.measurement is None else asdict(mode.measurement)
+    for name, usual in (("frame", "kept"), ("bit_feedback", True)):
+        if measurement is not None and measurement[name] == usual:
+            del measurement[name]  # not named, as in files of earlier versions
     identity: dict[str, Any] = {
         "ansatz": ansatz,
         "circuit": _hash_circuit(mode.register.circuit),
@@ -110,7 +113,7 @@ def _identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
             [[label, float(factor.real)] for label, factor in operator.to_list()]
             for operator in mode.register_readout.observables
         ],
-        "measurement": None if measurement is None else asdict(measurement),
+        "measurement": measurement,
     }
     if mode.num_registers > 1:  # one register is not named, as in files of earlier versions
         identity["registers"] = mode.num_registers

@@ -28,17 +28,18 @@ from circuits.errors import InvalidValueError
 from qrnn_qiskit.checks import (
     check_angles,
     check_dtype,
-    check_fit,
     keep_precision,
     require_cpu,
 )
 from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
-from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, run_measured
+from qrnn_qiskit.engines.cpu import Simulator
 from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
-from qrnn_qiskit.hidden_state import HiddenState, check_density, check_trajectories
+from qrnn_qiskit.hidden_state import HiddenState, check_trajectories
 from qrnn_qiskit.modes.base import ReadoutMode, Run
-from qrnn_qiskit.modes.options import check_simulation
+from qrnn_qiskit.modes.conditioning import Conditioning, Filtered
+from qrnn_qiskit.modes.exact import ExactSimulation
+from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS, check_exact, check_simulation, check_states
 from qrnn_qiskit.modes.side_by_side import as_registers, divide_tables, join_outcomes
 from qrnn_qiskit.modes.trajectories import (
     Samples,
@@ -83,47 +84,40 @@ class MeasuredMode(ReadoutMode):
         num_trajectories: int | None,
         num_registers: int = 1,
     ) -> None:
-        check_simulation(
-            ansatz.num_qubits, measurement.num_ancillas, num_trajectories, assignment, noise
-        )
+        check_simulation(num_trajectories, measurement, assignment, noise)
         self.set_registers(ansatz, readout, num_registers)
         self.measurement = measurement
-        self.assignment = assignment
-        self.noise = noise
         self.num_trajectories = num_trajectories
-        self.feedback_size = num_registers * measurement.num_ancillas
-        self.output_labels = [f"bit {ancilla}" for ancilla in range(self.feedback_size)]
+        self.num_bits = num_registers * measurement.num_ancillas
+        self.feedback_size = self.num_bits if measurement.bit_feedback else 0
+        self.output_labels = [f"bit {ancilla}" for ancilla in range(self.num_bits)]
+        self._exact = ExactSimulation(
+            ansatz, readout, measurement, assignment, noise, num_registers
+        )
+        if self._exact.is_noisy:  # no pure state follows noise, along a record or not
+            check_exact(ansatz.num_qubits, measurement.num_ancillas)
+        self._conditioning = Conditioning(self._exact, self.tabulate)
         self._circuits = DynamicCircuits(
             ansatz, measurement, self.readout.observables, num_registers
         )
-        self._exact: DensitySimulator | None = None
         self._sampled: Simulator | None = None
-        self._observables = torch.zeros(0)
 
     def check_memory(
         self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
     ) -> None:
         """Refuse a batch whose states do not fit; the backward pass needs one for each step."""
+        count = self.num_trajectories
+        runs = batch_size * self.num_registers * (count or self.measurement.num_outcomes)
         steps = num_steps if torch.is_grad_enabled() else 1
-        states_of = batch_size * self.num_registers
-        if self.num_trajectories is None:
-            runs = states_of * self.measurement.num_outcomes
-            needed = self._compile_exact(dtype).count_bytes(states_of, steps)
-            what = f"density matrices of {batch_size} sequence(s)"
-        else:
-            runs = states_of * self.num_trajectories
-            states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
-            itemsize = dtype.to_complex().itemsize
-            needed = runs * steps * states * itemsize << self.register.num_qubits
-            what = f"{self.num_trajectories} trajectories of {batch_size} sequence(s)"
-        check_fit(
-            needed + runs * steps * kept.of_step * dtype.itemsize,
-            f"num_qubits={self.register.num_qubits}"
-            + (f" in each of {self.num_registers} registers" if self.num_registers > 1 else "")
-            + " in measured mode needs",
-            f"for the {what}, {steps} step(s) of each",
-            "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
-        )
+        kept_bytes = runs * steps * kept.of_step * dtype.itemsize
+        if count is None:
+            self._exact.check_memory(batch_size, num_steps, dtype, kept_bytes)
+            return
+        states = 6 + 2 * self.measurement.num_outcomes  # of a step, kept by torch
+        n = self.register.num_qubits
+        needed = runs * steps * states * dtype.to_complex().itemsize << n
+        what = f"{count} trajectories"
+        check_states(needed + kept_bytes, n, self.num_registers, what, batch_size, steps)
 
     def check_placement(self, device: torch.device) -> None:
         """Refuse any device but the CPU (ValueError)."""
@@ -131,10 +125,12 @@ class MeasuredMode(ReadoutMode):
 
     def compile(self, dtype: torch.dtype) -> None:
         """Compile the step for a precision."""
-        if self.num_trajectories is None:
-            self._compile_exact(dtype)
-        else:
+        if self.num_trajectories is not None:
             self._compile_sampled(dtype)
+        elif self.register.num_qubits <= MAX_EXACT_QUBITS:
+            self._exact.compile(dtype)
+        else:  # only along records, and on devices
+            self._conditioning.pure.compile(dtype)
 
     def run(
         self,
@@ -157,36 +153,34 @@ class MeasuredMode(ReadoutMode):
                 return self._run_exact(controller, x, state, last)
             return self._run_sampled(controller, x, state, last, self.num_trajectories)
 
+    def filter(
+        self,
+        controller: nn.Module,
+        x: Tensor,
+        record: Tensor,
+        state: HiddenState | None,
+        ends: list[int] | None,
+    ) -> Filtered:
+        """Run sequences along a record; see :meth:`ReadoutMode.filter`."""
+        self.check_placement(x.device)
+        last = [x.shape[1]] * len(x) if ends is None else ends
+        with keep_precision(x.device):
+            return self._conditioning.filter(controller, x, record, state, last)
+
+    def sample(self, controller: nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Draw records for sequences; see :meth:`ReadoutMode.sample`."""
+        self.check_placement(x.device)
+        with keep_precision(x.device):
+            return self._conditioning.sample(controller, x, generator)
+
     def _run_exact(
         self, controller: nn.Module, x: Tensor, state: HiddenState | None, ends: list[int]
     ) -> Run:
-        simulator = self._compile_exact(x.dtype)
-        density = None
-        if state is not None:
-            side = 1 << self.register.num_qubits
-            sizes = (*self._side, simulator.num_outcomes, side, side)
-            check_density(state, len(x), len(self.readout.observables), sizes, x.dtype)
-            density = state.density
-            if self._side and density is not None:
-                density = density.flatten(0, 1)
+        density = self._exact.open(state, len(x), x.dtype)
         tables = self.tabulate(controller, x)
-        outcomes, readouts, density = self._run_density(simulator, tables, density, ends)
+        outcomes, readouts, density = self._exact.run(tables, density, ends)
         density = as_registers(density, self.num_registers)
         return Run(self.sum_bits(outcomes), HiddenState(readouts, density=density), tables.detach())
-
-    def _run_density(
-        self,
-        simulator: DensitySimulator,
-        tables: Tensor,
-        density: Tensor | None,
-        ends: Sequence[int],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return outcomes (B, T, R 2^m), readouts (B, R K) and densities (B R, 2^m, 2^n, 2^n)."""
-        last = [end for end in ends for _ in range(self.num_registers)]
-        divided = divide_tables(tables, self.num_registers)
-        outcomes, density = run_measured(simulator, divided, density, last)
-        readouts = self._read(density).reshape(len(tables), -1)
-        return join_outcomes(outcomes, self.num_registers), readouts, density
 
     def _run_sampled(
         self,
@@ -246,8 +240,7 @@ class MeasuredMode(ReadoutMode):
         self.check_memory(len(tables), tables.shape[1], tables.dtype)
         with keep_precision(tables.device):
             if self.num_trajectories is None:
-                simulator = self._compile_exact(tables.dtype)
-                return self._run_density(simulator, tables, None, ends)[:2]
+                return self._exact.run(tables, None, ends)[:2]
             sampled = self._compile_sampled(tables.dtype)
             return self._sample(sampled, tables, self.num_trajectories, None, ends)[1:]
 
@@ -286,6 +279,10 @@ class MeasuredMode(ReadoutMode):
         circuit.
         """
         shape = (*x.shape[:2], self.ansatz.num_parameters)
+        if not self.feedback_size:
+            angles = controller(x)
+            check_angles(angles, shape, x.dtype)
+            return angles[:, :, None].expand(-1, -1, self.measurement.num_outcomes, -1)
         random = torch.get_rng_state()
         tables = []
         for bits in self._bits(x.dtype).repeat(1, self.num_registers):
@@ -328,26 +325,6 @@ class MeasuredMode(ReadoutMode):
     def _is_one(self, dtype: torch.dtype) -> Tensor:
         """Return (2^m, m): 1 where bit a of each value of the register is 1, otherwise 0."""
         return (self._bits(dtype) > 0).to(dtype)
-
-    def _read(self, density: Tensor) -> Tensor:
-        """Return the readouts (B, K) of the state summed over the last outcome."""
-        return torch.view_as_real(density.sum(1)).flatten(1) @ self._observables
-
-    def _compile_exact(self, dtype: torch.dtype) -> DensitySimulator:
-        if self._exact is None or self._exact.dtype != dtype:
-            check_dtype(dtype)
-            self._exact = DensitySimulator(
-                self.register.circuit,
-                qubits=self.measurement.qubits,
-                kraus=self.measurement.kraus(),
-                assignment=self.assignment,
-                noise=self.noise,
-                dtype=dtype,
-            )
-            # Tr(O rho) is the sum of Re O_xy Re rho_xy + Im O_xy Im rho_xy, O being Hermitian.
-            dense = [torch.from_numpy(op.to_matrix()) for op in self.register_readout.observables]
-            self._observables = torch.view_as_real(torch.stack(dense)).flatten(1).T.to(dtype)
-        return self._exact
 
     def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
         if self._sampled is None or self._sampled.dtype != dtype:

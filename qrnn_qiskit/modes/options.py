@@ -17,12 +17,15 @@ from circuits.coupling import (
 )
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
+from qrnn_qiskit.checks import check_fit
 
 __all__ = [
     "MAX_EXACT_QUBITS",
     "Measured",
     "check_branches",
+    "check_exact",
     "check_simulation",
+    "check_states",
     "choose_measured",
 ]
 
@@ -48,6 +51,10 @@ class Measured(MeasurementOptions):
         measured_qubits: The memory qubit that each ancilla reads; the ends of the line by default.
         measured_bases: X, Y or Z, one letter for all ancillas or one for each.
         ancilla_return: "branch" or "reset", how a device returns an ancilla to |0>.
+        measurement_frame: "kept": a step is U(theta), then the measurement. "undone": it ends with
+            U(theta)^dagger, so that the controller chooses the observable that is measured.
+        bit_feedback: Whether the controller receives the bits of the step before. Without them a
+            device needs no branches.
         readout_error: Error of each bit, in simulation only; see
             :func:`~qrnn_qiskit.modes.noise.read_assignment`.
         step_noise: Noise on every memory qubit after each measurement, in simulation only, such as
@@ -105,18 +112,16 @@ def choose_measured(mode: str, measurement: Measured | None, flat: Measured) -> 
 
 
 def check_simulation(
-    num_qubits: int,
-    num_ancillas: int,
     num_trajectories: int | None,
+    measurement: Measurement,
     assignment: NDArray[np.float64],
     noise: Sequence[NDArray[np.complex128]],
 ) -> None:
-    """Refuse what neither density matrices nor trajectories simulate.
+    """Refuse trajectories that cannot be simulated.
 
     Raises:
         TypeError: ``num_trajectories`` is not an integer.
-        ValueError: Too many qubits for density matrices, fewer than 2 trajectories, or noise with
-            trajectories.
+        ValueError: Fewer than 2 trajectories, or trajectories with noise or in the frame "undone".
     """
     if num_trajectories is not None:
         require_count("num_trajectories", num_trajectories, minimum=2)
@@ -126,14 +131,38 @@ def check_simulation(
                 f"neither (num_trajectories={num_trajectories}); leave them out, or leave out "
                 f"num_trajectories with up to {MAX_EXACT_QUBITS} memory qubits"
             )
-    elif num_qubits > MAX_EXACT_QUBITS:
+        if measurement.is_undone:
+            raise InvalidValueError(
+                f"num_trajectories={num_trajectories} does not apply to measurement_frame='undone';"
+                f" leave it out: exact simulation reaches {MAX_EXACT_QUBITS} memory qubits, and "
+                "filter and sample have no such limit"
+            )
+
+
+def check_exact(num_qubits: int, num_ancillas: int) -> None:
+    """Refuse more memory qubits than density matrices simulate (ValueError)."""
+    if num_qubits > MAX_EXACT_QUBITS:
         raise InvalidValueError(
             f"readout='measured' with num_qubits={num_qubits}: exact simulation would take "
             f"2^{2 * num_qubits + num_ancillas} complex numbers for each sequence and is limited "
             f"to {MAX_EXACT_QUBITS} memory qubits. Trajectories take 2^{num_qubits} for each "
             "sequence and trajectory, with a sampling error of about 1/sqrt(N): pass "
-            "num_trajectories=N, for example 100"
+            "num_trajectories=N, for example 100. Along a given record, filter is exact"
         )
+
+
+def check_states(
+    needed: int, num_qubits: int, num_registers: int, what: str, batch_size: int, num_steps: int
+) -> None:
+    """Refuse states of a batch that do not fit into memory (ValueError)."""
+    check_fit(
+        needed,
+        f"num_qubits={num_qubits}"
+        + (f" in each of {num_registers} registers" if num_registers > 1 else "")
+        + " in measured mode needs",
+        f"for the {what} of {batch_size} sequence(s), {num_steps} step(s) of each",
+        "Take fewer qubits or trajectories, a smaller batch or shorter sequences.",
+    )
 
 
 def check_branches(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["as_registers", "divide_tables", "join_outcomes"]
+__all__ = ["as_registers", "divide_bits", "divide_tables", "join_outcomes"]
 
 
 def divide_tables(tables: Tensor, num_registers: int) -> Tensor:
@@ -14,6 +14,11 @@ def divide_tables(tables: Tensor, num_registers: int) -> Tensor:
     batch, steps, outcomes, angles = tables.shape
     divided = tables.reshape(batch, steps, outcomes, num_registers, angles // num_registers)
     return divided.movedim(3, 1).flatten(0, 1)
+
+
+def divide_bits(bits: Tensor, num_registers: int) -> Tensor:
+    """Return bits (B, T, R m), or numbers for them, as those of B R sequences, (B R, T, m)."""
+    return bits.unflatten(2, (num_registers, -1)).movedim(2, 1).flatten(0, 1)
 
 
 def join_outcomes(values: Tensor, num_registers: int) -> Tensor:

@@ -56,7 +56,7 @@ def run_on_device(
     method = None
     if torch.is_grad_enabled() and whole.requires_grad:
         method = choose_gradient(executor)
-    runs = _find_runs(tables, before, last)
+    runs = _find_runs(tables, before, last, circuits.measurement.bit_feedback)
     directions = draw_directions(method, runs, tables.shape[3], tables.dtype)
     batch = _run_batch(circuits, executor, whole, before, last, directions)
     if directions.count:
@@ -93,11 +93,13 @@ def _open_state(
     return state.num_steps, state.angles
 
 
-def _find_runs(tables: Tensor, before: Tensor, last: Tensor) -> Tensor:
+def _find_runs(tables: Tensor, before: Tensor, last: Tensor, has_feedback: bool) -> Tensor:
     """Whether the branch of each table can run, (B, T, 2^m) bool."""
     step = torch.arange(tables.shape[1])
     runs = (step < last[:, None])[:, :, None].repeat(1, 1, tables.shape[2])
     runs[before == 0, 0, 1:] = False  # in |0...0> the register is 0
+    if not has_feedback:
+        runs[:, :, 1:] = False  # one branch, that of the value 0
     return runs
 
 

@@ -163,6 +163,8 @@ class DynamicBatch:
         before = np.zeros_like(part.found.outcomes)
         before[:, 0, :: part.tables.shape[2]] = 1.0  # the value 0 of every register
         before[:, 1:] = part.found.outcomes[:, :-1]
+        if not part.function.has_branches:
+            before[:] = 1.0
         reach = before[:, part.function.steps, part.function.outcomes]
         sequences, angles, factors = method.choose_shifts(wanted, reach)
         return part.function.list_shifts(sequences, angles, factors)

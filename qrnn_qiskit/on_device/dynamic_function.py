@@ -47,6 +47,7 @@ class DynamicFunction:
         num_angles: The number of parameters G of the circuit: one for each angle of one gate in one
             branch, and those that are not differentiated.
         steps: (G,) the step of each angle; -1 for those that are not differentiated.
+        has_branches: Whether the angles depend on the outcome of the step before.
         outcomes: (G,) the outcome of the step before that selects the branch of each angle: for
             register r and its value c the index r 2^m + c.
     """
@@ -64,6 +65,7 @@ class DynamicFunction:
         if dynamic.strength is not None:
             fixed.append(dynamic.strength)
         self._tables = dynamic
+        self.has_branches = measurement.bit_feedback
         self._shifted = shift_parameters(dynamic.circuit, fixed=fixed)
         self._circuit = dataclasses.replace(dynamic, circuit=self._shifted.circuit)
         self._observables = list(observables)

@@ -64,18 +64,20 @@ class NoisySegment:
 
 @dataclass(frozen=True, eq=False)
 class NoisyStep:
-    """One step of a recurrence, with the readouts of its prefix circuit.
+    """One step of a part of a recurrence, with the readouts of its prefix circuit.
 
     Attributes:
         trunk: The operations that all longer prefixes share.
         tail: The other operations of this prefix; None where there are none.
-        functionals: (4^N, K) the readouts as linear functions of the Pauli coefficients, final
+        functionals: (4^N, k) readouts as linear functions of the Pauli coefficients, final
             measurement and readout error included.
+        columns: (k,) the indices of these among all K readouts.
     """
 
     trunk: NoisySegment
     tail: NoisySegment | None
     functionals: NDArray[np.float64]
+    columns: NDArray[np.int64]
 
 
 @runtime_checkable
@@ -85,7 +87,11 @@ class StepwiseExecutor(Executor, Protocol):
     def compile_steps(
         self, circuits: PrefixCircuits, num_steps: int, dtype: torch.dtype
     ) -> list[list[NoisyStep]]:
-        """Return the T steps, each for every copy of the circuit whose readouts are added up."""
+        """Return the T steps, each in parts whose readouts are added up.
+
+        A part is a set of qubits without a gate to the others, or a copy of the circuit with
+        another weight.
+        """
         ...
 
     def draw_readouts(
@@ -93,7 +99,7 @@ class StepwiseExecutor(Executor, Protocol):
     ) -> Drawn:
         """Draw the readouts (B, K) after ``step`` (from 1), with their standard errors.
 
-        ``states`` are the Pauli coefficients (B, 4^N) of each copy.
+        ``states`` are the Pauli coefficients (B, 4^N) of each part.
         """
         ...
 
@@ -155,7 +161,7 @@ class _Pass:
         states = [_pack(each.trunk.program, batch_size, x.dtype) for each in steps[0]]
         values = past.reshape(batch_size, -1)
         outputs, errors = [], []
-        for step, copies in enumerate(steps):
+        for step, parts in enumerate(steps):
             if step >= before:
                 inputs = x[:, step - before]
                 if self._has_feedback:
@@ -164,9 +170,9 @@ class _Pass:
                 check_angles(theta, (batch_size, self._circuits.ansatz.num_parameters), x.dtype)
                 values = torch.cat((values, theta), 1)
             exact, finals = torch.zeros_like(readouts), []
-            for copy, each in enumerate(copies):
-                states[copy], found, final = _advance(each, states[copy], values)
-                exact = exact + found
+            for part, each in enumerate(parts):
+                states[part], found, final = _advance(each, states[part], values)
+                exact = exact.index_add(1, torch.from_numpy(each.columns), found)
                 finals.append(final)
             if step < before:
                 continue
@@ -175,7 +181,10 @@ class _Pass:
                 drawn, error = self._executor.draw_readouts(
                     self._circuits,
                     step + 1,
-                    [_unpack(final, copies[0].trunk.program, batch_size) for final in finals],
+                    [
+                        _unpack(final, part.trunk.program, batch_size)
+                        for final, part in zip(finals, parts, strict=True)
+                    ],
                 )
                 # The value is drawn, and its derivative is that of the exact expectation value.
                 readouts = exact + (torch.from_numpy(drawn).to(x.dtype) - exact).detach()
@@ -259,12 +268,12 @@ def _unpack(state: Tensor, program: NoisyProgram, batch_size: int) -> NDArray[np
 def _check_memory(
     steps: Sequence[Sequence[NoisyStep]], batch_size: int, dtype: torch.dtype
 ) -> None:
-    """Refuse a batch that does not fit: backward keeps two states per step and copy."""
-    num_qubits = steps[0][0].trunk.program.num_qubits
+    """Refuse a batch that does not fit: backward keeps two states per step and part."""
+    sizes = [part.trunk.program.num_qubits for part in steps[0]]
     kept = 2 * len(steps) + 2 if torch.is_grad_enabled() else 4
     check_fit(
-        kept * len(steps[0]) * batch_size * dtype.itemsize * 4**num_qubits,
-        f"noisy simulation of {num_qubits} qubits needs",
+        kept * batch_size * dtype.itemsize * sum(4**size for size in sizes),
+        f"noisy simulation of {len(sizes)} part(s) of up to {max(sizes)} qubits needs",
         f"for the density matrices of {batch_size} sequence(s), {len(steps)} step(s) of each",
         "Take fewer qubits, a smaller batch or shorter sequences.",
     )

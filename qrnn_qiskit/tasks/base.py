@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidTypeError, InvalidValueError, OperationError
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
 
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.recurrent import RecurrentModel
 
-__all__ = ["DataSettings", "Sequences", "Splits", "Task", "TaskModel", "number_rows"]
+__all__ = [
+    "DataSettings",
+    "Sequences",
+    "Splits",
+    "Task",
+    "TaskModel",
+    "choose_oscillators",
+    "number_rows",
+]
 
 Value = TypeVar("Value")
 
@@ -154,15 +163,49 @@ class TaskModel(nn.Module):
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """Return the prediction for a batch and the state after it, starting from ``state``."""
-        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
-        dtype = next(self.qrnn.parameters()).dtype
-        output, state = self.qrnn(x.to(dtype), state, batch.lengths)
+        output, state = self.qrnn(self.embed(batch), state, batch.lengths)
         prediction: Tensor = self.head(output, state)
         return prediction, state
+
+    def embed(self, batch: Sequences) -> Tensor:
+        """Return the inputs of the recurrent model, (B, T, E) of its dtype."""
+        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
+        return x.to(next(self.qrnn.parameters()).dtype)
 
     def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
         """Reduce the prediction of a batch to the part that tables and files keep: here all."""
         return prediction
+
+
+def choose_oscillators(
+    given: Mapping[str, Any], oscillators: Mapping[str, Any], otherwise: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Choose the defaults of long sequences: the oscillator start where the model can have it.
+
+    It needs a QRNN with feedback of expectations or none, a controller without a hidden layer and
+    an RZ on each qubit. A given number of qubits without one of registers means one register.
+
+    Args:
+        given: Values that a user has given, by dotted key.
+        oscillators: The defaults with the oscillator start.
+        otherwise: Those where the given values exclude it, or ask for another start or size.
+    """
+    suits = (
+        given.get("model.kind", "qrnn") == "qrnn"
+        and given.get("model.start", "oscillators") == "oscillators"
+        and given.get("model.readout", "none") in ("none", "expectation")
+        and str(given.get("model.controller_hidden", "none")).lower() == "none"
+        and given.get("model.activation", "linear") == "linear"
+        and "rz" in given.get("model.rotations", ("rz",))
+        and given.get("model.ansatz", "product") in ANSATZ_FAMILIES
+        and given.get("model.parameters", "none") in (None, "none")
+    )
+    if not suits:
+        return dict(otherwise)
+    chosen = {**otherwise, **oscillators}
+    if "model.num_qubits" in given:
+        chosen.pop("model.num_registers", None)
+    return chosen
 
 
 class Task(ABC):

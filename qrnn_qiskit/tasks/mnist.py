@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from circuits.errors import InvalidValueError
 from qrnn_qiskit.heads import LastStateHead
-from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, TaskModel
+from qrnn_qiskit.tasks.base import (
+    DataSettings,
+    Sequences,
+    Splits,
+    TaskModel,
+    choose_oscillators,
+)
 from qrnn_qiskit.tasks.classification import ClassificationTask
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.files import DataFile
@@ -34,16 +41,27 @@ PIXELS = SIDE * SIDE
 BRIGHTEST = 255
 SAMPLE_SIZES = (3500, 500, 1000)
 VALIDATION_SHARE = 12  # one in twelve of the usual training images: 5,000 of 60,000
+PERMUTED = "linear:3"  # neighbouring pixels, hence slow changes, are far apart in this order
 CACHE = Path("~/.cache/qrnn-qiskit/mnist")
 
 
 class MnistSettings(DataSettings):
     """Which images are used, and how they are read."""
 
+    side: int = Field(
+        default=SIDE,
+        ge=1,
+        le=SIDE,
+        description="rows and columns of the images: 28, or a divisor of it for means of squares; "
+        "14: 196 pixels",
+    )
+    train_size: int | None = Field(
+        default=None, ge=1, description="training images; none: all of them"
+    )
     scan: Literal["rows", "pixels", "permuted"] = Field(
         default="rows",
-        description="rows: 28 steps of one row; pixels: 784 steps of one pixel; permuted: the same "
-        "in a fixed random order",
+        description="rows: a row in each of 28 steps; pixels: a pixel in each of 784 steps; "
+        "permuted: the same in a fixed random order",
     )
     source: Literal["sample", "full"] = Field(
         default="sample",
@@ -56,6 +74,15 @@ class MnistSettings(DataSettings):
     permutation_seed: int = Field(
         default=0, ge=0, lt=2**32, description="seed of the pixel order of scan permuted"
     )
+
+    @model_validator(mode="after")
+    def _divide(self) -> MnistSettings:
+        if SIDE % self.side:
+            raise InvalidValueError(
+                f"expected data.side to be a divisor of {SIDE} (28, 14, 7, 4, 2 or 1), so that the "
+                f"images can be reduced by the mean of squares of pixels, got {self.side}"
+            )
+        return self
 
 
 class Images(NamedTuple):
@@ -81,7 +108,10 @@ class ScaledPixels(nn.Module):
 
 @register
 class Mnist(ClassificationTask):
-    """Ten classes; T = 28 steps of E = 28 pixels or T = 784 steps of one, bytes from 0 to 255."""
+    """Ten classes; T = 28 steps of E = 28 pixels or T = 784 steps of one, bytes from 0 to 255.
+
+    ``data.side`` makes the images smaller: 14 gives 14 steps of 14 pixels or 196 steps of one.
+    """
 
     name = "mnist"
     summary = "classify handwritten digits of 28x28 pixels by rows, pixels or permuted pixels"
@@ -100,12 +130,31 @@ class Mnist(ClassificationTask):
         "train.learning_rate": 0.005,
     }
 
+    # 20 registers of 4 qubits, 4,480 parameters. An update of a bias acts in each of 784 steps.
+    pixel_defaults: ClassVar[dict[str, Any]] = {
+        "model.num_registers": 20,
+        "model.controller_hidden": None,
+        "model.start": "oscillators",
+        "model.frequencies": "linear:0.5",
+        "model.input_gain": 0.025,
+        "model.slow": 0.003,
+        "model.feedback_gain": 0.01,
+        "model.readout_scale": 5.0,
+        "train.learning_rate": 0.003,
+        "train.rates.controller": 0.05,
+        "train.rates.bias": 0.01,
+        "train.clip_norm": 100.0,
+    }
+
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Lower gain and rate for pixels: an update of an angle acts 784 times and feeds back."""
-        if given.get("data.scan", "rows") != "rows":
-            return cls.defaults | {"model.feedback_gain": 0.1, "train.learning_rate": 0.001}
-        return dict(cls.defaults)
+        """Choose the oscillator start for pixels, or lower gain and rate without it."""
+        scan = given.get("data.scan", "rows")
+        if scan == "rows":
+            return dict(cls.defaults)
+        lower = {"model.feedback_gain": 0.1, "train.learning_rate": 0.001}
+        spread = {"model.frequencies": PERMUTED} if scan == "permuted" else {}
+        return choose_oscillators(given, cls.pixel_defaults | spread, cls.defaults | lower)
 
     def __init__(self, settings: MnistSettings) -> None:
         super().__init__(settings)
@@ -131,9 +180,10 @@ class Mnist(ClassificationTask):
         self._sha256 = hashlib.sha256(content).hexdigest()
         held_out = len(train.labels) // VALIDATION_SHARE
         sizes = SAMPLE_SIZES if test is None else (len(train.labels) - held_out, held_out)
+        rows = split_stratified(train.labels, sizes, self.settings.split_seed)
+        rows[0] = self._select(rows[0], train.labels)
         parts = [
-            self._arrange(Images(train.pixels[part], train.labels[part]), part + 1)
-            for part in split_stratified(train.labels, sizes, self.settings.split_seed)
+            self._arrange(Images(train.pixels[part], train.labels[part]), part + 1) for part in rows
         ]
         if test is not None:
             parts.append(self._arrange(test, np.arange(1, len(test.labels) + 1)))
@@ -142,7 +192,7 @@ class Mnist(ClassificationTask):
 
     def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a head on the last state for ten digits."""
-        qrnn = qrnn_factory(SIDE if self.settings.scan == "rows" else 1)
+        qrnn = qrnn_factory(self.settings.side if self.settings.scan == "rows" else 1)
         return TaskModel(qrnn, LastStateHead(qrnn, len(self.classes)), ScaledPixels())
 
     def read(self, path: Path) -> Sequences:
@@ -167,18 +217,42 @@ class Mnist(ClassificationTask):
         """Return the SHA-256 of all pixels and labels; after load() or restore()."""
         return self.require_loaded(self._sha256)
 
+    def _select(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Select the training images that are used, with the class shares of all of them."""
+        size = self.settings.train_size
+        if size is None:
+            return rows
+        if size > len(rows):
+            raise DataError(
+                f"expected data.train_size of at most {len(rows)}, the number of training images, "
+                f"got {size}; reduce it, or use all 70,000 images by data.folder"
+            )
+        sizes = (size, len(rows) - size)
+        return rows[split_stratified(labels[rows], sizes, self.settings.split_seed)[0]]
+
     def _arrange(self, images: Images, rows: NDArray[np.int64]) -> Sequences:
-        pixels, scan = images.pixels, self.settings.scan
+        side, scan = self.settings.side, self.settings.scan
+        pixels = _shrink(images.pixels, side)
         if scan == "permuted":
             # RandomState is frozen across NumPy versions, so a trained model keeps its order.
             random = np.random.RandomState(self.settings.permutation_seed)
-            pixels = pixels[:, random.permutation(PIXELS)]
-        pixels = pixels.reshape(len(pixels), -1, SIDE if scan == "rows" else 1)
+            pixels = pixels[:, random.permutation(side * side)]
+        pixels = pixels.reshape(len(pixels), -1, side if scan == "rows" else 1)
         return Sequences(
             torch.from_numpy(pixels.copy()),
             torch.from_numpy(images.labels),
             rows=torch.from_numpy(rows),
         )
+
+
+def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Reduce images (N, 784) to (N, side * side), each pixel the rounded mean of a square."""
+    if side == SIDE:
+        return pixels
+    width = SIDE // side
+    squares = pixels.reshape(-1, side, width, side, width)
+    sums = squares.sum((2, 4), dtype=np.uint32)
+    return ((sums + width * width // 2) // (width * width)).astype(np.uint8).reshape(-1, side**2)
 
 
 def _load_sample() -> Images:

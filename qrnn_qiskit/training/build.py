@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from circuits.validation import require_name
+from qrnn_qiskit.controller import choose_feedback_gain
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.diagonal import LRU, DiagonalSSM
+from qrnn_qiskit.models.hmm import HMM
 from qrnn_qiskit.models.mixing import OrthogonalQRNN
 from qrnn_qiskit.models.orthogonal import ScoRNN, UnitaryMesh
 from qrnn_qiskit.models.qlstm import QLSTM
 from qrnn_qiskit.models.staggered import StaggeredQRNN
+from qrnn_qiskit.models.transformer import Transformer
 from qrnn_qiskit.recurrent import RecurrentModel
-from qrnn_qiskit.starts import choose_feedback_gain
 from qrnn_qiskit.training.sizing import count_gates, find_size
 
 if TYPE_CHECKING:
@@ -28,10 +31,14 @@ _CONTROLLED = ("num_qubits", "num_layers", "controller_hidden", "activation")
 _GAINS = ("rotations", "feedback_gain", "angle_gain")
 _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
     "rnn": (RNN, ("hidden_size", "num_biases")),
-    "lstm": (LSTM, ("hidden_size", "num_biases")),
+    "lstm": (LSTM, ("hidden_size", "num_biases", "chrono")),
     "gru": (GRU, ("hidden_size", "num_biases")),
+    "hmm": (HMM, ("hidden_size",)),
+    "lru": (LRU, ("hidden_size", "radius", "max_phase")),
+    "ssm": (DiagonalSSM, ("hidden_size", "frequencies", "input_gain")),
     "scornn": (ScoRNN, ("hidden_size",)),
     "unitary": (UnitaryMesh, ("hidden_size",)),
+    "transformer": (Transformer, ("hidden_size", "num_layers", "controller_hidden")),
     "qlstm": (QLSTM, ("hidden_size", "num_qubits", "num_layers")),
     "staggered": (StaggeredQRNN, _CONTROLLED),
     "orthogonal": (OrthogonalQRNN, _CONTROLLED + _GAINS),
@@ -42,6 +49,9 @@ _NOT_OF_QRNN = {
     "parameters",
     "hidden_size",
     "num_biases",
+    "chrono",
+    "radius",
+    "max_phase",
     "readout_scale",
     "learn_readout_scale",
 }
@@ -59,8 +69,8 @@ def build_recurrent(
         model: Settings of the model. With ``model.parameters`` its size is found first.
         input_size: Width of the inputs.
         ansatz_file: Replaces ``model.ansatz``: a run folder keeps its own copy.
-        num_steps: T, which an automatic feedback gain needs; None for a model whose weights are
-            about to be loaded.
+        num_steps: T, which an automatic feedback gain and an automatic chrono start need; None for
+            a model whose weights are about to be loaded.
 
     Raises:
         ValueError, TypeError: The kind is unknown, no size has that many parameters, or an argument
@@ -71,6 +81,8 @@ def build_recurrent(
         model = model.model_copy(update={"ansatz": str(ansatz_file)})
     gain = choose_feedback_gain(model.feedback_gain, num_steps or 1)
     model = model.model_copy(update={"feedback_gain": gain})
+    if model.chrono == "auto":
+        model = model.model_copy(update={"chrono": max(3, num_steps or 0)})
     sizes = {} if model.parameters is None else find_size(model, input_size).settings
     built = _build(kind, model.model_copy(update=sizes), input_size)
     built.sizes = sizes

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.models.diagonal import DiagonalModel
 from qrnn_qiskit.recurrent import RecurrentModel
 from qrnn_qiskit.training.schema import TrainConfig
 
@@ -32,7 +33,8 @@ def scheduled_rate(train: TrainConfig, step: int, progress: float) -> float:
 def name_parts(model: nn.Module) -> dict[str, str]:
     """Name the part of each parameter of a model: "head", "controller" or "bias".
 
-    Biases are those of the angles, in the controllers of QRNN. All other parameters of recurrent
+    Biases are those of the angles, in the controllers of QRNN, and the eigenvalues of diagonal
+    networks: what an update adds to them acts in every step. All other parameters of recurrent
     models are of the controller, and the rest of the model is the head.
     """
     parts = {name: "head" for name, _ in model.named_parameters()}
@@ -40,9 +42,12 @@ def name_parts(model: nn.Module) -> dict[str, str]:
         if isinstance(module, RecurrentModel):
             for name, _ in module.named_parameters(prefix):
                 parts[name] = "controller"
-    biases = {
-        id(module.layers[-1].bias) for module in model.modules() if isinstance(module, Controller)
-    }
+    biases: set[int] = set()
+    for module in model.modules():
+        if isinstance(module, Controller):
+            biases.add(id(module.layers[-1].bias))
+        elif isinstance(module, DiagonalModel):
+            biases.update(map(id, module.repeated()))
     return parts | {name: "bias" for name, p in model.named_parameters() if id(p) in biases}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -74,7 +75,8 @@ class ModelConfig(Section):
 
     kind: str = Field(
         "qrnn",
-        description="qrnn, rnn, lstm, gru, scornn, unitary, qlstm, staggered, or orthogonal",
+        description="qrnn, rnn, lstm, gru, lru, ssm, transformer, hmm, scornn, unitary, qlstm, "
+        "staggered, or orthogonal",
     )
     parameters: int | None = Field(
         None,
@@ -86,6 +88,17 @@ class ModelConfig(Section):
         32, le=MOST_WIDTH, description="hidden units; unused by qrnn, staggered, orthogonal"
     )
     num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
+    chrono: int | Literal["auto"] | None = Field(
+        None,
+        description="lstm: longest memory in steps at the start, for the biases of its gates; "
+        "auto: the steps of a sequence; none: start of torch",
+    )
+    radius: list[float] = Field(
+        [0.9, 0.999], description="lru: least and largest |lambda| at the start, below 1"
+    )
+    max_phase: float = Field(
+        2 * math.pi, description="lru: largest phase of lambda at the start, radians per step"
+    )
     num_qubits: int = Field(4, le=MOST_QUBITS, description="memory qubits n")
     num_registers: int = Field(
         1,
@@ -119,6 +132,13 @@ class ModelConfig(Section):
     )
     ancilla_return: str = Field(
         Measured.ancilla_return, description="measured: branch (an X where the bit was 1) or reset"
+    )
+    measurement_frame: str = Field(
+        Measured.measurement_frame,
+        description="measured: kept, or undone: each step takes its circuit back at its end",
+    )
+    bit_feedback: bool = Field(
+        Measured.bit_feedback, description="measured: whether the controller receives the bits"
     )
     readout_error: float | list[float] = Field(
         0.0,
@@ -155,10 +175,11 @@ class ModelConfig(Section):
     )
     frequencies: str | list[float] | None = Field(
         None,
-        description="oscillators, radians per step: linear, log, linear:0.5, period:11 or a list",
+        description="oscillators and ssm, radians per step: linear, log, linear:0.5, period:11 or "
+        "a list",
     )
     input_gain: float | None = Field(
-        None, description="oscillators: root mean square of the input weights; none: 0.05"
+        None, description="oscillators and ssm: root mean square of the input weights; none: 0.05"
     )
     slow: float | None = Field(
         None, description="oscillators: bound on the other biases, radians per step; none: 0.003"
@@ -185,7 +206,9 @@ class RateConfig(Section):
         1.0, description="factor on the learning rate of the recurrent model but for the biases"
     )
     bias: NonNegativeFloat = Field(
-        1.0, description="factor on the learning rate of the angles' biases, which act every step"
+        1.0,
+        description="factor on the learning rate of what acts in every step: the angles' biases, "
+        "and the eigenvalues of lru and ssm",
     )
 
 
@@ -199,7 +222,9 @@ class DecayConfig(Section):
         1.0, description="factor on the weight decay of the recurrent model but for the biases"
     )
     bias: NonNegativeFloat = Field(
-        1.0, description="factor on the weight decay of the angles' biases"
+        1.0,
+        description="factor on the weight decay of the angles' biases, and of the eigenvalues of "
+        "lru and ssm",
     )
 
 

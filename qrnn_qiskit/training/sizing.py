@@ -10,9 +10,11 @@ from circuits import build_ansatz, build_readout
 from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.diagonal import LRU, DiagonalModel, DiagonalSSM
 from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
 from qrnn_qiskit.models.qlstm import count_qlstm
 from qrnn_qiskit.models.staggered import count_angles
+from qrnn_qiskit.models.transformer import MOST_HEADS, count_transformer
 
 if TYPE_CHECKING:
     from circuits import Ansatz
@@ -67,6 +69,16 @@ def list_sizes(model: ModelConfig, input_size: int) -> Iterator[Size]:
             for biases in (1, 2):
                 settings = {"hidden_size": hidden, "num_biases": biases}
                 yield Size(settings, _TORCH[kind].count(input_size, hidden, biases))
+    elif kind == "hmm":
+        raise InvalidValueError(
+            "model.kind='hmm' is chosen by its number of states, which is rarely near a number of "
+            "parameters; set model.hidden_size, and leave model.parameters out"
+        )
+    elif kind == "transformer":
+        yield from _list_transformers(model, input_size)
+    elif kind in _DIAGONAL:
+        for hidden in count(1):
+            yield Size({"hidden_size": hidden}, _DIAGONAL[kind].count(input_size, hidden))
     elif kind in ("scornn", "unitary", "qlstm"):
         gates = count_gates(model)
         for hidden in count(2):
@@ -121,6 +133,18 @@ def _list_linear(model: ModelConfig, input_size: int) -> Iterator[Size]:
         yield Size({"num_layers": num_layers}, registers * width * angles)
 
 
+def _list_transformers(model: ModelConfig, input_size: int) -> Iterator[Size]:
+    """List widths that the heads divide, each with feedforward networks of at least twice it."""
+    for hidden in count(MOST_HEADS, MOST_HEADS):
+        next_hidden = hidden + MOST_HEADS
+        most = count_transformer(input_size, next_hidden, model.num_layers, 2 * next_hidden)
+        for wide in count(2 * hidden):
+            parameters = count_transformer(input_size, hidden, model.num_layers, wide)
+            if parameters >= most:
+                break
+            yield Size({"hidden_size": hidden, "controller_hidden": wide}, parameters)
+
+
 def _list_controllers(model: ModelConfig, input_size: int) -> Iterator[Size]:
     layers = 2 if model.activation == "glu" else 1
     feedback = angles = fixed = 0
@@ -161,3 +185,4 @@ def _describe(size: Size) -> str:
 
 
 _TORCH = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+_DIAGONAL: dict[str, type[DiagonalModel]] = {"lru": LRU, "ssm": DiagonalSSM}

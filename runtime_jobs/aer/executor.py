@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.noise import NoiseModel
 
 from circuits.errors import InvalidTypeError, InvalidValueError
@@ -109,7 +108,7 @@ class AerExecutor(DynamicExecutor):
             self._find_stage: StageFinder = lambda circuit: stage
         else:
             self._find_stage = stages
-        self._prepared: dict[bytes, PreparedCircuit] = {}
+        self._prepared: dict[tuple[bytes, bool], PreparedCircuit] = {}
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
@@ -195,19 +194,22 @@ class AerExecutor(DynamicExecutor):
         return list_layouts([*static, *self._dynamic.list_durations()])
 
     def open_tally(
-        self, prepared: PreparedCircuit, observables: Sequence[SparsePauliOp], batch: int
+        self,
+        bases: Sequence[Basis],
+        num_qubits: int,
+        calibration: Calibration | None,
+        shape: tuple[int, int],
     ) -> Tally:
-        """Open the estimates of ``batch`` sets of values of a compiled circuit."""
-        num_qubits = len(prepared.positions)
-        bases = group_terms(observables, prepared.positions)
-        calibration = self._calibrate(prepared.stage, num_qubits)
+        """Open the estimates (B, K) of observables measured in some bases."""
         tables = [tabulate(basis, num_qubits, calibration) for basis in bases]
         moves = 0 if calibration is None else len(calibration.moves)
-        return Tally(bases, tables, (batch, len(observables)), moves, self.shots, self._random)
+        return Tally(bases, tables, shape, moves, self.shots, self._random)
 
     def _estimate(self, prepared: PreparedCircuit, pub: Pub) -> Estimates:
-        batch = len(pub.values)
-        tally = self.open_tally(prepared, pub.observables, batch)
+        batch, num_qubits = len(pub.values), len(prepared.positions)
+        bases = group_terms(pub.observables, prepared.positions)
+        calibration = self._calibrate(prepared.stage, num_qubits)
+        tally = self.open_tally(bases, num_qubits, calibration, (batch, len(pub.observables)))
         for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
             for chunk, states in simulate_states(plain, pub.values, prepared.stage.noise):
                 read = [self._read(prepared.stage, states, basis) for basis in tally.bases]
@@ -222,26 +224,27 @@ class AerExecutor(DynamicExecutor):
             return None
         key = (id(stage), num_qubits)
         if key not in self._calibrations:
-            zeros, ones = (self._read_all(bit, stage, num_qubits) for bit in (0, 1))
+            zeros, ones = (self._read_ones(bit, stage, num_qubits) for bit in (0, 1))
             shots = None if self.shots is None else CALIBRATION_SHOTS
-            self._calibrations[key] = calibrate_readout(zeros, ones, num_qubits, shots)
+            self._calibrations[key] = calibrate_readout(zeros, ones, shots)
         return self._calibrations[key]
 
-    def _read_all(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
-        """Frequencies (2^n,) of the bit strings read when all qubits are prepared in ``bit``."""
+    def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
+        """Frequency (n,) with which each qubit reads 1 when all are prepared in ``bit``."""
         circuit = QuantumCircuit(num_qubits, name=f"readout of {str(bit) * num_qubits}")
         if bit:
             circuit.x(range(num_qubits))
         plain = make_plain(stage.pass_manager.run(circuit), [])
         ((_, states),) = simulate_states(plain, np.empty((1, 0)), stage.noise)
         probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
+        bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
         if self.shots is None:
-            return probabilities
+            return probabilities @ bits
         # A separate stream: the calibration is the same wherever training is resumed.
         random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
         counts = draw_frequencies(random, probabilities[None], CALIBRATION_SHOTS)
         self._count(1, CALIBRATION_SHOTS)
-        frequencies: NDArray[np.float64] = counts[0] / CALIBRATION_SHOTS
+        frequencies: NDArray[np.float64] = counts[0] @ bits / CALIBRATION_SHOTS
         return frequencies
 
     def _read(
@@ -251,24 +254,20 @@ class AerExecutor(DynamicExecutor):
         if stage.noise is None:
             return read_vectors(states, basis)
         num_qubits = states.shape[-1].bit_length() - 1
-        effects = self.find_stage_effects(stage, num_qubits)
-        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
-        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
-
-    def find_stage_effects(self, stage: Stage, num_qubits: int) -> Effects:
-        """Return the noisy measurements on a stage, found once; see :func:`find_effects`."""
         key = (id(stage), num_qubits)
         if key not in self._effects:
             self._effects[key] = find_effects(stage, num_qubits)
-        return self._effects[key]
+        effects = self._effects[key]
+        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
+        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
 
     def _count(self, bindings: int, executions: int) -> None:
         self.counts.pubs += 1
         self.counts.bindings += bindings
         self.counts.executions += executions
 
-    def _prepare(self, circuit: QuantumCircuit) -> PreparedCircuit:
-        key = fingerprint(circuit)
+    def _prepare(self, circuit: QuantumCircuit, *, as_whole: bool = True) -> PreparedCircuit:
+        key = fingerprint(circuit), as_whole
         if key not in self._prepared:
             self._prepared[key] = prepare_circuit(
                 circuit,
@@ -276,6 +275,7 @@ class AerExecutor(DynamicExecutor):
                 self._mitigation.factors,
                 self.name,
                 flips=self._mitigation.readout,
+                as_whole=as_whole,
             )
             self.counts.transpilations += 1
         return self._prepared[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,25 +98,29 @@ class Calibration:
         qubit, change = self.moves[number]
         return [w + change if q == qubit else w for q, w in enumerate(self.worth)]
 
+    def select(self, qubits: Sequence[int]) -> Calibration:
+        """Return the calibration of some qubits, counted in the order given."""
+        place = {qubit: k for k, qubit in enumerate(qubits)}
+        moves = [(place[qubit], change) for qubit, change in self.moves if qubit in place]
+        return Calibration([self.worth[qubit] for qubit in qubits], moves)
+
 
 def calibrate_readout(
-    zeros: NDArray[np.float64], ones: NDArray[np.float64], num_qubits: int, shots: int | None
+    zeros: NDArray[np.float64], ones: NDArray[np.float64], shots: int | None
 ) -> Calibration:
     """Invert the readout errors of each qubit independently.
 
     Args:
-        zeros: Probabilities or frequencies (2^n,) of the bit strings read from 0...0.
-        ones: The same read from 1...1.
-        num_qubits: Number of qubits n.
+        zeros: Probability or frequency (n,) with which each qubit reads 1 if all are in 0.
+        ones: The same if all are in 1.
         shots: Shots of each of the two; None where the probabilities are exact.
 
     Raises:
         ValueError: The readout of a qubit does not distinguish 0 from 1.
     """
-    bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
     worth: list[NDArray[np.float64]] = []
     moves: list[tuple[int, NDArray[np.float64]]] = []
-    for qubit, (wrong, right) in enumerate(zip(zeros @ bits, ones @ bits, strict=True)):
+    for qubit, (wrong, right) in enumerate(zip(zeros, ones, strict=True)):
         if abs(right - wrong) < _LEAST_CONTRAST:
             raise InvalidValueError(
                 f"the readout of qubit {qubit} does not distinguish 0 from 1 (it reads 1 with "

@@ -49,6 +49,7 @@ def prepare_circuit(
     name: str,
     *,
     flips: bool = False,
+    as_whole: bool = True,
 ) -> PreparedCircuit:
     """Compile a circuit for a stage.
 
@@ -59,13 +60,15 @@ def prepare_circuit(
             that often.
         name: Name of the device, for messages.
         flips: Whether readout mitigation prepares the qubits in 1 as well.
+        as_whole: Whether the state of all qubits is simulated as one, so that it must fit.
 
     Raises:
         ValueError: The state is too large, the noise model does not fit the circuit, or the device
             lacks qubits or gates.
     """
     kind: StateKind = "statevector" if stage.noise is None else "density_matrix"
-    check_state_fits(circuit, kind, "take fewer qubits")
+    if as_whole:
+        check_state_fits(circuit, kind, "take fewer qubits")
     if stage.noise is not None:
         check_noise_model(stage.noise, circuit.num_qubits)
     try:

@@ -31,7 +31,7 @@ class Tally:
 
     def __init__(
         self,
-        bases: list[Basis],
+        bases: Sequence[Basis],
         tables: Sequence[Table],
         shape: tuple[int, int],
         moves: int,

@@ -47,12 +47,12 @@ def tasks(
 def _list_settings(task: type[Task]) -> list[tuple[str, str, str]]:
     from qrnn_qiskit.training.schema import config_class, list_keys
 
-    rows = []
+    rows, defaults = [], task.choose_defaults({})
     for key, field in list_keys(config_class(task.Settings)).items():
         if key == "task":
             continue
-        default = task.defaults.get(key, field.get_default(call_default_factory=True))
-        required = field.is_required() and key not in task.defaults
+        default = defaults.get(key, field.get_default(call_default_factory=True))
+        required = field.is_required() and key not in defaults
         shown = "(required)" if required else "none" if default is None else str(default)
         rows.append((key, shown, field.description or ""))
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from runtime_jobs.cli.options import (
 )
 from runtime_jobs.runs.opening import open_local_device, open_trained_run
 
+if TYPE_CHECKING:
+    from qrnn_qiskit.training.run_folder import RunFolder
+
 __all__ = ["EXAMPLES", "train"]
 
 EXAMPLES = """\b
@@ -28,6 +31,7 @@ Examples:
   qrnn train series --set data.file=x.csv --set data.target=y
   qrnn train mine --extend mytasks.py            a task of your own
   qrnn train text --set data.file=reviews.csv --config small.toml
+  qrnn train mnist --set scan=pixels --find-rates  learning rates by part, without a run
   qrnn train digits --on simulator:kingston      exact noise of that device and its gradient
   qrnn train digits --from runs/a --on 'aer:kingston?shots=4096' --gradient spsa --set epochs=3
 'qrnn tasks TASK' lists every key. After Ctrl-C, 'qrnn resume DIR' continues the run.
@@ -65,6 +69,13 @@ def train(
     gradient: Gradient = None,
     tensorboard: TensorBoard = False,
     extensions: Extend = None,
+    find_rates: Annotated[
+        bool,
+        typer.Option(
+            "--find-rates",
+            help="Test growing learning rates for each part of the model, and print good ones.",
+        ),
+    ] = False,
 ) -> None:
     """Train a task in a new run folder, then evaluate and draw it.
 
@@ -87,6 +98,13 @@ def train(
     require_gradient(executor)
     for file in extensions or []:
         extend(file)
+    if find_rates:
+        if start is not None or out is not None or on != "simulator":
+            raise typer.BadParameter("--find-rates trains no run; leave out --from, --out and --on")
+        from runtime_jobs.cli.rates import print_rates
+
+        print_rates(resolve_config(task, overrides, config))
+        return
     before = None if start is None else start_from(open_trained_run(start), task, overrides)
     resolved = resolve_config(task, overrides, config) if before is None else before.config
     with join_processes(resolved.train.device) as processes:
@@ -98,4 +116,17 @@ def train(
         )
         if processes.is_first:
             typer.echo(f"training {task} in {run.path} ({resolved.train.epochs} epochs)", err=True)
+            print_first_look(run)
         finish_run(run, fit, executor, progress, processes)
+
+
+def print_first_look(run: RunFolder) -> None:
+    """Print what an untrained model of long sequences says of its data, and warnings of it."""
+    from qrnn_qiskit.training.first_look import look_first
+
+    look = look_first(run.experiment)
+    if look is None:
+        return
+    typer.echo(look.describe(), err=True)
+    for warning in look.find_warnings():
+        typer.echo(f"warning: {warning}", err=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,13 @@ class Channels:
         self._noise = noise
         self._fixed: dict[tuple[Any, ...], Matrix | None] = {}
         self._errors: dict[tuple[str, tuple[int, ...]], Matrix | None] = {}
+        self._qubits: tuple[int, ...] | None = None
+
+    def on(self, qubits: Sequence[int]) -> Channels:
+        """Return the channels of a part of the circuit: its qubit k is ``qubits[k]`` here."""
+        placed = copy.copy(self)  # shares what has been found so far
+        placed._qubits = tuple(qubits)
+        return placed
 
     def write(
         self, operation: Instruction, qubits: tuple[int, ...], columns: dict[Parameter, int]
@@ -82,9 +90,22 @@ class Channels:
         """Return the readout error (2, 2) of a qubit, [c, k] for outcome k recorded as c."""
         if self._noise is None:
             return np.eye(2)
-        error = self._noise._local_readout_errors.get((qubit,))
+        error = self._noise._local_readout_errors.get(self._place((qubit,)))
         error = self._noise._default_readout_error if error is None else error
         return np.eye(2) if error is None else np.asarray(error.probabilities, float).T
+
+    def find_reading(self, qubit: int) -> Matrix:
+        """Return the measurement of a qubit in Z with its readout error, (2, 4).
+
+        Row c maps the Pauli coefficients to the probability that c is recorded.
+        """
+        recorded = self.find_assignment(qubit)
+        plus, minus = recorded.sum(1) / 2, (recorded[:, 0] - recorded[:, 1]) / 2
+        return np.stack((plus, 0 * plus, 0 * plus, minus), 1)
+
+    def _place(self, qubits: tuple[int, ...]) -> tuple[int, ...]:
+        """Return qubits as the noise model counts them."""
+        return qubits if self._qubits is None else tuple(self._qubits[q] for q in qubits)
 
     def _write_ideal(
         self, operation: Instruction, qubits: tuple[int, ...], columns: dict[Parameter, int]
@@ -124,9 +145,9 @@ class Channels:
     def _find_error(self, name: str, qubits: tuple[int, ...]) -> Matrix | None:
         if self._noise is None:
             return None
-        key = (name, qubits)
+        key = (name, self._place(qubits))
         if key not in self._errors:
-            error = self._noise._local_quantum_errors.get(name, {}).get(qubits)
+            error = self._noise._local_quantum_errors.get(name, {}).get(key[1])
             if error is None:
                 error = self._noise._default_quantum_errors.get(name)
             self._errors[key] = None if error is None else _transfer(SuperOp(error))

@@ -35,10 +35,12 @@ class Record:
     """The entries of a state when a register has been measured.
 
     Attributes:
+        register: The number of the register among those of the circuit.
         entries: The entries in use.
         outcomes: The value of the register in each of them.
     """
 
+    register: int
     entries: NDArray[np.int64]
     outcomes: NDArray[np.int64]
 
@@ -263,7 +265,7 @@ class _Translation:
         outcomes = np.zeros_like(entries)
         for k, bit in enumerate(self._steps[step]):
             outcomes |= ((entries >> self._slots[bit]) & 1) << k
-        return Record(entries, outcomes)
+        return Record(step, entries, outcomes)
 
     def _drop(self, step: int) -> None:
         for bit in self._steps[step]:
@@ -275,9 +277,7 @@ class _Translation:
         """The probabilities of the final bits as linear functions of the coefficients."""
         effects = [np.array([[1.0, 0, 0, 0]])] * self._circuit.num_qubits
         for qubit in self._read_by.values():
-            recorded = self._channels.find_assignment(qubit)
-            plus, minus = recorded.sum(1) / 2, (recorded[:, 0] - recorded[:, 1]) / 2
-            effects[qubit] = np.stack((plus, 0 * plus, 0 * plus, minus), 1)
+            effects[qubit] = self._channels.find_reading(qubit)
         whole = np.ones((1, 1))
         for effect in effects:
             whole = np.kron(effect, whole)

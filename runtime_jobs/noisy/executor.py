@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from circuits.separation import find_parts
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
+from runtime_jobs.aer.mitigation import CALIBRATION_SHOTS, Calibration
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
-from runtime_jobs.aer.stage import list_layouts
+from runtime_jobs.aer.stage import Stage, list_layouts
 from runtime_jobs.aer.tally import tabulate
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.noisy.channels import Channels
+from runtime_jobs.noisy.channels import Channels, Matrix
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
 from runtime_jobs.noisy.limits import check_size
+from runtime_jobs.noisy.parts import (
+    divide_circuit,
+    find_effects,
+    find_joined,
+    find_owners,
+    find_support,
+    join_effects,
+    read_ones,
+    select_terms,
+)
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
 
 __all__ = ["NoisySimulator"]
-
-_PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 class NoisySimulator(AerExecutor):
@@ -46,6 +57,7 @@ class NoisySimulator(AerExecutor):
             self.name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
         )
         self._channels: dict[int, Channels] = {}
+        self._measured: dict[tuple[int, int], dict[str, list[Matrix]]] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
         )
@@ -58,10 +70,13 @@ class NoisySimulator(AerExecutor):
         See :class:`~qrnn_qiskit.on_device.noisy_recurrence.StepwiseExecutor`.
 
         Raises:
-            ValueError: More than 7 qubits, or as
-                :meth:`~runtime_jobs.aer.AerExecutor.run`.
+            ValueError: More than 7 qubits in a part without a gate to the others, such as a
+                register, or as :meth:`~runtime_jobs.aer.AerExecutor.run`.
         """
-        check_size(circuits.ansatz.num_qubits, self.name)
+        supports = [find_support(each) for each in circuits.observables]
+        joined = find_joined(circuits.ansatz.circuit) + supports
+        for qubits in find_parts(circuits.ansatz.num_qubits, joined):
+            check_size(len(qubits), self.name)
         return self._find_prefixes(circuits).compile(num_steps, dtype)
 
     def draw_readouts(
@@ -69,16 +84,23 @@ class NoisySimulator(AerExecutor):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Draw the readouts after a step from the exact distribution of the bit strings."""
         prefixes = self._find_prefixes(circuits)
-        prepared = prefixes.prepare(step)
-        tally = self.open_tally(prepared, prefixes.observables, len(states[0]))
-        for weight, coefficients in zip(self._mitigation.weights, states, strict=True):
-            probabilities = [
-                coefficients @ prefixes.find_strings(prepared, basis).T for basis in tally.bases
-            ]
+        shape = len(states[0]), len(prefixes.observables)
+        readings = prefixes.list_readings(step)
+        tallies = [
+            self.open_tally(reading.bases, len(reading.qubits), reading.calibration, shape)
+            for reading in readings
+        ]
+        parts = product(self._mitigation.weights, zip(readings, tallies, strict=True))
+        for (weight, (reading, tally)), coefficients in zip(parts, states, strict=True):
+            probabilities = [coefficients @ strings.T for strings in reading.strings]
             tally.add(weight, slice(None), probabilities)
-        estimates = tally.close()
-        assert estimates.standard_errors is not None
-        return estimates.values, estimates.standard_errors
+        values, errors = np.zeros(shape), np.zeros(shape)
+        for tally in tallies:  # an observable belongs to one part and is 0 in the others
+            estimates = tally.close()
+            assert estimates.standard_errors is not None
+            values += estimates.values
+            errors += estimates.standard_errors
+        return values, errors
 
     def count_steps(self, circuits: PrefixCircuits, num_steps: int, batch_size: int) -> None:
         """Count a pass as the job of T circuits that it stands for."""
@@ -113,12 +135,27 @@ class NoisySimulator(AerExecutor):
         static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
         return list_layouts([*static, *self._exact_dynamic.list_durations()])
 
-    def find_channels(self, prepared: PreparedCircuit) -> Channels:
-        """Return the channels of the stage of a circuit."""
-        stage = prepared.stage
+    def find_channels(self, stage: Stage) -> Channels:
+        """Return the channels of a stage."""
         if id(stage) not in self._channels:
             self._channels[id(stage)] = Channels(stage.noise)
         return self._channels[id(stage)]
+
+    def find_stage_effects(self, stage: Stage, num_qubits: int) -> dict[str, list[Matrix]]:
+        """Return the noisy measurements on a stage; see :func:`.find_effects`."""
+        key = (id(stage), num_qubits)
+        if key not in self._measured:
+            self._measured[key] = find_effects(stage, num_qubits, self.find_channels(stage))
+        return self._measured[key]
+
+    def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
+        """As that of :class:`~runtime_jobs.aer.AerExecutor`, for any number of qubits."""
+        frequencies = read_ones(bit, stage, num_qubits, self.find_channels(stage))
+        if self.shots is None:
+            return frequencies
+        random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
+        self._count(1, CALIBRATION_SHOTS)
+        return random.binomial(CALIBRATION_SHOTS, frequencies.clip(0, 1)) / CALIBRATION_SHOTS
 
     def _find_prefixes(self, circuits: PrefixCircuits) -> _Prefixes:
         if circuits not in self._prefixes:
@@ -126,17 +163,34 @@ class NoisySimulator(AerExecutor):
         return self._prefixes[circuits]
 
 
+class _Reading(NamedTuple):
+    """The final measurement of a part of a prefix circuit.
+
+    Attributes:
+        qubits: The qubits of the part.
+        bases: The bases of its observables, in its qubits.
+        strings: For each basis the probabilities of the bit strings, as linear functions
+            (2^N, 4^N) of the Pauli coefficients.
+        calibration: The calibrated readout of its qubits; None without mitigation.
+    """
+
+    qubits: tuple[int, ...]
+    bases: list[Basis]
+    strings: list[NDArray[np.float64]]
+    calibration: Calibration | None
+
+
 class _Prefixes:
-    """The prefix circuits of a model on a device, compiled as they are needed."""
+    """The prefix circuits of a model on a device, compiled as they are needed, part by part."""
 
     def __init__(self, executor: NoisySimulator, circuits: PrefixCircuits) -> None:
         self._executor = executor
         self._circuits = weakref.ref(circuits)
         self.observables = circuits.observables
         self._prepared: list[PreparedCircuit] = []
-        self._blocks: list[list[list[Block]]] = []  # by factor of the extrapolation, by step
+        self._parts: list[tuple[int, ...]] = []
         self._steps: dict[torch.dtype, list[list[NoisyStep]]] = {}
-        self._strings: dict[tuple[int, str], NDArray[np.float64]] = {}
+        self._readings: dict[int, list[_Reading]] = {}  # by step
 
     def prepare(self, step: int) -> PreparedCircuit:
         """Return the compiled circuit of ``step`` steps."""
@@ -144,70 +198,99 @@ class _Prefixes:
         assert circuits is not None
         while len(self._prepared) < step:
             circuit = circuits.prefix(len(self._prepared) + 1).circuit
-            self._prepared.append(self._executor._prepare(circuit))
+            self._prepared.append(self._executor._prepare(circuit, as_whole=False))
         return self._prepared[step - 1]
 
     def compile(self, num_steps: int, dtype: torch.dtype) -> list[list[NoisyStep]]:
         """Return the steps; the trunks of a shorter run may be those of a longer one."""
-        known = self._steps.get(dtype, [])
-        if len(known) < num_steps:
+        if not self._parts or len(self._prepared) < num_steps:
             self.prepare(num_steps)
-            known = self._steps[dtype] = self._compile(num_steps, dtype)
-        return known[:num_steps]
+            self._parts = self._find_parts()
+            self._steps.clear()
+            self._readings.clear()
+        if dtype not in self._steps:
+            self._steps[dtype] = self._compile(dtype)
+        return self._steps[dtype][:num_steps]
 
-    def find_strings(self, prepared: PreparedCircuit, basis: Basis) -> NDArray[np.float64]:
-        """Probabilities of the bit strings, as linear functions (2^N, 4^N) of the coefficients."""
-        num_qubits = len(prepared.positions)
-        letters = basis.spell(num_qubits)
-        key = (id(prepared.stage), letters)
-        if key not in self._strings:
+    def list_readings(self, step: int) -> list[_Reading]:
+        """Return the final measurement of each part of the circuit of ``step`` steps."""
+        if step not in self._readings:
+            prepared = self.prepare(step)
+            num_qubits = len(prepared.positions)
             effects = self._executor.find_stage_effects(prepared.stage, num_qubits)
-            whole = np.ones((1, 1))
-            for qubit, letter in enumerate(letters):
-                # Tr(E rho) is the sum over P of Tr(E P) / 2 times the coefficient of P.
-                local = np.einsum("oij,pji->op", effects[letter][qubit], _PAULIS).real / 2
-                whole = np.kron(local, whole)
-            self._strings[key] = whole
-        return self._strings[key]
-
-    def _compile(self, num_steps: int, dtype: torch.dtype) -> list[list[NoisyStep]]:
-        weights = self._executor._mitigation.weights
-        by_factor = []
-        for factor, weight in enumerate(weights):
-            prefixes = [
-                list_blocks(
-                    prepared.compiled[factor],
-                    prepared.parameters,
-                    self._executor.find_channels(prepared),
-                )
-                for prepared in self._prepared[:num_steps]
-            ]
-            by_factor.append(
-                [
-                    self._build(trunk, tail, prepared, weight, dtype)
-                    for (trunk, tail), prepared in zip(
-                        split_steps(prefixes), self._prepared, strict=False
+            calibration = self._executor._calibrate(prepared.stage, num_qubits)
+            bases = group_terms(self.observables, prepared.positions)
+            owners = find_owners(self._find_supports(prepared), self._parts)
+            self._readings[step] = []
+            for number, qubits in enumerate(self._parts):
+                rows = [row for row, owner in enumerate(owners) if owner == number]
+                own = [basis for basis in select_terms(bases, qubits, rows) if basis.terms]
+                spelled = [basis.spell(len(qubits)) for basis in own]
+                strings = [
+                    join_effects(
+                        [effects[letter][q] for letter, q in zip(word, qubits, strict=True)]
                     )
+                    for word in spelled
                 ]
-            )
-        return [list(copies) for copies in zip(*by_factor, strict=True)]
+                chosen = None if calibration is None else calibration.select(qubits)
+                self._readings[step].append(_Reading(qubits, own, strings, chosen))
+        return self._readings[step]
+
+    def _find_parts(self) -> list[tuple[int, ...]]:
+        """Find the qubits that gates or observables of any prefix circuit join."""
+        joined: list[list[int]] = []
+        for prepared in self._prepared:
+            joined += find_joined(prepared.compiled[0]) + self._find_supports(prepared)
+        parts = find_parts(len(self._prepared[0].positions), joined)
+        for qubits in parts:
+            check_size(len(qubits), self._executor.name)
+        return parts
+
+    def _find_supports(self, prepared: PreparedCircuit) -> list[list[int]]:
+        return [find_support(each, prepared.positions) for each in self.observables]
+
+    def _compile(self, dtype: torch.dtype) -> list[list[NoisyStep]]:
+        weights = self._executor._mitigation.weights
+        by_part: list[list[NoisyStep]] = []
+        for factor, weight in enumerate(weights):
+            divided = [
+                divide_circuit(prepared.compiled[factor], self._parts)
+                for prepared in self._prepared
+            ]
+            for number, qubits in enumerate(self._parts):
+                prefixes = [
+                    list_blocks(
+                        circuits[number],
+                        prepared.parameters,
+                        self._executor.find_channels(prepared.stage).on(qubits),
+                    )
+                    for circuits, prepared in zip(divided, self._prepared, strict=True)
+                ]
+                by_part.append(
+                    [
+                        self._build(trunk, tail, self.list_readings(step)[number], weight, dtype)
+                        for step, (trunk, tail) in enumerate(split_steps(prefixes), start=1)
+                    ]
+                )
+        return [list(parts) for parts in zip(*by_part, strict=True)]
 
     def _build(
         self,
         trunk: list[Block],
         tail: list[Block],
-        prepared: PreparedCircuit,
+        reading: _Reading,
         weight: float,
         dtype: torch.dtype,
     ) -> NoisyStep:
-        num_qubits = len(prepared.positions)
-        calibration = self._executor._calibrate(prepared.stage, num_qubits)
+        num_qubits = len(reading.qubits)
         functionals = np.zeros((4**num_qubits, len(self.observables)))
-        for basis in group_terms(self.observables, prepared.positions):
-            columns, table, _ = tabulate(basis, num_qubits, calibration)
-            functionals[:, columns] += weight * (table @ self.find_strings(prepared, basis)).T
+        for basis, strings in zip(reading.bases, reading.strings, strict=True):
+            columns, table, _ = tabulate(basis, num_qubits, reading.calibration)
+            functionals[:, columns] += weight * (table @ strings).T
+        columns = sorted({term.observable for basis in reading.bases for term in basis.terms})
         return NoisyStep(
             build_segment(trunk, num_qubits, dtype),
             build_segment(tail, num_qubits, dtype) if tail else None,
-            functionals,
+            functionals[:, columns],
+            np.array(columns, np.int64),
         )

@@ -13,13 +13,20 @@ import torch
 from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qrnn_qiskit.engines.cpu import DensitySimulator, Simulator, begin, run_measured
+from qrnn_qiskit.engines.cpu import (
+    ConditionedSimulator,
+    DensitySimulator,
+    Simulator,
+    begin,
+    run_measured,
+    run_record,
+)
 from qrnn_qiskit.engines.cpu.noisy_program import ProgramBuilder, pack_zero
 from qrnn_qiskit.engines.reversible import advance
 
 
 def compile_kernels() -> None:
-    """Call the six entry points in float32 and float64: both modes and noise, both ways.
+    """Call the ten entry points in float32 and float64: modes, records, noise, both ways.
 
     Circuit, controller and sizes are data to an entry point; only the dtype makes another version
     of it. One step of one qubit is therefore enough.
@@ -34,12 +41,25 @@ def compile_kernels() -> None:
         angles = torch.zeros(1, 1, dtype=dtype, requires_grad=True)
         torch.autograd.grad(advance(evolution, token, angles)[1].sum(), angles)
 
-        measured = DensitySimulator(
-            circuit, qubits=[0], kraus=[projectors], assignment=np.eye(2)[None], dtype=dtype
-        )
         tables = torch.zeros(1, 1, 2, 1, dtype=dtype, requires_grad=True)
-        run = run_measured(measured, tables, None, [1])
-        torch.autograd.grad(run.probabilities.sum(), tables)
+        for is_undone in (False, True):
+            measured = DensitySimulator(
+                circuit,
+                qubits=[0],
+                kraus=[projectors],
+                assignment=np.eye(2)[None],
+                is_undone=is_undone,
+                dtype=dtype,
+            )
+            run = run_measured(measured, tables, None, [1])
+            torch.autograd.grad(run.probabilities.sum(), tables)
+
+        conditioned = ConditionedSimulator(
+            circuit, qubits=[0], paulis="Z", amplitudes=np.eye(2), is_undone=False, dtype=dtype
+        )
+        record = torch.zeros(1, 1, 1, dtype=torch.int64)
+        found = run_record(conditioned, tables[:, :, :1], record, None, [1])
+        torch.autograd.grad(found.logs.sum(), tables)
 
         builder = ProgramBuilder(1)
         builder.rotate(3, 0)

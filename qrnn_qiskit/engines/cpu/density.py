@@ -23,12 +23,14 @@ from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.outcomes import reverse_outcomes, run_outcomes
 from qrnn_qiskit.engines.cpu.threads import count_threads
+from qrnn_qiskit.engines.cpu.undone_outcomes import reverse_undone, run_undone
 from qrnn_qiskit.engines.lowering import (
     ControlledRotation,
     Phase,
     Primitive,
     Rotation,
     Sign,
+    invert_primitives,
     lower_circuit,
     name_parameters,
 )
@@ -63,6 +65,7 @@ class DensitySimulator:
         kraus: The operators M_0 and M_1 of each ancilla on its memory qubit, m arrays (2, 2, 2).
         assignment: Readout errors (m, 2, 2), A[c, k] the probability that outcome k is stored as c.
         noise: Kraus operators (2, 2) of a channel that acts on every qubit after each measurement.
+        is_undone: Whether the inverse of the circuit follows the measurement and the noise.
         dtype: torch.float32 or torch.float64, the precision of matrices and probabilities.
 
     Attributes:
@@ -71,6 +74,7 @@ class DensitySimulator:
         num_qubits: n.
         num_outcomes: 2^m.
         program: The compiled circuit and its conjugate, on 2n qubits.
+        inverse: The inverse of both, without a gate unless ``is_undone``.
         channels: The noise and measurements after it.
         adjoint: The adjoints of these maps.
 
@@ -87,15 +91,23 @@ class DensitySimulator:
         kraus: Sequence[Array],
         assignment: Array,
         noise: Sequence[Operator] = (),
+        is_undone: bool = False,
         dtype: torch.dtype,
     ) -> None:
         self.dtype = dtype
         self.real = real_dtype(dtype)
         self.num_qubits: int = circuit.num_qubits
         self.num_outcomes = 1 << len(qubits)
-        doubled = _double(lower_circuit(circuit), self.num_qubits)
-        self.program = compile_primitives(
-            doubled, 2 * self.num_qubits, name_parameters(circuit), self.real
+        self.is_undone = is_undone
+        primitives = lower_circuit(circuit)
+        self.program, self.inverse = (
+            compile_primitives(
+                _double(each, self.num_qubits),
+                2 * self.num_qubits,
+                name_parameters(circuit),
+                self.real,
+            )
+            for each in (primitives, invert_primitives(primitives) if is_undone else ())
         )
         noisy = write_map(noise) if len(noise) else np.eye(4, dtype=np.complex128)
         maps = []
@@ -109,7 +121,8 @@ class DensitySimulator:
 
     def count_bytes(self, batch_size: int, num_kept: int) -> int:
         """Return the bytes of a run that keeps the states of ``num_kept`` steps for backward."""
-        matrices = num_kept + 6 * self.num_outcomes
+        of_step = self.num_outcomes if self.is_undone else 1
+        matrices = num_kept * of_step + 6 * self.num_outcomes
         block = 2 * VECTOR_BYTES << (2 * self.num_qubits)
         return matrices * count_blocks(batch_size, self.real) * block
 
@@ -164,24 +177,19 @@ class _Measured(Function):
         start = simulator.pack(density, batch)
         rho, last = _copy_aligned(start), allocate_aligned(start.shape, simulator.real)
         kept = steps if any(ctx.needs_input_grad) else 1
-        totals = allocate_aligned((kept, len(start), start.shape[2]), simulator.real)
+        of_step = start.shape[1:] if simulator.is_undone else start.shape[2:]
+        totals = allocate_aligned((kept, len(start), *of_step), simulator.real)
         lanes = lanes_per_vector(simulator.real)
         scales = allocate_aligned((kept, len(start), lanes), simulator.real)
         outcomes = np.empty((steps, batch, simulator.num_outcomes), simulator.real)
         branches = 1 if density is None else simulator.num_outcomes
-        run_outcomes(
-            count_threads(len(rho), steps * rho.shape[2] // lanes),
-            simulator.program,
-            simulator.channels,
-            rho,
-            theta.numpy(),
-            branches,
-            ends,
-            last,
-            totals,
-            scales,
-            outcomes,
-        )
+        threads = count_threads(len(rho), steps * rho.shape[2] // lanes)
+        channels = simulator.channels
+        rest = rho, theta.numpy(), branches, ends, last, totals, scales, outcomes
+        if simulator.is_undone:
+            run_undone(threads, simulator.program, simulator.inverse, channels, *rest)
+        else:
+            run_outcomes(threads, simulator.program, channels, *rest)
         ctx.simulator, ctx.ends, ctx.branches = simulator, ends, branches
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(theta, *map(torch.from_numpy, (start, totals, scales)))
@@ -203,22 +211,15 @@ class _Measured(Function):
         lam = allocate_aligned(tuple(start.shape), simulator.real)
         last = lam[:, :, :0] if by_density is None else simulator.pack(by_density, batch)
         gradient = np.zeros(tuple(theta.shape), simulator.real)
-        reverse_outcomes(
-            count_threads(len(start), steps * start.shape[2] // scales.shape[2]),
-            simulator.program,
-            simulator.channels,
-            simulator.adjoint,
-            start.numpy(),
-            theta.numpy(),
-            ctx.branches,
-            ctx.ends if by_density is not None else ctx.ends[:0],
-            lam,
-            last,
-            totals.numpy(),
-            scales.numpy(),
-            weights,
-            gradient,
-        )
+        threads = count_threads(len(start), steps * start.shape[2] // scales.shape[2])
+        step = simulator.program, simulator.channels, simulator.adjoint
+        angles = theta.numpy(), ctx.branches
+        ends = ctx.ends if by_density is not None else ctx.ends[:0]
+        rest = ends, lam, last, totals.numpy(), scales.numpy(), weights, gradient
+        if simulator.is_undone:
+            reverse_undone(threads, *step, *angles, *rest)
+        else:
+            reverse_outcomes(threads, *step, start.numpy(), *angles, *rest)
         _, _, _, needs_density = ctx.needs_input_grad
         by_start = simulator.unpack(lam, batch) if needs_density else None
         return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start

@@ -23,20 +23,20 @@ from qrnn_qiskit.engines.cpu.blocks import gather_step, zero_vectors
 from qrnn_qiskit.engines.cpu.channels import apply_map, merge_outcomes, split_outcomes
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
-from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
+from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, inline, kernel
 from qrnn_qiskit.engines.cpu.steps import evolve, unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 
 
 @kernel
-def _add(source: Any, target: Any, vectors: int) -> None:
+def add_matrix(source: Any, target: Any, vectors: int) -> None:
     """Add ``vectors`` lane vectors to ``target``."""
     for k in range(vectors):
         store(target, k, load(target, k) + load(source, k))
 
 
 @kernel
-def _add_ended(
+def add_ended(
     ends: Any, step: int, first: int, lanes: int, source: Any, target: Any, adds: bool
 ) -> None:
     """Copy (or add) the matrices (2^m, size) of sequences whose last valid step this is."""
@@ -47,6 +47,15 @@ def _add_ended(
                     target[c, i] = target[c, i] + source[c, i] if adds else source[c, i]
 
 
+@inline
+def find_trace(matrix: Any, num_qubits: int) -> Any:
+    """Return the trace of each lane's density matrix."""
+    value = splat(matrix, 0.0)
+    for x in range(1 << num_qubits):
+        value = value + load(matrix, 2 * ((x << num_qubits) | x))
+    return value
+
+
 @kernel
 def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     """Write the factor that gives ``total`` the trace 1 to ``scale``.
@@ -55,14 +64,11 @@ def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     norm, see :data:`~qrnn_qiskit.engines.contract.NORM_STEPS`. Backward multiplies by the factor of
     the forward run and does not differentiate it.
     """
-    value = splat(total, 0.0)
-    for x in range(1 << num_qubits):
-        value = value + load(total, 2 * ((x << num_qubits) | x))
-    store(scale, 0, splat(total, 1.0) / value)
+    store(scale, 0, splat(total, 1.0) / find_trace(total, num_qubits))
 
 
 @kernel
-def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
+def rescale(matrix: Any, vectors: int, scale: Any) -> None:
     """Multiply ``vectors`` lane vectors by ``scale``, lane by lane."""
     factor = load(scale, 0)
     for k in range(vectors):
@@ -70,22 +76,19 @@ def _rescale(matrix: Any, vectors: int, scale: Any) -> None:
 
 
 @kernel
-def _read_traces(
+def read_traces(
     rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
 ) -> None:
     """Write the traces of ``rho[c]``, the probabilities of the stored values c, to ``outcomes``."""
     for c in range(rho.shape[0]):
         total = np.zeros(lanes, rho.dtype)
-        value = splat(total, 0.0)
-        for x in range(1 << num_qubits):
-            value = value + load(rho[c], 2 * ((x << num_qubits) | x))
-        store(total, 0, value)
+        store(total, 0, find_trace(rho[c], num_qubits))
         for lane in range(min(lanes, outcomes.shape[1] - first)):
             outcomes[step, first + lane, c] = total[lane]
 
 
 @kernel
-def _pull_traces(
+def pull_traces(
     lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
 ) -> None:
     """Add the derivative with respect to the probabilities to the diagonals of ``lam``."""
@@ -175,15 +178,15 @@ def _run_block(block: int, arguments: Any) -> None:
             gather_step(theta[c], step, first, lanes, angles)
             gather_turns(program, angles, turns, residual[c])
             evolve(program, state[c], turns, scratch)
-            _add(state[c], total, size // lanes)
+            add_matrix(state[c], total, size // lanes)
         scale = scales[step % totals.shape[0], block]
         _find_scale(total, n, scale)
-        _rescale(total, size // lanes, scale)
+        rescale(total, size // lanes, scale)
         for k in range(channels.noise_qubit.size):
             apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
         split_outcomes(channels, n, total, state)
-        _read_traces(state, n, step, first, lanes, outcomes)
-        _add_ended(ends, step, first, lanes, state, last[block], False)
+        read_traces(state, n, step, first, lanes, outcomes)
+        add_ended(ends, step, first, lanes, state, last[block], False)
 
 
 @entry_point
@@ -269,12 +272,12 @@ def _reverse_block(block: int, arguments: Any) -> None:
     state, pull = start[block], lam[block]
     before = np.empty_like(state)
     for step in range(theta.shape[2] - 1, -1, -1):
-        _add_ended(ends, step, first, lanes, last[block], pull, True)
-        _pull_traces(pull, n, step, first, lanes, weights)
+        add_ended(ends, step, first, lanes, last[block], pull, True)
+        pull_traces(pull, n, step, first, lanes, weights)
         merge_outcomes(adjoint, n, pull)
         for k in range(channels.noise_qubit.size):
             apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
-        _rescale(pull[0], size // lanes, scales[step, block])
+        rescale(pull[0], size // lanes, scales[step, block])
         count = branches
         if step > 0:
             count = start.shape[1]

@@ -99,3 +99,15 @@ def test_what_is_fed_back_has_its_names(readout: str, names: list[str]) -> None:
     assert influence.values.shape == (1 + len(names), qrnn.ansatz.num_parameters)
     again = measure_influence(qrnn, torch.rand(6, 3, 1).zero_())
     assert again.values[0].abs().max() == 0  # an input that never moves
+
+
+def test_slopes_are_taken_at_some_of_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    qrnn = QRNN(2, num_qubits=2, controller_hidden=None)
+    x = torch.rand(50, 4, 2)
+    expected = measure_influence(qrnn, x).values
+    monkeypatch.setattr("qrnn_qiskit.inspection._MOST_ROWS", 7)
+    widths = []
+    qrnn.controller.register_forward_hook(lambda module, given, angles: widths.append(len(angles)))
+    torch.testing.assert_close(measure_influence(qrnn, x).values, expected)
+    assert widths[-1] == 7  # 150 rows, one in 22

@@ -19,6 +19,7 @@ SETTINGS = {
     **{kind: {"kind": kind} for kind in KINDS},
     "qrnn, reset": {"kind": "qrnn", "reset_state": True},
     "lstm, one bias": {"kind": "lstm", "num_biases": 1},
+    "lstm, chrono": {"kind": "lstm", "chrono": 7},
 }
 
 
@@ -151,8 +152,9 @@ class CountElements(TorchDispatchMode):
         return result
 
 
-def test_the_work_of_a_gradient_grows_with_the_steps_and_not_with_their_square() -> None:
-    model, work = build("scornn"), []
+@pytest.mark.parametrize("kind", ["scornn", "lru", "gru"])
+def test_the_work_of_a_gradient_grows_with_the_steps_and_not_with_their_square(kind: str) -> None:
+    model, work = build(kind), []
     for steps in (100, 200):
         loss = model(draw(2, steps))[0].sum()
         with CountElements() as counter:
@@ -175,4 +177,4 @@ def test_a_device_is_refused_where_there_are_no_circuits_for_it(kind: str) -> No
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="lstm"):
-        build_recurrent(ModelConfig(kind="transformer"), WIDTH)
+        build_recurrent(ModelConfig(kind="perceptron"), WIDTH)

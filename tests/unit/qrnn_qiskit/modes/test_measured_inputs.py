@@ -34,7 +34,14 @@ def build(**arguments: Any) -> QRNN:
         ({"measured_qubits": [2]}, ValueError, ["measured_qubits", "from 0 to 1"]),
         ({"measured_bases": "W"}, ValueError, ["measured_bases", "X, Y, Z"]),
         ({"ancilla_return": "wait"}, ValueError, ["ancilla_return", "branch, reset"]),
-        ({"num_qubits": 7}, ValueError, ["limited to 6", "2^15", "num_trajectories=N"]),
+        ({"num_qubits": 7, "step_noise": "damping:0.1"}, ValueError, ["limited to 6", "2^15"]),
+        (
+            {"num_trajectories": 9, "measurement_frame": "undone"},
+            ValueError,
+            ["num_trajectories=9", "undone"],
+        ),
+        ({"measurement_frame": "undo"}, ValueError, ["measurement_frame 'undo'", "kept, undone"]),
+        ({"bit_feedback": 0}, TypeError, ["bit_feedback", "True or False", "0 (int)"]),
         ({"num_trajectories": 1}, ValueError, ["num_trajectories", "at least 2"]),
         (
             {"num_trajectories": 9, "readout_error": 0.1},
@@ -59,6 +66,12 @@ def test_constructor(arguments: dict[str, Any], error: type[Exception], parts: l
         build(**arguments)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_exact_simulation_reaches_six_qubits() -> None:
+    model = build(num_qubits=7)
+    with pytest.raises(ValueError, match=r"2\^15 .* limited to 6 .* num_trajectories=N"):
+        model(torch.zeros(1, 1, 2, dtype=torch.float64))
 
 
 def make_state(**changes: Any) -> HiddenState:
@@ -160,3 +173,67 @@ def test_a_device_without_dynamic_circuits_is_refused() -> None:
     model.executor = SimulatorExecutor(gradient="spsa")
     with pytest.raises(ValueError, match="dynamic circuits, but 'simulator' runs none"):
         model(torch.zeros(1, 1, 2, dtype=torch.float64))
+
+
+RECORD = torch.zeros(3, 2, 1)
+PROJECTED = torch.zeros(3, 2, 1)
+PROJECTED[1] = 1
+NAN = torch.full((1, 11, 1), math.nan)
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "parts"),
+    [
+        ([[0], [1]], TypeError, ["record", "got a list"]),
+        (RECORD[:, :1], ValueError, ["(3, 2, 1)", "(3, 1, 1)"]),
+        (RECORD.repeat(1, 1, 2), ValueError, ["(3, 2, 1)", "(3, 2, 2)"]),
+        (RECORD[:2], ValueError, ["(3, 2, 1)", "(2, 2, 1)"]),
+        (RECORD + 0.5, ValueError, ["bit 0 of step 0 of sequence 0 is 0.5"]),
+        (RECORD - 1, ValueError, ["is -1.0"]),
+        (RECORD + math.inf, ValueError, ["is inf"]),
+        (RECORD.to(torch.complex64), TypeError, ["complex64", "real"]),
+        (PROJECTED, ValueError, ["sequence 1", "impossible at step 0", "cannot be 1"]),
+    ],
+    ids=str,
+)
+def test_records(record: Any, error: type[Exception], parts: list[str]) -> None:
+    model = build()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()  # the circuit does nothing
+    with pytest.raises(error) as caught:
+        model.filter(torch.zeros(3, 2, 2, dtype=torch.float64), record)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_too_many_missing_bits_are_refused_only_where_they_take_as_many_states() -> None:
+    x = torch.zeros(1, 11, 2, dtype=torch.float64)
+    assert not build().filter(x, NAN).log_likelihood.any()
+    with pytest.raises(ValueError, match=r"11 bits of sequence 0 are missing .* at most 10"):
+        build(num_qubits=7).filter(x, NAN)
+
+
+@pytest.mark.parametrize("readout", ["expectation", "none"])
+def test_other_modes_have_no_records(readout: str) -> None:
+    model = build(readout=readout)
+    x = torch.zeros(3, 2, 2, dtype=torch.float64)
+    for call in (lambda: model.filter(x, RECORD), lambda: model.sample(x)):
+        with pytest.raises(ValueError, match="build the model with readout='measured'"):
+            call()
+
+
+def test_records_go_on_from_the_states_that_records_leave() -> None:
+    model = build(num_qubits=7)
+    x = torch.zeros(3, 2, 2, dtype=torch.float64)
+    state = model.filter(x, model.sample(x)).state
+    record = model.sample(x)
+    for change, words in (
+        ({"registers": None}, "state.registers is None"),
+        ({"registers": torch.tensor([0, 1, 2])}, "between 0 and 1"),
+        ({"vector": None}, "state.vector is None"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            model.filter(x, record, state=dataclasses.replace(state, **change))
+    with pytest.raises(TypeError, match="HiddenState"):
+        model.filter(x, record, state="none")

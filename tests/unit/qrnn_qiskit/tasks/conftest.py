@@ -20,6 +20,7 @@ class GRU(nn.Module):
     num_readouts = 6
     readout_scale = 1.0
     learns_readout_scale = False
+    record_size = 0
 
     def __init__(self, input_size: int, dtype: torch.dtype) -> None:
         super().__init__()

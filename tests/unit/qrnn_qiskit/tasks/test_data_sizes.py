@@ -15,6 +15,8 @@ HUGE = {
     "mackey-glass": ("length", "delay", "spacing", "window", "horizon"),
     "narma10": ("length", "window", "horizon"),
     "santa-fe": ("window", "horizon"),
+    "square": ("steps",),
+    "stabilizer": ("steps", "num_qubits"),
     "sentiment": ("embedding_size",),
     "language": ("embedding_size",),
     "translation": ("embedding_size", "attention_size", "beam_width", "max_length"),
@@ -34,6 +36,8 @@ def test_sizes_that_are_huge_together_are_refused() -> None:
     for settings in ({"delay": 10_000, "train_size": 10_000}, {"delay": 10**6, "test_size": 100}):
         with pytest.raises(UserError, match=r"times the \d+ steps.*20000000"):
             resolve_config("copying-memory", {f"data.{k}": v for k, v in settings.items()})
+    with pytest.raises(UserError, match="reduce test_size or steps"):
+        resolve_config("process", {"data.test_size": 10_000, "data.steps": 2001})
     with pytest.raises(UserError, match="time of the integration"):
         resolve_config("mackey-glass", {"data.length": 90_000, "data.spacing": 50.0})
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from qrnn_qiskit.tasks import DataError
 from qrnn_qiskit.tasks.mnist import Mnist, MnistSettings
-from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.config import ConfigError, resolve_config
 
 
 def make_task(**settings: Any) -> Mnist:
@@ -52,6 +52,50 @@ def test_the_sample_is_split_by_digit_and_scanned_in_three_ways() -> None:
     assert not torch.equal(permuted.test.inputs, other.test.inputs)
     order = np.random.RandomState(0).permutation(784)
     assert torch.equal(permuted.train.inputs, pixels.train.inputs[:, order])
+
+
+@pytest.mark.parametrize("side", [14, 7])
+def test_smaller_images_are_means_of_squares(side: int, folder: Path) -> None:
+    whole = make_task(folder=folder).load()
+    task = make_task(folder=folder, side=side, scan="pixels")
+    small = task.load()
+    images = whole.train.inputs.double()[:, None]
+    expected = torch.nn.functional.avg_pool2d(images, 28 // side).flatten(1)
+    assert small.train.inputs.shape == (22, side * side, 1)
+    assert small.train.inputs.dtype == torch.uint8
+    assert (small.train.inputs.squeeze(2) - expected).abs().max() <= 0.5
+    assert torch.equal(small.train.targets, whole.train.targets)
+    new = task.read(folder / "t10k-images-idx3-ubyte")
+    assert torch.equal(new.inputs, small.test.inputs)
+    permuted = make_task(folder=folder, side=side, scan="permuted").load()
+    order = np.random.RandomState(0).permutation(side * side)
+    assert torch.equal(permuted.test.inputs, small.test.inputs[:, order])
+
+
+def test_smaller_images_by_rows_are_as_wide_as_the_model(
+    make_gru: Callable[[int], nn.Module], folder: Path
+) -> None:
+    task = make_task(folder=folder, side=14)
+    assert task.build(make_gru)(task.load().test.inputs).shape == (5, 10)
+
+
+def test_fewer_training_images_keep_the_shares_of_the_digits_and_the_other_splits() -> None:
+    whole, part = make_task().load(), make_task(train_size=1000).load()
+    assert len(part.train) == 1000
+    assert (torch.bincount(part.train.targets) - 100).abs().max() <= 1
+    assert part.train.rows is not None
+    assert whole.train.rows is not None
+    assert set(part.train.rows.tolist()) < set(whole.train.rows.tolist())
+    for name in ("validation", "test"):
+        assert torch.equal(getattr(part, name).inputs, getattr(whole, name).inputs)
+    with pytest.raises(DataError, match=r"at most 3500, .* got 3501"):
+        make_task(train_size=3501).load()
+
+
+@pytest.mark.parametrize("side", [0, 12, 29])
+def test_a_side_that_does_not_divide_the_images_is_refused(side: int) -> None:
+    with pytest.raises(ConfigError, match=r"side"):
+        resolve_config("mnist", {"side": side})
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from qrnn_qiskit.training.inference import predict_sequences
 MakeTask = Callable[[str], Task]
 
 NAMES = [
-    *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "santa-fe"),
-    *("sentiment", "sequences", "series", "sunspots", "text", "translation"),
+    *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "process"),
+    *("santa-fe", "sentiment", "sequences", "series", "square", "stabilizer", "sunspots", "text"),
+    "translation",
 ]
 
 

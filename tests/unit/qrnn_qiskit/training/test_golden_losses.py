@@ -27,7 +27,10 @@ MODEL: dict[str, Any] = {
 DATA: dict[str, dict[str, Any]] = {
     "copying-memory": {"delay": 7, "curriculum": 0, "train_size": 40},
     "language": {"max_lines": 200, "window": 5},
+    "process": {"steps": 8, "train_size": 40},
     "series": {"target": "y", "file": "y\n" + "\n".join(str(t * t % 11) for t in range(80))},
+    "square": {"steps": 8, "train_size": 40},
+    "stabilizer": {"steps": 8, "train_size": 40},
     "text": {"file": "text,label\n" + "so good a film,1\nso very bad it is,0\n" * 20},
     "translation": {  # the messages of Django are other ones in other releases
         "file": "".join(
@@ -45,9 +48,12 @@ LOSSES: dict[str, list[float]] = {
     "mackey-glass": [1.13297372, 0.725174978, 1.55393377, 0.920063621],
     "mnist": [2.66310867, 2.46574828, 2.32377609, 2.23702965],
     "narma10": [1.15620324, 0.596044058, 1.82240396, 0.515809703],
+    "process": [0.11088435, 0.143895817, 0.0856002278, 0.101777543],
     "santa-fe": [3.09156151, 0.507306563, 1.7287087, 2.06436898],
     "sentiment": [0.560185865, 0.706686276, 0.673140856, 0.633778474],
     "series": [0.65446852, 0.842280035, 1.04842435, 1.05431114],
+    "square": [0.235704622, 0.277990585, 0.215276844, 0.243425906],
+    "stabilizer": [0.170765918, 0.0886301673, 0.167806252, 0.127386952],
     "sunspots": [0.614870897, 1.11724317, 0.417402661, 0.714633953],
     "text": [0.738714219, 0.738891814, 0.707190237, 0.706870507],
     "translation": [2.86711419, 2.82689463, 2.77668174, 2.6861053],

@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from frequencies import find_p_value, is_rejected
 from qiskit_aer import AerSimulator
-from scipy.stats import chi2
 
 from circuits import ANCILLA_RETURNS, COUPLINGS
-
-LEAST_EXPECTED = 5
 
 
 def measure(case, shots: int, seed: int) -> np.ndarray:
@@ -30,28 +28,6 @@ def find_p_values(registers: np.ndarray, reference) -> list[float]:
     steps = zip(registers.T, outcomes, strict=True)
     adjacent = zip(codes.T, pairs.reshape(len(pairs), size**2), strict=True)
     return [find_p_value(seen, expected) for seen, expected in (*steps, *adjacent)]
-
-
-def find_p_value(seen: np.ndarray, probabilities: np.ndarray) -> float:
-    """Pearson's test; cells that expect fewer than 5 shots are pooled."""
-    counts = np.bincount(seen, minlength=len(probabilities))
-    expected = probabilities * len(seen)
-    small = expected < LEAST_EXPECTED
-    if small.any():
-        # A pool that still expects too few joins the smallest of the others.
-        if expected[small].sum() < LEAST_EXPECTED and not small.all():
-            small[np.argmin(np.where(small, np.inf, expected))] = True
-        counts = np.append(counts[~small], counts[small].sum())
-        expected = np.append(expected[~small], expected[small].sum())
-    if len(counts) < 2:
-        return 1.0
-    statistic = ((counts - expected) ** 2 / expected).sum()
-    return float(chi2.sf(statistic, len(counts) - 1))
-
-
-def is_rejected(p_values: list[float], level: float) -> bool:
-    """Holm's correction rejects something where it rejects the smallest."""
-    return min(p_values) * len(p_values) < level
 
 
 def draw_case(make_case, seed: int):

@@ -22,7 +22,7 @@ from circuits.angles import read_affine
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count, require_name
 from qrnn_qiskit.checks import check_number
-from qrnn_qiskit.controller import Controller
+from qrnn_qiskit.controller.feedforward import Controller
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit

@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qrnn_qiskit import QRNN
-from qrnn_qiskit.starts import choose_feedback_gain, resolve_frequencies
+from qrnn_qiskit.controller import choose_feedback_gain, resolve_frequencies
 
 
 def build(**changes: object) -> QRNN:

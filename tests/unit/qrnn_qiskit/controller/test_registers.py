@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from qrnn_qiskit import QRNN, load
+from qrnn_qiskit.controller import RegisterControllers
 from qrnn_qiskit.engines.contract import ControllerWeights
 from qrnn_qiskit.executors import SimulatorExecutor
 from qrnn_qiskit.inspection import trace_states
-from qrnn_qiskit.registers import RegisterControllers
 from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.run_folder import create_run
 from qrnn_qiskit.training.trainer import train

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from qrnn_qiskit.controller import Controller, is_plain
+from qrnn_qiskit.controller.feedforward import Controller, is_plain
 from qrnn_qiskit.engines.contract import ControllerWeights, Kept
 
 __all__ = ["REGISTER_FEEDBACK", "RegisterControllers"]

@@ -1,0 +1,142 @@
+"""Random faults of the service: no traceback, nothing paid twice, no cap exceeded.
+
+A case is drawn from its seed, see ``random_faults.py``: while one command runs, the proxy
+misbehaves. Then the service behaves again, and the run must come to its result.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from localqpu.control_client import LocalqpuControl
+from localqpu.jobs import JobRecord
+from loopback import environment, nap
+from proxy import Proxy
+from random_faults import Fault, draw_fault
+from sampling import slow
+
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
+from runtime_jobs.ibm.submission import read_submission
+from runtime_jobs.ledger import Ledger
+
+CHARGE = 1.0  # seconds, of every job that was not cancelled
+CAPS = {"none": 100, "expectation": 100}  # seconds, as `qrnn plan` prints them
+
+
+@pytest.fixture
+def proxy(loopback: Any, service: LocalqpuControl) -> Iterator[Proxy]:
+    made = Proxy(loopback.url)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(made.url).items():
+            patch.setenv(name, value)
+        yield made
+    made.stop()
+
+
+@dataclass
+class Case:
+    """A run at the service, through a fault and to its end."""
+
+    folder: Path
+    fault: Fault
+    cap: int
+    mode: tuple[str, ...]
+
+    def do(self, command: str) -> int:
+        place = str(self.folder)
+        sizes = ["--on", "ibm:kingston", "--shots", "50", "--sequences", "2"]
+        words = {
+            "submit": [*sizes, "--max-qpu-seconds", str(self.cap), "--mode", *self.mode],
+            "plan": sizes,
+            "jobs": ["--watch", "--every", "0.1"],
+        }
+        if command == "account":
+            return run([command])
+        return run([command, place, *words.get(command, [])])
+
+    def prepare(self, random: Random) -> None:
+        """Bring the run to the moment before the command of the fault."""
+        if self.fault.command == "submit":
+            return
+        assert self.do("submit") == ExitCode.DONE
+        for _ in range(random.choice([0, 0, 1, 3])):
+            if self.is_finished:
+                break
+            assert self.do("collect") in (ExitCode.DONE, ExitCode.NOT_READY)
+
+    def finish(self) -> int:
+        """Send what was not sent, and resume until the result or an error."""
+        code = self.do("submit")
+        while code in (ExitCode.DONE, ExitCode.NOT_READY) and not self.is_finished:
+            nap(0.1)
+            code = self.do("resume")
+        return code
+
+    @property
+    def is_finished(self) -> bool:
+        with Ledger(self.folder) as ledger:
+            submission = read_submission(ledger)
+        return submission is not None and submission.is_finished
+
+
+def charge(job: JobRecord) -> float:
+    return 0.0 if job.status == "Cancelled" else CHARGE
+
+
+def check_money(case: Case, paid: list[dict[str, Any]]) -> None:
+    """No work is paid twice, the cap holds, and the ledger misses no charge."""
+    fault, charges = case.fault, CHARGE * len(paid)
+    with Ledger(case.folder) as ledger:
+        keys = {job.key for job in ledger.list_jobs()}
+        committed = ledger.committed_seconds()
+    if not fault.sends_more:
+        assert len(paid) <= len(keys), fault.words
+        assert charges <= case.cap, fault.words
+    if not fault.lies_in_charge:
+        # The stand-in charges nothing for the time of a session, which counts in place of its jobs.
+        assert committed >= charges or case.mode[0] == "session", fault.words
+        assert committed <= case.cap or fault.sends_more, fault.words
+
+
+@pytest.mark.parametrize("seed", [*range(8), *slow(range(8, 128))])
+def test_a_random_fault_costs_nothing_twice_and_ends_in_a_result(
+    seed: int,
+    trained: dict[str, Path],
+    tmp_path: Path,
+    service: LocalqpuControl,
+    loopback: Any,
+    proxy: Proxy,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    random = Random(seed)
+    fault = draw_fault(seed, proxy)
+    readout = random.choice(["none", "none", "none", "expectation"])
+    mode = random.choice([("batch",), ("job",), ("session", "--session-seconds", "20")])
+    folder = Path(shutil.copytree(trained[readout], tmp_path / "run"))
+    case = Case(folder, fault, CAPS[readout] + 30 * (mode[0] == "session"), mode)
+    loopback.charge = charge
+    service.set_scenario({"queue": {"polls_before_running": random.choice([0, 0, 2, 8])}})
+    case.prepare(random)
+    capsys.readouterr()
+    fault.begin(proxy)
+    code = case.do(fault.command)
+    paid = [job for job in service.jobs() if job["status"] != "Cancelled"]
+    proxy.rules.clear()
+    check_money(case, paid)
+    proxy.deliver()
+    last = case.finish()
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed, f"{fault.words}\n{printed}"
+    assert code in ExitCode, fault.words
+    paid = [job for job in service.jobs() if job["status"] != "Cancelled"]
+    check_money(case, paid)
+    if not (fault.lies_in_charge or fault.sends_more):
+        assert last == ExitCode.DONE, f"{fault.words}\n{printed}"
+    assert last in (ExitCode.DONE, ExitCode.OVER_BUDGET), f"{fault.words}\n{printed}"
