@@ -23,11 +23,10 @@ from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_repla
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
-from qrnn_qiskit.modes.conditioning import Filtered
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
-from qrnn_qiskit.recurrent import RecurrentModel
+from qrnn_qiskit.recurrent import Filtered, RecurrentModel
 from qrnn_qiskit.registers import REGISTER_FEEDBACK, RegisterControllers
 from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
@@ -251,6 +250,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
         return self.mode.output_labels
 
     @property
+    def record_size(self) -> int:
+        """Bits of a step of a record: m in measured mode, 0 in the others."""
+        return 0 if self.measurement is None else self.readout_size
+
+    @property
     def measurement(self) -> Measurement | None:
         """The measurement that ends each step in measured mode; None in the other modes."""
         return self.mode.measurement
@@ -390,7 +394,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
         Returns:
             The probabilities of the bits, the log-likelihood of each step, and the state; see
-            :class:`~qrnn_qiskit.modes.conditioning.Filtered`.
+            :class:`~qrnn_qiskit.recurrent.Filtered`.
 
         Raises:
             TypeError, ValueError: An input does not fit the model, or a record is impossible

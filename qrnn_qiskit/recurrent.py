@@ -28,10 +28,15 @@ class Filtered(NamedTuple):
     Attributes:
         probabilities: (B, T, m) probability of a 1 in each place of the record, given the inputs up
             to this step and all bits before it: those of earlier steps, and bits 0 to a - 1 of its
-            own step. 0 past the end of a sequence.
+            own step. 0 past the end of a sequence. R m bits with R > 1 registers, register 0 first.
         log_likelihood: (B, T) logarithm of the joint probability of the recorded bits of a step,
-            given the bits before it, in nats; 0 past the end of a sequence.
-        state: The state after each sequence's last valid step.
+            given the bits before it, in nats; 0 past the end of a sequence. The sum over T is the
+            log-likelihood of the record.
+        state: The state after each sequence's last valid step. That of QRNN has ``vector``
+            (B, 2^n), pure and of norm 1, with its ``readouts`` (B, K), and ``registers`` (B,), the
+            value of the last bits. (B, R, 2^n) and (B, R) with R > 1 registers. Where the model is
+            noisy or bits are missing it is ``density``, as in measured mode; above 6 qubits a
+            record with missing bits leaves only ``readouts``.
     """
 
     probabilities: Tensor

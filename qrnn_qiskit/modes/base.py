@@ -17,7 +17,7 @@ from circuits.registers import repeat_ansatz, repeat_readout
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.modes.conditioning import Filtered
+from qrnn_qiskit.recurrent import Filtered
 
 __all__ = ["ReadoutMode", "Run"]
 

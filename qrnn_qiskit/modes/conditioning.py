@@ -8,7 +8,6 @@ recorded bits of the step before. The squared norm before scaling is the probabi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,33 +21,12 @@ from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS
 from qrnn_qiskit.modes.pure_records import PureRecords, Results
 from qrnn_qiskit.modes.side_by_side import as_registers, divide_bits, divide_tables, join_outcomes
 from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.recurrent import Filtered
 
-__all__ = ["Conditioning", "Filtered"]
+__all__ = ["Conditioning"]
 
 # From a controller and inputs (B, T, E) to angles (B, T, 2^m, R P).
 Tabulate = Callable[[nn.Module, Tensor], Tensor]
-
-
-class Filtered(NamedTuple):
-    """What a record says about the state, and the state about the record.
-
-    Attributes:
-        probabilities: (B, T, m) probability of a 1 in each place of the record, given the inputs up
-            to this step and all bits before it: those of earlier steps, and bits 0 to a - 1 of its
-            own step. 0 past the end of a sequence. R m bits with R > 1 registers, register 0 first.
-        log_likelihood: (B, T) logarithm of the joint probability of the recorded bits of a step,
-            given the bits before it, in nats; 0 past the end of a sequence. The sum over T is the
-            log-likelihood of the record.
-        state: The state after each sequence's last valid step: ``vector`` (B, 2^n), pure and of
-            norm 1, with its ``readouts`` (B, K), and ``registers`` (B,), the value of the last
-            bits. (B, R, 2^n) and (B, R) with R > 1 registers. Where the model is noisy or bits are
-            missing it is ``density``, as in measured mode; above 6 qubits a record with missing
-            bits leaves only ``readouts``.
-    """
-
-    probabilities: Tensor
-    log_likelihood: Tensor
-    state: HiddenState
 
 
 class Conditioning:

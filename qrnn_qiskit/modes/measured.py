@@ -37,7 +37,7 @@ from qrnn_qiskit.engines.cpu import Simulator
 from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState, check_trajectories
 from qrnn_qiskit.modes.base import ReadoutMode, Run
-from qrnn_qiskit.modes.conditioning import Conditioning, Filtered
+from qrnn_qiskit.modes.conditioning import Conditioning
 from qrnn_qiskit.modes.exact import ExactSimulation
 from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS, check_exact, check_simulation, check_states
 from qrnn_qiskit.modes.side_by_side import as_registers, divide_tables, join_outcomes
@@ -50,6 +50,7 @@ from qrnn_qiskit.modes.trajectories import (
 )
 from qrnn_qiskit.on_device.dynamic import run_on_device
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
+from qrnn_qiskit.recurrent import Filtered
 
 __all__ = ["MeasuredMode"]
 
