@@ -255,6 +255,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
         return self.mode.output_labels
 
     @property
+    def record_size(self) -> int:
+        """Bits of a step of a record: m in measured mode, 0 in the others."""
+        return 0 if self.measurement is None else self.readout_size
+
+    @property
     def measurement(self) -> Measurement | None:
         """The measurement that ends each step in measured mode; None in the other modes."""
         return self.mode.measurement

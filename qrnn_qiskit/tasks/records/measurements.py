@@ -73,6 +73,8 @@ class Square(PauliTask):
     source = "generated: 20 measurements a sequence, new training sequences every epoch"
     defaults: ClassVar[dict[str, Any]] = {
         "model.readout": "measured",
+        "model.measurement_frame": "undone",
+        "model.bit_feedback": False,
         "model.coupling": "direct",
         "model.num_qubits": 2,
         "model.num_layers": 3,
