@@ -32,7 +32,8 @@ from qrnn_qiskit.training.provenance import describe_device
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.trainer import train
 from runtime_jobs.devices import open_device
-from runtime_jobs.hardware.job_limits import JOB_SECONDS, REP_DELAY_SECONDS
+from runtime_jobs.hardware.job_limits import JOB_SECONDS
+from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 
 matplotlib.use("Agg")
 

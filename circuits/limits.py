@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "LARGEST_COEFFICIENT",
+    "LIMITS_DATE",
     "MOST_BATCH",
     "MOST_BYTES",
     "MOST_CONTROLS",
@@ -98,9 +99,13 @@ MOST_EMBEDDING = 1024
 MOST_WIDTH = 100_000
 
 
+# When the limits of IBM Quantum on a job were looked up in its documentation.
+LIMITS_DATE = "2026-11"
+
+
 @dataclass(frozen=True)
 class JobLimits:
-    """Limits of one job; the defaults are those of IBM Quantum in November 2026.
+    """Limits of one job; the defaults are those of IBM Quantum at ``LIMITS_DATE``.
 
     Attributes:
         executions: Circuits times shots.
@@ -114,6 +119,8 @@ class JobLimits:
         warned_coherence: Duration of a circuit, divided by the shorter of T1 and T2 of its worst
             qubit, above which there is a warning.
         coherence: The same ratio above which the circuit is refused; 3 leaves 5 % of the coherence.
+        serial_branches: Whether branches on disjoint qubits are taken to run one after another, as
+            before the update of dynamic circuits that began in June 2025.
     """
 
     executions: float = 10_000_000
@@ -124,3 +131,4 @@ class JobLimits:
     condition_bits: int = 32
     warned_coherence: float = 0.5
     coherence: float = 3.0
+    serial_branches: bool = False

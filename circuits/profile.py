@@ -10,7 +10,7 @@ from qiskit.circuit import CircuitInstruction, Clbit, ControlFlowOp, QuantumCirc
 from qiskit.circuit.controlflow import condition_resources
 from qiskit.transpiler import Target
 
-__all__ = ["FEED_FORWARD_SECONDS", "CircuitProfile", "profile_circuit"]
+__all__ = ["FEED_FORWARD_SECONDS", "CircuitProfile", "find_tested", "profile_circuit"]
 
 # From the end of a measurement to a branch that depends on it; assumed, since targets omit it.
 FEED_FORWARD_SECONDS = 0.6e-6
@@ -28,12 +28,15 @@ class CircuitProfile:
     """The cost of running one circuit once.
 
     Attributes:
-        seconds: Time from the first gate to the end of the last measurement, on the longest path.
+        seconds: Time from the first gate to the end of the last measurement, on the longest path,
+            if branches on disjoint qubits run at the same time.
         two_qubit_gates: Two-qubit gates of all branches together.
         two_qubit_depth: Two-qubit gates on the longest path.
         instructions: Control instructions of the busiest qubit.
         broadcasts: Feed-forward broadcasts in units of one-bit broadcasts; a register that is
             tested again before it changes does not count again.
+        serial_seconds: The same time if all branches run one after another; None in a profile that
+            was recorded before there was a difference, whose ``seconds`` have it.
     """
 
     seconds: float
@@ -41,6 +44,12 @@ class CircuitProfile:
     two_qubit_depth: int
     instructions: int
     broadcasts: float
+    serial_seconds: float | None = None
+
+    def find_duration(self, *, serial_branches: bool) -> float:
+        """Return the duration in seconds, with branches at the same time or one after another."""
+        is_serial = serial_branches and self.serial_seconds is not None
+        return self.serial_seconds if is_serial else self.seconds  # type: ignore[return-value]
 
 
 def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
@@ -61,6 +70,7 @@ def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
             instructions[qubit] += _WEIGHTS.get(item.operation.name, 2)
     return CircuitProfile(
         seconds=_find_longest(circuit, last, FEED_FORWARD_SECONDS),
+        serial_seconds=_find_longest(circuit, last, FEED_FORWARD_SECONDS, is_serial=True),
         two_qubit_gates=sum(len(qubits) == 2 for _, qubits in gates),
         two_qubit_depth=round(_find_longest(circuit, entangle, 0.0)),
         instructions=_START + max(instructions.values(), default=0),
@@ -84,32 +94,34 @@ def _list_gates(
     return found
 
 
-def _find_longest(circuit: QuantumCircuit, weigh: Weigh, wait: float) -> float:
+def _find_longest(
+    circuit: QuantumCircuit, weigh: Weigh, wait: float, *, is_serial: bool = False
+) -> float:
     """Return the length of the longest path.
 
-    A branch takes as long as its longest body, after a wait for its bits. With such a wait,
-    branches run one after another even on disjoint qubits: targets do not state whether the control
-    electronics run several at a time, so it is not assumed.
+    A branch takes as long as its longest body, after a wait for its bits. Branches on disjoint
+    qubits run at the same time, as IBM's control electronics do since the update that began in
+    June 2025; with ``is_serial`` they run one after another, as before it.
     """
     ready: dict[Qubit | Clbit, float] = {}
-    known: set[frozenset[Clbit]] = set()
+    sent: dict[frozenset[Clbit], float] = {}  # when the bits are where branches test them
     free = 0.0  # when the branch before has ended
     for item in circuit.data:
-        bits = [*item.qubits, *item.clbits]
-        start = max((ready.get(bit, 0.0) for bit in bits), default=0.0)
         if isinstance(item.operation, ControlFlowOp):
-            start = max(start, free)
-            tested = _find_tested(item)
-            if tested not in known:
-                known.add(tested)
-                start = max(start, wait + max(free, *(ready.get(bit, 0.0) for bit in tested)))
+            bits: list[Qubit | Clbit] = list(item.qubits)  # any number of branches read a bit
+            tested = find_tested(item)
+            if tested not in sent:
+                measured = max((ready.get(bit, 0.0) for bit in tested), default=0.0)
+                sent[tested] = wait + max(free, measured)
+            start = max(free, sent[tested], *(ready.get(bit, 0.0) for bit in bits))
             names = [circuit.find_bit(qubit).index for qubit in item.qubits]
             length = max(_measure_body(body, names, weigh) for body in item.operation.blocks)
-            free = start + length if wait else 0.0
+            free = start + length if is_serial else 0.0
         else:
-            where = tuple(circuit.find_bit(qubit).index for qubit in item.qubits)
-            length = weigh(item, where)
-            known = {tested for tested in known if not tested & set(item.clbits)}
+            bits = [*item.qubits, *item.clbits]
+            start = max((ready.get(bit, 0.0) for bit in bits), default=0.0)
+            length = weigh(item, tuple(circuit.find_bit(qubit).index for qubit in item.qubits))
+            sent = {tested: end for tested, end in sent.items() if not tested & set(item.clbits)}
         ready |= dict.fromkeys(bits, start + length)
     return max(ready.values(), default=0.0)
 
@@ -127,7 +139,7 @@ def _list_broadcasts(circuit: QuantumCircuit) -> list[frozenset[Clbit]]:
     known: set[frozenset[Clbit]] = set()
     for item in circuit.data:
         if isinstance(item.operation, ControlFlowOp):
-            tested = _find_tested(item)
+            tested = find_tested(item)
             if tested not in known:
                 known.add(tested)
                 sent.append(tested)
@@ -136,7 +148,8 @@ def _list_broadcasts(circuit: QuantumCircuit) -> list[frozenset[Clbit]]:
     return sent
 
 
-def _find_tested(item: CircuitInstruction) -> frozenset[Clbit]:
+def find_tested(item: CircuitInstruction) -> frozenset[Clbit]:
+    """Return the bits that the condition of a branch tests."""
     return frozenset(condition_resources(item.operation.condition).clbits)
 
 

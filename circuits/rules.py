@@ -231,11 +231,12 @@ def _check_duration(
     if not times:
         return
     time, name, qubit = min(times)
-    share = profile.seconds / time
+    seconds = profile.find_duration(serial_branches=limits.serial_branches)
+    share = seconds / time
     if share > limits.warned_coherence:
         yield Violation(
             "a circuit should end well within the coherence time of its qubits",
-            f"{where}the circuit takes {profile.seconds * 1e6:.1f} us (measurements, branches and "
+            f"{where}the circuit takes {seconds * 1e6:.1f} us (measurements, branches and "
             f"feed-forward summed), and qubit {qubit} has {name} = {time * 1e6:.0f} us: "
             f"{share:.2f} times, which leaves {math.exp(-share):.0%} of it",
             "use shorter sequences, fewer layers or better qubits"

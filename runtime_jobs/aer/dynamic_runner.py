@@ -199,7 +199,7 @@ def compile_dynamic(
         return ready, None
     check_rules([RulePub(ready, 1)], stage.target, shots=1, limits=_UNBOUNDED)
     idle = idle_channels(stage.target)
-    waiting, timing = insert_idling(ready, stage.target, idle, stage.patches)
+    waiting, timing = insert_idling(ready, stage.target, idle)
     return (ready if stage.noise is None else waiting), timing
 
 

@@ -15,7 +15,7 @@ from runtime_jobs.aer.stage import Stage
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
-from runtime_jobs.hardware.layout import Pairs, find_interactions, find_measured
+from runtime_jobs.hardware.layout import Pairs, count_measurements, find_interactions, find_measured
 from runtime_jobs.hardware.patches import choose_patches
 from runtime_jobs.hardware.targets import cut_target, describe_qubits
 
@@ -70,7 +70,7 @@ class DeviceStages:
         interactions = find_interactions(self._translator.run(circuit))
         key = (circuit.num_qubits, interactions, find_measured(circuit))
         if key not in self._stages:
-            self._stages[key] = self._make_stage(*key)
+            self._stages[key] = self._make_stage(*key, count_measurements(circuit))
         return self._stages[key]
 
     def _check_instructions(self, circuit: QuantumCircuit) -> None:
@@ -82,7 +82,13 @@ class DeviceStages:
                 f"{circuit.name!r} needs; use another device, see 'qrnn devices'"
             )
 
-    def _make_stage(self, num_qubits: int, interactions: Pairs, measured: frozenset[int]) -> Stage:
+    def _make_stage(
+        self,
+        num_qubits: int,
+        interactions: Pairs,
+        measured: frozenset[int],
+        measurements: int,
+    ) -> Stage:
         chosen = choose_patches(
             self._target,
             num_qubits,
@@ -91,6 +97,7 @@ class DeviceStages:
             measured,
             count=self._patches,
             spacing=self._spacing,
+            measurements=measurements,
         )
         qubits = chosen[self._patch]
         scaled = cut_target(self._target, qubits, self._noise_scale or 1.0)
@@ -101,7 +108,6 @@ class DeviceStages:
             description=f"{self._name} {describe_qubits(self._target, qubits)}",
             qubits=qubits,
             target=scaled,
-            patches=self._patches,
         )
 
 

@@ -28,7 +28,6 @@ class Stage:
         description: The qubits and their quality in one line; empty without a device.
         qubits: Physical qubits in use; None without a device.
         target: The device cut down to these qubits; None without a device.
-        patches: Copies of the circuit side by side, each of which waits for the branches of all.
         is_custom: Whether the user built the noise model, so that an error in it that no gate
             triggers is a mistake.
     """
@@ -38,7 +37,6 @@ class Stage:
     description: str = ""
     qubits: tuple[int, ...] | None = None
     target: Target | None = None
-    patches: int = 1
     is_custom: bool = False
 
 

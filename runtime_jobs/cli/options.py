@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from circuits.errors import InvalidValueError
+from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.runs import opening
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ __all__ = [
     "Device",
     "Extend",
     "Gradient",
+    "Limits",
     "NewBudget",
     "Patches",
     "QpuName",
     "QpuSequences",
     "QpuShots",
+    "RepDelay",
     "RunPath",
+    "SerialBranches",
     "Spacing",
     "TensorBoard",
     "TrainSteps",
@@ -139,13 +143,55 @@ QpuSequences = Annotated[
         help="Use only the first N test sequences; with --train-steps, the batch size.",
     ),
 ]
+
+
+def parse_patches(text: str | int) -> int | None:
+    """Parse a number of patches; None for ``auto``."""
+    return None if text == "auto" else parse_count(text)
+
+
+def parse_rep_delay(text: str) -> float:
+    """Parse a repetition delay from the command line as seconds; BadParameter for other text."""
+    try:
+        return parse_delay(text)
+    except InvalidValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Patches = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--patches",
-        metavar="K",
-        parser=parse_count,
-        help="Run K sequences side by side in one circuit, each on its own set of good qubits.",
+        metavar="K|auto",
+        parser=parse_patches,
+        help="Run K sequences side by side in one circuit, each on its own set of good qubits; "
+        "auto takes the number that the plan finds best.",
+    ),
+]
+RepDelay = Annotated[
+    float | None,
+    typer.Option(
+        "--rep-delay",
+        metavar="TIME",
+        parser=parse_rep_delay,
+        help="Pause between two executions, such as 50us, within the range of the device; its "
+        "default is usually 250us and is most of the bill.",
+    ),
+]
+SerialBranches = Annotated[
+    bool,
+    typer.Option(
+        "--serial-branches",
+        help="Assume that branches on disjoint qubits run one after another, not at the same time.",
+    ),
+]
+Limits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        help="TOML file with limits of the service, price and allowance that replace the built-in "
+        "ones.",
     ),
 ]
 Spacing = Annotated[

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
+from runtime_jobs.cli.memo import digest_files, remember
 from runtime_jobs.cli.options import (
     Gradient,
+    Limits,
     Patches,
     QpuName,
     QpuSequences,
     QpuShots,
+    RepDelay,
     RunPath,
+    SerialBranches,
     Spacing,
     TrainSteps,
     print_shown,
 )
-from runtime_jobs.runs.planning import PRICE, open_quote
+from runtime_jobs.plan.terms import read_terms
+from runtime_jobs.runs.planning import open_quote
 from runtime_jobs.runs.requests import read_request
 
 __all__ = ["EXAMPLES", "plan"]
 
+# The files of a run folder that its plan depends on.
+_INPUTS = ("config.toml", "metrics.jsonl", "checkpoint.pt", "ansatz.*")
+
 EXAMPLES = """\b
 Examples:
   qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000
-  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000 --patches 20
+  qrnn plan runs/a --on ibm:kingston --sequences 100 --shots 1000 --patches auto --rep-delay 50us
   qrnn plan runs/a --on ibm:kingston --shots 1000 --train-steps 3 --gradient spsa
 """
 
@@ -40,14 +49,23 @@ def plan(
     gradient: Gradient = None,
     patches: Patches = 1,
     spacing: Spacing = 0,
+    rep_delay: RepDelay = None,
+    serial_branches: SerialBranches = False,
+    limits: Limits = None,
     live: Annotated[
         bool,
         typer.Option("--live", help="Use today's calibration, from the account at IBM Quantum."),
     ] = False,
     usd_per_second: Annotated[
-        float, typer.Option(metavar="PRICE", help="Price of a second of QPU time.")
-    ] = PRICE,
-    currency: Annotated[str, typer.Option(metavar="NAME", help="Currency of that price.")] = "USD",
+        float | None,
+        typer.Option(
+            metavar="PRICE", help="Price of a second of QPU time; 1.60 or that of --limits."
+        ),
+    ] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Currency of that price; USD or that of --limits."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
     ] = False,
@@ -58,18 +76,42 @@ def plan(
     Sends nothing and needs no account: circuits are compiled for the calibration snapshot of the
     device on this machine, or with --live for today's calibration. A second table compares other
     numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
-    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
+    line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs. A plan without --live is kept
+    in the cache of the user, so that the same plan is printed at once.
     """
     request = read_request(on, shots, train_steps, gradient)
-    quote = open_quote(
-        folder, request, sequences, patches, spacing, live, price=usd_per_second, currency=currency
-    )
-    made, others = quote.make(), quote.make_others()
+    terms = read_terms(limits, serial_branches=serial_branches)
+
+    def compute() -> dict[str, Any]:
+        typer.echo(f"planning {folder} on {request.qpu}: compiling its circuits ...", err=True)
+        quote = open_quote(
+            folder,
+            request,
+            sequences,
+            patches,
+            spacing,
+            live,
+            price=usd_per_second,
+            currency=currency,
+            rep_delay=rep_delay,
+            terms=terms,
+        )
+        instead = {name: other.to_dict() for name, other in quote.make_others().items()}
+        return quote.make().to_dict() | {"instead": instead}
+
+    if live:
+        found = compute()
+    else:
+        asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
+        assumed = (spacing, usd_per_second, currency, rep_delay, asdict(terms))
+        files = digest_files(folder, _INPUTS)
+        found = remember("plans", [files, *asked, *assumed], compute)
     if as_json:
-        instead = {name: other.to_dict() for name, other in others.items()}
-        typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
+        typer.echo(json.dumps(found, allow_nan=False))
         return
+    from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.description import describe_others
 
-    print_shown(made.describe())
+    print_shown(Plan.from_dict(found).describe())
+    others = {name: Plan.from_dict(other) for name, other in found["instead"].items()}
     print_shown(describe_others(others))

@@ -10,12 +10,15 @@ import typer
 from runtime_jobs.cli.collect import print_result, print_sent
 from runtime_jobs.cli.options import (
     Gradient,
+    Limits,
     NewBudget,
     Patches,
     QpuName,
     QpuSequences,
     QpuShots,
+    RepDelay,
     RunPath,
+    SerialBranches,
     Spacing,
     TrainSteps,
     print_shown,
@@ -44,6 +47,9 @@ def submit(
     gradient: Gradient = None,
     patches: Patches = 1,
     spacing: Spacing = 0,
+    rep_delay: RepDelay = None,
+    serial_branches: SerialBranches = False,
+    limits: Limits = None,
     max_qpu_seconds: Annotated[
         float | None,
         typer.Option(
@@ -105,6 +111,9 @@ def submit(
             gradient=gradient,
             patches=patches,
             spacing=spacing,
+            rep_delay=rep_delay,
+            serial_branches=serial_branches,
+            limits=limits,
             mode=mode,
             session_seconds=session_seconds,
             fresh=fresh,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from circuits.errors import InvalidValueError
 from circuits.limits import JobLimits
-from circuits.profile import CircuitProfile
+from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
+
+if TYPE_CHECKING:
+    from circuits.profile import CircuitProfile
 
 __all__ = [
     "JobLimits",
@@ -22,7 +26,6 @@ __all__ = [
 ]
 
 JOB_SECONDS = 2.0  # of a job, in addition to its circuits
-REP_DELAY_SECONDS = 250e-6  # between two executions
 MARGIN = 1.5  # max_execution_time over the estimate: longer jobs are cancelled but charged
 
 
@@ -64,7 +67,10 @@ class Piece:
 
 
 def split_loads(
-    loads: Sequence[Load], shots: int, limits: JobLimits | None = None
+    loads: Sequence[Load],
+    shots: int,
+    limits: JobLimits | None = None,
+    rep_delay: float = REP_DELAY_SECONDS,
 ) -> list[list[Piece]]:
     """Split a round into as few jobs as the limits allow, in order.
 
@@ -75,6 +81,7 @@ def split_loads(
         loads: PUBs of the round.
         shots: Shots of each set of values.
         limits: Limits of the service; the known ones by default.
+        rep_delay: Repetition delay in seconds.
 
     Returns:
         For each job its pieces.
@@ -87,7 +94,7 @@ def split_loads(
     used: dict[str, float] = {}
     room = _find_room(limits)
     for index, load in enumerate(loads):
-        each = _weigh_circuit(load.profile, shots)
+        each = _weigh_circuit(load.profile, shots, limits, rep_delay)
         _check_circuit(load, each, room, limits)
         start = 0
         while start < load.circuits:
@@ -103,10 +110,19 @@ def split_loads(
     return jobs
 
 
-def estimate_seconds(loads: Sequence[Load], job: Sequence[Piece], shots: int) -> float:
-    """Estimate QPU seconds: 2 s + (rep_delay 250 us + duration of a circuit) x circuits x shots."""
+def estimate_seconds(
+    loads: Sequence[Load],
+    job: Sequence[Piece],
+    shots: int,
+    limits: JobLimits | None = None,
+    rep_delay: float = REP_DELAY_SECONDS,
+) -> float:
+    """Estimate QPU seconds: 2 s + (``rep_delay`` + duration of a circuit) x circuits x shots."""
+    is_serial = (limits or JobLimits()).serial_branches
     return JOB_SECONDS + shots * sum(
-        len(piece) * (REP_DELAY_SECONDS + loads[piece.load].profile.seconds) for piece in job
+        len(piece)
+        * (rep_delay + loads[piece.load].profile.find_duration(serial_branches=is_serial))
+        for piece in job
     )
 
 
@@ -116,7 +132,11 @@ def reserve_seconds(seconds: float) -> int:
 
 
 def weigh_job(
-    loads: Sequence[Load], job: Sequence[Piece], shots: int, limits: JobLimits | None = None
+    loads: Sequence[Load],
+    job: Sequence[Piece],
+    shots: int,
+    limits: JobLimits | None = None,
+    rep_delay: float = REP_DELAY_SECONDS,
 ) -> dict[str, float]:
     """Share of each limit that a job takes, from 0 to 1."""
     limits = limits or JobLimits()
@@ -124,11 +144,11 @@ def weigh_job(
         "two_qubit_gates": max(loads[piece.load].profile.two_qubit_gates for piece in job)
         / limits.two_qubit_gates
     }
+    weights = {
+        piece: _weigh_circuit(loads[piece.load].profile, shots, limits, rep_delay) for piece in job
+    }
     for key, capacity in _find_room(limits).items():
-        taken = sum(
-            len(piece) * _weigh_circuit(loads[piece.load].profile, shots)[key] for piece in job
-        )
-        shares[key] = taken / capacity
+        shares[key] = sum(len(piece) * weight[key] for piece, weight in weights.items()) / capacity
     return shares
 
 
@@ -141,12 +161,15 @@ def _find_room(limits: JobLimits) -> dict[str, float]:
     }
 
 
-def _weigh_circuit(profile: CircuitProfile, shots: int) -> dict[str, float]:
+def _weigh_circuit(
+    profile: CircuitProfile, shots: int, limits: JobLimits, rep_delay: float
+) -> dict[str, float]:
+    duration = profile.find_duration(serial_branches=limits.serial_branches)
     return {
         "executions": shots,
         "instructions": profile.instructions,
         "broadcasts": profile.broadcasts,
-        "seconds": shots * (REP_DELAY_SECONDS + profile.seconds),
+        "seconds": shots * (rep_delay + duration),
     }
 
 

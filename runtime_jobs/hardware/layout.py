@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from qiskit.circuit import ControlFlowOp, Measure, QuantumCircuit
@@ -12,18 +13,26 @@ from circuits.profile import FEED_FORWARD_SECONDS
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.targets import (
     DEAD_ERROR,
+    coherence_of,
     coupler_errors,
     decay_rate,
     duration_of,
     error_of,
 )
 
-__all__ = ["choose_layout", "find_interactions", "find_layouts", "find_measured"]
+__all__ = [
+    "MEASUREMENTS",
+    "choose_layout",
+    "count_measurements",
+    "find_interactions",
+    "find_layouts",
+    "find_measured",
+]
 
 # Weights of errors: how often a gate acts before the average readout of 8 steps with 2 layers.
 _USES_OF_A_COUPLER = 8
 _USES_OF_A_QUBIT = 16
-_MEASUREMENTS = 8  # of a dynamic circuit of 8 steps, during which the other qubits idle
+MEASUREMENTS = 8  # of a dynamic circuit of 8 steps, during which the other qubits idle
 _BEAM = 500  # partial layouts that are kept by default
 
 Pairs = frozenset[tuple[int, int]]
@@ -54,6 +63,16 @@ def find_measured(circuit: QuantumCircuit) -> frozenset[int]:
         elif isinstance(instruction.operation, Measure):
             measured |= qubits
     return frozenset(found)
+
+
+def count_measurements(circuit: QuantumCircuit) -> int:
+    """Return the most measurements of a qubit that is measured mid-circuit; 0 if there is none."""
+    counts = Counter(
+        circuit.find_bit(instruction.qubits[0]).index
+        for instruction in circuit.data
+        if isinstance(instruction.operation, Measure)
+    )
+    return max((counts[qubit] for qubit in find_measured(circuit)), default=0)
 
 
 def choose_layout(
@@ -105,6 +124,7 @@ def find_layouts(
     *,
     worst_coupler: float = DEAD_ERROR,
     worst_readout: float = DEAD_ERROR,
+    shortest_coherence: float = 0.0,
     most: int = _BEAM,
     routes: bool = True,
 ) -> list[tuple[float, tuple[int, ...]]]:
@@ -117,6 +137,8 @@ def find_layouts(
         measured: Qubits of the circuit that are measured mid-circuit.
         worst_coupler: Couplers with this error or more are not used.
         worst_readout: Qubits with this readout error or more are not used.
+        shortest_coherence: Qubits are not used whose T1 or T2 is shorter, in units of a measurement
+            with its feed-forward.
         most: Number of best partial layouts that are kept during the search.
         routes: Whether layouts without all couplers are found where there are no others.
 
@@ -126,10 +148,11 @@ def find_layouts(
     """
     line = [(q, q + 1) for q in range(num_qubits - 1)]
     couplers = {p: error for p, error in coupler_errors(target).items() if error < worst_coupler}
-    readouts = [_MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
-    idles = [_MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
+    readouts = [MEASUREMENTS if q in measured else 1 for q in range(num_qubits)]
+    idles = [MEASUREMENTS if measured and q not in measured else 0 for q in range(num_qubits)]
     costs = [
-        _weigh_qubits(target, *uses, worst_readout) for uses in zip(readouts, idles, strict=True)
+        _weigh_qubits(target, *uses, worst_readout, shortest_coherence)
+        for uses in zip(readouts, idles, strict=True)
     ]
     found = _search(num_qubits, interactions, couplers, costs, most)
     if found or not routes:
@@ -140,7 +163,7 @@ def find_layouts(
 
 
 def _weigh_qubits(
-    target: Target, readouts: int, idles: int, worst_readout: float
+    target: Target, readouts: int, idles: int, worst_readout: float, shortest_coherence: float
 ) -> dict[int, float]:
     """Cost of each physical qubit: -log of the probability that none of its operations errs.
 
@@ -154,6 +177,8 @@ def _weigh_qubits(
         gate = max((error_of(target, name, (qubit,)) for name in singles), default=0.0)
         if readout < worst_readout and gate < DEAD_ERROR:
             wait = duration_of(target, "measure", (qubit,)) + FEED_FORWARD_SECONDS
+            if coherence_of(target, qubit) < shortest_coherence * wait:
+                continue
             costs[qubit] = (
                 -readouts * math.log1p(-readout)
                 - _USES_OF_A_QUBIT * math.log1p(-gate)

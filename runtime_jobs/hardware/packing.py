@@ -17,7 +17,7 @@ from circuits.rules import HardwareRuleError, RulePub, check_rules
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.job_limits import JobLimits
-from runtime_jobs.hardware.layout import find_interactions, find_measured
+from runtime_jobs.hardware.layout import count_measurements, find_interactions, find_measured
 from runtime_jobs.hardware.patches import Patches, choose_patches, list_patches
 from runtime_jobs.hardware.row_packing import name_on_patch
 
@@ -55,8 +55,8 @@ class Packing:
         of the first patch, in the order of ``circuit.parameters``. A single copy keeps its names.
 
         Gates and branches alternate, those of all patches in a row. A barrier over all patches
-        stands before branches that need new bits: all patches have been measured when the first bit
-        is sent.
+        stands before branches that need new bits: all patches are measured at the same time, and
+        the branches of all follow each other without other gates between them.
 
         Returns:
             ISA circuit on all qubits of the device, as the service takes it.
@@ -89,8 +89,8 @@ class Packing:
             if patches == 1:
                 raise
             raise HardwareRuleError(
-                f"{error} (copies on {patches} patches side by side, whose branches wait for one "
-                "another; fewer --patches make the circuit shorter)"
+                f"{error} (copies on {patches} patches side by side; fewer --patches leave out the "
+                "worst qubits, and make the circuit shorter where branches wait for one another)"
             ) from error
         return profile_circuit(placed, self.target)
 
@@ -107,6 +107,7 @@ class Packing:
         copies = [profiles[chip.timing] for chip in self.chips[:patches]]
         return CircuitProfile(  # copies without branches do not wait for one another
             seconds=max(copy.seconds for copy in copies),
+            serial_seconds=max(copy.seconds for copy in copies),
             two_qubit_gates=sum(copy.two_qubit_gates for copy in copies),
             two_qubit_depth=max(copy.two_qubit_depth for copy in copies),
             instructions=max(copy.instructions for copy in copies),
@@ -171,9 +172,12 @@ def choose_packing(
     """
     interactions = sorted(find_interactions(make_translator().run(circuit)))
     needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
+    measurements = count_measurements(circuit)
     if patches is None:
-        return Packing(name, target, list_patches(*needs, spacing=spacing))
-    return Packing(name, target, choose_patches(*needs, count=patches, spacing=spacing))
+        chosen = list_patches(*needs, spacing=spacing, measurements=measurements)
+    else:
+        chosen = choose_patches(*needs, count=patches, spacing=spacing, measurements=measurements)
+    return Packing(name, target, chosen)
 
 
 def _split_at_branches(circuit: QuantumCircuit) -> Iterator[tuple[bool, QuantumCircuit]]:

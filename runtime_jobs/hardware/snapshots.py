@@ -12,8 +12,9 @@ from qiskit.transpiler import Target
 from qiskit_ibm_runtime import fake_provider
 
 from runtime_jobs.device_names import DeviceError
+from runtime_jobs.hardware.repetition import Delays
 
-__all__ = ["find_caveat", "list_local_devices", "open_target"]
+__all__ = ["find_caveat", "list_local_devices", "open_delays", "open_target"]
 
 # Snapshots that do not represent a processor of their name, and why. Qiskit warns that the numbers
 # of the first one are not typical of a Nighthawk, and has no calibration to replace them with; the
@@ -54,7 +55,7 @@ def open_target(name: str) -> Target:
         DeviceError: The device is unknown or does not run dynamic circuits; the message lists the
             devices that do.
     """
-    name = name.lower().removeprefix("ibm_").removeprefix("fake_")
+    name = _shorten(name)
     device = _find_classes().get(name)
     lacking = [] if device is None else _find_lacking(_read_configuration(device))
     if device is not None and not lacking:
@@ -68,6 +69,21 @@ def open_target(name: str) -> Target:
         lacks = " and ".join(lacking)
         problem = f"device {name!r} lacks {lacks}, which mid-circuit measurements need; "
     raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
+
+
+def open_delays(name: str) -> Delays:
+    """Return the repetition delays of a device, by its calibration snapshot where there is one."""
+    device = _find_classes().get(_shorten(name))
+    configuration = {} if device is None else _read_configuration(device)
+    default = configuration.get("default_rep_delay")
+    if default is None:
+        return Delays()
+    shortest, longest = configuration.get("rep_delay_range", (default, default))
+    return Delays(default * 1e-6, shortest * 1e-6, longest * 1e-6)
+
+
+def _shorten(name: str) -> str:
+    return name.lower().removeprefix("ibm_").removeprefix("fake_")
 
 
 def _read_configuration(device: Any) -> dict[str, Any]:

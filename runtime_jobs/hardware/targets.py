@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 __all__ = [
     "DEAD_ERROR",
+    "coherence_of",
     "coupler_errors",
     "cut_target",
     "decay_rate",
@@ -47,6 +49,12 @@ def decay_rate(target: Target, qubit: int) -> float:
     (properties,) = _properties(target, [qubit])
     relaxation, dephasing = (1.0 / time if time else 0.0 for time in (properties.t1, properties.t2))
     return relaxation / 6 + dephasing / 3
+
+
+def coherence_of(target: Target, qubit: int) -> float:
+    """Return the shorter of T1 and T2 of a qubit in seconds; infinite where both are unknown."""
+    (properties,) = _properties(target, [qubit])
+    return min((time for time in (properties.t1, properties.t2) if time), default=math.inf)
 
 
 def coupler_errors(target: Target) -> dict[tuple[int, int], float]:

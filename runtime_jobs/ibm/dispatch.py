@@ -235,6 +235,7 @@ class Dispatcher:
                     job.tag,
                     self._ledger.find_workload(job.workload),
                     self._run_tag,
+                    content.rep_delay,
                 )
             except NotSentError as error:
                 last = error

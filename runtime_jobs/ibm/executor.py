@@ -36,6 +36,7 @@ from runtime_jobs.estimation.counting import (
 )
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
+from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.frozen_circuits import Freezer
 from runtime_jobs.ibm.job_runner import BoundCircuit, JobRunner
@@ -67,6 +68,8 @@ class IbmExecutor(Closing, DynamicExecutor):
         repetition: 0, or a higher number to repeat jobs whose results the ledger has.
         fast_measurements: Whether to measure mid-circuit as
             :func:`~runtime_jobs.hardware.chip.speed_up_measurements` does.
+        rep_delay: Repetition delay in seconds; None for the default of the backend.
+        default_delay: That default in seconds, for estimates.
         closing: Closes the ledger if this executor owns it.
 
     Raises:
@@ -89,6 +92,8 @@ class IbmExecutor(Closing, DynamicExecutor):
         spacing: int = 0,
         repetition: int = 0,
         fast_measurements: bool = False,
+        rep_delay: float | None = None,
+        default_delay: float = REP_DELAY_SECONDS,
         closing: ExitStack | None = None,
     ) -> None:
         self._closing = closing or ExitStack()
@@ -117,7 +122,10 @@ class IbmExecutor(Closing, DynamicExecutor):
             limits=limits,
             patches=patches,
             repetition=repetition,
+            rep_delay=rep_delay,
+            default_delay=default_delay,
         )
+        self._rep_delay = rep_delay
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: one process holds the ledger, so that nothing is paid twice."""
@@ -196,13 +204,17 @@ class IbmExecutor(Closing, DynamicExecutor):
         return [f"{found.name} {found}"] if found else []
 
     def layouts(self) -> list[dict[str, Any]]:
-        """Return qubits, calibration and job ids of the results so far, one dict per patch."""
+        """Return qubits, calibration and job ids of the results so far, one dict per patch.
+
+        ``rep_delay`` is the requested repetition delay in seconds; None for the default.
+        """
         found = self._freezer.find_device()
         if found is None:
             return []
         shared = {
             "backend": found.name,
             "calibration": found.calibration,
+            "rep_delay": self._rep_delay,
             "job_ids": [record.job_id for record in self._runner.records],
         }
         return [shared | {"qubits": list(patch)} for patch in found.patches]

@@ -28,11 +28,14 @@ class JobContent:
         make_pubs: Returns the circuits with their values; called to send the job and to
             check its result.
         rows: Number of sets of values in each PUB, to check the result.
+        rep_delay: Repetition delay in seconds, which ``request.options`` has too; None for the
+            default of the device.
     """
 
     request: JobRequest
     make_pubs: Callable[[], Pubs]
     rows: tuple[int, ...]
+    rep_delay: float | None = None
 
     def check_result(self, job: JobRecord, pubs: Sequence[MeasuredPub]) -> None:
         """Raise ResultError unless the result is complete and that of this job.

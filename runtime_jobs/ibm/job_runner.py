@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ class JobRunner:
         ledger: Ledger of the run.
         freezer: Chooses qubits and compiles circuits, once for the run.
         counts: Sums of jobs, PUBs, executions, transpilations and QPU seconds.
-        limits, patches, repetition: See :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
+        limits, patches, repetition, rep_delay, default_delay: See
+            :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Attributes:
         records: Records of all jobs of the results so far.
@@ -71,6 +72,8 @@ class JobRunner:
         limits: JobLimits | None,
         patches: int,
         repetition: int,
+        rep_delay: float | None,
+        default_delay: float,
     ) -> None:
         self.records: list[JobRecord] = []
         self._backend = backend
@@ -81,6 +84,8 @@ class JobRunner:
         self._limits = limits
         self._patches = patches
         self._repetition = repetition
+        self._rep_delay = rep_delay
+        self._planned_delay = default_delay if rep_delay is None else rep_delay
         self._rounds = 0
 
     def run(self, bound_circuits: Sequence[BoundCircuit], shots: int) -> list[Bits]:
@@ -99,7 +104,7 @@ class JobRunner:
             Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
             for kept, table in zip(frozen, tables, strict=True)
         ]
-        jobs = split_loads(loads, shots, self._limits)
+        jobs = split_loads(loads, shots, self._limits, self._planned_delay)
         contents = [
             self._make_content(job, frozen, tables, loads, shots, k)
             for k, job in enumerate(jobs, start=1)
@@ -138,16 +143,22 @@ class JobRunner:
         rows = [values[piece.load][piece.start : piece.stop] for piece in job]
         circuits = [frozen[piece.load] for piece in job]
         device = self._freezer.get_device()
+        options: dict[str, Any] = {"primitive": "sampler", "rows": [len(row) for row in rows]}
+        if self._rep_delay is not None:  # without one, the key stays that of earlier versions
+            options["rep_delay"] = self._rep_delay
+        seconds = estimate_seconds(loads, job, shots, self._limits, self._planned_delay)
         request = JobRequest(
             device=self._backend,
             round=f"round {self._rounds}, job {number}",
             circuit_hashes=tuple(circuit.hash for circuit in circuits),
             parameters_hash=hash_bytes(b"".join(row.tobytes() for row in rows)),
-            options=json.dumps({"primitive": "sampler", "rows": [len(row) for row in rows]}),
+            options=json.dumps(options),
             target_hash=device.target_hash,
             circuits=sum(map(len, rows)),
             shots=shots,
-            max_execution_time=reserve_seconds(estimate_seconds(loads, job, shots)),
+            max_execution_time=reserve_seconds(seconds),
             repetition=self._repetition,
         )
-        return JobContent(request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)))
+        return JobContent(
+            request, partial(unpack_pubs, circuits, rows), tuple(map(len, rows)), self._rep_delay
+        )

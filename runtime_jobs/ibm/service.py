@@ -14,6 +14,7 @@ from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.exceptions import IBMInputValueError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
+from runtime_jobs.hardware.repetition import Delays
 from runtime_jobs.ibm.answers import (
     is_error_body,
     is_id,
@@ -106,6 +107,11 @@ class Service:
             backend = self._client.backend(name)
             return backend.target, _find_calibration(backend)
 
+    def find_delays(self, name: str) -> Delays:
+        """Return the repetition delays that a backend takes."""
+        with translate_errors(f"the backend {name!r} cannot be read"):
+            return _read_delays(self._client.backend(name))
+
     def submit(
         self,
         name: str,
@@ -115,6 +121,7 @@ class Service:
         tag: str,
         workload: Workload | None = None,
         run_tag: str | None = None,
+        rep_delay: float | None = None,
     ) -> str:
         """Send a job, in a batch or session if one is given, and return its id.
 
@@ -126,6 +133,7 @@ class Service:
             tag: Tag by which the job is found again.
             workload: Batch or session of the job; None sends it separately.
             run_tag: Second tag, which all jobs of the run carry.
+            rep_delay: Repetition delay in seconds; None for the default of the backend.
 
         Raises:
             RefusedLocallyError: The job was refused before it was posted.
@@ -135,16 +143,19 @@ class Service:
             UnsureError: The job was posted, and anything but a well-formed answer came, or the
                 service does not show the job with its tag.
             ServiceError: The backend cannot be used.
+            DeviceError: The backend does not take the repetition delay.
         """
         with translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             status = backend.status()
             if status.operational is not True:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
+        _read_delays(backend).choose(rep_delay, name)
         if workload is not None and not self.poll_workload(workload).is_accepting:
             raise RefusedLocallyError(f"the {workload.mode} {workload.id} has closed")
         with translate_errors(f"a job for {name!r} cannot be made"):
             sampler = Sampler(mode=self._find_workload(workload) if workload else backend)
+            sampler.options.execution.rep_delay = rep_delay
             sampler.options.max_execution_time = max_execution_time
             sampler.options.environment.job_tags = [tag, run_tag] if run_tag else [tag]
             self._transport.attach(self._client)
@@ -307,6 +318,14 @@ def _read_usage(usage: object) -> float | None:
     if not isinstance(usage, dict) or usage.get("status", "final") != "final":
         return None
     return read_seconds(usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds")))
+
+
+def _read_delays(backend: IBMBackend) -> Delays:
+    default = getattr(backend, "default_rep_delay", None)
+    if default is None:
+        return Delays()
+    shortest, longest = getattr(backend, "rep_delay_range", (default, default))
+    return Delays(default, shortest, longest)
 
 
 def _find_calibration(backend: IBMBackend) -> str:

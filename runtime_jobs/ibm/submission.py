@@ -7,12 +7,13 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
 
 from circuits.errors import InvalidValueError
+from circuits.limits import JobLimits
 from qrnn_qiskit.executors import Counts
 from qrnn_qiskit.training.checkpoint import remove_leftovers, write_atomically, write_text
 from qrnn_qiskit.training.device_steps import Tuning, tune
@@ -20,6 +21,7 @@ from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
+from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.queue_watch import Watch
@@ -62,6 +64,8 @@ class Submission:
         session_seconds: Seconds after which a session closes.
         repetition: Number of earlier runs of the same work, if it is repeated on purpose.
         patches, spacing, fast_measurements: See :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        rep_delay, default_delay: See :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        limits: Fields of :class:`circuits.limits.JobLimits` that differ from its defaults.
         planned_jobs: Number of jobs in the plan.
         weights: SHA-256 of the weights, see :func:`hash_weights`.
         is_finished: Whether all results have arrived and been used.
@@ -82,13 +86,16 @@ class Submission:
     patches: int = 1
     spacing: int = 0
     fast_measurements: bool = False
+    rep_delay: float | None = None
+    default_delay: float = REP_DELAY_SECONDS
+    limits: dict[str, Any] = field(default_factory=dict)
     planned_jobs: int | None = None
     weights: str | None = None
     is_finished: bool = False
 
     def asks_for(self) -> dict[str, Any]:
         """Return the fields that define the result: not progress, grouping or cap."""
-        others = ("cap", "mode", "session_seconds", "planned_jobs", "is_finished")
+        others = ("cap", "mode", "session_seconds", "default_delay", "planned_jobs", "is_finished")
         return {name: value for name, value in asdict(self).items() if name not in others}
 
     def __post_init__(self) -> None:
@@ -194,6 +201,9 @@ def continue_submission(
         patches=submission.patches,
         spacing=submission.spacing,
         fast_measurements=submission.fast_measurements,
+        rep_delay=submission.rep_delay,
+        default_delay=submission.default_delay,
+        limits=JobLimits(**submission.limits),
     )
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from qrnn_qiskit.training.presentation import Presented, Shown
 from runtime_jobs.hardware.job_limits import (
@@ -15,9 +15,12 @@ from runtime_jobs.hardware.job_limits import (
     split_loads,
     weigh_job,
 )
-from runtime_jobs.hardware.packing import Packing
+from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
 from runtime_jobs.plan.description import describe_plan
-from runtime_jobs.plan.rounds import Round
+
+if TYPE_CHECKING:
+    from runtime_jobs.hardware.packing import Packing
+    from runtime_jobs.plan.rounds import Round
 
 __all__ = ["Plan", "PlannedJob", "make_plan"]
 
@@ -62,11 +65,19 @@ class Plan(Presented):
         patches: Physical qubits of each copy of a circuit.
         jobs: Jobs in the order in which they are sent.
         two_qubit_gates, two_qubit_depth, broadcasts: Counts of the longest circuit.
-        duration: Duration of the longest circuit in seconds.
+        duration: Duration of the longest circuit in seconds, with branches on disjoint qubits at
+            the same time or, if the limits say so, one after another.
+        serial_duration: The same with branches one after another.
         t1, t2: Medians over the qubits in seconds; None if the device does not report them.
         price_per_second: Price of a second of QPU time.
         currency: Currency of that price.
+        rep_delay: Repetition delay of the jobs in seconds.
+        delays: Repetition delays that the device takes.
+        serial_branches: Whether ``duration`` is ``serial_duration``.
         calibration: Where the calibration of the device comes from.
+        terms: Where the limits of the service come from, and their date.
+        allowance_seconds: QPU time that the account has in ``allowance_days``; None if unknown.
+        allowance_days: Days in which it has that time.
     """
 
     device: str
@@ -82,7 +93,14 @@ class Plan(Presented):
     t2: float | None
     price_per_second: float
     currency: str
+    serial_duration: float
+    rep_delay: float = REP_DELAY_SECONDS
+    delays: Delays = field(default_factory=Delays)
+    serial_branches: bool = False
     calibration: str = ""
+    terms: str = ""
+    allowance_seconds: float | None = None
+    allowance_days: float = 28
 
     @property
     def circuits(self) -> int:
@@ -109,6 +127,24 @@ class Plan(Presented):
         """The estimated price of all jobs."""
         return self.qpu_seconds * self.price_per_second
 
+    def find_seconds(self, rep_delay: float) -> float:
+        """Return the estimated QPU seconds of the same jobs at another repetition delay."""
+        return self.qpu_seconds + self.executions * (rep_delay - self.rep_delay)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Plan:
+        """Return the plan that :meth:`to_dict` has written."""
+        named = {item.name: content[item.name] for item in fields(cls)}
+        jobs = [PlannedJob(**job | {"after": tuple(job["after"])}) for job in content["jobs"]]
+        return cls(
+            **named
+            | {
+                "jobs": tuple(jobs),
+                "patches": tuple(tuple(patch) for patch in content["patches"]),
+                "delays": Delays(**content["delays"]),
+            }
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return all fields and totals as plain JSON values."""
         totals = ("circuits", "executions", "qpu_seconds", "reserved_seconds", "price")
@@ -132,6 +168,8 @@ def make_plan(
     price_per_second: float,
     currency: str,
     limits: JobLimits | None = None,
+    rep_delay: float | None = None,
+    delays: Delays | None = None,
 ) -> Plan:
     """Split rounds into jobs and add up their costs.
 
@@ -144,16 +182,22 @@ def make_plan(
         price_per_second: Price of a second of QPU time.
         currency: Currency of that price.
         limits: Limits of the service on one job.
+        rep_delay: Repetition delay in seconds; the default of the device by default.
+        delays: Repetition delays that the device takes.
 
     Raises:
         LimitError: A circuit exceeds the limits of a job.
+        DeviceError: The device does not take the repetition delay.
     """
+    limits, delays = limits or JobLimits(), delays or Delays()
+    chosen = delays.choose(rep_delay, packing.name)
     jobs: list[PlannedJob] = []
     after: tuple[int, ...] = ()
     for number, rounds in enumerate(passes, start=1):
         for group in rounds:
             name = group.name if len(passes) == 1 else f"pass {number}, {group.name}"
-            added = _plan_round(replace(group, name=name), len(jobs) + 1, after, shots, limits)
+            renamed = replace(group, name=name)
+            added = _plan_round(renamed, len(jobs) + 1, after, shots, limits, chosen)
             jobs += added
             after = tuple(job.number for job in added)
     longest = max(
@@ -169,23 +213,33 @@ def make_plan(
         two_qubit_gates=longest.two_qubit_gates,
         two_qubit_depth=longest.two_qubit_depth,
         broadcasts=longest.broadcasts,
-        duration=longest.seconds,
+        duration=longest.find_duration(serial_branches=limits.serial_branches),
+        serial_duration=longest.find_duration(serial_branches=True),
         t1=_find_median(packing, "t1"),
         t2=_find_median(packing, "t2"),
         price_per_second=price_per_second,
         currency=currency,
+        rep_delay=chosen,
+        delays=delays,
+        serial_branches=limits.serial_branches,
     )
 
 
 def _plan_round(
-    group: Round, first: int, after: tuple[int, ...], shots: int, limits: JobLimits | None
+    group: Round,
+    first: int,
+    after: tuple[int, ...],
+    shots: int,
+    limits: JobLimits,
+    rep_delay: float,
 ) -> list[PlannedJob]:
     """Split a round into jobs, which are numbered from ``first`` and need the jobs ``after``."""
     jobs = []
-    for number, pieces in enumerate(split_loads(group.loads, shots, limits), start=first):
+    split = split_loads(group.loads, shots, limits, rep_delay)
+    for number, pieces in enumerate(split, start=first):
         circuits = sum(map(len, pieces))
-        seconds = estimate_seconds(group.loads, pieces, shots)
-        shares = weigh_job(group.loads, pieces, shots, limits)
+        seconds = estimate_seconds(group.loads, pieces, shots, limits, rep_delay)
+        shares = weigh_job(group.loads, pieces, shots, limits, rep_delay)
         nearest = max(shares, key=lambda limit: shares[limit])
         jobs.append(
             PlannedJob(

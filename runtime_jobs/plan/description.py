@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qrnn_qiskit.training.presentation import Shown
-from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN, REP_DELAY_SECONDS
+from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN
+from runtime_jobs.hardware.repetition import share_left
 
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
 
-__all__ = ["OPEN_PLAN_SECONDS", "describe_others", "describe_plan"]
-
-OPEN_PLAN_SECONDS = 600  # of QPU time in 28 days
+__all__ = ["describe_others", "describe_plan"]
 
 
 def describe_plan(plan: Plan) -> Shown:
@@ -25,18 +24,25 @@ def describe_plan(plan: Plan) -> Shown:
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
-        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}, "
+        f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}"
+        f"{_compare_branches(plan)}, "
         f"{plan.broadcasts:.0f} broadcasts",
         f"closest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
         f"{nearest.share:.1%} used by job {nearest.number}",
         f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s per job + "
-        f"({REP_DELAY_SECONDS * 1e6:.0f} us + circuit duration) x executions",
+        f"({plan.rep_delay * 1e6:g} us + circuit duration) x executions",
+        *_compare_delays(plan),
         f"price {plan.price:.2f} {plan.currency} at {plan.price_per_second:.2f} per second",
         f"cap: --max-qpu-seconds {plan.reserved_seconds} admits all jobs (a job "
         f"is cancelled after {MARGIN:g} times its estimate, and charged until then)",
-        f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
-        "28 days",
     ]
+    if plan.terms:
+        lines.append(f"limits of the service: {plan.terms}")
+    if plan.allowance_seconds:
+        lines.append(
+            f"allowance: {plan.qpu_seconds / plan.allowance_seconds:.0%} of the "
+            f"{plan.allowance_seconds:g} s in {plan.allowance_days:g} days"
+        )
     return Shown(header, _shorten(plan), lines)
 
 
@@ -83,6 +89,41 @@ def _compare_coherence(plan: Plan) -> str:
         if value is not None
     ]
     return " = " + ", ".join(parts) if parts else ""
+
+
+def _compare_branches(plan: Plan) -> str:
+    """Return the longer duration where it matters that branches run at the same time."""
+    if plan.serial_branches:
+        return " with branches one after another"
+    if plan.duration == plan.serial_duration:
+        return ""
+    return f" ({plan.serial_duration * 1e6:.2f} us if branches ran one after another)"
+
+
+def _compare_delays(plan: Plan) -> list[str]:
+    """List seconds and price at the delays of the device, and the risk of a shorter one."""
+    delays = plan.delays
+    if delays.shortest == delays.longest:
+        return []
+    named = {"default": delays.default, "chosen": plan.rep_delay, "shortest": delays.shortest}
+    if plan.rep_delay == delays.default:
+        del named["chosen"]
+    parts = []
+    for name, delay in named.items():
+        seconds = plan.find_seconds(delay)
+        price = f"{seconds * plan.price_per_second:.2f} {plan.currency}"
+        parts.append(f"{name} {delay * 1e6:g} us {seconds:.1f} s, {price}")
+    lines = [f"repetition delay: {'; '.join(parts)}"]
+    if plan.t1 is not None:
+        left = ", ".join(
+            f"{share_left(delay, plan.t1):.0%} after {delay * 1e6:g} us"
+            for delay in sorted(set(named.values()), reverse=True)
+        )
+        lines.append(
+            "a shorter delay leaves qubits less time to relax: of an excitation that the reset "
+            f"before an execution misses, {left} are left (T1 {plan.t1 * 1e6:.0f} us)"
+        )
+    return lines
 
 
 def describe_others(plans: Mapping[str, Plan]) -> Shown:

@@ -19,6 +19,7 @@ from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.loading import TrainedModel
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
+from runtime_jobs.hardware.repetition import Delays
 from runtime_jobs.plan.costs import Plan, make_plan
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
@@ -50,6 +51,8 @@ class Work:
         price_per_second: float = 1.60,
         currency: str = "USD",
         limits: JobLimits | None = None,
+        rep_delay: float | None = None,
+        delays: Delays | None = None,
     ) -> Plan:
         """Plan one inference, or ``train_steps`` training steps by ``gradient``.
 
@@ -60,9 +63,11 @@ class Work:
             price_per_second: Price of a second of QPU time.
             currency: Currency of that price.
             limits: Limits of the service on one job.
+            rep_delay, delays: See :func:`runtime_jobs.plan.costs.make_plan`.
 
         Raises:
             LimitError: A circuit exceeds the limits of a job.
+            DeviceError: The device does not take the repetition delay.
         """
         rounds: list[Round] = list_rounds(self.qrnn, self.packing, self.ends, gradient)
         return make_plan(
@@ -73,6 +78,8 @@ class Work:
             price_per_second=price_per_second,
             currency=currency,
             limits=limits,
+            rep_delay=rep_delay,
+            delays=delays,
         )
 
     def in_mode(self, readout: str) -> Work:
@@ -105,34 +112,37 @@ class Work:
         )
         return replace(self, packing=packing)
 
-    def pack_best(self, gradient: GradientMethod | None = None) -> Work:
+    def pack_best(
+        self, gradient: GradientMethod | None = None, limits: JobLimits | None = None
+    ) -> Work:
         """Return the same work on the fewest patches that need the fewest executions.
 
-        More copies of a replay cost only qubits. Copies of a dynamic circuit wait for one another,
-        so their number is limited: the circuit stays within the share of coherence that the
-        hardware rules recommend, or within that of a single copy.
+        The circuit of all copies stays within the share of coherence that the hardware rules
+        recommend, or within that of a single copy: copies of a dynamic circuit need qubits that
+        keep their coherence during its measurements.
         """
+        limits = limits or JobLimits()
         whole = self.repack(None)
         available = len(whole.packing.patches)
         counts = _list_counts(_count_groups(len(self.ends), gradient), available)
         if self.qrnn.measurement is None:
             return self.repack(counts[-1])
-        best = self.repack(1)
-        allowed = max(JobLimits().warned_coherence, best._share_coherence())
-        for count in counts[1:]:
-            packed = self.repack(count)
-            if packed._share_coherence() > allowed:
-                break
-            best = packed
-        return best
+        single = self.repack(1)
+        allowed = max(limits.warned_coherence, single._share_coherence(limits))
+        for count in reversed(counts[1:]):
+            packed = whole if count == available else self.repack(count)
+            if packed._share_coherence(limits) <= allowed:
+                return packed
+        return single
 
     def _find_longest(self) -> QuantumCircuit:
         return longest_circuit(self.qrnn, int(self.ends.max()))
 
-    def _share_coherence(self) -> float:
+    def _share_coherence(self, limits: JobLimits) -> float:
         """Return the duration of the longest circuit over the least T1 or T2 of its qubits."""
         profile = self.packing.profile(self._find_longest(), len(self.packing.patches))
-        return profile.seconds / self.packing.least_coherence()
+        seconds = profile.find_duration(serial_branches=limits.serial_branches)
+        return seconds / self.packing.least_coherence()
 
 
 def _count_groups(sequences: int, gradient: GradientMethod | None) -> float:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors import Executor
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.hardware.repetition import Delays
     from runtime_jobs.ibm.service import Service
 
 __all__ = [
     "NotReadyError",
     "RunLike",
+    "find_delays",
     "find_folder",
     "find_target",
     "open_local_device",
@@ -99,3 +101,12 @@ def find_target(name: str, service: Service | None) -> tuple[Target, str]:
         return open_target(name), "calibration snapshot shipped with qiskit-ibm-runtime"
     target, date = service.find_target(f"ibm_{name}")
     return target, f"calibrated {date}"
+
+
+def find_delays(name: str, service: Service | None) -> Delays:
+    """Return the repetition delays of a device: those of today, or of a snapshot."""
+    if service is None:
+        from runtime_jobs.hardware.snapshots import open_delays
+
+        return open_delays(name)
+    return service.find_delays(f"ibm_{name}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from circuits.errors import InvalidValueError
-from runtime_jobs.runs.opening import RunLike, open_trained_run
+from runtime_jobs.hardware.repetition import Delays, parse_delay
+from runtime_jobs.plan.terms import Terms, read_terms
+from runtime_jobs.runs.opening import RunLike, find_delays, open_trained_run
 from runtime_jobs.runs.requests import Request, read_request
 
 if TYPE_CHECKING:
@@ -14,9 +17,7 @@ if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
-__all__ = ["PRICE", "Quote", "open_quote", "plan"]
-
-PRICE = 1.60  # US dollars for a second of QPU time
+__all__ = ["Quote", "open_quote", "plan"]
 
 
 def plan(
@@ -27,11 +28,14 @@ def plan(
     sequences: int | None = None,
     train_steps: int | None = None,
     gradient: str | None = None,
-    patches: int = 1,
+    patches: int | None = 1,
     spacing: int = 0,
+    rep_delay: str | float | None = None,
+    serial_branches: bool = False,
+    limits: str | PathLike[str] | None = None,
     live: bool = False,
-    usd_per_second: float = PRICE,
-    currency: str = "USD",
+    usd_per_second: float | None = None,
+    currency: str | None = None,
 ) -> Plan:
     """Plan a run on a QPU, as ``qrnn plan`` does. Nothing is sent, and no account is needed.
 
@@ -43,24 +47,38 @@ def plan(
             all test sequences, or the batch size of the run, unless given.
         train_steps: Number of training steps instead of inference.
         gradient: Gradient method of training steps, such as "spsa".
-        patches: Number of sequences side by side in one circuit.
+        patches: Number of sequences side by side in one circuit; None takes the best number.
         spacing: Couplers between two patches, at least; 0 lets them touch.
+        rep_delay: Repetition delay, such as "50us", or in seconds; the default of the device unless
+            given.
+        serial_branches: Whether to assume that branches on disjoint qubits run one after another.
+        limits: TOML file with limits of the service, price and allowance, see
+            :mod:`runtime_jobs.plan.terms`.
         live: Whether to use today's calibration, from the account at IBM Quantum.
-        usd_per_second: Price of a second of QPU time, in ``currency``.
-        currency: Currency of that price.
+        usd_per_second: Price of a second of QPU time, in ``currency``; 1.60 or that of ``limits``.
+        currency: Currency of that price; "USD" or that of ``limits``.
 
     Returns:
         The plan, a table in a notebook; ``jobs``, ``qpu_seconds``, ``price`` and
         ``reserved_seconds``, the cap that ``submit`` needs.
 
     Raises:
-        DeviceError: The QPU is unknown or too small, or shots are missing.
+        DeviceError: The QPU is unknown or too small, does not take the delay, or shots are missing.
         NotReadyError: The run has not finished an epoch.
         InvalidValueError: There are fewer sequences, or the price is negative.
     """
     request = read_request(on, shots, train_steps, gradient)
     quote = open_quote(
-        run, request, sequences, patches, spacing, live, price=usd_per_second, currency=currency
+        run,
+        request,
+        sequences,
+        patches,
+        spacing,
+        live,
+        price=usd_per_second,
+        currency=currency,
+        rep_delay=rep_delay,
+        terms=read_terms(limits, serial_branches=serial_branches),
     )
     return quote.make()
 
@@ -69,15 +87,17 @@ def open_quote(
     run: RunLike,
     request: Request,
     sequences: int | None,
-    patches: int,
+    patches: int | None,
     spacing: int,
     live: bool,
     *,
-    price: float,
-    currency: str,
+    price: float | None,
+    currency: str | None,
+    rep_delay: str | float | None,
+    terms: Terms,
 ) -> Quote:
     """Compile the work of a request; the arguments are those of :func:`plan`."""
-    if not price >= 0:
+    if price is not None and not price >= 0:
         raise InvalidValueError(
             f"expected --usd-per-second (in Python usd_per_second) of at least 0, got {price}"
         )
@@ -87,19 +107,29 @@ def open_quote(
         from runtime_jobs.ibm.service import Service
 
         service = Service()
-    _, work, calibration = request.find_work(opened, sequences, patches, spacing, service)
-    return Quote(work, request, calibration, price, currency)
+    delays = find_delays(request.qpu, service)
+    chosen = delays.choose(parse_delay(rep_delay), request.qpu)
+    _, work, calibration = request.find_work(
+        opened, sequences, patches, spacing, service, terms.limits
+    )
+    terms = replace(
+        terms,
+        price_per_second=terms.price_per_second if price is None else price,
+        currency=currency or terms.currency,
+    )
+    return Quote(work, request, calibration, terms, chosen, delays)
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The compiled work of a request, and the price of a second of QPU time."""
+    """The compiled work of a request, and what its plan assumes."""
 
     work: Work
     request: Request
     calibration: str
-    price: float
-    currency: str
+    terms: Terms
+    rep_delay: float
+    delays: Delays
 
     def make(self) -> Plan:
         """Make the plan."""
@@ -109,7 +139,8 @@ class Quote:
         """Plan the same work with other patches, readout mode and gradient method, by option."""
         work, method = self.work, self.request.method
         patches = len(work.packing.patches)
-        packed = self._plan(work.pack_best(method) if patches == 1 else work.repack(1), method)
+        packing = work.pack_best(method, self.terms.limits) if patches == 1 else work.repack(1)
+        packed = self._plan(packing, method)
         others = {}
         # One patch is the best packing if a second one costs too much of the coherence.
         if len(packed.patches) != patches:
@@ -126,10 +157,19 @@ class Quote:
             self.request.shots,
             train_steps=self.request.train_steps,
             gradient=method,
-            price_per_second=self.price,
-            currency=self.currency,
+            price_per_second=self.terms.price_per_second,
+            currency=self.terms.currency,
+            limits=self.terms.limits,
+            rep_delay=self.rep_delay,
+            delays=self.delays,
         )
-        return replace(made, calibration=self.calibration)
+        return replace(
+            made,
+            calibration=self.calibration,
+            terms=self.terms.describe(),
+            allowance_seconds=self.terms.allowance_seconds,
+            allowance_days=self.terms.allowance_days,
+        )
 
 
 def _list_modes(

@@ -9,6 +9,7 @@ from runtime_jobs.devices import DeviceError, parse_device_name
 from runtime_jobs.runs.opening import find_target
 
 if TYPE_CHECKING:
+    from circuits.limits import JobLimits
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
@@ -37,13 +38,15 @@ class Request(NamedTuple):
         self,
         run: RunFolder,
         sequences: int | None,
-        patches: int,
+        patches: int | None,
         spacing: int,
         service: Service | None,
+        limits: JobLimits | None = None,
     ) -> tuple[TrainedModel, Work, str]:
         """Return the trained model, its work on the QPU, and the origin of the calibration.
 
-        Without a ``service``, the calibration is a snapshot on this machine.
+        Without a ``service``, the calibration is a snapshot on this machine. ``patches`` None takes
+        the number that :meth:`~runtime_jobs.plan.work.Work.pack_best` finds.
         """
         from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
@@ -56,9 +59,11 @@ class Request(NamedTuple):
             target,
             sequences,
             self.method is not None,
-            patches=patches,
+            patches=patches or 1,
             spacing=spacing,
         )
+        if patches is None:
+            work = work.pack_best(self.method, limits)
         return trained, work, calibration
 
 
@@ -71,7 +76,6 @@ def read_request(
         DeviceError: The device is not a QPU with a name, or shots are missing.
         ValueError: Training steps were given without a gradient method, or the reverse.
     """
-    from qrnn_qiskit.executors.gradient_methods import parse_gradient
     from runtime_jobs.device_names import merge_options
 
     device = merge_options(parse_device_name(on), shots, None)
@@ -98,5 +102,9 @@ def read_request(
             "--train-steps 3 --gradient spsa (in Python train_steps=3, gradient='spsa'), or "
             "neither for inference"
         )
-    method = None if gradient is None else parse_gradient(gradient)
+    method = None
+    if gradient is not None:
+        from qrnn_qiskit.executors.gradient_methods import parse_gradient
+
+        method = parse_gradient(gradient)
     return Request(device.target, device.shots, train_steps or 0, method)

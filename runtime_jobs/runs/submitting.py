@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
 from circuits.validation import require_name
+from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
-from runtime_jobs.runs.opening import RunLike, open_run, open_trained_run
+from runtime_jobs.plan.terms import read_terms
+from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
+from runtime_jobs.runs.planning import Quote
 from runtime_jobs.runs.requests import read_request
 
 if TYPE_CHECKING:
@@ -65,8 +68,11 @@ def submit(
     sequences: int | None = None,
     train_steps: int | None = None,
     gradient: str | None = None,
-    patches: int = 1,
+    patches: int | None = 1,
     spacing: int = 0,
+    rep_delay: str | float | None = None,
+    serial_branches: bool = False,
+    limits: str | PathLike[str] | None = None,
     mode: str = WorkloadMode.BATCH,
     session_seconds: int | None = None,
     fresh: bool = False,
@@ -86,6 +92,7 @@ def submit(
         max_qpu_seconds: Cap in seconds on the QPU time of all jobs of the run; required:
             ``plan(...).reserved_seconds`` admits all jobs.
         sequences, train_steps, gradient, patches, spacing: See :func:`runtime_jobs.plan`.
+        rep_delay, serial_branches, limits: See :func:`runtime_jobs.plan`.
         mode: "batch" (billed by QPU time), "session" (reserves the device, billed by wall-clock
             time) or "job" (each job separately).
         session_seconds: With a session, the seconds after which it closes.
@@ -118,6 +125,9 @@ def submit(
         gradient=gradient,
         patches=patches,
         spacing=spacing,
+        rep_delay=rep_delay,
+        serial_branches=serial_branches,
+        limits=limits,
         mode=mode,
         session_seconds=session_seconds,
         fresh=fresh,
@@ -138,8 +148,11 @@ def send(
     sequences: int | None = None,
     train_steps: int | None = None,
     gradient: str | None = None,
-    patches: int = 1,
+    patches: int | None = 1,
     spacing: int = 0,
+    rep_delay: str | float | None = None,
+    serial_branches: bool = False,
+    limits: str | PathLike[str] | None = None,
     mode: str = WorkloadMode.BATCH,
     session_seconds: int | None = None,
     fresh: bool = False,
@@ -165,6 +178,7 @@ def send(
         raise InvalidValueError(
             f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {max_qpu_seconds}"
         )
+    terms = read_terms(limits, serial_branches=serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
@@ -176,12 +190,16 @@ def send(
     from runtime_jobs.ledger.identity import start_new_budget
 
     service = None if max_qpu_seconds is None else Service()
-    trained, work, calibration = request.find_work(opened, sequences, patches, spacing, service)
-    plan = replace(
-        work.plan(request.shots, train_steps=request.train_steps, gradient=request.method),
-        calibration=calibration,
-    )
+    delays, wanted = find_delays(request.qpu, service), parse_delay(rep_delay)
+    chosen = delays.choose(wanted, request.qpu)
     with open_ledger(opened) as ledger:
+        if patches is None and not relayout:  # a run keeps the number that its first job chose
+            kept = ledger.find_device(f"ibm_{request.qpu}")
+            patches = None if kept is None else len(kept.patches)
+        trained, work, calibration = request.find_work(
+            opened, sequences, patches, spacing, service, terms.limits
+        )
+        plan = Quote(work, request, calibration, terms, chosen, delays).make()
         if new_budget and service is not None:
             say(start_new_budget(ledger, service.list_tagged))
         former = read_submission(ledger)
@@ -195,9 +213,12 @@ def send(
             mode=require_name("mode", mode, [str(each) for each in WorkloadMode]),
             session_seconds=session_seconds,
             repetition=_count_repetitions(former, fresh),
-            patches=patches,
+            patches=len(plan.patches),
             spacing=spacing,
             fast_measurements=fast_measurements,
+            rep_delay=wanted,
+            default_delay=delays.default,
+            limits=terms.list_own_limits(),
             planned_jobs=len(plan.jobs),
             weights=hash_weights(trained),
         )

@@ -160,3 +160,51 @@ def test_copies_that_break_a_rule_leave_the_run_free_for_fewer(
     assert service.jobs() == []
     assert run(["submit", *words(folder, 1, 2), *cap]) == ExitCode.DONE
     collect(folder)
+
+
+def test_a_packed_dynamic_submission_with_a_short_delay_runs_what_was_planned(
+    trained: dict[str, Path],
+    tmp_path: Path,
+    service: LocalqpuControl,
+    received: list[list[tuple[int, int, int]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The service receives the delay, and the jobs, executions and seconds of the plan."""
+    options: list[Any] = []
+    decode = localqpu.programs.executor._decode_program
+
+    def record(params: dict[str, Any]) -> Any:
+        options.append(params["options"])
+        return decode(params)
+
+    monkeypatch.setattr(localqpu.programs.executor, "_decode_program", record)
+    folder = Path(shutil.copytree(trained["measured"], tmp_path / "run"))
+    on = ["--on", "ibm:kingston", "--shots", "50", "--sequences", "3"]
+    given = [str(folder), *on, "--patches", "auto", "--rep-delay", "50us"]
+    assert run(["submit", *given, "--rep-delay", "3ms", "--max-qpu-seconds", "9"]) == (
+        ExitCode.BAD_INPUT
+    )
+    assert service.jobs() == []
+    assert run(["submit", *given, "--max-qpu-seconds", "30"]) == ExitCode.DONE
+    collect(folder)
+    planned = plan(folder, capsys, *given)
+    assert [sent["execution"]["rep_delay"] for sent in options] == [50e-6]
+    assert received == [[(3, 50, 3 * 9)]]  # one row for each basis; three patches of 9 registers
+    with Ledger(folder) as ledger:
+        (sent,) = ledger.list_jobs()
+    (job,) = planned["jobs"]
+    assert (sent.circuits, sent.max_execution_time) == (job["circuits"], job["max_execution_time"])
+    assert job["seconds"] == pytest.approx(2 + 150 * (50e-6 + planned["duration"]))
+    assert planned["serial_duration"] > planned["duration"] + 2 * 7 * 0.5e-6
+    (file,) = (folder / "evaluations").glob("*ibm*.json")
+    layouts = json.loads(file.read_text())["provenance"]["device"]["layouts"]
+    assert [layout["rep_delay"] for layout in layouts] == [50e-6] * 3
+
+    posts = count_posts(service)
+    assert run(["submit", *given, "--max-qpu-seconds", "30"]) == ExitCode.DONE  # in the ledger
+    assert count_posts(service) == posts
+    other = [*given[:-1], "250us", "--max-qpu-seconds", "30"]
+    assert run(["submit", *other]) == ExitCode.DONE  # another delay is another job
+    assert count_posts(service) == posts + 1
+    collect(folder)

@@ -8,6 +8,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.transpiler import Target, generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
+from circuits import build_ansatz, build_dynamic, build_measurement
 from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
 from runtime_jobs import open_device
 from runtime_jobs.aer import dynamic_runner
@@ -94,3 +95,27 @@ def test_layout_and_durations_are_described(make_case) -> None:
     (line,) = executor.describe()
     assert line.startswith("kingston qubits ")
     assert "measurement 2.28 us, feed-forward 0.60 us in all" in line
+
+
+def test_registers_side_by_side_wait_once_for_the_bits_of_all() -> None:
+    """The compiled circuit lists all steps of a register before those of the next one."""
+    ansatz, measurement = build_ansatz(num_qubits=1), build_measurement(num_qubits=1)
+    cut = cut_target(open_target("kingston"), [0, 2, 4, 1, 3, 5])
+    durations = []
+    for registers in (1, 3):
+        circuit = build_dynamic(ansatz, measurement, 3, registers).circuit
+        layout = list(range(registers)) + [3 + r for r in range(registers)]
+        manager = generate_preset_pass_manager(
+            optimization_level=2, target=cut, initial_layout=layout, seed_transpiler=0
+        )
+        ready = manager.run(circuit)
+        built, timing = insert_idling(ready, cut, idle_channels(cut))
+        assert timing.feed_forward == pytest.approx(2 * FEED_FORWARD_SECONDS)
+        profile = profile_circuit(ready, cut)
+        assert timing.total == pytest.approx(profile.seconds, rel=0.05)
+        assert profile.serial_seconds > profile.seconds + (registers - 1.5) * FEED_FORWARD_SECONDS
+        durations.append(timing.total)
+        counted = built.count_ops()
+        assert counted["if_else"] == ready.count_ops()["if_else"]
+        assert counted["measure"] == ready.count_ops()["measure"]
+    assert durations[1] == pytest.approx(durations[0], rel=0.05)

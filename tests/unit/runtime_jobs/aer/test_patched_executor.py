@@ -70,7 +70,7 @@ def test_samples_come_back_in_their_order() -> None:
     assert packed.counts.executions == 3 * 2000
 
 
-def test_dynamic_circuits_agree_and_wait_for_the_branches_of_all_patches() -> None:
+def test_dynamic_circuits_agree_and_take_their_branches_at_the_same_time() -> None:
     ansatz = build_ansatz("linear", num_qubits=2, num_layers=1)
     dynamic = build_dynamic(ansatz, build_measurement(num_qubits=2, num_ancillas=1), 3)
     tables = np.random.default_rng(1).normal(size=(4, 3, 2, ansatz.num_parameters))
@@ -85,7 +85,7 @@ def test_dynamic_circuits_agree_and_wait_for_the_branches_of_all_patches() -> No
         assert found.shots == 3000
         assert executor.counts.executions == executions * 3000
         durations.append(max(layout["circuit_seconds"] for layout in executor.layouts()))
-    assert durations[1] - durations[0] > 3 * 2 * 0.6e-6
+    assert durations[1] == pytest.approx(durations[0], rel=0.05)  # gates differ between patches
 
 
 def test_training_by_spsa_sees_the_same_gradient() -> None:

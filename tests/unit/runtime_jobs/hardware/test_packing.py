@@ -10,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
 
 from circuits import build_ansatz, build_dynamic, build_measurement, unroll
+from circuits.limits import JobLimits
 from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
 from circuits.rules import HardwareRuleError
 from runtime_jobs.hardware.chip import Chip, measure_in_bases
@@ -95,7 +96,7 @@ def test_the_plan_and_the_submission_measure_the_same(circuit, patches: int) -> 
     assert packing.profile(circuit, patches) == packing.check(placed, patches)
 
 
-def test_copies_of_a_prefix_take_no_longer_and_those_of_a_dynamic_circuit_wait_in_turn() -> None:
+def test_copies_take_no_longer_unless_the_branches_of_a_dynamic_circuit_wait_in_turn() -> None:
     static = [pack(make_prefix(), patches)[1] for patches in (1, 4)]
     short, packed = (profile_circuit(circuit, kingston()) for circuit in static)
     assert packed.seconds == pytest.approx(short.seconds, rel=0.05)
@@ -104,9 +105,10 @@ def test_copies_of_a_prefix_take_no_longer_and_those_of_a_dynamic_circuit_wait_i
     alone, placed = pack(circuit, 1)[1], pack(circuit, 4)[1]
     one, four = (profile_circuit(c, kingston()) for c in (alone, placed))
     assert four.broadcasts == 4 * one.broadcasts == 8
-    # At the two steps with branches three more patches wait for their bits and take their branches
-    # of some 0.1 us; the first patch may have measured earlier and need not wait again.
-    added = four.seconds - one.seconds
+    # One after another, three more patches wait for their bits at the two steps with branches, and
+    # take branches of some 0.1 us; the first patch may have measured earlier and not wait again.
+    assert one.serial_seconds == one.seconds == pytest.approx(four.seconds, rel=0.05)
+    added = four.serial_seconds - one.seconds
     assert added > 3 * 2 * FEED_FORWARD_SECONDS - FEED_FORWARD_SECONDS
     assert added < 3 * 2 * (FEED_FORWARD_SECONDS + 0.1e-6)
 
@@ -123,7 +125,7 @@ def test_all_patches_are_measured_before_any_branch_of_the_next_step() -> None:
 def test_too_many_copies_for_the_coherence_are_refused_with_the_remedy() -> None:
     packing, placed = pack(make_dynamic(8), 12)
     with pytest.raises(HardwareRuleError, match=r"coherence time.* 12 patches .* fewer --patches"):
-        packing.check(placed, 12)
+        packing.check(placed, 12, JobLimits(serial_branches=True, coherence=0.9))
 
 
 def test_one_patch_is_the_plain_circuit_and_its_layout_the_plain_fingerprint() -> None:
