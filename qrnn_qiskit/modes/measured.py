@@ -299,8 +299,9 @@ class MeasuredMode(ReadoutMode):
         return ones.flatten(-2) if self._side else ones
 
     def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw each bit, 0 or 1, by its probability."""
-        return torch.bernoulli(output, generator=generator)
+        """Draw each bit, 0 or 1, by its probability; no values where bits do not feed back."""
+        drawn = torch.bernoulli(output, generator=generator)
+        return drawn if self.feedback_size else drawn[..., :0]
 
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """Return the dynamic circuits, with their final measurement in ``basis``, Z by default."""
