@@ -1,7 +1,7 @@
 """Tasks: learning problems with their data, by name.
 
-A task is one file here, or one package where its model needs more files (``translation``), with a
-class that has the decorator :func:`register`. ``base`` defines the parts of a task;
+A task is one file here, or part of a package where more files belong together (``translation``,
+``records``): a class that has the decorator :func:`register`. ``base`` defines the parts of a task;
 ``classification``, ``forecasting`` and ``text_classification`` are bases that several tasks share;
 ``data`` holds the readers of files, images, packages, splits and words, and is not a task.
 :mod:`~qrnn_qiskit.tasks.extensions` finds tasks of other packages and files.
