@@ -75,7 +75,7 @@ class Recurrence(torch.autograd.Function):
 
 def _pair(values: Tensor) -> Tensor:
     """View (..., 2d) real numbers as (..., d) complex ones."""
-    return torch.view_as_complex(values.reshape(*values.shape[:-1], -1, 2))
+    return torch.view_as_complex(values.view(*values.shape[:-1], -1, 2))
 
 
 class DiagonalModel(RecurrentModel):
@@ -242,9 +242,9 @@ class DiagonalSSM(DiagonalModel):
         found = resolve_frequencies(frequencies, hidden_size)
         self.omega = nn.Parameter(torch.tensor(found, dtype=dtype))
         self.nu = nn.Parameter(torch.full((hidden_size,), math.log(_DECAY), dtype=dtype))
-        nn.init.normal_(self.input)
         with torch.no_grad():
-            self.input.mul_(gain / self.input.square().mean().sqrt())
+            weights = self.input.normal_()
+            weights *= gain / weights.square().mean().sqrt()
 
     def exponents(self) -> Tensor:
         """Return log lambda, (d,) complex."""
