@@ -11,6 +11,7 @@ from typing import Any
 from qiskit import QuantumCircuit, qpy
 
 from circuits.errors import InvalidValueError
+from circuits.files import read_file
 from circuits.limits import MOST_QPY_BYTES
 from circuits.openqasm import dump_qasm3, load_qasm3, read_qasm3, write_qasm3
 
@@ -41,17 +42,10 @@ def read_qpy(path: str | os.PathLike[str]) -> list[QuantumCircuit]:
     """Read the circuits of a QPY file, in the order in which they were written.
 
     Raises:
-        OSError: The file cannot be opened.
-        ValueError: It is not QPY, is truncated, was written by a newer Qiskit, or is larger than
-            ``MOST_QPY_BYTES``.
+        OSError: The file cannot be read, or is larger than ``MOST_QPY_BYTES``.
+        ValueError: It is not QPY, is truncated, or was written by a newer Qiskit.
     """
-    size = Path(path).stat().st_size
-    if size > MOST_QPY_BYTES:
-        raise InvalidValueError(
-            f"{str(path)!r} has {size} bytes, but a QPY file may have at most {MOST_QPY_BYTES}; "
-            "write fewer circuits into it"
-        )
-    content = io.BytesIO(Path(path).read_bytes())
+    content = io.BytesIO(read_file(path, MOST_QPY_BYTES))
     try:
         return list(qpy.load(content))
     except Exception as error:

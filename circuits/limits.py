@@ -18,6 +18,7 @@ __all__ = [
     "MOST_EMBEDDING",
     "MOST_ENTRIES",
     "MOST_EPOCHS",
+    "MOST_FILE_BYTES",
     "MOST_GATES",
     "MOST_NESTING",
     "MOST_PARAMETERS",
@@ -48,6 +49,9 @@ MOST_CONTROLS = 6
 
 # Bytes of an OpenQASM program: its parser reads 12 kB a second, and 20,000 gates take 500 kB.
 MOST_BYTES = 1_000_000
+
+# Bytes of a file of data, which is read as a whole: a table takes about ten times as much memory.
+MOST_FILE_BYTES = 1 << 30
 
 # Bytes of a QPY file: 20,000 gates take a tenth of it.
 MOST_QPY_BYTES = 50_000_000

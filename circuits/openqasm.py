@@ -23,6 +23,7 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from circuits.errors import InvalidValueError
+from circuits.files import read_file
 from circuits.limits import MOST_BYTES, MOST_NESTING
 from circuits.qasm3_program import convert_program
 
@@ -118,13 +119,11 @@ def read_qasm3(path: str | os.PathLike[str]) -> QuantumCircuit:
     """Read a circuit from an OpenQASM 3 file (UTF-8); see :func:`load_qasm3`.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be read, or is larger than ``MOST_BYTES``.
         ValueError: It does not contain OpenQASM 3 that Qiskit reads.
     """
-    path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            text = file.read(MOST_BYTES + 1)
+        text = read_file(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidValueError(
             f"{str(path)!r} is not UTF-8 text, so it is not OpenQASM 3"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from qiskit.quantum_info import SparsePauliOp
 from circuits.errors import InvalidTypeError, InvalidValueError
 from circuits.validation import require_count
 
-__all__ = ["Readout", "build_readout", "read_zero_state"]
+__all__ = ["PAIRS", "Readout", "build_readout", "locate_observables", "read_zero_state"]
 
+PAIRS = "pairs"
 _LETTERS = "xyz"
+_SHOWN = 8  # labels in a message
 _LABELLED_TERMS = 3  # an observable of more terms is labelled by its number
 _IMAGINARY_TOLERANCE = 1e-12
 
@@ -46,13 +49,17 @@ def build_readout(
     ['X0', 'X1', 'Y0', 'Y1', 'Z0', 'Z1']
     >>> build_readout(["IZ", "XX"], num_qubits=2).labels
     ['Z0', 'X0X1']
+    >>> build_readout("pairs", num_qubits=2).labels[5:9]
+    ['Z1', 'X0X1', 'X0Y1', 'X0Z1']
 
     Args:
         observables: ``None`` for X, Y and Z of every qubit, which are the 3n measurements of
             arXiv:2510.25557: X0 to X(n-1), then Y0 to Y(n-1), then Z0 to Z(n-1). A string of
             lower-case letters, such as ``"z"`` or ``"xz"``, for these Paulis of every qubit, letter
-            by letter in the given order. Or a list whose items are ``SparsePauliOp`` or Pauli
-            labels of n letters (``"IZ"`` is Z of qubit 0).
+            by letter in the given order. ``"pairs"`` for all Paulis of one and of two qubits, 3n +
+            9n(n-1)/2: first those of ``None``, then XX of all pairs (0, 1), (0, 2), ..., (1, 2),
+            ..., then XY, XZ, YX and so on, the first letter for the lower qubit. Or a list whose
+            items are ``SparsePauliOp`` or Pauli labels of n letters (``"IZ"`` is Z of qubit 0).
         num_qubits: n, at least 1.
 
     Raises:
@@ -64,14 +71,16 @@ def build_readout(
     num_qubits = require_count("num_qubits", num_qubits)
     if observables is None:
         observables = _LETTERS
-    if isinstance(observables, str):
+    if observables == PAIRS:
+        operators = _build_local_paulis(_LETTERS, num_qubits) + _build_pairs(num_qubits)
+    elif isinstance(observables, str):
         operators = _build_local_paulis(observables, num_qubits)
     elif isinstance(observables, Sequence):
         operators = [_check_observable(k, o, num_qubits) for k, o in enumerate(observables)]
     else:
         raise InvalidTypeError(
-            "observables must be None, letters such as 'xyz', or a list of SparsePauliOp or "
-            f"Pauli labels, got {type(observables).__name__}; "
+            "observables must be None, letters such as 'xyz', 'pairs', or a list of SparsePauliOp "
+            f"or Pauli labels, got {type(observables).__name__}; "
             "put a single observable into a list"
         )
     if not operators:
@@ -98,15 +107,57 @@ def read_zero_state(observables: Sequence[SparsePauliOp]) -> NDArray[np.float64]
 def _build_local_paulis(letters: str, num_qubits: int) -> list[SparsePauliOp]:
     if len(set(letters)) != len(letters) or not set(letters) <= set(_LETTERS):
         raise InvalidValueError(
-            "observables must be some of the letters x, y and z, each at most once, in lower case, "
-            f"got {letters!r}; for one operator on all qubits write a list with its label, "
-            f"such as [{'Z' * num_qubits!r}]"
+            "observables must be 'pairs' or some of the letters x, y and z, each at most once, in "
+            f"lower case, got {letters!r}; for one operator on all qubits write a list with its "
+            f"label, such as [{'Z' * num_qubits!r}]"
         )
     return [
         SparsePauliOp.from_sparse_list([(letter.upper(), [qubit], 1.0)], num_qubits)
         for letter in letters
         for qubit in range(num_qubits)
     ]
+
+
+def _build_pairs(num_qubits: int) -> list[SparsePauliOp]:
+    """Build the Paulis of two qubits, pair of letters by pair of letters."""
+    return [
+        SparsePauliOp.from_sparse_list([("".join(letters), list(qubits), 1.0)], num_qubits)
+        for letters in product(_LETTERS.upper(), repeat=2)
+        for qubits in combinations(range(num_qubits), 2)
+    ]
+
+
+def locate_observables(part: Readout, whole: Readout) -> list[int]:
+    """Return the place of each observable of ``part`` among those of ``whole``.
+
+    >>> locate_observables(build_readout("z", num_qubits=2), build_readout(num_qubits=2))
+    [4, 5]
+
+    Raises:
+        ValueError: An observable is not one of ``whole``, or comes twice.
+    """
+    places: dict[frozenset[tuple[str, complex]], int] = {}
+    for place, operator in enumerate(whole.observables):
+        places.setdefault(_spell(operator), place)
+    found = [places.get(_spell(operator), -1) for operator in part.observables]
+    missing = [label for label, place in zip(part.labels, found, strict=True) if place < 0]
+    if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        known = ", ".join(whole.labels[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
+        raise InvalidValueError(
+            f"feedback_observables must be some of the observables, but {shown} is not among them "
+            f"({known}); add what is missing to observables"
+        )
+    if len(set(found)) < len(found):
+        raise InvalidValueError(
+            "feedback_observables has an observable twice; give each of them once"
+        )
+    return found
+
+
+def _spell(operator: SparsePauliOp) -> frozenset[tuple[str, complex]]:
+    """Return the terms of an operator, which are the same for equal operators."""
+    return frozenset(operator.simplify().to_list())
 
 
 def _check_observable(
@@ -151,7 +202,7 @@ def _label(index: int, operator: SparsePauliOp) -> str:
 
 def _label_term(pauli: str, coefficient: float) -> str:
     factors = [f"{letter}{q}" for q, letter in enumerate(reversed(pauli)) if letter != "I"]
-    product = "".join(factors) or "I"
+    string = "".join(factors) or "I"
     if coefficient in (1.0, -1.0):
-        return product if coefficient > 0 else f"-{product}"
-    return f"{coefficient:g}*{product}"
+        return string if coefficient > 0 else f"-{string}"
+    return f"{coefficient:g}*{string}"

@@ -1,6 +1,13 @@
-"""Hybrid quantum-classical recurrent networks (arXiv:2510.25557)."""
+"""Hybrid quantum-classical recurrent networks (arXiv:2510.25557).
+
+The names below are imported on first use: Qiskit and Numba take seconds, which a program that
+only asks for a part of this package does not have to wait for.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import circuits as _circuits
 
@@ -13,13 +20,14 @@ if getattr(_circuits, "PROJECT", None) != "qrnn-qiskit":
         "distribution it belongs to (pip uninstall circuits), then reinstall qrnn-qiskit."
     )
 
-from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExecutor
-from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.model import QRNN
-from qrnn_qiskit.modes.options import Measured
-from qrnn_qiskit.tasks.data.dataset import Dataset
-from qrnn_qiskit.training.fit import fit
-from qrnn_qiskit.training.loading import load
+if TYPE_CHECKING:
+    from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, SimulatorExecutor
+    from qrnn_qiskit.hidden_state import HiddenState
+    from qrnn_qiskit.model import QRNN
+    from qrnn_qiskit.modes.options import Measured
+    from qrnn_qiskit.tasks.data.dataset import Dataset
+    from qrnn_qiskit.training.fit import fit
+    from qrnn_qiskit.training.loading import load
 
 __all__ = [
     "QRNN",
@@ -34,3 +42,24 @@ __all__ = [
     "fit",
     "load",
 ]
+
+_HOMES = {
+    "QRNN": "model",
+    "Dataset": "tasks.data.dataset",
+    "HiddenState": "hidden_state",
+    "Measured": "modes.options",
+    "fit": "training.fit",
+    "load": "training.loading",
+} | dict.fromkeys(("Counts", "Estimates", "Executor", "Pub", "SimulatorExecutor"), "executors")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

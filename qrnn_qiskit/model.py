@@ -13,6 +13,7 @@ from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
 
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
+from circuits.errors import InvalidValueError
 from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
 from qrnn_qiskit import transforms
@@ -30,6 +31,8 @@ from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_repla
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
+from qrnn_qiskit.modes.expectation import ExpectationMode
+from qrnn_qiskit.modes.feedback import choose_heard
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.plain_tensors import to_plain
@@ -62,7 +65,10 @@ class QRNN(IdentifiedModule, RecurrentModel):
             hears all registers; in measured mode the registers are then simulated as one, and have
             2^(R m) branches).
         observables: K Hermitian observables (SparsePauliOp or Pauli labels) of a register, or
-            letters such as "z" for Z of every qubit; X, Y and Z of every qubit by default.
+            letters such as "z" for Z of every qubit, or "pairs" for all Paulis of one and of two
+            qubits, 3n + 9n(n-1)/2; X, Y and Z of every qubit by default.
+        feedback_observables: Those of them that feed the controller in expectation mode, in the
+            same forms. By default all; of "pairs" those of single qubits.
         measurement: The arguments of measured mode as one object, :class:`~qrnn_qiskit.Measured`,
             which describes them.
         num_ancillas, ..., num_trajectories: The same arguments one by one, instead of
@@ -122,6 +128,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
         num_registers: int = 1,
         register_feedback: str = "own",
         observables: str | Sequence[SparsePauliOp | str] | None = None,
+        feedback_observables: str | Sequence[SparsePauliOp | str] | None = None,
         measurement: Measured | None = None,
         num_ancillas: int = Measured.num_ancillas,
         coupling: str = Measured.coupling,
@@ -184,10 +191,17 @@ class QRNN(IdentifiedModule, RecurrentModel):
             entangler=entangler,
             rotations=rotations,
         )
+        if feedback_observables is not None and mode != ExpectationMode.name:
+            raise InvalidValueError(
+                "feedback_observables choose the expectation values that feed the controller, but "
+                f"readout is {mode!r}; use readout='expectation', or leave them out"
+            )
+        values_read = build_readout(observables, num_qubits=num_qubits)
         self.mode: ReadoutMode = build_mode(
             mode,
             register,
-            build_readout(observables, num_qubits=num_qubits),
+            values_read,
+            heard=choose_heard(values_read, observables, feedback_observables, self.num_registers),
             reset_state=reset_state,
             engine=require_name("engine", engine, ENGINES),
             measured=choose_measured(mode, measurement, flat),
@@ -253,6 +267,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
     def output_labels(self) -> list[str]:
         """Names of the outputs of a step."""
         return self.mode.output_labels
+
+    @property
+    def record_size(self) -> int:
+        """Bits of a step of a record: m in measured mode, 0 in the others."""
+        return 0 if self.measurement is None else self.readout_size
 
     @property
     def measurement(self) -> Measurement | None:
@@ -365,7 +384,9 @@ class QRNN(IdentifiedModule, RecurrentModel):
             outside: Tensor = transforms.run_outside(self.angles, x, state)
             return outside
         with torch.no_grad():
-            angles = self._run(x, state, None, wants_angles=True).angles
+            angles = self.mode.find_angles(self.controller, self._check_inputs(x, None)[0])
+            if angles is None:
+                angles = self._run(x, state, None, wants_angles=True).angles
         assert angles is not None
         return angles
 

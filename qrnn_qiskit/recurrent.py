@@ -39,11 +39,11 @@ class Filtered(NamedTuple):
         log_likelihood: (B, T) logarithm of the joint probability of the recorded bits of a step,
             given the bits before it, in nats; 0 past the end of a sequence. The sum over T is the
             log-likelihood of the record.
-        state: The state after each sequence's last valid step: ``vector`` (B, 2^n), pure and of
-            norm 1, with its ``readouts`` (B, K), and ``registers`` (B,), the value of the last
-            bits. (B, R, 2^n) and (B, R) with R > 1 registers. Where the model is noisy or bits are
-            missing it is ``density``, as in measured mode; above 6 qubits a record with missing
-            bits leaves only ``readouts``.
+        state: The state after each sequence's last valid step. That of QRNN has ``vector``
+            (B, 2^n), pure and of norm 1, with its ``readouts`` (B, K), and ``registers`` (B,), the
+            value of the last bits. (B, R, 2^n) and (B, R) with R > 1 registers. Where the model is
+            noisy or bits are missing it is ``density``, as in measured mode; above 6 qubits a
+            record with missing bits leaves only ``readouts``.
     """
 
     probabilities: Tensor

@@ -75,7 +75,7 @@ class Recurrence(torch.autograd.Function):
 
 def _pair(values: Tensor) -> Tensor:
     """View (..., 2d) real numbers as (..., d) complex ones."""
-    return torch.view_as_complex(values.reshape(*values.shape[:-1], -1, 2))
+    return torch.view_as_complex(values.view(*values.shape[:-1], -1, 2))
 
 
 class DiagonalModel(RecurrentModel):
@@ -210,7 +210,8 @@ class DiagonalSSM(DiagonalModel):
     ``h_t = exp(-exp(nu) + i omega) h_(t-1) + B x_t`` with trained nu, omega and B, as in the
     diagonal layers of Gu et al. (arXiv:2206.11893) with a time step of 1. At the start of
     :mod:`qrnn_qiskit.controller.starts` a qubit collects the same sum of
-    x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its saturation, entanglers and feedback.
+    x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its
+    saturation, entanglers and feedback.
     Almost nothing is forgotten at the start: |lambda| = exp(-0.0001).
 
     Args:
@@ -241,9 +242,9 @@ class DiagonalSSM(DiagonalModel):
         found = resolve_frequencies(frequencies, hidden_size)
         self.omega = nn.Parameter(torch.tensor(found, dtype=dtype))
         self.nu = nn.Parameter(torch.full((hidden_size,), math.log(_DECAY), dtype=dtype))
-        nn.init.normal_(self.input)
         with torch.no_grad():
-            self.input.mul_(gain / self.input.square().mean().sqrt())
+            weights = self.input.normal_()
+            weights *= gain / weights.square().mean().sqrt()
 
     def exponents(self) -> Tensor:
         """Return log lambda, (d,) complex."""

@@ -17,6 +17,7 @@ from circuits.registers import repeat_ansatz, repeat_readout
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.executors import Executor
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.feedback import Heard
 from qrnn_qiskit.recurrent import Filtered
 
 __all__ = ["ReadoutMode", "Run"]
@@ -65,6 +66,7 @@ class ReadoutMode(ABC):
         waits_between_steps: Whether the circuits of a step on a device need the results of the
             step before, so that each step is a round of jobs.
         feedback_size: Number of values of the previous step that the controller receives.
+        heard: The readouts that the controller receives in expectation mode; None for all.
         output_labels: Names of the outputs of a step, readout_size of them.
         measurement: The measurement that ends each step; None in modes without one.
         ansatz: Circuit of a step, of all registers.
@@ -86,6 +88,7 @@ class ReadoutMode(ABC):
     register: Ansatz
     register_readout: Readout
     feedback_size: int
+    heard: Heard | None = None
     output_labels: list[str]
     measurement: Measurement | None = None
 
@@ -149,6 +152,11 @@ class ReadoutMode(ABC):
             weights: Result of :meth:`find_weights`.
             wants_angles: Whether the angles are to be returned.
         """
+
+    def find_angles(self, controller: nn.Module, x: Tensor) -> Tensor | None:
+        """Return the angles of :class:`Run` where they need no run of the sequences, or None."""
+        del controller, x
+        return None
 
     def filter(
         self,

@@ -9,6 +9,7 @@ from circuits.errors import InvalidValueError
 from circuits.registers import repeat_ansatz, repeat_measurement, repeat_readout
 from qrnn_qiskit.modes.base import ReadoutMode
 from qrnn_qiskit.modes.expectation import ExpectationMode
+from qrnn_qiskit.modes.feedback import Heard
 from qrnn_qiskit.modes.measured import MeasuredMode
 from qrnn_qiskit.modes.no_feedback import NoFeedbackMode
 from qrnn_qiskit.modes.noise import read_assignment, read_step_noise
@@ -30,6 +31,7 @@ def build_mode(
     measured: Measured | None = None,
     num_registers: int = 1,
     shares_feedback: bool = False,
+    heard: Heard | None = None,
 ) -> ReadoutMode:
     """Build a readout mode.
 
@@ -43,6 +45,7 @@ def build_mode(
         measured: The arguments of measured mode; its defaults unless given.
         num_registers: R registers side by side.
         shares_feedback: Whether the controller of a register hears all registers.
+        heard: The readouts that the controller hears in expectation mode; all by default.
 
     Raises:
         ValueError, TypeError: An argument is out of range or does not apply to the mode; see
@@ -54,7 +57,7 @@ def build_mode(
             f"{name!r}; use readout='expectation', or leave reset_state out"
         )
     if name == ExpectationMode.name:
-        return ExpectationMode(ansatz, readout, reset_state, engine, num_registers)
+        return ExpectationMode(ansatz, readout, reset_state, engine, num_registers, heard)
     if name == NoFeedbackMode.name:
         return NoFeedbackMode(ansatz, readout, engine=engine, num_registers=num_registers)
     if engine != "auto":

@@ -20,6 +20,7 @@ from qrnn_qiskit.engines.gpu import has_kernels
 from qrnn_qiskit.executors import Executor, runs_compiled
 from qrnn_qiskit.hidden_state import HiddenState, check_state
 from qrnn_qiskit.modes.base import ReadoutMode, Run
+from qrnn_qiskit.modes.feedback import Heard
 from qrnn_qiskit.modes.recurrence import run_step_by_step
 from qrnn_qiskit.on_device.noisy_recurrence import StepwiseExecutor, run_noisy
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
@@ -47,6 +48,7 @@ class ExpectationMode(ReadoutMode):
         engine: "auto" for compiled kernels on the CPU and on GPUs, and torch where there are none;
             or "torch" everywhere.
         num_registers: R registers side by side.
+        heard: The readouts that the controller hears; all of them by default.
     """
 
     name = "expectation"
@@ -62,11 +64,14 @@ class ExpectationMode(ReadoutMode):
         resets_state: bool = False,
         engine: str = "auto",
         num_registers: int = 1,
+        heard: Heard | None = None,
     ) -> None:
         self.set_registers(ansatz, readout, num_registers)
         self._num_qubits = ansatz.num_qubits  # every call needs it, and a circuit answers slowly
         self.resets_state = resets_state
-        self.feedback_size = len(self.readout.observables) if self.has_feedback else 0
+        self.heard = heard
+        of_register = len(readout.observables) if heard is None else len(heard.places)
+        self.feedback_size = num_registers * of_register if self.has_feedback else 0
         self.output_labels = self.readout.labels
         self.replay = PrefixCircuits(self.ansatz, self.readout.observables)
         self.engine = engine
@@ -82,10 +87,13 @@ class ExpectationMode(ReadoutMode):
         batch = batch_size, num_steps, dtype, kept if keeps else None
         if batch == self._fitting:  # every call checks, mostly the same sizes
             return
+        if self.heard is not None:  # the kernels keep all readouts as inputs of the controller
+            missing = self.heard.num_readouts - len(self.heard.places)
+            kept = kept._replace(of_step=kept.of_step + missing)
         starts = num_steps if self.resets_state else 1
         registers = self.num_registers
         needed = count_bytes(
-            self._compile(dtype), batch_size, num_steps, batch[-1], starts, registers
+            self._compile(dtype), batch_size, num_steps, kept if keeps else None, starts, registers
         )
         several = registers > 1
         check_fit(
@@ -113,7 +121,8 @@ class ExpectationMode(ReadoutMode):
         if not is_compiled or type(controller) not in (Controller, RegisterControllers):
             return None
         assert isinstance(controller, (Controller, RegisterControllers))
-        return controller.find_weights()
+        weights = controller.find_weights()
+        return weights if weights is None or self.heard is None else self.heard.widen(weights)
 
     def run(
         self,
@@ -126,6 +135,9 @@ class ExpectationMode(ReadoutMode):
         wants_angles: bool = False,
     ) -> Run:
         """Run sequences in simulation, or replay them on a device; see :meth:`ReadoutMode.run`."""
+        kept = count_kept(controller)
+        if self.heard is not None:
+            controller = self.heard.narrow(controller)
         if weights is None and not runs_compiled(executor):
             require_cpu(x.device, f"the device {executor.name!r}")
             self.check_executor(executor.name)
@@ -137,7 +149,7 @@ class ExpectationMode(ReadoutMode):
                 *replay(self.replay, executor, controller, x, state, ends, self.has_feedback)
             )
         if x.is_cpu:  # elsewhere torch reports what does not fit
-            self.check_memory(len(x), x.shape[1], x.dtype, count_kept(controller))
+            self.check_memory(len(x), x.shape[1], x.dtype, kept)
         if state is not None:
             num_readouts, registers = len(self.readout.observables), self.num_registers
             check_state(state, len(x), num_readouts, self._num_qubits, x.dtype, registers)
@@ -149,8 +161,8 @@ class ExpectationMode(ReadoutMode):
         return Run(run.output, HiddenState(run.readouts, vector=run.vector), run.theta)
 
     def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the expectation values, which are the feedback; nothing is random."""
-        return output
+        """Return the expectation values that are heard, the feedback; nothing is random."""
+        return output if self.heard is None else self.heard.select(output)
 
     def bind(self, angles: Tensor, basis: str | None) -> list[QuantumCircuit]:
         """Return the unrolled circuits, which have no measurement and therefore no basis."""

@@ -115,6 +115,8 @@ def _identify(mode: ReadoutMode, ansatz: str) -> dict[str, Any]:
         ],
         "measurement": measurement,
     }
+    if mode.heard is not None:
+        identity["feedback"] = [mode.register_readout.labels[place] for place in mode.heard.places]
     if mode.num_registers > 1:  # one register is not named, as in files of earlier versions
         identity["registers"] = mode.num_registers
     return identity
@@ -145,7 +147,7 @@ def _explain_difference(stored: dict[str, Any], own: dict[str, Any]) -> str | No
     The ansatz in words is not compared: a family written to a file is the same circuit.
     """
     normal = json.loads(json.dumps(own))
-    stored, normal = ({"registers": 1} | each for each in (stored, normal))
+    stored, normal = ({"registers": 1, "feedback": None} | each for each in (stored, normal))
     keys = [key for key in normal if key != "ansatz" and stored.get(key) != normal[key]]
     if not keys:
         return None

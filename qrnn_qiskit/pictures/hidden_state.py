@@ -16,6 +16,7 @@ from qrnn_qiskit.pictures.results import FONT, GREEN, PURPLE, STYLES
 __all__ = ["draw_bloch", "draw_entropy", "draw_influence"]
 
 _COLUMNS = 4
+_CURVES = 16  # largest number of qubits with a panel each
 _NAMED = 60  # largest number of rows of a heat map with a label each
 
 
@@ -24,10 +25,13 @@ def draw_bloch(bloch: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str]
 
     Args:
         bloch: Arrays (T, n, 3), one for each sequence. Up to four qubits take one row per sequence;
-            with more qubits only the first sequence is drawn.
+            with more qubits only the first sequence is drawn; more than 16 qubits, such as those
+            of many registers, are rows of heat maps.
         titles: One for each sequence.
     """
     count = bloch[0].shape[1]
+    if count > _CURVES:
+        return _map_bloch(bloch[0], titles[0])
     if count > _COLUMNS:
         bloch = bloch[:1]
     panels = [
@@ -67,6 +71,34 @@ def draw_bloch(bloch: Sequence[NDArray[np.floating[Any]]], titles: Sequence[str]
         ncols=4,
         fontsize=FONT,
     )
+    return figure
+
+
+def _map_bloch(values: NDArray[np.floating[Any]], title: str) -> Figure:
+    """Draw the Bloch vectors (T, n, 3) of many qubits as four heat maps."""
+    steps, count = values.shape[:2]
+    figure = Figure(figsize=(11.0, 2.0 + 0.11 * min(count, 100)), layout="constrained")
+    grid = figure.subplots(1, 4, sharey=True)
+    panels = [*np.moveaxis(values, 2, 0), np.linalg.norm(values, axis=2)]
+    for axes, name, panel in zip(grid, ("X", "Y", "Z", "length"), panels, strict=True):
+        image = axes.imshow(
+            panel.T,
+            cmap="RdBu_r",
+            vmin=-1.0,
+            vmax=1.0,
+            aspect="auto",
+            interpolation="nearest",
+            extent=(0.5, steps + 0.5, count - 0.5, -0.5),
+        )
+        axes.set_title(name, fontsize=FONT)
+        axes.tick_params(labelsize=FONT - 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    grid[0].yaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
+    grid[0].set_ylabel("qubit", fontsize=FONT)
+    figure.supxlabel("time (steps)", fontsize=FONT)
+    figure.suptitle(title, fontsize=FONT, parse_math=False)
+    bar = figure.colorbar(image, ax=grid)
+    bar.set_label("Bloch coordinate (expectation value)", fontsize=FONT)
     return figure
 
 

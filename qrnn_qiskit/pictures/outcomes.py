@@ -16,26 +16,50 @@ from qrnn_qiskit.pictures.results import BLUE, FONT, ORANGE
 __all__ = ["draw_outcomes"]
 
 _LEAVES = 16
+_SIDE_BY_SIDE = 3  # registers
 
 
 def draw_outcomes(
-    ansatz: Ansatz, measurement: Measurement, tables: NDArray[np.float64], title: str
+    ansatz: Ansatz,
+    measurement: Measurement,
+    tables: NDArray[np.float64],
+    title: str,
+    num_registers: int = 1,
 ) -> Figure:
     """Draw the tree of the first outcomes of one sequence with their probabilities.
 
     Args:
-        ansatz: Circuit of a step.
-        measurement: The measurement at the end of each step.
-        tables: Angles (T, 2^m, P) in radians. Only as many steps are drawn as give at most 16
+        ansatz: Circuit of a step of one register.
+        measurement: The measurement of one register at the end of each step.
+        tables: Angles (T, 2^m, R P) in radians. Only as many steps are drawn as give at most 16
             histories.
         title: Title of the picture.
+        num_registers: R, registers of own feedback, each with its own tree; only those of the
+            first three are drawn.
     """
     depth = min(len(tables), max(1, int(math.log2(_LEAVES)) // measurement.num_ancillas))
-    levels = _enumerate(ansatz, measurement, tables[:depth])
-    count = measurement.num_outcomes
+    leaves = measurement.num_outcomes**depth
+    shown = min(num_registers, _SIDE_BY_SIDE)
+    figure = Figure(figsize=(shown * (2.6 + 2.0 * depth), 2.2 + 0.3 * leaves), layout="constrained")
+    own = np.split(tables[:depth], num_registers, axis=2)
+    for r, axes in enumerate(figure.subplots(1, shown, squeeze=False)[0]):
+        _draw_tree(axes, _enumerate(ansatz, measurement, own[r]), measurement)
+        name = f", register {r + 1} of {num_registers}" if num_registers > 1 else ""
+        axes.set_title(
+            f"{title}{name}\noutcomes (ancilla 0 on the right) and probability of the history up "
+            "to there",
+            fontsize=FONT,
+            parse_math=False,
+            wrap=True,
+        )
+    return figure
+
+
+def _draw_tree(
+    axes: Axes, levels: list[dict[tuple[int, ...], float]], measurement: Measurement
+) -> None:
+    depth, count = len(levels), measurement.num_outcomes
     leaves = count**depth
-    figure = Figure(figsize=(2.6 + 2.0 * depth, 2.2 + 0.3 * leaves), layout="constrained")
-    axes = figure.subplots()
     place: dict[tuple[int, ...], float] = {(): (leaves - 1) / 2}
     for level, probabilities in enumerate(levels, start=1):
         size = leaves // count**level
@@ -58,12 +82,6 @@ def draw_outcomes(
     axes.tick_params(labelsize=FONT - 1)
     axes.set_xlabel("measurement after step", fontsize=FONT)
     axes.spines[["left", "right", "top"]].set_visible(False)
-    axes.set_title(
-        f"{title}\noutcomes (ancilla 0 on the right) and probability of the history up to there",
-        fontsize=FONT,
-        parse_math=False,
-    )
-    return figure
 
 
 def _draw_branch(
@@ -135,11 +153,14 @@ def _enumerate(
         moved: dict[tuple[int, ...], Statevector] = {}
         for history, state in states.items():
             angles = dict(zip(ansatz.parameters, table[history[-1] if history else 0], strict=True))
-            after = state.evolve(ansatz.circuit.assign_parameters(angles))
+            circuit = ansatz.circuit.assign_parameters(angles)
+            after = state.evolve(circuit)
             for outcome in range(measurement.num_outcomes):
                 split = after
                 for bit, qubit in enumerate(qubits):
                     split = split.evolve(Operator(kraus[bit][outcome >> bit & 1]), [qubit])
+                if measurement.is_undone:
+                    split = split.evolve(circuit.inverse())
                 moved[*history, outcome] = split
         states = moved
         levels.append({h: float(np.vdot(s.data, s.data).real) for h, s in states.items()})

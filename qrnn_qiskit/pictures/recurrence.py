@@ -12,36 +12,80 @@ from qrnn_qiskit.pictures.results import BLUE, FONT, GREEN
 __all__ = ["draw_recurrence"]
 
 _SPACE = 1.25  # width of the coupling of an ancilla
+_UNDOING = 1.5  # width of the inverse of the circuit
 _SHOWN = 3  # steps; of longer sequences the first two and the last
 
 
-def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) -> Figure:
+_SIDE_BY_SIDE = 3  # registers that are drawn one by one
+
+
+def draw_recurrence(
+    ansatz: Ansatz, measurement: Measurement, num_steps: int, num_registers: int = 1
+) -> Figure:
     """Draw the dynamic circuit of ``num_steps`` steps, with one box per step and folded branches.
 
     Memory qubits are at the top, ancillas below them, and at the bottom the register of each step,
-    which selects the angles of the next step. Of more than three steps the first two and the last
-    are drawn.
+    which selects the angles of the next step if bits feed back. Of more than three steps the first
+    two and the last are drawn. Up to three registers of qubits are drawn one below the other; of
+    more than three, which differ only in their angles, one stands for all.
 
     Args:
-        ansatz: Circuit of a step.
-        measurement: The measurement at the end of each step.
+        ansatz: Circuit of a step of one register.
+        measurement: The measurement of one register at the end of each step.
         num_steps: Number of steps T.
+        num_registers: R, registers side by side without a gate between them.
     """
+    shown = num_registers if num_registers <= _SIDE_BY_SIDE else 1
+    width, height = _measure(measurement, num_steps)
+    figure = Figure(figsize=(width, 0.4 + shown * height), layout="constrained")
+    for r, axes in enumerate(figure.subplots(shown, squeeze=False)[:, 0]):
+        _draw_register(axes, measurement, num_steps, r)
+        if shown > 1:
+            axes.set_title(f"register {r + 1}", fontsize=FONT, fontweight="bold")
+    figure.suptitle(_describe(ansatz, measurement, num_registers, shown), fontsize=FONT)
+    return figure
+
+
+def _list_shown(num_steps: int) -> list[int]:
+    """Return the steps that are drawn."""
+    return [0, 1, num_steps - 1] if num_steps > _SHOWN else list(range(num_steps))
+
+
+def _find_right(measurement: Measurement, num_steps: int) -> float:
+    """Return the right end of the drawing."""
+    gap = 1.0 if num_steps > _SHOWN else 0.0
+    pitch = _find_pitch(measurement)
+    return 1.0 + pitch * len(_list_shown(num_steps)) + gap + 3.0
+
+
+def _find_pitch(measurement: Measurement) -> float:
+    """Return the width of a step."""
+    return 3.6 + _SPACE * measurement.num_ancillas + _UNDOING * measurement.is_undone
+
+
+def _count_ancillas(measurement: Measurement) -> int:
+    return measurement.num_ancillas if measurement.has_ancillas else 0
+
+
+def _measure(measurement: Measurement, num_steps: int) -> tuple[float, float]:
+    """Return width and height of the drawing of a register, in inches."""
+    rows = measurement.num_qubits + _count_ancillas(measurement)
+    return 1.2 + 0.82 * _find_right(measurement, num_steps), 2.0 + 0.62 * (rows + 2)
+
+
+def _draw_register(axes: Axes, measurement: Measurement, num_steps: int, number: int) -> None:
     n, m = measurement.num_qubits, measurement.num_ancillas
-    ancillas = 0 if measurement.coupling == "direct" else m
-    shown = list(range(num_steps))
-    if num_steps > _SHOWN:
-        shown = [0, 1, num_steps - 1]
+    ancillas = _count_ancillas(measurement)
+    shown = _list_shown(num_steps)
     rows = n + ancillas
     gap = 1.0 if num_steps > _SHOWN else 0.0
-    pitch = 3.6 + _SPACE * m
-    right = 1.0 + pitch * len(shown) + gap + 3.0
-    figure = Figure(figsize=(1.2 + 0.82 * right, 2.0 + 0.62 * (rows + 2)), layout="constrained")
-    axes = figure.subplots()
+    pitch = _find_pitch(measurement)
+    right = _find_right(measurement, num_steps)
     axes.set_xlim(-1.2, right)
     axes.set_ylim(rows + 1.9, -1.5)
     axes.axis("off")
-    names = [f"memory {q}" for q in range(n)] + [f"ancilla {a}" for a in range(ancillas)]
+    names = [f"memory {number * n + q}" for q in range(n)]
+    names += [f"ancilla {number * m + a}" for a in range(ancillas)]
     for row, name in enumerate(names):
         axes.plot([0, right - 0.3], [row, row], color="black", linewidth=1.2, zorder=1)
         axes.text(-0.1, row, f"{name}  |0⟩", ha="right", va="center", fontsize=FONT)
@@ -60,7 +104,7 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
         )
         if place == 2 and gap:
             axes.text(left - 0.7, (rows - 1) / 2, "…", ha="center", va="center", fontsize=24)
-        if step:
+        if step and measurement.bit_feedback:
             source = left - 0.7 if place == 2 and gap else left - pitch + _centre(m)
             _draw_feedback(axes, source, left + 1.0, register, n)
     start = 1.0 + pitch * len(shown) + gap
@@ -68,17 +112,28 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
     for q in range(n):
         _draw_meter(axes, start + 1.8, q)
     axes.text(start + 1.8, register, f"final: {n} bits", ha="center", va="center", fontsize=FONT)
-    axes.set_title(_describe(ansatz, measurement), fontsize=FONT)
-    return figure
 
 
-def _describe(ansatz: Ansatz, measurement: Measurement) -> str:
+def _describe(ansatz: Ansatz, measurement: Measurement, num_registers: int, num_shown: int) -> str:
     branches = measurement.num_outcomes
     coupling = measurement.coupling
-    if coupling != "direct":
+    if measurement.has_ancillas:
         coupling += f", g = {measurement.strength:.3g} rad"
-    return (
-        f"one dynamic circuit: {ansatz.num_parameters} angles per step in each of {branches} "
+    registers, each = "", ""
+    if num_registers > 1:
+        which = "" if num_shown > 1 else ", of which one is drawn"
+        registers = (
+            f"{num_registers} registers without a gate between them, each with its own angles and "
+            f"bits{which}\n"
+        )
+        each = " and register"
+    if not measurement.bit_feedback:
+        return registers + (
+            f"one circuit without branches: {ansatz.num_parameters} angles per step{each},\n"
+            f"coupling {coupling}"
+        )
+    return registers + (
+        f"one dynamic circuit: {ansatz.num_parameters} angles per step{each} in each of {branches} "
         f"branches,\nselected by the bits of the previous step; coupling {coupling}"
     )
 
@@ -87,15 +142,18 @@ def _draw_step(
     axes: Axes, measurement: Measurement, step: int, left: float, register: float
 ) -> None:
     n = measurement.num_qubits
-    before = "" if step == 0 else f"[b{step}]"
+    before = f"[b{step}]" if step and measurement.bit_feedback else ""
     _box(axes, left + 1.0, n, 1.3, f"U(θ{step + 1}{before})")
-    direct = measurement.coupling == "direct"
+    if measurement.is_undone:
+        after = left + 3.05 + _SPACE * (measurement.num_ancillas - 1) + 1.2
+        _box(axes, after, n, 1.3, f"U(θ{step + 1}{before})†")
+    direct = not measurement.has_ancillas
     for bit, (qubit, letter) in enumerate(zip(measurement.qubits, measurement.bases, strict=True)):
         row = qubit if direct else n + bit
         shift = 2.3 + _SPACE * bit
         if not direct:
             if step:
-                label = "X if 1" if measurement.ancilla_return == "branch" else "reset"
+                label = "reset" if measurement.resets_ancillas else "X if 1"
                 _label(axes, left + 1.0, row, label)
             axes.plot([left + shift] * 2, [qubit, row], color=BLUE, linewidth=2, zorder=2)
             _label(axes, left + shift, qubit, letter, colour=BLUE)

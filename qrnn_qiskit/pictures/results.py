@@ -29,6 +29,7 @@ __all__ = [
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 STYLES = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("D", PURPLE))
 FONT = 12  # points at full size, 6 at half size
+_NAMED = 60  # largest number of rows of a heat map with a label each
 
 
 def draw_training(rows: Sequence[Mapping[str, Any]], headline: str) -> Figure:
@@ -151,7 +152,8 @@ def draw_readouts(
 ) -> Figure:
     """Draw the readouts of the hidden state after each step, one heat map for each sequence.
 
-    The colours span -1 to 1, or more where an observable exceeds it; for probabilities 0 to 1.
+    The colours span -1 to 1, or more where an observable exceeds it; for probabilities 0 to 1. Of
+    more than 60 readouts, such as those of many registers, some are named.
 
     Args:
         readouts: Arrays (T, K) of expectation values or probabilities.
@@ -161,9 +163,9 @@ def draw_readouts(
         are_probabilities: Whether the values are probabilities.
     """
     limit = max(1.0, *(float(np.abs(values).max()) for values in readouts))
-    figure = Figure(
-        figsize=(1.5 + 3.0 * len(readouts), 2.0 + 0.22 * len(labels)), layout="constrained"
-    )
+    height = 2.0 + 0.22 * min(_NAMED, len(labels))
+    figure = Figure(figsize=(1.5 + 3.0 * len(readouts), height), layout="constrained")
+    named = range(0, len(labels), -(-len(labels) // _NAMED))
     grid = figure.subplots(1, len(readouts), sharey=True, squeeze=False)[0]
     for axes, values, title in zip(grid, readouts, titles, strict=True):
         steps = len(values)
@@ -179,7 +181,7 @@ def draw_readouts(
         axes.set_title(title, fontsize=FONT, parse_math=False)
         axes.set_xlabel("time (steps)", fontsize=FONT)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_yticks(range(len(labels)), labels)
+        axes.set_yticks(named, [labels[k] for k in named])
         axes.tick_params(labelsize=FONT - 2)
     name, quantity = axis
     grid[0].set_ylabel(name, fontsize=FONT)

@@ -31,6 +31,7 @@ from qrnn_qiskit.training.run_folder import RunFolder
 __all__ = ["Picture", "draw_pictures", "draw_run", "save_pictures"]
 
 _SHOWN = 3  # sequences
+_SIDE_BY_SIDE = 3  # registers whose step is drawn as a whole
 _LISTENED = 100  # sequences on which the influence on the angles is measured
 
 
@@ -209,8 +210,8 @@ def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
             "bloch",
             "hidden state",
             "Bloch vector of each qubit",
-            f"X, Y, Z and length of the Bloch vectors of {qrnn.num_qubits} qubits over time for "
-            f"{', '.join(titles)}. Lengths at the end: "
+            f"X, Y, Z and length of the Bloch vectors of {qrnn.ansatz.num_qubits} qubits over time "
+            f"for {', '.join(titles)}. Lengths at the end: "
             + "; ".join(
                 f"{title} {_list(np.linalg.norm(steps[-1], axis=1))}"
                 for title, steps in zip(titles, bloch, strict=True)
@@ -225,7 +226,8 @@ def _picture_inside(qrnn: QRNN, examples: Examples) -> list[Picture]:
                 "entropy",
                 "hidden state",
                 "Entropy of one half of the qubits"
-                + (", averaged over outcomes" if is_measured else ": their entanglement"),
+                + (", averaged over outcomes" if is_measured else ": their entanglement")
+                + (", mean of all registers" if qrnn.num_registers > 1 else ""),
                 "Entropy in bits over time; at the end "
                 + ", ".join(
                     f"{title} {steps[-1]:.2f}" for title, steps in zip(titles, entropy, strict=True)
@@ -264,36 +266,48 @@ def _picture_controller(trained: TrainedModel, test: Sequences) -> Picture:
 
 
 def _picture_step(qrnn: QRNN) -> Picture:
-    ansatz = qrnn.ansatz
-    figure = draw_figure(ansatz.circuit)
-    plt.close(figure)  # pyplot would keep it open
-    figure.subplots_adjust(0.0, 0.0, 1.0, 1.0)
+    ansatz, count = qrnn.ansatz, qrnn.num_registers
     text = (
         f"The ansatz {ansatz.name!r} on {ansatz.num_qubits} qubits with {ansatz.num_parameters} "
         f"angles and {ansatz.circuit.num_nonlocal_gates()} two-qubit gates."
     )
-    return Picture("step", "circuit", "The circuit of one step", text, figure)
+    title = "The circuit of one step"
+    if count > 1:
+        ansatz = qrnn.mode.register if count > _SIDE_BY_SIDE else ansatz
+        text += f" It is {count} registers of {qrnn.num_qubits} qubits without a gate between them."
+        title += (
+            f", one of {count} registers" if count > _SIDE_BY_SIDE else f" of {count} registers"
+        )
+    figure = draw_figure(ansatz.circuit)
+    plt.close(figure)  # pyplot would keep it open
+    figure.subplots_adjust(0.0, 0.0, 1.0, 1.0)
+    return Picture("step", "circuit", title, text, figure)
 
 
 def _picture_measured(trained: TrainedModel, examples: Examples) -> list[Picture]:
     """Draw the dynamic circuit of the first example, and the tree of its outcomes."""
     qrnn, steps = trained.qrnn, examples.lengths[0]
-    assert qrnn.measurement is not None
+    mode, measurement = qrnn.mode, qrnn.mode.measurement
+    assert measurement is not None
+    count = mode.num_registers  # registers that share their bits run as one
     tables = qrnn.angles(examples.x[:1])[0, :steps].double().numpy()
+    which = f" in each of {count} registers" if count > 1 else ""
     return [
         Picture(
             "recurrence",
             "circuit",
             "The dynamic circuit of one sequence",
-            f"{steps} steps on {qrnn.num_qubits} memory qubits; each ends with a measurement of "
-            f"{qrnn.measurement.num_ancillas} bits, which select the angles of the next step.",
-            draw_recurrence(qrnn.ansatz, qrnn.measurement, steps),
+            f"{steps} steps on {measurement.num_qubits} memory qubits{which}; each ends with a "
+            f"measurement of {measurement.num_ancillas} bits{which}, which select the angles of "
+            "the next step.",
+            draw_recurrence(mode.register, measurement, steps, count),
         ),
         Picture(
             "outcomes",
             "circuit",
             f"Outcomes of {examples.titles[0]} and their probabilities",
-            "A tree that branches at the outcome of each measurement; thick lines are probable.",
-            draw_outcomes(qrnn.ansatz, qrnn.measurement, tables, examples.titles[0]),
+            "A tree that branches at the outcome of each measurement; thick lines are probable."
+            + (" Each register has its own." if count > 1 else ""),
+            draw_outcomes(mode.register, measurement, tables, examples.titles[0], count),
         ),
     ]

@@ -252,8 +252,8 @@ def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     width = SIDE // side
     squares = pixels.reshape(-1, side, width, side, width)
     sums = squares.sum((2, 4), dtype=np.uint32)
-    means = (sums + width * width // 2) // (width * width)
-    return np.asarray(means, dtype=np.uint8).reshape(-1, side**2)
+    means: NDArray[np.uint8] = ((sums + width**2 // 2) // width**2).astype(np.uint8)
+    return means.reshape(-1, side**2)
 
 
 def _load_sample() -> Images:

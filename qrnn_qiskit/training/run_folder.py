@@ -19,6 +19,8 @@ from circuits.ansatz import ANSATZ_FAMILIES
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.tasks import Task, get_task
+from qrnn_qiskit.tasks.extensions import restore_origin
+from qrnn_qiskit.tasks.registry import name_origin
 from qrnn_qiskit.training.checkpoint import (
     load_safely,
     require_same_data,
@@ -75,11 +77,13 @@ class RunFolder:
 
         Raises:
             RunFolderError: The folder holds no run.
+        ExtensionError: Its task is of another package or file, which is missing or has changed.
         """
         folder = find_example(path) or Path(path)
         if not (folder / _CONFIG).is_file():
             state = "holds no run (no config.toml)" if folder.is_dir() else "does not exist"
             raise RunFolderError(f"{folder} {state}; give a folder that training wrote")
+        restore_origin(folder)
         return cls(folder, read_config(folder / _CONFIG))
 
     @cached_property
@@ -268,6 +272,8 @@ def create_run(
         "gradient": gradient,
         "fine_tuned_from": None if start is None else start.origin,
     }
+    if (origin := name_origin(config.task)) is not None:
+        provenance["extension"] = {"task": config.task} | origin
     run.path.mkdir(parents=True, exist_ok=True)
     with hold_lock(run.path, nested=True):
         _write_run(run, provenance, start)

@@ -112,7 +112,13 @@ class ModelConfig(Section):
     readout: str = Field("expectation", description="expectation, measured, or none: no feedback")
     observables: str | list[str] | None = Field(
         None,
-        description='letters such as "z" or Pauli labels ["ZZII"]; none: X, Y, Z of all qubits',
+        description='letters such as "z", "pairs" (all Paulis of one and two qubits), or labels '
+        '["ZZII"]; none: X, Y, Z of all qubits',
+    )
+    feedback_observables: str | list[str] | None = Field(
+        None,
+        description="expectation: those of them that feed the controller, such as xyz; none: all, "
+        "of pairs those of single qubits",
     )
     num_ancillas: int = Field(
         Measured.num_ancillas, description="measured: bits m measured in each step"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from circuits import build_ansatz, build_readout
 from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.models.classical import GRU, LSTM, RNN
+from qrnn_qiskit.models.classical import GRU, LSTM, RNN, TorchModel
 from qrnn_qiskit.models.diagonal import LRU, DiagonalModel, DiagonalSSM
 from qrnn_qiskit.models.orthogonal import count_mesh, count_scornn
 from qrnn_qiskit.models.qlstm import count_qlstm
 from qrnn_qiskit.models.staggered import count_angles
 from qrnn_qiskit.models.transformer import MOST_HEADS, count_transformer
+from qrnn_qiskit.modes.feedback import choose_heard
 
 if TYPE_CHECKING:
     from circuits import Ansatz
@@ -176,13 +177,19 @@ def _count_feedback(model: ModelConfig) -> int:
         return heard * model.num_ancillas
     if model.kind == "qrnn" and model.readout == "none":
         return 0
-    observables = model.observables if model.kind == "qrnn" else None
-    return heard * len(build_readout(observables, num_qubits=model.num_qubits).observables)
+    readout = build_readout(
+        model.observables if model.kind == "qrnn" else None, num_qubits=model.num_qubits
+    )
+    if model.kind == "qrnn":
+        chosen = choose_heard(readout, model.observables, model.feedback_observables)
+        if chosen is not None:
+            return heard * len(chosen.places)
+    return heard * len(readout.observables)
 
 
 def _describe(size: Size) -> str:
     return ", ".join(f"{name}={value}" for name, value in size.settings.items())
 
 
-_TORCH: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+_TORCH: dict[str, type[TorchModel]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _DIAGONAL: dict[str, type[DiagonalModel]] = {"lru": LRU, "ssm": DiagonalSSM}

@@ -45,6 +45,8 @@ _COMMANDS = (
     *(tasks, devices, train, evaluate, predict, resume, show, table, search),
     *(account, plan, submit, jobs, collect, cancel),
 )
+# Commands that load torch or Qiskit, which takes seconds.
+_SLOW = {"train", "evaluate", "predict", "resume", "show", "table", "search", "plan", "submit"}
 for command in _COMMANDS:
     app.command(epilog=command.EXAMPLES)(getattr(command, command.__name__.rpartition(".")[2]))
 
@@ -76,6 +78,8 @@ def describe(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a failure is printed to standard error."""
+    if sys.stderr.isatty() and arguments and arguments[0] in _SLOW and "--help" not in arguments:
+        typer.echo(f"qrnn {arguments[0]}: loading torch and Qiskit ...", err=True)
     try:
         with print_notes():
             code = app(list(arguments), prog_name="qrnn", standalone_mode=False)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Device",
+    "Extend",
     "Gradient",
     "Limits",
     "NewBudget",
@@ -109,6 +110,14 @@ def split_setting(setting: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
+Extend = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--extend",
+        metavar="FILE",
+        help="Python file that registers a task; repeatable. The run records its path and hash.",
+    ),
+]
 TensorBoard = Annotated[
     bool,
     typer.Option(

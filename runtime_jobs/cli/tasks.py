@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime_jobs.cli.options import Extend
+
 if TYPE_CHECKING:
     from qrnn_qiskit.tasks.base import Task
 
@@ -20,17 +22,21 @@ def tasks(
     name: Annotated[
         str | None, typer.Argument(metavar="[TASK]", help="List the settings of this task.")
     ] = None,
+    extensions: Extend = None,
 ) -> None:
     """List the tasks that can be trained. With TASK, list its settings for --set."""
     from rich.console import Console
 
-    from qrnn_qiskit.tasks import get_task, list_tasks
+    from qrnn_qiskit.tasks.extensions import extend
+    from qrnn_qiskit.tasks.registry import get_task, list_summaries
     from runtime_jobs.cli.console import make_table
 
+    for file in extensions or []:
+        extend(file)
     if name is None:
         table = make_table("task", "goal", "data")
-        for task in list_tasks():
-            table.add_row(task.name, task.summary, task.source)
+        for task in list_summaries():
+            table.add_row(*task)
     else:
         table = make_table("key", "default", "meaning")
         for row in _list_settings(get_task(name)):

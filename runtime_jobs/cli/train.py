@@ -9,6 +9,7 @@ import typer
 
 from runtime_jobs.cli.options import (
     Device,
+    Extend,
     Gradient,
     TensorBoard,
     find_folder,
@@ -26,7 +27,9 @@ Examples:
   qrnn train digits
   qrnn train digits --set epochs=5 --set model.readout=none --out runs/ablation
   qrnn train copying-memory --set data.delay=30
+  qrnn train sequences --set data.file=x.npz     arrays x and y; also labelled CSV and .ts
   qrnn train series --set data.file=x.csv --set data.target=y
+  qrnn train mine --extend mytasks.py            a task of your own
   qrnn train text --set data.file=reviews.csv --config small.toml
   qrnn train mnist --set scan=pixels --find-rates  learning rates by part, without a run
   qrnn train digits --on simulator:kingston      exact noise of that device and its gradient
@@ -65,6 +68,7 @@ def train(
     on: Device = "simulator",
     gradient: Gradient = None,
     tensorboard: TensorBoard = False,
+    extensions: Extend = None,
     find_rates: Annotated[
         bool,
         typer.Option(
@@ -83,6 +87,7 @@ def train(
         raise typer.BadParameter("--from uses the configuration of that run; leave out --config")
     executor = open_local_device(on, gradient=gradient)
     from qrnn_qiskit.executors.gradient_methods import require_gradient
+    from qrnn_qiskit.tasks.extensions import extend
     from qrnn_qiskit.training.config import resolve_config
     from qrnn_qiskit.training.fine_tuning import start_from
     from qrnn_qiskit.training.processes import join_processes
@@ -91,6 +96,8 @@ def train(
     from runtime_jobs.cli.finish_run import finish_run, open_progress
 
     require_gradient(executor)
+    for file in extensions or []:
+        extend(file)
     if find_rates:
         if start is not None or out is not None or on != "simulator":
             raise typer.BadParameter("--find-rates trains no run; leave out --from, --out and --on")

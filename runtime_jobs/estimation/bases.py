@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,26 +88,77 @@ class Basis:
 
 
 def group_terms(observables: Sequence[SparsePauliOp], positions: Sequence[int]) -> list[Basis]:
-    """Put the terms of all observables into bases, each term into the first one that fits.
+    """Put the terms of all observables into few bases, each term into one.
 
-    X, Y and Z of every qubit give three bases. The result depends only on the observables and their
-    order.
+    X, Y and Z of every qubit give three bases, and all Paulis of one and two of 6 qubits give 15.
+    A basis begins with the first term that is left. Then the letter is added, one qubit after the
+    other, that completes the most of the terms that are left. The result depends only on the
+    observables and their order.
 
     Args:
         observables: Observables with real coefficients on n qubits.
         positions: Position on the device of each of the n qubits.
     """
+    waiting = [
+        _Waiting({positions[q]: letter for q, letter in zip(qubits, label, strict=True)}, k, factor)
+        for k, observable in enumerate(observables)
+        for label, qubits, factor in observable.to_sparse_list()
+    ]
     bases: list[Basis] = []
-    for k, observable in enumerate(observables):
-        for label, qubits, coefficient in observable.to_sparse_list():
-            letters = {positions[q]: letter for q, letter in zip(qubits, label, strict=True)}
-            basis = next((b for b in bases if _fits(letters, b.letters)), None)
-            if basis is None:
-                basis = Basis()
-                bases.append(basis)
-            basis.letters.update(letters)
-            basis.terms.append(Term(k, float(coefficient.real), tuple(letters)))
+    while waiting:
+        letters = _choose_letters([each.letters for each in waiting])
+        fitting = [each for each in waiting if each.letters.items() <= letters.items()]
+        waiting = [each for each in waiting if not each.letters.items() <= letters.items()]
+        bases.append(Basis(letters, [each.close() for each in fitting]))
     return bases
+
+
+class _Waiting(NamedTuple):
+    """A term that is in no basis yet: its letter on each of its qubits."""
+
+    letters: dict[int, str]
+    observable: int
+    coefficient: complex
+
+    def close(self) -> Term:
+        return Term(self.observable, float(self.coefficient.real), tuple(self.letters))
+
+
+def _choose_letters(terms: Sequence[dict[int, str]]) -> dict[int, str]:
+    """Choose the letters of a basis that many of the terms fit, the first one among them."""
+    chosen: dict[int, str] = {}
+    by_qubit: dict[int, list[dict[int, str]]] = {}
+    for term in terms:
+        for qubit in term:
+            by_qubit.setdefault(qubit, []).append(term)
+    gains: Counter[tuple[int, str]] = Counter()  # terms that lack only this letter on this qubit
+    for term in terms:
+        if len(term) == 1:
+            gains.update(term.items())
+    rest = iter(terms)
+    while True:
+        if gains:
+            added = [max(gains, key=gains.__getitem__)]
+        else:
+            # No letter alone completes a term: take the next term that fits.
+            following = next((term for term in rest if _is_open(term, chosen)), None)
+            if following is None:
+                return chosen
+            added = [item for item in following.items() if item[0] not in chosen]
+        for qubit, letter in added:
+            chosen[qubit] = letter
+            for other in "XYZ":
+                del gains[qubit, other]
+            for term in by_qubit[qubit]:
+                missing = [item for item in term.items() if item[0] not in chosen]
+                if len(missing) == 1 and _is_open(term, chosen):
+                    gains[missing[0]] += 1
+
+
+def _is_open(term: dict[int, str], chosen: dict[int, str]) -> bool:
+    """Return whether a term fits the letters chosen so far, but needs further ones."""
+    fits = all(chosen.get(qubit, letter) == letter for qubit, letter in term.items())
+    return fits and not term.keys() <= chosen.keys()
 
 
 def read_vectors(vectors: NDArray[np.complex128], basis: Basis) -> NDArray[np.float64]:
@@ -137,7 +190,3 @@ def read_matrices(
         read = np.einsum("bdrxcy,ocr->bdoxy", split, effect, optimize=True)
         probabilities = read.reshape(batch, -1, half, half)
     return np.ascontiguousarray(probabilities.real.reshape(batch, size))
-
-
-def _fits(letters: dict[int, str], basis: dict[int, str]) -> bool:
-    return all(basis.get(qubit, letter) == letter for qubit, letter in letters.items())

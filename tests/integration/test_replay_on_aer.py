@@ -45,6 +45,24 @@ def test_parameter_shift_through_aer_is_the_adjoint_gradient(ansatz: str, entang
         torch.testing.assert_close(shifted, adjoint, atol=1e-6, rtol=0)
 
 
+def test_all_pairs_and_a_controller_that_hears_some_of_them_are_replayed() -> None:
+    settings = {"num_qubits": 2, "observables": "pairs", "feedback_observables": ["IX", "ZZ"]}
+    model, x = make_model(**settings), make_inputs(2, 2)
+    expected = differentiate(model, x)
+    model.executor = open_device("aer")
+    for shifted, adjoint in zip(differentiate(model, x), expected, strict=True):
+        torch.testing.assert_close(shifted, adjoint, atol=1e-6, rtol=0)
+    exact = model(x)[0].detach()
+    model.executor = open_device("aer?shots=20000&seed=1")
+    with torch.no_grad():
+        output, state = model(x)
+    assert state.output_standard_errors is not None
+    # Feedback with shots changes the angles of the second step a little.
+    first, errors = output[:, 0] - exact[:, 0], state.output_standard_errors[:, 0]
+    assert (first.abs() <= 4.5 * errors + 1e-9).all()
+    assert (output[:, 1] - exact[:, 1]).abs().max() < 0.06
+
+
 @pytest.mark.parametrize(
     "device", ["aer", pytest.param("aer:kingston?shots=64&seed=1", marks=pytest.mark.noisy)]
 )

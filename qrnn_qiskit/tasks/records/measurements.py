@@ -73,6 +73,8 @@ class Square(PauliTask):
     source = "generated: 20 measurements a sequence, new training sequences every epoch"
     defaults: ClassVar[dict[str, Any]] = {
         "model.readout": "measured",
+        "model.measurement_frame": "undone",
+        "model.bit_feedback": False,
         "model.coupling": "direct",
         "model.num_qubits": 2,
         "model.num_layers": 3,
@@ -108,7 +110,8 @@ class Stabilizer(PauliTask):
     defaults: ClassVar[dict[str, Any]] = Square.defaults | {
         "model.num_qubits": 3,
         "model.num_layers": 5,
-        "train.epochs": 40,
+        "model.angle_gain": 3.0,  # from angles near 0 the loss stays high for most of the epochs
+        "train.epochs": 60,
     }
 
     @classmethod

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits.errors import InvalidValueError
+from qrnn_qiskit.executors import runs_compiled
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 from qrnn_qiskit.tasks.copying_memory import OneHot
@@ -67,6 +68,7 @@ class FilteringModel(TaskModel):
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """Return the prediction for a batch and the state after it, starting from ``state``."""
+        self._refuse_devices()
         outcomes = batch.inputs[..., 1:]
         x = self.embed(batch)
         filtered = self.qrnn.filter(x, outcomes.to(x.dtype), batch.lengths, state)
@@ -77,6 +79,15 @@ class FilteringModel(TaskModel):
         is_one = outcomes == 1
         zero, one = torch.where(is_one, other, recorded), torch.where(is_one, recorded, other)
         return torch.cat((zero, one), dim=-1), filtered.state
+
+    def _refuse_devices(self) -> None:
+        executor = self.qrnn.executor
+        if not runs_compiled(executor):
+            raise InvalidValueError(
+                f"a model that is conditioned on records runs in exact simulation, but the device "
+                f"is {executor.name!r}, which draws records of its own; leave --on and --gradient "
+                "out, or run model.circuits(x) there"
+            )
 
 
 def build_model(qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int) -> TaskModel:

@@ -1,14 +1,19 @@
-"""Random circuits with random angles: equal to Qiskit's Statevector, or refused in one line."""
+"""Random circuits with random angles: equal to Qiskit's Statevector, or refused in one line.
+
+Half of them go through OpenQASM 3, as Qiskit or we write it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 from custom_steps import assert_equals_statevector
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Gate, Parameter, ParameterExpression
 from qiskit.circuit.library import (
     DiagonalGate,
@@ -109,27 +114,65 @@ def circuits(draw: st.DrawFn, depth: int = 1) -> QuantumCircuit:
     return circuit
 
 
-@settings(
-    max_examples=120,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
-@given(data=st.data(), seed=st.integers(0, 2**16))
-def test_random_circuits_run_as_in_qiskit_or_are_refused(data: st.DataObject, seed: int) -> None:
+def draw_case(data: st.DataObject) -> QuantumCircuit:
+    """Draw a circuit that Qiskit can build."""
     try:
-        circuit = data.draw(circuits())
+        return data.draw(circuits())
     except (QiskitError, TypeError, ValueError, ZeroDivisionError):
-        return  # Qiskit cannot build it
-    refusal = ""
+        reject()
+
+
+def write_as_qiskit(circuit: QuantumCircuit) -> str:
+    """Write a circuit with Qiskit's exporter, which has no form for some."""
     try:
-        assert_equals_statevector(circuit, seed=seed)
+        return qasm3.dumps(circuit)
+    except Exception:  # noqa: BLE001  the exporter raises anything
+        reject()
+
+
+def try_circuit(circuit: QuantumCircuit, path: str, seed: int) -> str:
+    """Return "equal", or the message with which the circuit was refused."""
+    try:
+        if path == "itself":
+            assert_equals_statevector(circuit, seed=seed)
+            return "equal"
+        text = dump_qasm3(circuit) if path == "ours" else write_as_qiskit(circuit)
+        assert_equals_statevector(load_qasm3(text), circuit, seed)
     except UserError as error:
-        refusal = str(error)
-    assert "\n" not in refusal
+        return str(error)
+    return "equal"
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+PATHS = st.sampled_from(["itself", "itself", "ours", "Qiskit's"])
+CHOICES = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=120, **CHOICES)
+@given(data=st.data(), path=PATHS, seed=st.integers(0, 2**16))
+def test_120_random_circuits_run_as_in_qiskit_or_are_refused(
+    data: st.DataObject, path: str, seed: int
+) -> None:
+    assert "\n" not in try_circuit(draw_case(data), path, seed)
+
+
+@pytest.mark.slow
+def test_500_random_circuits_run_as_in_qiskit_or_are_refused() -> None:
+    answers: Counter[str] = Counter()
+
+    @settings(max_examples=500, database=None, **CHOICES)
+    @given(data=st.data(), path=PATHS, seed=st.integers(0, 2**16))
+    def run(data: st.DataObject, path: str, seed: int) -> None:
+        answer = try_circuit(draw_case(data), path, seed)
+        assert "\n" not in answer
+        answers["equal" if answer == "equal" else "refused"] += 1
+
+    run()
+    print(answers)  # noqa: T201  for the table in docs/reliability.md
+    assert answers["equal"] >= 200
+    assert answers.total() >= 500
+
+
+@settings(max_examples=60, **CHOICES)
 @given(data=st.data())
 def test_random_angles_read_back_as_written_or_are_refused(data: st.DataObject) -> None:
     circuit = QuantumCircuit(1)

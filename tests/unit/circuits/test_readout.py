@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
@@ -9,7 +11,7 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import Pauli, SparsePauliOp, Statevector
 
 from circuits import build_readout
-from circuits.readout import read_zero_state
+from circuits.readout import locate_observables, read_zero_state
 
 
 def test_default_is_x_then_y_then_z_of_every_qubit() -> None:
@@ -27,6 +29,29 @@ def test_default_is_x_then_y_then_z_of_every_qubit() -> None:
 )
 def test_letters_choose_paulis_in_the_given_order(letters: str, labels: list[str]) -> None:
     assert build_readout(letters, num_qubits=2).labels == labels
+
+
+@pytest.mark.parametrize("num_qubits", [1, 2, 4])
+def test_pairs_are_all_paulis_of_one_and_two_qubits(num_qubits: int) -> None:
+    readout = build_readout("pairs", num_qubits=num_qubits)
+    labels = [str(operator.paulis[0]) for operator in readout.observables]
+    expected = {
+        "".join(letters)
+        for letters in product("IXYZ", repeat=num_qubits)
+        if 1 <= num_qubits - letters.count("I") <= 2
+    }
+    assert set(labels) == expected
+    assert len(labels) == 3 * num_qubits + 9 * num_qubits * (num_qubits - 1) // 2
+    singles = build_readout(num_qubits=num_qubits)
+    assert readout.labels[: 3 * num_qubits] == singles.labels
+    if num_qubits == 4:
+        assert readout.labels[12:19] == ["X0X1", "X0X2", "X0X3", "X1X2", "X1X3", "X2X3", "X0Y1"]
+
+
+def test_equal_operators_are_found_in_any_form() -> None:
+    whole = build_readout(["IZ", SparsePauliOp(["XX", "ZI"], [0.5, 2.0]), "YY"], num_qubits=2)
+    part = build_readout(["YY", SparsePauliOp(["ZI", "XX", "ZI"], [1, 0.5, 1])], num_qubits=2)
+    assert locate_observables(part, whole) == [2, 1]
 
 
 def test_values_in_the_zero_state_are_those_of_a_state_vector() -> None:

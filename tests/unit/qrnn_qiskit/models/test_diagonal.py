@@ -150,7 +150,7 @@ def test_bad_arguments_are_refused(kind: Any, arguments: dict[str, Any], message
 @pytest.mark.parametrize("biases", [1, 2])
 def test_the_chrono_start_spreads_the_times_that_cells_remember(biases: int) -> None:
     torch.manual_seed(0)
-    hidden = 2000
+    hidden = 600
     model = LSTM(1, hidden, num_biases=biases, chrono=100, dtype=torch.float64)
     total = (model.network.bias_ih_l0 + model.network.bias_hh_l0).detach()
     admit, forget = total[:hidden], total[hidden : 2 * hidden]
@@ -158,7 +158,7 @@ def test_the_chrono_start_spreads_the_times_that_cells_remember(biases: int) -> 
     times = forget.exp()
     assert times.min() >= 1.0
     assert times.max() <= 99.0
-    assert times.mean() == pytest.approx(50.0, rel=0.05)
+    assert times.mean() == pytest.approx(50.0, rel=0.1)
     assert total[2 * hidden :].std() > 0.01  # the others stay
 
 

@@ -63,3 +63,16 @@ def test_influence_is_shown_by_input_and_by_angle() -> None:
 def test_a_model_without_feedback_has_no_legend_for_it() -> None:
     figure = draw_influence(Influence(torch.ones(100, 2), 100, [f"input {k}" for k in range(100)]))
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["input"]
+
+
+def test_the_qubits_of_many_registers_are_rows_of_heat_maps() -> None:
+    values = np.random.default_rng(1).uniform(-0.5, 0.5, (5, 88, 3))
+    figure = draw_bloch([values, values], ["first $", "second"])
+    *panels, _ = figure.axes
+    assert [axes.get_title() for axes in panels] == ["X", "Y", "Z", "length"]
+    np.testing.assert_array_equal(panels[1].images[0].get_array(), values[:, :, 1].T)
+    lengths = np.sqrt((values**2).sum(2)).T
+    np.testing.assert_allclose(panels[3].images[0].get_array(), lengths)
+    assert figure.get_suptitle() == "first $"
+    assert figure.get_figheight() < 14
+    figure.savefig(io.BytesIO(), format="png", dpi=40)

@@ -13,9 +13,17 @@ from qrnn_qiskit import QRNN
 from qrnn_qiskit.pictures.outcomes import draw_outcomes
 
 
-def test_the_tree_has_the_probabilities_of_the_recursion(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frame", ["kept", "undone"])
+def test_the_tree_has_the_probabilities_of_the_recursion(frame: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    model = QRNN(2, 2, readout="measured", coupling_strength=1.4, dtype=torch.float64)
+    model = QRNN(
+        2,
+        2,
+        readout="measured",
+        coupling_strength=1.4,
+        measurement_frame=frame,
+        dtype=torch.float64,
+    )
     x = torch.randn(1, 6, 2).double()
     assert model.measurement is not None
     figure = draw_outcomes(
@@ -43,3 +51,22 @@ def test_two_ancillas_have_four_outcomes() -> None:
     figure = draw_outcomes(build_ansatz(num_qubits=2), measurement, tables, "one")
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts.count("10") == 1 + 4
+
+
+def test_each_register_has_its_own_tree() -> None:
+    torch.manual_seed(2)
+    model = QRNN(2, 2, readout="measured", num_registers=5, dtype=torch.float64)
+    x = torch.randn(1, 2, 2).double()
+    mode = model.mode
+    assert mode.measurement is not None
+    tables = model.angles(x)[0].numpy()
+    figure = draw_outcomes(mode.register, mode.measurement, tables, "one", 5)
+    assert len(figure.axes) == 3  # the first of the registers
+    clicked = model(x)[0][0, 0].tolist()
+    for r, axes in enumerate(figure.axes):
+        assert f"register {r + 1} of 5" in axes.get_title()
+        shares = [text.get_text() for text in axes.texts if "%" in text.get_text()]
+        first = sorted(axes.texts, key=lambda text: text.get_position()[0])
+        shown = [text.get_text() for text in first if "%" in text.get_text()][:2]
+        assert len(shares) == 2 + 4
+        assert f"{100 * clicked[r]:.1f} %" in shown

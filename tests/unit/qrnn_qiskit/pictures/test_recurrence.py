@@ -14,7 +14,7 @@ from qrnn_qiskit.pictures.recurrence import draw_recurrence
 
 def list_texts(figure: Figure) -> list[str]:
     axes = figure.axes[0]
-    return [text.get_text() for text in axes.texts] + [axes.get_title()]
+    return [text.get_text() for text in axes.texts] + [figure.get_suptitle()]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ def list_texts(figure: Figure) -> list[str]:
         (1, {}, ["couple", "X if 1", "U(θ8[b7])", "b8: 1 bit", "…"]),
         (2, {"ancilla_return": "reset", "measured_bases": "XY"}, ["reset", "X", "Y", "ancilla 1"]),
         (2, {"coupling": "direct"}, ["Z", "b1: 2 bits", "final: 3 bits"]),
+        (1, {"measurement_frame": "undone"}, ["U(θ8[b7])†", "U(θ1)†"]),
+        (1, {"bit_feedback": False}, ["reset", "without branches", "U(θ8)"]),
     ],
 )
 def test_the_recurrence_names_its_parts(
@@ -43,3 +45,17 @@ def test_short_sequences_are_drawn_whole() -> None:
     texts = list_texts(draw_recurrence(build_ansatz(num_qubits=1), measurement, 3))
     assert {f"step {step} of 3" for step in (1, 2, 3)} <= set(texts)
     assert "…" not in texts
+
+
+@pytest.mark.parametrize(("registers", "drawn"), [(3, 3), (22, 1)])
+def test_few_registers_are_drawn_one_by_one_and_many_by_one(registers: int, drawn: int) -> None:
+    ansatz, measurement = build_ansatz(num_qubits=2), build_measurement(num_qubits=2)
+    figure = draw_recurrence(ansatz, measurement, 4, registers)
+    assert len(figure.axes) == drawn
+    assert f"{registers} registers without a gate between them" in figure.get_suptitle()
+    assert ("of which one is drawn" in figure.get_suptitle()) == (drawn == 1)
+    for r, axes in enumerate(figure.axes):
+        texts = [text.get_text() for text in axes.texts]
+        assert f"memory {2 * r + 1}  |0⟩" in texts
+        assert f"ancilla {r}  |0⟩" in texts
+        assert "U(θ4[b3])" in texts

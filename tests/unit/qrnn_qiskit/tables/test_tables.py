@@ -514,3 +514,16 @@ def test_a_scheduler_that_does_not_answer_is_reported(monkeypatch: pytest.Monkey
         runner.open_workers(1, "nonsense:1"),
     ):
         raise AssertionError
+
+
+FILES = sorted((Path(__file__).parents[4] / "benchmarks" / "tables").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_files_in_benchmarks_name_known_tasks_models_and_settings(file: Path) -> None:
+    kinds = {
+        cell.resolve().model.kind
+        for pair in read_table_file(file).pairs()
+        for cell in pair.search_cells()
+    }
+    assert kinds & {"lstm", "gru"}

@@ -7,7 +7,7 @@ import pytest
 from qiskit.primitives import BitArray
 from qiskit.quantum_info import SparsePauliOp
 
-from circuits import build_ansatz, build_dynamic, build_measurement
+from circuits import build_ansatz, build_dynamic, build_measurement, build_readout
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.estimation.bits import count_states, join_bits, name_states
 from runtime_jobs.estimation.counting import average_values, bind_bases, read_outcomes
@@ -70,3 +70,42 @@ def test_the_basis_changes_fastest_and_frequencies_average_as_probabilities_do()
 def test_a_basis_without_terms_gives_no_values(num_observables: int) -> None:
     found = read_outcomes(draw_bits((4,), 10), DYNAMIC, [Basis()], num_observables)
     np.testing.assert_array_equal(found.values, np.zeros((4, num_observables)))
+
+
+@pytest.mark.parametrize(
+    ("observables", "num_qubits", "most"),
+    [
+        (None, 5, 3),
+        ("z", 4, 1),
+        ("pairs", 2, 9),
+        ("pairs", 3, 9),
+        ("pairs", 4, 11),
+        ("pairs", 6, 15),
+    ],
+)
+def test_terms_share_few_bases_and_each_is_in_one_that_reads_it(
+    observables: str | None, num_qubits: int, most: int
+) -> None:
+    operators = build_readout(observables, num_qubits=num_qubits).observables
+    positions = [3 * qubit + 1 for qubit in range(num_qubits)]
+    bases = group_terms(operators, positions)
+    assert len(bases) <= most
+    found = []
+    for basis in bases:
+        for term in basis.terms:
+            ((letters, qubits, _),) = operators[term.observable].to_sparse_list()
+            assert term.qubits == tuple(positions[qubit] for qubit in qubits)
+            assert [basis.letters[qubit] for qubit in term.qubits] == list(letters)
+            found.append(term.observable)
+    assert sorted(found) == list(range(len(operators)))
+
+
+def test_terms_of_many_letters_and_none_are_grouped_too() -> None:
+    operators = [
+        SparsePauliOp(["XXXX", "IIII"], [1.0, 0.5]),
+        SparsePauliOp(["XXII", "IZZZ"], [1.0, 2.0]),
+        SparsePauliOp("IIXX"),
+    ]
+    bases = group_terms(operators, range(4))
+    assert [basis.spell(4) for basis in bases] == ["XXXX", "ZZZZ"]
+    assert [[term.observable for term in basis.terms] for basis in bases] == [[0, 0, 1, 2], [1]]
