@@ -33,7 +33,7 @@ from runtime_jobs.hardware.targets import duration_of
 
 __all__ = ["Timing", "idle_channels", "insert_idling"]
 
-Idle = Callable[[QuantumCircuit, int, float], None]
+Idle = Callable[[QuantumCircuit, Qubit, int, float], None]
 _Branches = dict[frozenset[Clbit], list[CircuitInstruction]]  # by the bits that they test
 
 
@@ -75,10 +75,10 @@ def idle_channels(target: Target) -> Idle:
             return None
         return to_kraus(thermal_relaxation_error(t1, min(t2, 2 * t1), seconds)).to_instruction()
 
-    def idle(circuit: QuantumCircuit, qubit: int, seconds: float) -> None:
+    def idle(circuit: QuantumCircuit, place: Qubit, qubit: int, seconds: float) -> None:
         channel = relax(qubit, round(seconds, 12))
         if channel is not None:
-            circuit.append(channel, [qubit])
+            circuit.append(channel, [place])
 
     return idle
 
@@ -93,8 +93,8 @@ def insert_idling(
     Args:
         circuit: ISA circuit for ``target`` with ``if_test`` and without nested branches.
         target: Target with the durations of instructions; those without one take no time.
-        idle: Function called with the circuit under construction, a qubit and the seconds that it
-            waits.
+        idle: Function called with the circuit under construction, a qubit of it, the number of this
+            qubit in ``target``, and the seconds that it waits.
 
     Returns:
         The circuit with its waits, and its durations.
@@ -138,7 +138,7 @@ class _Scheduler:
         """Append branches that run at the same time; return the seconds of the longest body.
 
         Every body fills these seconds on the qubits of all branches of its bits, of which one
-        runs. Bodies are on all qubits, so that they count them as the circuit does.
+        runs; the other qubits wait outside.
         """
         items = [item for group in branches.values() for item in group]
         longest = max(
@@ -150,16 +150,17 @@ class _Scheduler:
         for group in branches.values():
             own = {qubit for item in group for qubit in self._find_qubits(item)}
             others -= own
+            places = [self._circuit.qubits[qubit] for qubit in sorted(own)]
             for item in group:
                 clbits = list(item.clbits)
                 bodies = []
                 for body in item.operation.blocks:
-                    whole = QuantumCircuit(list(self._circuit.qubits), clbits)
+                    whole = QuantumCircuit(places, clbits)
                     inner = self._list_inner(item, body)
                     self._place(inner, whole, own, least=longest)
                     bodies.append(whole)
                 operation = IfElseOp(item.operation.condition, *bodies)
-                built.append(operation, list(self._circuit.qubits), clbits)
+                built.append(operation, places, clbits)
         self._place([], built, others, least=longest)
         return longest
 
@@ -196,7 +197,8 @@ class _Scheduler:
         def wait_until(end: float, qubits: Iterable[int]) -> None:
             for qubit in qubits:
                 if end - busy[qubit] > 1e-12:
-                    appends.append(partial(self._idle, built, qubit, end - busy[qubit]))
+                    place, seconds = self._circuit.qubits[qubit], end - busy[qubit]
+                    appends.append(partial(self._idle, built, place, qubit, seconds))
 
         for item in reversed(items):
             qubits = self._find_qubits(item)
