@@ -59,6 +59,7 @@ class Dispatcher:
         pauses: Seconds between attempts to send, and between searches for a job without an answer.
         poll_seconds: Seconds between two polls of the jobs that are waited for.
         watch: Called at each of these polls.
+        report: Takes a line about each job that was sent or whose result arrived.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Dispatcher:
         pauses: Sequence[float] = (2.0, 5.0, 10.0),
         poll_seconds: float = 5.0,
         watch: Watch | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._open_service = open_service
@@ -87,6 +89,7 @@ class Dispatcher:
         self._pauses = pauses
         self._poll_seconds = poll_seconds
         self._watch = watch
+        self._report = report or (lambda line: None)
         self._done = 0
         self._run_tag: str | None = None
 
@@ -262,6 +265,7 @@ class Dispatcher:
                 last = error
             else:
                 self._ledger.record_sent(job.tag, job_id)
+                self._report(f"sent {job_id}: {job.round}, {job.circuits} circuits")
                 return
         raise ServiceError(
             f"the job '{job.round}' could not be sent: {last}. Run the command again later: it "
@@ -335,6 +339,7 @@ class Dispatcher:
         durations = tuple(pub.circuit_dt for pub in pubs)
         self._ledger.origins.record(job.tag, Origin(raw.address, raw.instance, durations))
         self._ledger.record_result(job.tag, pack([pub.bits for pub in pubs]))
+        self._report(f"done {job.job_id}: {job.round}")
 
     def _read(self, content: JobContent) -> list[Bits]:
         return unpack(self._ledger.read_result(self._find(content.request.key).number))

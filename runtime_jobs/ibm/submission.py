@@ -144,6 +144,7 @@ def continue_submission(
     relayout: bool = False,
     open_service: Callable[[], Service] = Service,
     watch: Watch | None = None,
+    report: Callable[[str], None] | None = None,
     trained: TrainedModel | None = None,
 ) -> Evaluation | Tuning:
     """Compute as far as the results in the ledger reach, and send the next jobs.
@@ -159,6 +160,7 @@ def continue_submission(
         relayout: Whether to choose qubits anew instead of keeping those of the run.
         open_service: Opens the account; called only if the ledger does not have all results.
         watch: Called at each poll of jobs that are waited for.
+        report: Takes a line about each job that was sent or whose result arrived.
         trained: The model of the run with its best weights, if it is loaded already.
 
     Returns:
@@ -190,6 +192,7 @@ def continue_submission(
         wait=wait,
         retry=retry,
         watch=watch,
+        report=report,
     )
     executor = IbmExecutor(
         submission.backend,

@@ -324,6 +324,8 @@ def _advance(
 ) -> Progress:
     """Continue a submission with a progress bar, as far as its results reach.
 
+    Without a terminal, a line on standard error takes the place of the bar for each job.
+
     Args:
         run: The run.
         ledger: Its open ledger.
@@ -334,6 +336,7 @@ def _advance(
         service: The account, if a new submission has opened it already.
         trained: The trained model of the run, if it is loaded already.
     """
+    from runtime_jobs.ibm.notices import notify
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import continue_submission
     from runtime_jobs.runs.waiting_bar import WaitingBar
@@ -351,6 +354,7 @@ def _advance(
                 relayout=relayout,
                 open_service=Service if service is None else lambda: service,
                 watch=bar.watch,
+                report=notify if wait and not bar.enabled else None,
                 trained=trained,
             )
     except JobsPendingError as error:

@@ -213,4 +213,9 @@ def test_a_packed_dynamic_submission_with_a_short_delay_runs_what_was_planned(
     other = [*given[:-1], "250us", "--max-qpu-seconds", "30"]
     assert run(["submit", *other]) == ExitCode.DONE  # another delay is another job
     assert count_posts(service) == posts + 1
-    collect(folder)
+    capsys.readouterr()
+    assert run(["collect", str(folder), "--wait"]) == ExitCode.DONE
+    shown = capsys.readouterr()  # a line for each job without a terminal
+    with Ledger(folder) as ledger:
+        assert f"done {ledger.list_jobs()[-1].job_id}: round 1, job 1" in shown.err
+    assert "(stand-in, no QPU)" in shown.out
