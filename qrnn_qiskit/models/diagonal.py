@@ -21,9 +21,9 @@ from circuits.errors import InvalidValueError
 from circuits.validation import require_count
 from qrnn_qiskit.batch_random import Dropout
 from qrnn_qiskit.checks import check_batch, check_number
+from qrnn_qiskit.controller.starts import INPUT_GAIN, resolve_frequencies
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.recurrent import RecurrentModel, recall_memory
-from qrnn_qiskit.controller.starts import INPUT_GAIN, resolve_frequencies
 
 __all__ = ["LRU", "DiagonalModel", "DiagonalSSM", "Recurrence"]
 
