@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.model import QRNN
     from qrnn_qiskit.modes.options import Measured
+    from qrnn_qiskit.tables.comparison import compare
     from qrnn_qiskit.tasks.data.dataset import Dataset
     from qrnn_qiskit.training.fit import fit
     from qrnn_qiskit.training.loading import load
@@ -39,6 +40,7 @@ __all__ = [
     "Measured",
     "Pub",
     "SimulatorExecutor",
+    "compare",
     "fit",
     "load",
 ]
@@ -48,6 +50,7 @@ _HOMES = {
     "Dataset": "tasks.data.dataset",
     "HiddenState": "hidden_state",
     "Measured": "modes.options",
+    "compare": "tables.comparison",
     "fit": "training.fit",
     "load": "training.loading",
 } | dict.fromkeys(("Counts", "Estimates", "Executor", "Pub", "SimulatorExecutor"), "executors")
