@@ -137,7 +137,7 @@ def select_terms(
 
 def join_effects(effects: Sequence[Matrix]) -> Matrix:
     """Return the measurement of several qubits (2^N, 4^N) from those of each (2, 4)."""
-    whole = np.ones((1, 1))
+    whole: Matrix = np.ones((1, 1))
     for effect in effects:
         whole = np.kron(effect, whole)
     return whole
@@ -170,7 +170,7 @@ def read_ones(bit: int, stage: Stage, num_qubits: int, channels: Channels) -> ND
 
 def _find_single(stage: Stage, circuit: QuantumCircuit, channels: Channels) -> list[Matrix]:
     """Return the transfer matrix of each qubit of a circuit without two-qubit gates and angles."""
-    matrices = [np.eye(4)] * circuit.num_qubits
+    matrices: list[Matrix] = [np.eye(4)] * circuit.num_qubits
     compiled = stage.pass_manager.run(circuit)
     for item in compiled.data:
         qubits = tuple(compiled.find_bit(qubit).index for qubit in item.qubits)
