@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
 
-__all__ = ["print_others", "print_plan"]
+__all__ = ["print_others", "print_plan", "print_registers"]
 
 
 def print_plan(plan: Plan, calibration: str) -> None:
@@ -26,6 +26,7 @@ def print_plan(plan: Plan, calibration: str) -> None:
     for job in _shorten(plan):
         table.add_row(*job)
     Console().print(table)
+    print_registers(plan)
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
         f"{plan.device}, {_name_patches(plan)}, {calibration}",
@@ -47,10 +48,35 @@ def print_plan(plan: Plan, calibration: str) -> None:
     typer.echo("\n".join(lines))
 
 
+def print_registers(plan: Plan) -> None:
+    """Print the qubits of each of several registers, and their quality."""
+    if not plan.registers:
+        return
+    from rich.console import Console
+
+    from runtime_jobs.cli.console import make_table
+
+    table = make_table("patch", "register", "qubits", "two-qubit error", "readout error")
+    for placed in plan.registers:
+        error = placed.two_qubit_error
+        table.add_row(
+            str(placed.patch),
+            str(placed.register),
+            "-".join(map(str, placed.qubits)),
+            "" if error is None else f"{error:.2%}",
+            f"{placed.readout_error:.2%}",
+        )
+    Console().print(table)
+
+
 def _name_patches(plan: Plan) -> str:
     """Name the qubits of the copies of a circuit that run side by side."""
-    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
     count = len(plan.patches)
+    if plan.registers:
+        registers = len(plan.registers) // count
+        each = f"{registers} registers on {len(plan.patches[0])} qubits"
+        return f"{count} patches side by side, each of {each}" if count > 1 else each
+    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
     return f"{count} patches side by side: {qubits}" if count > 1 else f"qubits {qubits}"
 
 

@@ -97,7 +97,7 @@ def submit(
     The command returns once the jobs that need no earlier results are sent and recorded. 'qrnn
     collect' fetches the results and sends the jobs that depend on them.
     """
-    from runtime_jobs.cli.plan_tables import print_plan
+    from runtime_jobs.cli.plan_tables import print_plan, print_registers
     from runtime_jobs.cli.requests import read_request
 
     request = read_request(on, shots, train_steps, gradient)
@@ -148,6 +148,8 @@ def submit(
             )
         if relayout:
             print_plan(plan, calibration)
+        elif is_other:
+            print_registers(plan)
         continue_run(
             run,
             ledger,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ def select_terms(
 
 def join_effects(effects: Sequence[Matrix]) -> Matrix:
     """Return the measurement of several qubits (2^N, 4^N) from those of each (2, 4)."""
-    whole: Matrix = np.ones((1, 1))
+    whole: NDArray[Any] = np.ones((1, 1))
     for effect in effects:
         whole = np.kron(effect, whole)
     return whole

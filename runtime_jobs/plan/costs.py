@@ -15,6 +15,7 @@ from runtime_jobs.hardware.job_limits import (
     weigh_job,
 )
 from runtime_jobs.hardware.packing import Packing
+from runtime_jobs.plan.registers import PlacedRegister
 from runtime_jobs.plan.rounds import Round
 
 __all__ = ["OPEN_PLAN_SECONDS", "Plan", "PlannedJob", "make_plan"]
@@ -66,6 +67,7 @@ class Plan:
         t1, t2: Medians over the qubits in seconds; None if the device does not report them.
         price_per_second: Price of a second of QPU time.
         currency: Currency of that price.
+        registers: The qubits of each register on each patch; empty for one register.
     """
 
     device: str
@@ -81,6 +83,7 @@ class Plan:
     t2: float | None
     price_per_second: float
     currency: str
+    registers: tuple[PlacedRegister, ...] = ()
 
     @property
     def circuits(self) -> int:
@@ -122,6 +125,7 @@ def make_plan(
     price_per_second: float,
     currency: str,
     limits: JobLimits | None = None,
+    registers: tuple[PlacedRegister, ...] = (),
 ) -> Plan:
     """Split rounds into jobs and add up their costs.
 
@@ -134,6 +138,7 @@ def make_plan(
         price_per_second: Price of a second of QPU time.
         currency: Currency of that price.
         limits: Limits of the service on one job.
+        registers: The qubits of each of several registers.
 
     Raises:
         LimitError: A circuit exceeds the limits of a job.
@@ -164,6 +169,7 @@ def make_plan(
         t2=_find_median(packing, "t2"),
         price_per_second=price_per_second,
         currency=currency,
+        registers=registers,
     )
 
 

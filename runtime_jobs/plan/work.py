@@ -20,6 +20,7 @@ from qrnn_qiskit.training.loading import TrainedModel
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.plan.costs import Plan, make_plan
+from runtime_jobs.plan.registers import place_registers
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
 __all__ = ["Work", "find_work"]
@@ -73,6 +74,7 @@ class Work:
             price_per_second=price_per_second,
             currency=currency,
             limits=limits,
+            registers=place_registers(self.qrnn.mode, self.packing),
         )
 
     def in_mode(self, readout: str) -> Work:
