@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.modes.options import Measured
     from qrnn_qiskit.tables.comparison import compare
     from qrnn_qiskit.tasks.data.dataset import Dataset
+    from qrnn_qiskit.training.estimators import QRNNClassifier, QRNNRegressor
     from qrnn_qiskit.training.fit import fit
     from qrnn_qiskit.training.loading import load
 
@@ -39,6 +40,8 @@ __all__ = [
     "HiddenState",
     "Measured",
     "Pub",
+    "QRNNClassifier",
+    "QRNNRegressor",
     "SimulatorExecutor",
     "compare",
     "fit",
@@ -50,6 +53,8 @@ _HOMES = {
     "Dataset": "tasks.data.dataset",
     "HiddenState": "hidden_state",
     "Measured": "modes.options",
+    "QRNNClassifier": "training.estimators",
+    "QRNNRegressor": "training.estimators",
     "compare": "tables.comparison",
     "fit": "training.fit",
     "load": "training.loading",
