@@ -179,6 +179,7 @@ def send(
         raise InvalidValueError(
             f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {max_qpu_seconds}"
         )
+    mode = require_name("mode", mode, [str(each) for each in WorkloadMode])
     terms = read_terms(limits, serial_branches=serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.ibm.service import Service
@@ -211,7 +212,7 @@ def send(
             cap=max_qpu_seconds or 0.0,
             train_steps=request.train_steps,
             gradient=gradient,
-            mode=require_name("mode", mode, [str(each) for each in WorkloadMode]),
+            mode=mode,
             session_seconds=session_seconds,
             repetition=_count_repetitions(former, fresh),
             patches=len(plan.patches),
