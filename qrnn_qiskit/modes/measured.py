@@ -288,7 +288,7 @@ class MeasuredMode(ReadoutMode):
         """
         shape = (*x.shape[:2], self.ansatz.num_parameters)
         if not self.feedback_size:
-            angles = controller(x)
+            angles: Tensor = controller(x)
             check_angles(angles, shape, x.dtype)
             return angles[:, :, None].expand(-1, -1, self.measurement.num_outcomes, -1)
         random = torch.get_rng_state()
