@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from circuits.ansatz import ANSATZ_FAMILIES, ENTANGLERS, ROTATIONS, Ansatz, build_ansatz
-    from circuits.coupling import ANCILLA_RETURNS, COUPLINGS, Measurement, build_measurement
+    from circuits.coupling import (
+        ANCILLA_RETURNS,
+        COUPLINGS,
+        MEASUREMENT_FRAMES,
+        Measurement,
+        build_measurement,
+    )
     from circuits.dynamic import DynamicCircuit, build_dynamic
     from circuits.export import (
         draw_figure,
@@ -32,6 +38,7 @@ __all__ = [
     "ANSATZ_FAMILIES",
     "COUPLINGS",
     "ENTANGLERS",
+    "MEASUREMENT_FRAMES",
     "PROJECT",
     "ROTATIONS",
     "Ansatz",
@@ -65,7 +72,13 @@ PROJECT = "qrnn-qiskit"
 # help must not wait for Qiskit.
 _HOMES = {
     "ansatz": ("ANSATZ_FAMILIES", "ENTANGLERS", "ROTATIONS", "Ansatz", "build_ansatz"),
-    "coupling": ("ANCILLA_RETURNS", "COUPLINGS", "Measurement", "build_measurement"),
+    "coupling": (
+        "ANCILLA_RETURNS",
+        "COUPLINGS",
+        "MEASUREMENT_FRAMES",
+        "Measurement",
+        "build_measurement",
+    ),
     "dynamic": ("DynamicCircuit", "build_dynamic"),
     "export": (
         "draw_figure",

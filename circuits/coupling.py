@@ -110,7 +110,8 @@ class Measurement:
         """
         paulis = [_PAULIS[letter] for letter in self.bases]
         projectors = [np.stack((np.eye(2) + pauli, np.eye(2) - pauli)) / 2 for pauli in paulis]
-        return [np.tensordot(self.amplitudes(), pair, axes=1) for pair in projectors]
+        amplitudes = self.amplitudes().astype(np.complex128)
+        return [np.tensordot(amplitudes, pair, axes=1) for pair in projectors]
 
     def amplitudes(self) -> NDArray[np.float64]:
         """Return (2, 2): M_y of each ancilla is ``a[y, 0]`` P_+ + ``a[y, 1]`` P_-."""

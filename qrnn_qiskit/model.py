@@ -365,7 +365,9 @@ class QRNN(IdentifiedModule, RecurrentModel):
             outside: Tensor = transforms.run_outside(self.angles, x, state)
             return outside
         with torch.no_grad():
-            angles = self._run(x, state, None, wants_angles=True).angles
+            angles = self.mode.find_angles(self.controller, self._check_inputs(x, None)[0])
+            if angles is None:
+                angles = self._run(x, state, None, wants_angles=True).angles
         assert angles is not None
         return angles
 

@@ -150,6 +150,11 @@ class ReadoutMode(ABC):
             wants_angles: Whether the angles are to be returned.
         """
 
+    def find_angles(self, controller: nn.Module, x: Tensor) -> Tensor | None:
+        """Return the angles of :class:`Run` where they need no run of the sequences, or None."""
+        del controller, x
+        return None
+
     def filter(
         self,
         controller: nn.Module,

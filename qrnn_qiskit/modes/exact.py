@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class ExactSimulation:
         self._simulator: DensitySimulator | None = None
         self._observables = torch.zeros(0)
 
-    @property
+    @cached_property
     def is_noisy(self) -> bool:
         """Whether there is readout error or noise, which no pure state can follow."""
         perfect = np.array_equal(self.assignment, [np.eye(2)] * len(self.assignment))

@@ -85,7 +85,7 @@ class MeasuredMode(ReadoutMode):
         num_trajectories: int | None,
         num_registers: int = 1,
     ) -> None:
-        check_simulation(num_trajectories, measurement, assignment, noise)
+        check_simulation(num_trajectories, assignment, noise)
         self.set_registers(ansatz, readout, num_registers)
         self.measurement = measurement
         self.num_trajectories = num_trajectories
@@ -102,6 +102,7 @@ class MeasuredMode(ReadoutMode):
             ansatz, measurement, self.readout.observables, num_registers
         )
         self._sampled: Simulator | None = None
+        self._inverse: Simulator | None = None
 
     def check_memory(
         self, batch_size: int, num_steps: int, dtype: torch.dtype, kept: Kept = NOTHING_KEPT
@@ -263,8 +264,9 @@ class MeasuredMode(ReadoutMode):
             start,
             last,
             self.num_registers,
+            self._inverse,
         )
-        outcomes, readouts = average_samples(samples, last)
+        outcomes, readouts = average_samples(samples, last, self.measurement.is_undone)
         joined = join_outcomes(outcomes, self.num_registers)
         return samples, joined, readouts.reshape(len(tables), -1)
 
@@ -272,6 +274,12 @@ class MeasuredMode(ReadoutMode):
     def _side(self) -> tuple[int, ...]:
         """The axis of registers in the fields of a state; none for one register."""
         return () if self.num_registers == 1 else (self.num_registers,)
+
+    def find_angles(self, controller: nn.Module, x: Tensor) -> Tensor:
+        """Return the angles, which depend on no state; see :meth:`ReadoutMode.find_angles`."""
+        self.check_placement(x.device)
+        with keep_precision(x.device):
+            return self.tabulate(controller, x)
 
     def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
         """Return the angles (B, T, 2^m, R P) for every value of the register before each step.
@@ -281,7 +289,7 @@ class MeasuredMode(ReadoutMode):
         """
         shape = (*x.shape[:2], self.ansatz.num_parameters)
         if not self.feedback_size:
-            angles = controller(x)
+            angles: Tensor = controller(x)
             check_angles(angles, shape, x.dtype)
             return angles[:, :, None].expand(-1, -1, self.measurement.num_outcomes, -1)
         random = torch.get_rng_state()
@@ -331,6 +339,9 @@ class MeasuredMode(ReadoutMode):
     def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
         if self._sampled is None or self._sampled.dtype != dtype:
             check_dtype(dtype)
-            damped = damp_observables(self.register_readout.observables, self.measurement)
-            self._sampled = Simulator(self.register.circuit, damped, dtype)
+            circuit, observables = self.register.circuit, self.register_readout.observables
+            if self.measurement.is_undone:
+                self._inverse = Simulator(circuit.inverse(), observables, dtype)
+            damped = damp_observables(observables, self.measurement)
+            self._sampled = Simulator(circuit, damped, dtype)
         return self._sampled

@@ -113,7 +113,6 @@ def choose_measured(mode: str, measurement: Measured | None, flat: Measured) -> 
 
 def check_simulation(
     num_trajectories: int | None,
-    measurement: Measurement,
     assignment: NDArray[np.float64],
     noise: Sequence[NDArray[np.complex128]],
 ) -> None:
@@ -121,7 +120,7 @@ def check_simulation(
 
     Raises:
         TypeError: ``num_trajectories`` is not an integer.
-        ValueError: Fewer than 2 trajectories, or trajectories with noise or in the frame "undone".
+        ValueError: Fewer than 2 trajectories, or noise with trajectories.
     """
     if num_trajectories is not None:
         require_count("num_trajectories", num_trajectories, minimum=2)
@@ -130,12 +129,6 @@ def check_simulation(
                 "readout_error and step_noise need exact simulation, but trajectories have "
                 f"neither (num_trajectories={num_trajectories}); leave them out, or leave out "
                 f"num_trajectories with up to {MAX_EXACT_QUBITS} memory qubits"
-            )
-        if measurement.is_undone:
-            raise InvalidValueError(
-                f"num_trajectories={num_trajectories} does not apply to measurement_frame='undone';"
-                f" leave it out: exact simulation reaches {MAX_EXACT_QUBITS} memory qubits, and "
-                "filter and sample have no such limit"
             )
 
 

@@ -179,7 +179,7 @@ class PureRecords:
         """Return the state at the end of complete records."""
         bits = run.bits[torch.arange(len(ends)), torch.tensor(ends) - 1]
         weights = 1 << torch.arange(self.measurement.num_ancillas)
-        values = (bits.unflatten(1, (self.num_registers, -1)) * weights).sum(2)
+        values = (bits.reshape(len(bits), self.num_registers, -1) * weights).sum(2)
         return HiddenState(
             self._read(run),
             vector=as_registers(run.vector, self.num_registers),

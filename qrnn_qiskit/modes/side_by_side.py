@@ -18,7 +18,7 @@ def divide_tables(tables: Tensor, num_registers: int) -> Tensor:
 
 def divide_bits(bits: Tensor, num_registers: int) -> Tensor:
     """Return bits (B, T, R m), or numbers for them, as those of B R sequences, (B R, T, m)."""
-    return bits.unflatten(2, (num_registers, -1)).movedim(2, 1).flatten(0, 1)
+    return bits.reshape(*bits.shape[:2], num_registers, -1).movedim(2, 1).flatten(0, 1)
 
 
 def join_outcomes(values: Tensor, num_registers: int) -> Tensor:

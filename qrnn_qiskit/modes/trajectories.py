@@ -3,9 +3,10 @@
 A trajectory takes 2^n amplitudes where the exact density matrix takes 2^m 4^n. Its derivative has
 two parts: that of the computation at fixed outcomes (pathwise), and that of the probability of
 these outcomes (score). Three measures keep the variance low: probabilities of the next outcome come
-from the state instead of the draw, and the last measurement is summed over; an outcome is credited
-only with what follows it (reward to go); and the mean of the other trajectories of the same
-sequence is subtracted from that credit (leave-one-out baseline). The estimate is unbiased.
+from the state instead of the draw, and the last measurement is summed over, except in the frame
+"undone"; an outcome is credited only with what follows it (reward to go); and the mean of the other
+trajectories of the same sequence is subtracted from that credit (leave-one-out baseline). The
+estimate is unbiased.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Samples(NamedTuple):
     Attributes:
         probabilities: (B, N, T, 2^m) probability of each register value, given the outcomes before.
         chosen: (B, N, T) int64, the values drawn.
-        readouts: (B, N, K) readouts at each sequence's end, summed over its last outcome.
+        readouts: (B, N, K) readouts at each sequence's end, summed over its last outcome; in the
+            frame "undone" after the last outcome.
         vectors: (B, N, 2^n) complex states after each sequence's last outcome, without gradient.
         registers: (B, N) int64, these last outcomes.
     """
@@ -79,6 +81,7 @@ def sample_trajectories(
     start: tuple[Tensor, Tensor] | None,
     ends: Sequence[int],
     num_registers: int = 1,
+    inverse: Simulator | None = None,
 ) -> Samples:
     """Sample trajectories with torch's random numbers; probabilities and readouts have gradients.
 
@@ -91,6 +94,8 @@ def sample_trajectories(
         ends: The last valid step of each sequence, counted from 1.
         num_registers: R of the B are the registers of one sequence of a batch, for which random
             numbers are drawn together.
+        inverse: The compiled inverse of the step with the observables themselves, which follows the
+            measurement in the frame "undone".
     """
     batch, steps = tables.shape[:2]
     total = batch * num_trajectories
@@ -107,13 +112,18 @@ def sample_trajectories(
     ended = torch.zeros(total, 1 << measurement.num_qubits, dtype=tables.dtype.to_complex())
     for t in range(steps):
         evolution, token = begin(simulator, vectors, total)
-        token, readouts = advance(evolution, token, tables[sequence, t, register])
+        angles = tables[sequence, t, register]
+        token, readouts = advance(evolution, token, angles)
         before = read_vector(evolution, token, everyone.numpy())
         branches = _split(before, measurement, kraus)
         weights = branches.abs().square().sum(2)
         register = draws.choose(weights.detach(), batch // num_registers)
         drawn = weights[everyone, register]
         vectors = branches[everyone, register] / drawn.sqrt()[:, None]
+        if inverse is not None:
+            evolution, token = begin(inverse, vectors, total)
+            token, readouts = advance(evolution, token, angles)
+            vectors = read_vector(evolution, token, everyone.numpy())
         probabilities.append(weights)
         chosen.append(register)
         by_step.append(readouts)
@@ -133,12 +143,15 @@ def sample_trajectories(
     )
 
 
-def average_samples(samples: Samples, ends: Sequence[int]) -> tuple[Tensor, Tensor]:
+def average_samples(
+    samples: Samples, ends: Sequence[int], is_undone: bool = False
+) -> tuple[Tensor, Tensor]:
     """Return the means over trajectories of probabilities (B, T, 2^m) and readouts (B, K).
 
     The backward pass gives every trajectory the pathwise and the score part of the gradient.
     """
-    last = torch.as_tensor(ends)
+    # The outcomes that readouts depend on: they are summed over the last one, but not if undone.
+    last = torch.as_tensor(ends) - int(not is_undone)
     probabilities, readouts = _Average.apply(
         samples.probabilities, samples.readouts, samples.chosen, last
     )
@@ -148,9 +161,9 @@ def average_samples(samples: Samples, ends: Sequence[int]) -> tuple[Tensor, Tens
 class _Average(Function):
     @staticmethod
     def forward(
-        ctx: Any, probabilities: Tensor, readouts: Tensor, chosen: Tensor, ends: Tensor
+        ctx: Any, probabilities: Tensor, readouts: Tensor, chosen: Tensor, last: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(probabilities, readouts, chosen, ends)
+        ctx.save_for_backward(probabilities, readouts, chosen, last)
         return probabilities.mean(1), readouts.mean(1)
 
     @staticmethod
@@ -158,12 +171,11 @@ class _Average(Function):
     def backward(
         ctx: Any, by_probabilities: Tensor, by_readouts: Tensor
     ) -> tuple[Tensor, Tensor, None, None]:
-        probabilities, readouts, chosen, ends = ctx.saved_tensors
+        probabilities, readouts, chosen, last = ctx.saved_tensors
         count, steps = probabilities.shape[1:3]
         of_step = (by_probabilities[:, None] * probabilities).sum(3)
         after = of_step.flip(2).cumsum(2).flip(2) - of_step
-        # The readouts are summed over the last outcome: only the outcomes before it matter.
-        matters = torch.arange(steps) < ends[:, None] - 1
+        matters = torch.arange(steps) < last[:, None]
         of_readouts = (by_readouts[:, None] * readouts).sum(2)
         credit = after + of_readouts[:, :, None] * matters[:, None]
         score = (credit - credit.mean(1, keepdim=True)) / (count - 1)

@@ -135,11 +135,14 @@ def _enumerate(
         moved: dict[tuple[int, ...], Statevector] = {}
         for history, state in states.items():
             angles = dict(zip(ansatz.parameters, table[history[-1] if history else 0], strict=True))
-            after = state.evolve(ansatz.circuit.assign_parameters(angles))
+            circuit = ansatz.circuit.assign_parameters(angles)
+            after = state.evolve(circuit)
             for outcome in range(measurement.num_outcomes):
                 split = after
                 for bit, qubit in enumerate(qubits):
                     split = split.evolve(Operator(kraus[bit][outcome >> bit & 1]), [qubit])
+                if measurement.is_undone:
+                    split = split.evolve(circuit.inverse())
                 moved[*history, outcome] = split
         states = moved
         levels.append({h: float(np.vdot(s.data, s.data).real) for h, s in states.items()})

@@ -12,6 +12,7 @@ from qrnn_qiskit.pictures.results import BLUE, FONT, GREEN
 __all__ = ["draw_recurrence"]
 
 _SPACE = 1.25  # width of the coupling of an ancilla
+_UNDOING = 1.5  # width of the inverse of the circuit
 _SHOWN = 3  # steps; of longer sequences the first two and the last
 
 
@@ -19,8 +20,8 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
     """Draw the dynamic circuit of ``num_steps`` steps, with one box per step and folded branches.
 
     Memory qubits are at the top, ancillas below them, and at the bottom the register of each step,
-    which selects the angles of the next step. Of more than three steps the first two and the last
-    are drawn.
+    which selects the angles of the next step if bits feed back. Of more than three steps the first
+    two and the last are drawn.
 
     Args:
         ansatz: Circuit of a step.
@@ -28,13 +29,13 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
         num_steps: Number of steps T.
     """
     n, m = measurement.num_qubits, measurement.num_ancillas
-    ancillas = 0 if measurement.coupling == "direct" else m
+    ancillas = m if measurement.has_ancillas else 0
     shown = list(range(num_steps))
     if num_steps > _SHOWN:
         shown = [0, 1, num_steps - 1]
     rows = n + ancillas
     gap = 1.0 if num_steps > _SHOWN else 0.0
-    pitch = 3.6 + _SPACE * m
+    pitch = 3.6 + _SPACE * m + _UNDOING * measurement.is_undone
     right = 1.0 + pitch * len(shown) + gap + 3.0
     figure = Figure(figsize=(1.2 + 0.82 * right, 2.0 + 0.62 * (rows + 2)), layout="constrained")
     axes = figure.subplots()
@@ -60,7 +61,7 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
         )
         if place == 2 and gap:
             axes.text(left - 0.7, (rows - 1) / 2, "…", ha="center", va="center", fontsize=24)
-        if step:
+        if step and measurement.bit_feedback:
             source = left - 0.7 if place == 2 and gap else left - pitch + _centre(m)
             _draw_feedback(axes, source, left + 1.0, register, n)
     start = 1.0 + pitch * len(shown) + gap
@@ -75,8 +76,13 @@ def draw_recurrence(ansatz: Ansatz, measurement: Measurement, num_steps: int) ->
 def _describe(ansatz: Ansatz, measurement: Measurement) -> str:
     branches = measurement.num_outcomes
     coupling = measurement.coupling
-    if coupling != "direct":
+    if measurement.has_ancillas:
         coupling += f", g = {measurement.strength:.3g} rad"
+    if not measurement.bit_feedback:
+        return (
+            f"one circuit without branches: {ansatz.num_parameters} angles per step,\n"
+            f"coupling {coupling}"
+        )
     return (
         f"one dynamic circuit: {ansatz.num_parameters} angles per step in each of {branches} "
         f"branches,\nselected by the bits of the previous step; coupling {coupling}"
@@ -87,15 +93,18 @@ def _draw_step(
     axes: Axes, measurement: Measurement, step: int, left: float, register: float
 ) -> None:
     n = measurement.num_qubits
-    before = "" if step == 0 else f"[b{step}]"
+    before = f"[b{step}]" if step and measurement.bit_feedback else ""
     _box(axes, left + 1.0, n, 1.3, f"U(θ{step + 1}{before})")
-    direct = measurement.coupling == "direct"
+    if measurement.is_undone:
+        after = left + 3.05 + _SPACE * (measurement.num_ancillas - 1) + 1.2
+        _box(axes, after, n, 1.3, f"U(θ{step + 1}{before})†")
+    direct = not measurement.has_ancillas
     for bit, (qubit, letter) in enumerate(zip(measurement.qubits, measurement.bases, strict=True)):
         row = qubit if direct else n + bit
         shift = 2.3 + _SPACE * bit
         if not direct:
             if step:
-                label = "X if 1" if measurement.ancilla_return == "branch" else "reset"
+                label = "reset" if measurement.resets_ancillas else "X if 1"
                 _label(axes, left + 1.0, row, label)
             axes.plot([left + shift] * 2, [qubit, row], color=BLUE, linewidth=2, zorder=2)
             _label(axes, left + shift, qubit, letter, colour=BLUE)

@@ -19,6 +19,7 @@ from qiskit.transpiler import CouplingMap
 from circuits import (
     ANCILLA_RETURNS,
     COUPLINGS,
+    MEASUREMENT_FRAMES,
     DynamicCircuit,
     build_ansatz,
     build_dynamic,
@@ -50,13 +51,14 @@ def recur(
     for table in tables:
         moved = {}
         for history, state in states.items():
-            angles = table[history[-1] if history else 0]
+            angles = table[history[-1] if history and dynamic.measurement.bit_feedback else 0]
             bound = ansatz.circuit.assign_parameters(
                 dict(zip(ansatz.parameters, angles, strict=True))
             )
-            state = Operator(bound).data @ state
+            unitary = Operator(bound).data
+            back = unitary.conj().T if dynamic.measurement.is_undone else np.eye(len(unitary))
             for value in range(dynamic.num_outcomes):
-                moved[*history, value] = kraus_of(dynamic, value) @ state
+                moved[*history, value] = back @ kraus_of(dynamic, value) @ unitary @ state
         states = moved
     return states
 
@@ -107,6 +109,29 @@ def test_it_runs_the_recursion(
     assert_runs_the_recursion(dynamic, ansatz, enumerate_branches)
 
 
+@pytest.mark.parametrize("bit_feedback", [True, False])
+@pytest.mark.parametrize("frame", MEASUREMENT_FRAMES)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_frames_and_circuits_without_feedback(
+    coupling: str, frame: str, bit_feedback: bool, enumerate_branches: Enumerate
+) -> None:
+    measurement = build_measurement(
+        num_qubits=2,
+        num_ancillas=2,
+        coupling=coupling,
+        coupling_strength=math.pi if coupling == "direct" else 1.3,
+        measured_bases="XZ",
+        measurement_frame=frame,
+        bit_feedback=bit_feedback,
+    )
+    ansatz = build_ansatz("linear", num_qubits=2, entangler="crx")
+    dynamic = build_dynamic(ansatz, measurement, 2)
+    assert_runs_the_recursion(dynamic, ansatz, enumerate_branches)
+    counts = dynamic.circuit.count_ops()
+    assert ("if_else" in counts) == bit_feedback
+    assert ("reset" in counts) == (not bit_feedback and coupling != "direct")
+
+
 @pytest.mark.parametrize("qubits", [[1, 1], [2, 0]])
 def test_ancilla_zero_acts_first(qubits: list[int], enumerate_branches: Enumerate) -> None:
     measurement = build_measurement(
@@ -122,7 +147,8 @@ def test_ancilla_zero_acts_first(qubits: list[int], enumerate_branches: Enumerat
     assert_runs_the_recursion(dynamic, ansatz, enumerate_branches)
 
 
-def test_a_custom_circuit_with_blocks_and_sums(enumerate_branches: Enumerate) -> None:
+@pytest.mark.parametrize("frame", MEASUREMENT_FRAMES)
+def test_a_custom_circuit_with_blocks_and_sums(frame: str, enumerate_branches: Enumerate) -> None:
     first, second = Parameter("b"), Parameter("a")
     inner = QuantumCircuit(2, name="block")
     inner.h(0)
@@ -135,7 +161,8 @@ def test_a_custom_circuit_with_blocks_and_sums(enumerate_branches: Enumerate) ->
     circuit.barrier()
     circuit.p(first, 0)
     ansatz = build_ansatz(circuit, num_qubits=2)
-    dynamic = build_dynamic(ansatz, build_measurement(num_qubits=2), 3)
+    measurement = build_measurement(num_qubits=2, measurement_frame=frame)
+    dynamic = build_dynamic(ansatz, measurement, 3)
     assert_runs_the_recursion(dynamic, ansatz, enumerate_branches)
 
 

@@ -35,11 +35,6 @@ def build(**arguments: Any) -> QRNN:
         ({"measured_bases": "W"}, ValueError, ["measured_bases", "X, Y, Z"]),
         ({"ancilla_return": "wait"}, ValueError, ["ancilla_return", "branch, reset"]),
         ({"num_qubits": 7, "step_noise": "damping:0.1"}, ValueError, ["limited to 6", "2^15"]),
-        (
-            {"num_trajectories": 9, "measurement_frame": "undone"},
-            ValueError,
-            ["num_trajectories=9", "undone"],
-        ),
         ({"measurement_frame": "undo"}, ValueError, ["measurement_frame 'undo'", "kept, undone"]),
         ({"bit_feedback": 0}, TypeError, ["bit_feedback", "True or False", "0 (int)"]),
         ({"num_trajectories": 1}, ValueError, ["num_trajectories", "at least 2"]),
@@ -68,8 +63,10 @@ def test_constructor(arguments: dict[str, Any], error: type[Exception], parts: l
         assert part in str(caught.value)
 
 
-def test_exact_simulation_reaches_six_qubits() -> None:
+def test_exact_simulation_reaches_six_qubits_and_circuits_more() -> None:
     model = build(num_qubits=7)
+    (circuit,) = model.circuits(torch.zeros(1, 1, 2, dtype=torch.float64))
+    assert circuit.num_qubits == 8
     with pytest.raises(ValueError, match=r"2\^15 .* limited to 6 .* num_trajectories=N"):
         model(torch.zeros(1, 1, 2, dtype=torch.float64))
 

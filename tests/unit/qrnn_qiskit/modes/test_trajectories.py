@@ -49,7 +49,12 @@ def estimate(model: QRNN) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"coupling": "symmetric", "measured_bases": "Y"}, {"coupling": "direct"}],
+    [
+        {},
+        {"coupling": "symmetric", "measured_bases": "Y"},
+        {"coupling": "direct"},
+        {"measurement_frame": "undone"},
+    ],
     ids=str,
 )
 def test_means_and_gradients_are_the_exact_ones(arguments: dict[str, Any]) -> None:

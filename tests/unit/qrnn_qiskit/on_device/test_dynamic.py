@@ -108,6 +108,9 @@ def build_sums() -> QuantumCircuit:
         {"num_ancillas": 2, "measured_bases": "XY", "coupling": "symmetric", "rotations": ("ry",)},
         {"ansatz": build_sums(), "coupling": "direct", "measured_bases": "X"},
         {"ancilla_return": "reset", "entangler": "crx", "rotations": ("rx",)},
+        {"measurement_frame": "undone", "coupling_strength": 1.7, "measured_bases": "X"},
+        {"bit_feedback": False, "measurement_frame": "undone", "coupling": "direct"},
+        {"bit_feedback": False, "num_ancillas": 2, "coupling": "symmetric", "rotations": ("ry",)},
     ],
 )
 def test_the_circuits_agree_with_the_recursion(

@@ -13,9 +13,17 @@ from qrnn_qiskit import QRNN
 from qrnn_qiskit.pictures.outcomes import draw_outcomes
 
 
-def test_the_tree_has_the_probabilities_of_the_recursion(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frame", ["kept", "undone"])
+def test_the_tree_has_the_probabilities_of_the_recursion(frame: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    model = QRNN(2, 2, readout="measured", coupling_strength=1.4, dtype=torch.float64)
+    model = QRNN(
+        2,
+        2,
+        readout="measured",
+        coupling_strength=1.4,
+        measurement_frame=frame,
+        dtype=torch.float64,
+    )
     x = torch.randn(1, 6, 2).double()
     assert model.measurement is not None
     figure = draw_outcomes(

@@ -23,6 +23,8 @@ def list_texts(figure: Figure) -> list[str]:
         (1, {}, ["couple", "X if 1", "U(θ8[b7])", "b8: 1 bit", "…"]),
         (2, {"ancilla_return": "reset", "measured_bases": "XY"}, ["reset", "X", "Y", "ancilla 1"]),
         (2, {"coupling": "direct"}, ["Z", "b1: 2 bits", "final: 3 bits"]),
+        (1, {"measurement_frame": "undone"}, ["U(θ8[b7])†", "U(θ1)†"]),
+        (1, {"bit_feedback": False}, ["reset", "without branches", "U(θ8)"]),
     ],
 )
 def test_the_recurrence_names_its_parts(

@@ -209,12 +209,16 @@ def test_arguments_of_measured_mode_can_be_set() -> None:
             "measured_qubits": "[1, 2]",
             "measured_bases": "XZ",
             "ancilla_return": "reset",
+            "measurement_frame": "undone",
+            "bit_feedback": "false",
             "readout_error": "[0.01, 0.02]",
             "step_noise": "damping:0.01,dephasing:0.02",
         },
     )
     model = build_model(config, get_task("digits")(config.data))
     assert model.qrnn.readout_size == 2
+    assert model.qrnn.measurement.is_undone
+    assert not model.qrnn.measurement.bit_feedback
     sampled = resolve_config("digits", {"readout": "measured", "num_trajectories": "8"})
     assert sampled.model.num_trajectories == 8
 
