@@ -51,7 +51,8 @@ def main() -> None:
     size, stolen = Size(), StolenTime()
     print(f"{describe_machine()}, {torch.get_num_threads()} thread(s); n, B, T = {tuple(size)}.\n")
     print(
-        "| R | one register, ms | R registers, ms | ratio | peak, T more steps | states of T steps |"
+        "| R | one register, ms | R registers, ms | ratio | peak, T more steps "
+        "| states of T steps |"
     )
     print("|---|---|---|---|---|---|")
     for count in arguments.registers:

@@ -383,7 +383,8 @@ class QRNN(Rebuildable, IdentifiedModule, RecurrentModel):
                 self.forward, x, state, lengths
             )
             return outside
-        if has_other_form(x, empty=runs_compiled(self._executor)):  # no job for an empty batch
+        empty = runs_compiled(self._executor)  # no job for an empty batch
+        if isinstance(x, PackedSequence) or has_other_form(x, empty=empty):
             return run_form(self.forward, x, state, lengths)
         return self._run(x, state, lengths)[:2]
 

@@ -18,9 +18,9 @@ Forward = Callable[[Tensor, HiddenState | None, Tensor | None], tuple[Tensor, Hi
 
 
 def has_other_form(x: Any, *, empty: bool) -> bool:
-    """Return whether ``x`` is packed, unbatched or, where that counts, an ``empty`` batch."""
+    """Return whether ``x`` is a tensor that is unbatched or, where that counts, ``empty``."""
     if not isinstance(x, Tensor):
-        return isinstance(x, PackedSequence)
+        return False
     rank = x.dim()
     return rank == 2 or (empty and rank == 3 and x.size(0) == 0)
 
