@@ -17,7 +17,6 @@ from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.errors import InvalidValueError
 from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import (
     REGISTER_FEEDBACK,
@@ -30,6 +29,9 @@ from qrnn_qiskit.controller import (
 from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor, runs_compiled
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.interop import transforms
+from qrnn_qiskit.interop.plain_tensors import to_plain
+from qrnn_qiskit.interop.transforms import TransformError, refuse_transforms
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
 from qrnn_qiskit.modes.expectation import ExpectationMode
@@ -38,9 +40,7 @@ from qrnn_qiskit.modes.forms import has_other_form, run_form
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
 from qrnn_qiskit.modes.pretrained import Rebuildable
-from qrnn_qiskit.plain_tensors import to_plain
 from qrnn_qiskit.recurrent import Filtered, RecurrentModel
-from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
 class QRNN(Rebuildable, IdentifiedModule, RecurrentModel):
