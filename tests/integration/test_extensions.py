@@ -87,7 +87,7 @@ def test_a_task_in_a_file_is_found_by_its_recorded_path_and_hash(
     Path("runs/a/checkpoint.pt").rename("runs/checkpoint.pt")  # as if killed before the first
     Path("runs/a/metrics.jsonl").write_text("")
     plan = "plan runs/a --on ibm:kingston --shots 100 --sequences 1 --json"
-    found = call_elsewhere("resume runs/a", plan, "evaluate runs/a --sequences 2")
+    found = call_elsewhere("resume runs/a", plan)
     assert found.returncode == 0, found.stderr
     assert '"price"' in found.stdout
     file.write_text(TASK.format(name="mine") + "# changed\n")
@@ -108,7 +108,7 @@ def test_a_task_in_a_file_is_found_by_its_recorded_path_and_hash(
 @pytest.mark.process
 def test_a_task_of_an_installed_package_is_found_by_its_name(tmp_path: Path) -> None:
     packages = str(write_package(tmp_path / "packages"))
-    words = ("tasks", "train theirs --out runs/b", "show runs/b")
+    words = ("tasks", "train theirs --out runs/b", "evaluate runs/b --sequences 2 --json")
     found = call_elsewhere(*words, path=packages)
     assert found.returncode == 0, found.stderr
     assert "theirs" in found.stdout
