@@ -6,7 +6,8 @@ import os
 import pickle
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
@@ -15,12 +16,14 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import Tensor
 
-from circuits.errors import InvalidValueError
+from circuits.errors import InvalidValueError, OperationError
 from qrnn_qiskit.training.schema import Config, flatten, list_keys
 
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "WriteError",
+    "explain_failure",
     "load_safely",
     "read_checkpoint",
     "remove_leftovers",
@@ -37,6 +40,10 @@ _ANYWHERE = {"model.engine", "train.device"}  # training may continue on another
 
 class CheckpointError(InvalidValueError):
     """A checkpoint that cannot be used: damaged, of another configuration, or containing code."""
+
+
+class WriteError(OperationError, OSError):
+    """A file of a run that cannot be written, as on a full disk."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,33 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Write to a file beside ``path``, flush it to the disk, then rename it to ``path``.
 
     The file has a name that no other writer uses, also on another machine.
+
+    Raises:
+        WriteError: The file cannot be written; what was at ``path`` is still there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
+    with explain_failure(path):
+        _replace(path, temporary, write)
+
+
+@contextmanager
+def explain_failure(path: Path) -> Iterator[None]:
+    """Raise WriteError where a file cannot be written."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        # torch.save answers a full disk with a RuntimeError, in whose context the cause is.
+        causes: list[BaseException | None] = [error, error.__context__, error.__cause__]
+        reason = next((cause for cause in causes if isinstance(cause, OSError)), None)
+        if reason is None:
+            raise
+        raise WriteError(
+            f"{path} cannot be written ({reason.strerror or reason}); what it held before is "
+            "unchanged. Make room, or make it writable, and run the command again"
+        ) from error
+
+
+def _replace(path: Path, temporary: Path, write: Callable[[IO[bytes]], None]) -> None:
     try:
         with temporary.open("wb") as file:
             write(file)

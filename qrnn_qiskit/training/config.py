@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from circuits.files import is_utf8
 from qrnn_qiskit.tasks import get_task
 from qrnn_qiskit.training.schema import (
     Config,
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _LONGEST = 200  # characters of a value in messages
+_MOST_CHARACTERS = 4096  # of a value, as of a path
 _MOST_BITS = 1000  # of an integer that the validation still prints; Python refuses 14,000
 
 
@@ -75,8 +77,18 @@ def resolve_config(
     for key, value in (overrides or {}).items():
         full = find_key(key, keys, "")
         if isinstance(value, str):
+            if not is_utf8(value):
+                raise ConfigError(
+                    f"{full} = {value!r} holds bytes that are not UTF-8 and has no place in the "
+                    "config.toml of a run; use another value, or rename the file"
+                )
             raw[full] = value
             value = parse_value(value)
+            if isinstance(value, str) and len(value) > _MOST_CHARACTERS:
+                raise ConfigError(
+                    f"{full} = {value[:_LONGEST]!r}... has {len(value)} characters; expected at "
+                    f"most {_MOST_CHARACTERS}"
+                )
             if isinstance(value, str) and keys[full].annotation == list[str]:
                 value = [part.strip() for part in value.split(",")]
         given[full] = value

@@ -16,12 +16,15 @@ import torch
 from torch import Tensor
 
 from circuits.ansatz import ANSATZ_FAMILIES
+from circuits.files import is_utf8
 from qrnn_qiskit.examples import find_example
 from qrnn_qiskit.recurrent import count_recurrent
 from qrnn_qiskit.tasks import Task, get_task
 from qrnn_qiskit.tasks.extensions import restore_origin
 from qrnn_qiskit.tasks.registry import name_origin
+from qrnn_qiskit.tasks.sequences.task import DATA_FILE
 from qrnn_qiskit.training.checkpoint import (
+    explain_failure,
     load_safely,
     require_same_data,
     write_atomically,
@@ -51,7 +54,7 @@ __all__ = [
 
 _CONFIG = "config.toml"
 _PROVENANCE = "provenance.json"
-_ANSATZ = "ansatz.qasm"
+_ANSATZ = ("ansatz.qasm", "ansatz.qpy")  # the format of a file is found by its suffix
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class RunFolder:
     """A folder that holds one run.
 
     Its files are config.toml (resolved), provenance.json, metrics.jsonl (one object per epoch),
-    checkpoint.pt, ansatz.qasm (where the ansatz is a file), data.npz (where the data was in
-    memory), start.pt (the initial weights of a fine-tuning), tuned.pt (the weights after a few
-    steps on a service), ``pictures`` and ``evaluations``.
+    checkpoint.pt, ansatz.qasm or .qpy (if the ansatz is a file), data.npz (where the data was in
+    memory), start.pt (the first weights of a fine-tuning), tuned.pt (the weights after a few steps
+    on a service), ``pictures`` and ``evaluations``.
 
     Attributes:
         path: The folder.
@@ -80,6 +83,7 @@ class RunFolder:
         ExtensionError: Its task is of another package or file, which is missing or has changed.
         """
         folder = find_example(path) or Path(path)
+        _require_utf8(folder)
         if not (folder / _CONFIG).is_file():
             state = "holds no run (no config.toml)" if folder.is_dir() else "does not exist"
             raise RunFolderError(f"{folder} {state}; give a folder that training wrote")
@@ -123,8 +127,8 @@ class RunFolder:
 
     @property
     def ansatz_file(self) -> Path | None:
-        """The run's own copy of its OpenQASM 3 ansatz; None where the ansatz is a family."""
-        copy = self.path / _ANSATZ
+        """The run's own copy of the file of its ansatz; None where the ansatz is a family."""
+        copy = self.path / _name_copy(self.config.model.ansatz)
         return copy if self.config.model.ansatz not in ANSATZ_FAMILIES and copy.exists() else None
 
     @property
@@ -158,7 +162,7 @@ class RunFolder:
 
     def append_metrics(self, row: dict[str, Any]) -> int:
         """Append the object of an epoch to metrics.jsonl; return the size of the file in bytes."""
-        with self.metrics_file.open("ab") as file:
+        with explain_failure(self.metrics_file), self.metrics_file.open("ab") as file:
             file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -283,17 +287,27 @@ def create_run(
 def _require_free(run: RunFolder) -> None:
     """Require that the folder of a new run holds no file that the run would write."""
     folder = run.path
+    _require_utf8(folder)
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; expected a folder")
     if (folder / _CONFIG).exists() or run.checkpoint_file.exists():
         require_unlocked(folder)
         raise RunFolderError(_describe_taken(folder))
-    for path in (folder / _PROVENANCE, folder / _ANSATZ, run.metrics_file):
+    for path in (folder / _PROVENANCE, *(folder / name for name in _ANSATZ), run.metrics_file):
         if path.exists():
             raise RunFolderError(
                 f"{folder} holds a file {path.name}, which the run would overwrite; "
                 "give another folder, or move that file away"
             )
+
+
+def _require_utf8(folder: Path) -> None:
+    """Require a path that reports, ledgers and other files of UTF-8 can hold."""
+    if not is_utf8(folder.absolute()):
+        raise RunFolderError(
+            f"the path {str(folder.absolute())!r} holds bytes that are not UTF-8; rename the "
+            "folder, or give another one"
+        )
 
 
 def _describe_taken(folder: Path) -> str:
@@ -305,19 +319,29 @@ def _describe_taken(folder: Path) -> str:
 
 def _write_run(run: RunFolder, provenance: dict[str, Any], start: Start | None) -> None:
     try:  # exclusive: of two programs started in the same second, only one gets the folder
-        with (run.path / _PROVENANCE).open("x", encoding="utf-8") as file:
-            file.write(json.dumps(provenance, indent=2) + "\n")
+        (run.path / _PROVENANCE).touch(exist_ok=False)
     except FileExistsError as error:
         raise RunFolderError(_describe_taken(run.path)) from error
-    run.experiment.task.keep_data(run.path)
     ansatz = run.config.model.ansatz
-    if ansatz not in ANSATZ_FAMILIES:
-        shutil.copyfile(ansatz, run.path / _ANSATZ)
-    if start is not None:
-        weights = start.weights
-        write_atomically(run.start_file, lambda file: torch.save(weights, file))
-    # Written last and atomically: a run exists once this file does.
-    write_text(run.path / _CONFIG, format_toml(run.config))
+    copy = run.path / _name_copy(ansatz)
+    try:
+        write_text(run.path / _PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+        run.experiment.task.keep_data(run.path)
+        if ansatz not in ANSATZ_FAMILIES:
+            shutil.copyfile(ansatz, copy)
+        if start is not None:
+            weights = start.weights
+            write_atomically(run.start_file, lambda file: torch.save(weights, file))
+        # Written last and atomically: a run exists once this file does.
+        write_text(run.path / _CONFIG, format_toml(run.config))
+    except OSError:  # a full disk: the folder is as free as it was
+        for path in (run.path / _PROVENANCE, run.path / DATA_FILE, copy, run.start_file):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _name_copy(ansatz: str) -> str:
+    return _ANSATZ[ansatz.endswith(".qpy")]
 
 
 def open_or_create(folder: Path, config: Config) -> RunFolder:

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from circuits.errors import InvalidValueError
+from circuits.files import read_file
 from circuits.limits import (
     MOST_BATCH,
     MOST_EPOCHS,
@@ -343,7 +344,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: The file cannot be read, or is not TOML in UTF-8.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_file(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"the configuration file {path} cannot be read ({error.strerror}); "

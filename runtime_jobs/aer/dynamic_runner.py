@@ -33,6 +33,7 @@ from runtime_jobs.aer.simulate import (
     ExecutionError,
     check_state_fits,
     describe_failure,
+    fetch_result,
     split_rows,
     sweep_values,
 )
@@ -158,7 +159,7 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
                 ],
                 shots=shots,
             )
-            results = job.result()
+            results = fetch_result(job)
         except (QiskitError, RuntimeError, MemoryError) as error:
             raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
         return [

@@ -20,6 +20,8 @@ __all__ = [
     "StateKind",
     "check_state_fits",
     "describe_failure",
+    "fetch_result",
+    "is_simulating",
     "run_aer",
     "simulate_states",
     "split_rows",
@@ -31,6 +33,7 @@ StateKind = Literal["statevector", "density_matrix"]
 _EXPONENTS: dict[StateKind, int] = {"statevector": 1, "density_matrix": 2}
 _MOST_LOG_BYTES = 32  # of the state of one sequence, base 2
 _CALL_BYTES = 2**28  # of the states of one call
+_jobs: list[Any] = []  # the last one
 
 
 class ExecutionError(OperationError):
@@ -129,13 +132,24 @@ def run_aer(
         ExecutionError: Aer failed; the message names the first circuit and Aer's cause.
     """
     try:
-        result = simulator.run(circuits, shots=1, **options).result()
+        result = fetch_result(simulator.run(circuits, shots=1, **options))
     except (QiskitError, RuntimeError, MemoryError) as error:
         raise ExecutionError(describe_failure(circuits[0], str(error))) from error
     if not result.success:
         causes = [str(result.status), *(str(item.status) for item in result.results)]
         raise ExecutionError(describe_failure(circuits[0], "; ".join(dict.fromkeys(causes))))
     return [result.data(k) for k in range(len(result.results))]
+
+
+def fetch_result(job: Any) -> Any:
+    """Wait for the result of a job of Aer or of a sampler on it; Ctrl-C ends the wait at once."""
+    _jobs[:] = [job]
+    return job.result()
+
+
+def is_simulating() -> bool:
+    """Return whether Aer still computes after an interrupt: nothing can stop its thread."""
+    return any(not job.in_final_state() for job in _jobs)
 
 
 def describe_failure(circuit: QuantumCircuit, cause: str) -> str:

@@ -6,6 +6,8 @@ inside their commands, so that ``qrnn --help`` answers at once.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -91,4 +93,18 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the program ``qrnn``."""
-    sys.exit(run(sys.argv[1:]))
+    # A terminal of another encoding has no ±, and a path may hold bytes that are not UTF-8.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None, or another object, in other programs
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    if code == ExitCode.INTERRUPTED and _is_simulating():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # an exit would wait for the thread of Aer
+    sys.exit(code)
+
+
+def _is_simulating() -> bool:
+    simulate = sys.modules.get("runtime_jobs.aer.simulate")  # not imported here, which takes long
+    return simulate is not None and bool(simulate.is_simulating())

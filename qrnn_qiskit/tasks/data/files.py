@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
+from circuits.files import read_file
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.decoding import decode
 
 __all__ = ["DataFile", "read_array", "read_bytes", "read_lines"]
 
 # A path in the settings, made absolute so that a run can be resumed from any folder.
-DataFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+# os.path.expanduser leaves a user as it is whom the system does not know; Path.expanduser raises.
+DataFile = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)).absolute())]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -26,17 +29,15 @@ def read_bytes(path: Path) -> bytes:
         DataError: The file is missing, a folder, unreadable or empty.
     """
     try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; expected a file")
-        content = path.read_bytes()
+        content = read_file(path)
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; expected a file") from error
     except FileNotFoundError as error:
         raise DataError(
             f"{path} does not exist (looked in {path.absolute().parent}); give the path of a file"
         ) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a NUL character in the path
-        raise DataError(f"{str(path)!r} is not a path: {error}") from error
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if not content.strip():
         raise DataError(f"{path} is empty")
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from runtime_jobs import cli
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.cli.options import parse_count
@@ -138,3 +140,19 @@ def test_a_count_is_written_with_the_digits_0_to_9(text: str) -> None:
         parse_count(text)
     assert len(str(failure.value)) < 150
     assert parse_count("12") == 12
+
+
+def test_a_terminal_of_another_encoding_prints_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(written, encoding="ascii"))
+
+    def show(words: object) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            print("0.9 ± 0.1", os.fsdecode(b"d\xe9.csv"), file=stream, flush=True)
+        return ExitCode.DONE
+
+    monkeypatch.setattr(cli, "run", show)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert written.getvalue() == 2 * b"0.9 \\xb1 0.1 d\\udce9.csv\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -259,3 +260,15 @@ def test_a_file_with_a_byte_order_mark_or_absurd_numbers(tmp_path: Path) -> None
         file.write_text(f"[train]\nepochs = {text}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"settings\.toml is not a TOML file"):
             resolve_config("toy", {}, file)
+
+
+@pytest.mark.parametrize("key", ["model.ansatz", "train.epochs", "data.split_seed"])
+def test_a_value_that_is_not_utf8_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{key} = .* not UTF-8"):
+        resolve_config("digits", {key: os.fsdecode(b"d\xe9.qasm")})
+
+
+def test_a_value_of_thousands_of_characters_is_refused_with_its_beginning() -> None:
+    with pytest.raises(ConfigError, match=r"rotations = 'rx,.* has 9000 characters") as caught:
+        resolve_config("digits", {"rotations": "rx," * 3000})
+    assert len(str(caught.value)) < 400

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from circuits.ansatz import build_ansatz
-from circuits.export import write_qasm3
+from circuits.export import write_qasm3, write_qpy
 from qrnn_qiskit.tasks import DataError
 from qrnn_qiskit.training.config import Config, resolve_config
 from qrnn_qiskit.training.run_folder import RunFolder, RunFolderError, create_run, name_run
@@ -79,14 +79,27 @@ def test_opening_a_folder_without_a_run(tmp_path: Path) -> None:
         RunFolder.open(tmp_path / "absent")
 
 
-def test_the_run_keeps_its_own_copy_of_an_ansatz_file(tmp_path: Path) -> None:
-    source = tmp_path / "mine.qasm"
-    write_qasm3(build_ansatz("ring", num_qubits=2).circuit, source)
+@pytest.mark.parametrize(("name", "write"), [("mine.qasm", write_qasm3), ("mine.qpy", write_qpy)])
+def test_the_run_keeps_its_own_copy_of_an_ansatz_file(
+    tmp_path: Path, name: str, write: Callable[..., None]
+) -> None:
+    source = tmp_path / name
+    write(build_ansatz("ring", num_qubits=2).circuit, source)
     config = resolve_config("digits", {"ansatz": str(source), "num_qubits": 2})
     run = create_run(tmp_path / "run", config)
     source.unlink()
     model = RunFolder.open(run.path).experiment.model
     assert model.qrnn.ansatz.num_parameters == run.experiment.model.qrnn.ansatz.num_parameters == 4
+
+
+def test_a_path_that_is_not_utf8_is_refused(
+    tmp_path: Path, configure: Callable[..., Config]
+) -> None:
+    folder = tmp_path / "run-\udcff"
+    with pytest.raises(RunFolderError, match=r"run-.udcff.* not UTF-8; rename"):
+        create_run(folder, configure())
+    with pytest.raises(RunFolderError, match="not UTF-8"):
+        RunFolder.open(folder)
 
 
 def test_names_of_new_runs_are_free(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.files import read_array
 from qrnn_qiskit.tasks.data.tables import read_table
+from qrnn_qiskit.tasks.series import SeriesSettings
 
 Write = Callable[..., Path]
 
@@ -101,3 +102,16 @@ def test_truncated_array_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"short\.npy is not a \.npy file"):
         read_array(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/dev/zero", "a device or a pipe"),
+        ("a\0b", "not a path"),
+        ("~nobody-here/x.csv", "does not exist"),
+    ],
+)
+def test_paths_that_are_no_files_are_refused(path: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_table(SeriesSettings(file=Path(path), target="y").file)
