@@ -50,10 +50,7 @@ def main() -> None:
         return
     size, stolen = Size(), StolenTime()
     print(f"{describe_machine()}, {torch.get_num_threads()} thread(s); n, B, T = {tuple(size)}.\n")
-    print(
-        "| R | one register, ms | R registers, ms | ratio | peak, T more steps "
-        "| states of T steps |"
-    )
+    print("| R | one register, ms | R registers, ms | ratio | peak for T more | states of T |")
     print("|---|---|---|---|---|---|")
     for count in arguments.registers:
         one, several = measure_times(count, size, arguments.repeats)
