@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, pack_zero
 from qrnn_qiskit.executors import DynamicPub, Outcomes
-from qrnn_qiskit.on_device.noisy_recurrence import NoisyStep
+from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
+from runtime_jobs.aer.simulate import split_rows
 from runtime_jobs.aer.stage import list_layouts
 from runtime_jobs.aer.tally import tabulate
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
-from runtime_jobs.noisy.limits import check_size
+from runtime_jobs.noisy.limits import MOST_QUBITS, check_size
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
 
 __all__ = ["NoisySimulator"]
@@ -33,7 +35,8 @@ class NoisySimulator(AerExecutor):
 
     Layout, compilation, noise model, idle noise and readout error are those of
     :class:`~runtime_jobs.aer.AerExecutor`; models run sequences in one pass of compiled channels.
-    Observables of other circuits are estimated by Aer from the same model.
+    Observables of other circuits come from the channels of the whole circuit, or from Aer and the
+    same model beyond 7 qubits.
 
     Args:
         options: Those of :class:`~runtime_jobs.aer.AerExecutor`. With a ``gradient`` method a model
@@ -46,6 +49,8 @@ class NoisySimulator(AerExecutor):
             self.name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
         )
         self._channels: dict[int, Channels] = {}
+        self._strings: dict[tuple[int, str], NDArray[np.float64]] = {}
+        self._wholes: dict[tuple[int, int], NoisySegment] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
         )
@@ -73,7 +78,7 @@ class NoisySimulator(AerExecutor):
         tally = self.open_tally(prepared, prefixes.observables, len(states[0]))
         for weight, coefficients in zip(self._mitigation.weights, states, strict=True):
             probabilities = [
-                coefficients @ prefixes.find_strings(prepared, basis).T for basis in tally.bases
+                coefficients @ self.find_strings(prepared, basis).T for basis in tally.bases
             ]
             tally.add(weight, slice(None), probabilities)
         estimates = tally.close()
@@ -120,6 +125,45 @@ class NoisySimulator(AerExecutor):
             self._channels[id(stage)] = Channels(stage.noise)
         return self._channels[id(stage)]
 
+    def find_strings(self, prepared: PreparedCircuit, basis: Basis) -> NDArray[np.float64]:
+        """Probabilities of the bit strings, as linear functions (2^N, 4^N) of the coefficients."""
+        num_qubits = len(prepared.positions)
+        letters = basis.spell(num_qubits)
+        key = (id(prepared.stage), letters)
+        if key not in self._strings:
+            effects = self.find_stage_effects(prepared.stage, num_qubits)
+            whole = np.ones((1, 1))
+            for qubit, letter in enumerate(letters):
+                # Tr(E rho) is the sum over P of Tr(E P) / 2 times the coefficient of P.
+                local = np.einsum("oij,pji->op", effects[letter][qubit], _PAULIS).real / 2
+                whole = np.kron(local, whole)
+            self._strings[key] = whole
+        return self._strings[key]
+
+    def _distribute(
+        self,
+        prepared: PreparedCircuit,
+        factor: int,
+        values: NDArray[np.float64],
+        bases: Sequence[Basis],
+    ) -> Iterator[tuple[slice, list[NDArray[np.float64]]]]:
+        num_qubits = len(prepared.positions)
+        if num_qubits > MOST_QUBITS:
+            yield from super()._distribute(prepared, factor, values, bases)
+            return
+        plain = prepared.plains[factor]
+        key = (id(prepared), factor)
+        if key not in self._wholes:
+            blocks = list_blocks(plain.circuit, plain.angles, self.find_channels(prepared))
+            self._wholes[key] = build_segment(blocks, num_qubits, torch.float64)
+        segment = self._wholes[key]
+        for chunk in split_rows(len(values), num_qubits, "density_matrix"):
+            angles = segment.find_angles(plain.evaluate(values[chunk]))
+            state = pack_zero(len(angles), num_qubits, 1, torch.float64)
+            segment.program.run(state, angles)
+            coefficients = from_lanes(state.reshape(len(state), 4**num_qubits, -1), len(angles))
+            yield chunk, [coefficients @ self.find_strings(prepared, b).T for b in bases]
+
     def _find_prefixes(self, circuits: PrefixCircuits) -> _Prefixes:
         if circuits not in self._prefixes:
             self._prefixes[circuits] = _Prefixes(self, circuits)
@@ -136,7 +180,6 @@ class _Prefixes:
         self._prepared: list[PreparedCircuit] = []
         self._blocks: list[list[list[Block]]] = []  # by factor of the extrapolation, by step
         self._steps: dict[torch.dtype, list[list[NoisyStep]]] = {}
-        self._strings: dict[tuple[int, str], NDArray[np.float64]] = {}
 
     def prepare(self, step: int) -> PreparedCircuit:
         """Return the compiled circuit of ``step`` steps."""
@@ -154,21 +197,6 @@ class _Prefixes:
             self.prepare(num_steps)
             known = self._steps[dtype] = self._compile(num_steps, dtype)
         return known[:num_steps]
-
-    def find_strings(self, prepared: PreparedCircuit, basis: Basis) -> NDArray[np.float64]:
-        """Probabilities of the bit strings, as linear functions (2^N, 4^N) of the coefficients."""
-        num_qubits = len(prepared.positions)
-        letters = basis.spell(num_qubits)
-        key = (id(prepared.stage), letters)
-        if key not in self._strings:
-            effects = self._executor.find_stage_effects(prepared.stage, num_qubits)
-            whole = np.ones((1, 1))
-            for qubit, letter in enumerate(letters):
-                # Tr(E rho) is the sum over P of Tr(E P) / 2 times the coefficient of P.
-                local = np.einsum("oij,pji->op", effects[letter][qubit], _PAULIS).real / 2
-                whole = np.kron(local, whole)
-            self._strings[key] = whole
-        return self._strings[key]
 
     def _compile(self, num_steps: int, dtype: torch.dtype) -> list[list[NoisyStep]]:
         weights = self._executor._mitigation.weights
@@ -205,7 +233,9 @@ class _Prefixes:
         functionals = np.zeros((4**num_qubits, len(self.observables)))
         for basis in group_terms(self.observables, prepared.positions):
             columns, table, _ = tabulate(basis, num_qubits, calibration)
-            functionals[:, columns] += weight * (table @ self.find_strings(prepared, basis)).T
+            functionals[:, columns] += (
+                weight * (table @ self._executor.find_strings(prepared, basis)).T
+            )
         return NoisyStep(
             build_segment(trunk, num_qubits, dtype),
             build_segment(tail, num_qubits, dtype) if tail else None,
