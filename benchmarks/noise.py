@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.metrics import NON_NEGATIVE, SHARE
 from qrnn_qiskit.pictures import Point, draw_sweep
 from qrnn_qiskit.tables.statistics import Spread
 from qrnn_qiskit.training.config import resolve_config
@@ -43,6 +44,7 @@ STRAIGHT, EXACT = "fine-tuned, noiseless derivative", "fine-tuned, exact noisy g
 WHOLE = "trained with the exact noisy gradient"
 TREATMENTS = (PLAIN, MITIGATED, STRAIGHT, EXACT, WHOLE)
 METRICS = {"accuracy": "accuracy", "cross_entropy": "cross-entropy (nats)"}
+LIMITS = {"accuracy": SHARE, "cross_entropy": NON_NEGATIVE}
 
 
 class Cell(NamedTuple):
@@ -242,10 +244,7 @@ def draw(results: Mapping[Cell, Mapping[str, float]], path: Path) -> None:
             if all(point.noise != cell.noise for point in points):
                 own = _collect(results, cell.ansatz, cell.noise, cell.treatment)
                 spread = Spread.of([values[metric] for values in own.values()])
-                half = spread.half_width or 0.0
-                points.append(
-                    Point(cell.noise, spread.mean, spread.mean - half, spread.mean + half)
-                )
+                points.append(Point(cell.noise, spread.mean, *spread.cut(LIMITS[metric])))
     draw_sweep(panels, "noise, multiple of the calibrated one").savefig(path, dpi=120)
 
 
@@ -259,10 +258,14 @@ def report(study: Study, results: Results, out: Path) -> str:
     return text
 
 
-def measure_all(study: Study, cells: Sequence[Cell], note: Callable[[str], None]) -> Results:
+def measure_all(
+    study: Study, cells: Sequence[Cell], out: Path, note: Callable[[str], None]
+) -> Results:
     """Measure all cells, and write the tables after each seed and ansatz."""
     results: Results = {}
     for number, cell in enumerate(cells, start=1):
+        if cell.treatment == PLAIN and not cell.noise and results:
+            report(study, results, out)
         start, processor = time.perf_counter(), time.process_time()
         measured = study.measure(cell, trains=True)
         assert measured is not None
@@ -302,7 +305,7 @@ def main(words: Sequence[str] | None = None) -> None:
         results = {cell: values for cell, values in found.items() if values is not None}
         print(f"{len(results)} of {len(cells)} cells are finished\n")
     else:
-        results = measure_all(study, cells, lambda text: print(text, flush=True))
+        results = measure_all(study, cells, arguments.out, lambda text: print(text, flush=True))
     print(report(study, results, arguments.out))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Device",
+    "Devices",
     "Gradient",
     "NewBudget",
     "Patches",
@@ -76,6 +77,15 @@ Device = Annotated[
         metavar="DEVICE",
         help="The device that runs the circuits: simulator, aer?shots=4096, "
         "aer:kingston?shots=4096, ...; 'qrnn devices' lists them.",
+    ),
+]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="DEVICE",
+        help="A device that runs the circuits, as for 'qrnn train'; repeatable, and a noise factor "
+        "may be a list: simulator:kingston?noise=0,1,3. By default simulator.",
     ),
 ]
 Gradient = Annotated[
@@ -195,9 +205,9 @@ def open_local_device(
 def find_target(name: str, service: Service | None) -> tuple[Target, str]:
     """Return the target of a device and the origin of its calibration: today's, or a snapshot."""
     if service is None:
-        from runtime_jobs.hardware.snapshots import open_target
+        from runtime_jobs.hardware.snapshots import describe_snapshot, open_target
 
-        return open_target(name), "calibration snapshot shipped with qiskit-ibm-runtime"
+        return open_target(name), f"calibration {describe_snapshot(name)}"
     target, date = service.find_target(f"ibm_{name}")
     return target, f"calibrated {date}"
 

@@ -19,7 +19,7 @@ from runtime_jobs.cli.options import (
     TrainSteps,
     open_trained_run,
 )
-from runtime_jobs.cli.plan_tables import print_others, print_plan
+from runtime_jobs.cli.plan_tables import print_others, print_plan, print_training
 from runtime_jobs.cli.requests import read_request
 
 if TYPE_CHECKING:
@@ -65,17 +65,23 @@ def plan(
     device on this machine, or with --live for today's calibration. A second table compares other
     numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
     line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs.
+
+    A run that was trained on the noise of this device keeps the qubits of its training while they
+    work, and the plan says by how much their calibration has changed since.
     """
     request = read_request(on, shots, train_steps, gradient)
     if not usd_per_second >= 0:
         raise typer.BadParameter(f"expected --usd-per-second of at least 0, got {usd_per_second}")
     run = open_trained_run(folder)
+    from runtime_jobs.hardware.calibration import find_trained_layout
+
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
 
         service = Service()
-    _, work, calibration = request.find_work(run, sequences, patches, spacing, service)
+    layout = find_trained_layout(run.provenance, request.qpu)
+    _, work, calibration = request.find_work(run, sequences, patches, spacing, service, layout)
 
     def make(work: Work, method: GradientMethod | None = request.method) -> Plan:
         return work.plan(
@@ -88,11 +94,16 @@ def plan(
 
     made = make(work)
     others = _plan_others(work, request.method, make)
+    target, qubits = work.packing.target, work.packing.patches[0]
     if as_json:
         instead = {name: other.to_dict() for name, other in others.items()}
-        typer.echo(json.dumps(made.to_dict() | {"instead": instead}, allow_nan=False))
+        training = None if layout is None else layout.to_dict(target, qubits)
+        content = made.to_dict() | {"instead": instead, "trained_on": training}
+        typer.echo(json.dumps(content, allow_nan=False))
         return
     print_plan(made, calibration)
+    if layout is not None:
+        print_training(layout, target, made)
     print_others(others)
 
 

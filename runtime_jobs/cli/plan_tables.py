@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from qiskit.transpiler import Target
+
+    from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.plan.costs import Plan
 
-__all__ = ["print_others", "print_plan"]
+__all__ = ["print_others", "print_plan", "print_training"]
 
 
 def print_plan(plan: Plan, calibration: str) -> None:
@@ -44,6 +47,22 @@ def print_plan(plan: Plan, calibration: str) -> None:
         f"Open plan: {plan.qpu_seconds / OPEN_PLAN_SECONDS:.0%} of its {OPEN_PLAN_SECONDS} s in "
         "28 days",
     ]
+    typer.echo("\n".join(lines))
+
+
+def print_training(layout: TrainedLayout, target: Target, plan: Plan) -> None:
+    """Print the qubits that the run was trained on, and what has changed on them since."""
+    qubits = "-".join(map(str, layout.qubits))
+    noise = "" if layout.noise == 1 else f", errors times {layout.noise:g}"
+    lines = [f"trained on {layout.device}: qubits {qubits}, {layout.calibration}{noise}"]
+    if layout.qubits not in plan.patches:
+        reason = "several patches" if len(plan.patches) > 1 else "some no longer work"
+        lines.append(f"  the plan takes other qubits ({reason})")
+    changes = layout.compare(target)
+    if all(change.is_none for change in changes):
+        lines.append("  the calibration of these qubits is the same")
+    else:
+        lines += [f"  {change.describe()}" for change in changes]
     typer.echo("\n".join(lines))
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.work import Work
 
@@ -40,10 +41,12 @@ class Request(NamedTuple):
         patches: int,
         spacing: int,
         service: Service | None,
+        layout: TrainedLayout | None = None,
     ) -> tuple[TrainedModel, Work, str]:
         """Return the trained model, its work on the QPU, and the origin of the calibration.
 
-        Without a ``service``, the calibration is a snapshot on this machine.
+        Without a ``service``, the calibration is a snapshot on this machine. ``layout`` are the
+        qubits of the training, which are kept if they work.
         """
         from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
@@ -58,6 +61,7 @@ class Request(NamedTuple):
             self.method is not None,
             patches=patches,
             spacing=spacing,
+            layout=layout,
         )
         return trained, work, calibration
 

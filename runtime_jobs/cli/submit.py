@@ -105,6 +105,7 @@ def submit(
         raise typer.BadParameter(f"expected --max-qpu-seconds above 0, got {max_qpu_seconds}")
     run = open_trained_run(folder)
     from runtime_jobs.cli.collect import continue_run
+    from runtime_jobs.hardware.calibration import find_trained_layout
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
         Submission,
@@ -115,7 +116,10 @@ def submit(
     from runtime_jobs.ledger.identity import start_new_budget
 
     service = None if max_qpu_seconds is None else Service()
-    trained, work, calibration = request.find_work(run, sequences, patches, spacing, service)
+    layout = None if relayout else find_trained_layout(run.provenance, request.qpu)
+    trained, work, calibration = request.find_work(
+        run, sequences, patches, spacing, service, layout
+    )
     plan = work.plan(request.shots, train_steps=request.train_steps, gradient=request.method)
     with open_ledger(run) as ledger:
         if new_budget and service is not None:

@@ -11,9 +11,9 @@ from typing import Any
 from qiskit.transpiler import Target
 from qiskit_ibm_runtime import fake_provider
 
-from runtime_jobs.device_names import DeviceError
+from runtime_jobs.device_names import DeviceError, shorten_target
 
-__all__ = ["find_caveat", "list_local_devices", "open_target"]
+__all__ = ["describe_snapshot", "find_caveat", "list_local_devices", "open_target"]
 
 # Snapshots that do not represent a processor of their name, and why. Qiskit warns that the numbers
 # of the first one are not typical of a Nighthawk, and has no calibration to replace them with; the
@@ -54,7 +54,7 @@ def open_target(name: str) -> Target:
         DeviceError: The device is unknown or does not run dynamic circuits; the message lists the
             devices that do.
     """
-    name = name.lower().removeprefix("ibm_").removeprefix("fake_")
+    name = shorten_target(name)
     device = _find_classes().get(name)
     lacking = [] if device is None else _find_lacking(_read_configuration(device))
     if device is not None and not lacking:
@@ -68,6 +68,15 @@ def open_target(name: str) -> Target:
         lacks = " and ".join(lacking)
         problem = f"device {name!r} lacks {lacks}, which mid-circuit measurements need; "
     raise DeviceError(f"{problem}known with dynamic circuits: {', '.join(known)}")
+
+
+def describe_snapshot(name: str) -> str:
+    """Describe a calibration snapshot by its date and its origin; see :func:`open_target`."""
+    device = _find_classes()[shorten_target(name)]
+    file = Path(device.dirname) / device.props_filename
+    properties: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    date = str(properties["last_update_date"])[:10]
+    return f"snapshot of {date} shipped with qiskit-ibm-runtime"
 
 
 def _read_configuration(device: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from runtime_jobs.estimation.counting import (
     estimate_values,
     read_outcomes,
 )
+from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.ibm.dispatch import Dispatcher
@@ -67,6 +68,8 @@ class IbmExecutor(Closing, DynamicExecutor):
         repetition: 0, or a higher number to repeat jobs whose results the ledger has.
         fast_measurements: Whether to measure mid-circuit as
             :func:`~runtime_jobs.hardware.chip.speed_up_measurements` does.
+        layout: The qubits that the model was trained on, kept if they work; see
+            :func:`runtime_jobs.hardware.packing.choose_packing`.
         closing: Closes the ledger if this executor owns it.
 
     Raises:
@@ -89,6 +92,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         spacing: int = 0,
         repetition: int = 0,
         fast_measurements: bool = False,
+        layout: TrainedLayout | None = None,
         closing: ExitStack | None = None,
     ) -> None:
         self._closing = closing or ExitStack()
@@ -107,6 +111,7 @@ class IbmExecutor(Closing, DynamicExecutor):
             spacing=spacing,
             fast_measurements=fast_measurements,
             limits=limits,
+            layout=layout,
         )
         self._runner = JobRunner(
             name,

@@ -20,6 +20,7 @@ from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
+from runtime_jobs.hardware.calibration import find_trained_layout
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
 from runtime_jobs.ibm.queue_watch import Watch
@@ -194,6 +195,7 @@ def continue_submission(
         patches=submission.patches,
         spacing=submission.spacing,
         fast_measurements=submission.fast_measurements,
+        layout=None if relayout else find_trained_layout(run.provenance, submission.backend),
     )
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()
