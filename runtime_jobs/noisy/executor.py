@@ -15,15 +15,20 @@ from qrnn_qiskit.executors import DynamicPub, Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
+from runtime_jobs.aer.mitigation import Mitigation
+from runtime_jobs.aer.noise import change_basis
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
 from runtime_jobs.aer.simulate import split_rows
 from runtime_jobs.aer.stage import list_layouts
 from runtime_jobs.aer.tally import tabulate
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
 from runtime_jobs.noisy.limits import MOST_QUBITS, check_size
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
+from runtime_jobs.noisy.step_sampler import ReadBasis, SampledStep, StepSampler
+from runtime_jobs.noisy.trajectories import list_jumps
 
 __all__ = ["NoisySimulator"]
 
@@ -68,6 +73,34 @@ class NoisySimulator(AerExecutor):
         """
         check_size(circuits.ansatz.num_qubits, self.name)
         return self._find_prefixes(circuits).compile(num_steps, dtype)
+
+    def open_sampler(
+        self, circuits: PrefixCircuits, num_steps: int, batch_size: int
+    ) -> StepSampler | None:
+        """Return a sampler of trajectories beyond 7 qubits, if there are shots.
+
+        See :class:`~qrnn_qiskit.on_device.noisy_recurrence.StepwiseExecutor`.
+
+        Raises:
+            ValueError: Mitigation, too little memory, or as
+                :meth:`~runtime_jobs.aer.AerExecutor.run`.
+        """
+        num_qubits = circuits.ansatz.num_qubits
+        if num_qubits <= MOST_QUBITS or self.shots is None:
+            return None
+        if self._mitigation != Mitigation():
+            raise DeviceError(
+                f"device {self.name!r} mitigates errors, which trajectories of more than "
+                f"{MOST_QUBITS} qubits do not support; leave mitigation out, or use 'aer'"
+            )
+        prefixes = self._find_prefixes(circuits)
+        steps = prefixes.sample(num_steps)
+        channels = self.find_channels(prefixes.prepare(num_steps))
+        assignments = [channels.find_assignment(qubit) for qubit in range(num_qubits)]
+        num_observables = len(circuits.observables)
+        return StepSampler(
+            steps, assignments, batch_size, self.shots, num_observables, self._random
+        )
 
     def draw_readouts(
         self, circuits: PrefixCircuits, step: int, states: Sequence[NDArray[np.float64]]
@@ -180,6 +213,7 @@ class _Prefixes:
         self._prepared: list[PreparedCircuit] = []
         self._blocks: list[list[list[Block]]] = []  # by factor of the extrapolation, by step
         self._steps: dict[torch.dtype, list[list[NoisyStep]]] = {}
+        self._sampled: list[SampledStep] = []
 
     def prepare(self, step: int) -> PreparedCircuit:
         """Return the compiled circuit of ``step`` steps."""
@@ -198,26 +232,49 @@ class _Prefixes:
             known = self._steps[dtype] = self._compile(num_steps, dtype)
         return known[:num_steps]
 
-    def _compile(self, num_steps: int, dtype: torch.dtype) -> list[list[NoisyStep]]:
-        weights = self._executor._mitigation.weights
-        by_factor = []
-        for factor, weight in enumerate(weights):
-            prefixes = [
-                list_blocks(
-                    prepared.compiled[factor],
-                    prepared.parameters,
-                    self._executor.find_channels(prepared),
-                )
-                for prepared in self._prepared[:num_steps]
+    def sample(self, num_steps: int) -> list[SampledStep]:
+        """Return the steps for trajectories."""
+        if len(self._sampled) < num_steps:
+            self.prepare(num_steps)
+            self._sampled = [
+                SampledStep(list_jumps(trunk), list_jumps(tail), self._list_bases(prepared))
+                for (trunk, tail), prepared in self._split(num_steps, 0)
             ]
-            by_factor.append(
-                [
-                    self._build(trunk, tail, prepared, weight, dtype)
-                    for (trunk, tail), prepared in zip(
-                        split_steps(prefixes), self._prepared, strict=False
-                    )
-                ]
+        return self._sampled[:num_steps]
+
+    def _list_bases(self, prepared: PreparedCircuit) -> list[ReadBasis]:
+        num_qubits = len(prepared.positions)
+        channels = self._executor.find_channels(prepared)
+        bases = []
+        for basis in group_terms(self.observables, prepared.positions):
+            change = change_basis(basis.spell(num_qubits))
+            compiled = prepared.stage.pass_manager.run(change)
+            jumps = list_jumps(list_blocks(compiled, [], channels))
+            bases.append(ReadBasis(jumps, *basis.tabulate(num_qubits)))
+        return bases
+
+    def _split(
+        self, num_steps: int, factor: int
+    ) -> Iterator[tuple[tuple[list[Block], list[Block]], PreparedCircuit]]:
+        """Yield trunk and tail of each step for a factor of the extrapolation."""
+        prefixes = [
+            list_blocks(
+                prepared.compiled[factor],
+                prepared.parameters,
+                self._executor.find_channels(prepared),
             )
+            for prepared in self._prepared[:num_steps]
+        ]
+        return zip(split_steps(prefixes), self._prepared, strict=False)
+
+    def _compile(self, num_steps: int, dtype: torch.dtype) -> list[list[NoisyStep]]:
+        by_factor = [
+            [
+                self._build(trunk, tail, prepared, weight, dtype)
+                for (trunk, tail), prepared in self._split(num_steps, factor)
+            ]
+            for factor, weight in enumerate(self._executor._mitigation.weights)
+        ]
         return [list(copies) for copies in zip(*by_factor, strict=True)]
 
     def _build(
