@@ -124,8 +124,8 @@ class TrainedLayout:
             factors = dict.fromkeys(before, float("inf"))
             factors |= {p: _find_factor(kind, before[p], now[kind][p]) for p in shared}
             worst = max(factors, key=lambda place: factors[place])
-            medians = (statistics.median(e[p] for p in shared) for e in (before, now[kind]))
-            changes.append(Change(kind, *medians, worst, factors[worst]))
+            then, today = (statistics.median(e[p] for p in shared) for e in (before, now[kind]))
+            changes.append(Change(kind, then, today, worst, factors[worst]))
         return changes
 
     def to_dict(self, target: Target, qubits: Sequence[int]) -> dict[str, Any]:
