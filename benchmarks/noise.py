@@ -1,298 +1,312 @@
-"""Measure the cost of noise on the digits, and the effect of mitigation and fine-tuning.
+"""Measure what noise costs on the digits, and what mitigation and training with noise recover.
 
     python benchmarks/noise.py --out runs/noise
+    python benchmarks/noise.py --out runs/noise --only-tables
 
-Trains the demo's model with the ansatz ``linear`` and with ``ring`` in simulation, fine-tunes each
-on the noisy device, and measures all of them on the same test images: on the simulator, with ideal
-shots, and on the device at several multiples of its noise, with and without mitigation. The control
-runs the epochs of the fine-tuning in simulation. Runs and measurements that are already in the
-folder are not repeated. Prints Markdown; intervals are 95 % intervals of the mean difference over
-the same images.
+Trains the demo's model with the ansatz ``linear`` and ``ring`` and several seeds, and evaluates it
+exactly on ``simulator:NAME`` at several multiples of the noise, on all test images:
+
+- trained without noise, in simulation;
+- the same model with mitigated readouts;
+- fine-tuned on the noisy device with the derivatives of the noiseless circuit;
+- fine-tuned there with the exact gradient of the noisy circuit, from the same weights;
+- trained there from the start with the exact gradient, for as many epochs as without noise.
+
+Every run and evaluation is in the folder, so a stopped program goes on where it was. Seeds are
+the outermost loop: after each one the tables hold all treatments. Writes tables.md and noise.png,
+and prints the tables. Intervals are 95 % intervals over the seeds by Student's t; differences are
+paired by seed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import re
-import statistics
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import matplotlib
-import torch
-
-from qrnn_qiskit.executors import Executor, SimulatorExecutor
-from qrnn_qiskit.metrics import estimate_mean
+from qrnn_qiskit.executors import Executor
+from qrnn_qiskit.metrics import NON_NEGATIVE, SHARE
+from qrnn_qiskit.pictures import Point, draw_sweep
+from qrnn_qiskit.tables.statistics import Spread
 from qrnn_qiskit.training.config import resolve_config
-from qrnn_qiskit.training.evaluation import select_test
+from qrnn_qiskit.training.evaluation import evaluate, find_evaluation
 from qrnn_qiskit.training.fine_tuning import start_from
-from qrnn_qiskit.training.inference import predict_sequences
-from qrnn_qiskit.training.loading import load
 from qrnn_qiskit.training.run_folder import RunFolder, create_run
-from qrnn_qiskit.training.trainer import resume, train
+from qrnn_qiskit.training.trainer import find_result, resume
 from runtime_jobs.devices import open_device
 
-matplotlib.use("Agg")
-
 ANSATZES = ("linear", "ring")
-MITIGATIONS = ("readout", "zne", "readout+zne")
-NOISY, TUNED, CONTROL = "noisy", "fine-tuned", "control: trained on in simulation"
-HEADER = (
-    "| ansatz | noise | where | accuracy | cross-entropy | accuracy, difference | cross-entropy, "
-    "difference | executions | jobs | s | CPU s |\n|---|---|---|---|---|---|---|---|---|---|---|"
-)
+PLAIN, MITIGATED = "trained without noise", "the same, mitigated (readout+zne)"
+STRAIGHT, EXACT = "fine-tuned, noiseless derivative", "fine-tuned, exact noisy gradient"
+WHOLE = "trained with the exact noisy gradient"
+TREATMENTS = (PLAIN, MITIGATED, STRAIGHT, EXACT, WHOLE)
+METRICS = {"accuracy": "accuracy", "cross_entropy": "cross-entropy (nats)"}
+LIMITS = {"accuracy": SHARE, "cross_entropy": NON_NEGATIVE}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model on one device: the metrics of each sequence, and the cost."""
+class Cell(NamedTuple):
+    """One model on one device."""
 
     ansatz: str
+    seed: int
     noise: float
-    label: str
-    accuracy: list[float]
-    cross_entropy: list[float]
-    executions: int
-    jobs: int
-    seconds: float
-    cpu_seconds: float
-
-    def describe(self, reference: Row) -> str:
-        """Return the row of the table, with its differences from the reference."""
-        where = "" if math.isnan(self.noise) else f"{self.noise:g}"
-        cells = [
-            self.ansatz,
-            where,
-            self.label,
-            f"{statistics.mean(self.accuracy):.3f}",
-            f"{statistics.mean(self.cross_entropy):.3f}",
-            compare(self.accuracy, reference.accuracy),
-            compare(self.cross_entropy, reference.cross_entropy),
-            f"{self.executions:,}",
-            str(self.jobs),
-            f"{self.seconds:.1f}",
-            f"{self.cpu_seconds:.1f}",
-        ]
-        return f"| {' | '.join(cells)} |"
+    treatment: str
 
 
-def interval(values: list[float], reference: list[float]) -> tuple[float, float]:
-    """Return the mean difference over the sequences and half of its 95 % interval."""
-    mean, error = estimate_mean(torch.tensor(values).double() - torch.tensor(reference).double())
-    return mean, 1.96 * (error or 0.0)
-
-
-def compare(values: list[float], reference: list[float]) -> str:
-    """Return the difference and its interval as ``difference [low, high]``."""
-    mean, half = interval(values, reference)
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
-
-
-def count(executor: Executor) -> tuple[int, int]:
-    """Return the jobs and executions so far."""
-    return executor.counts.jobs, executor.counts.executions
+Results = dict[Cell, dict[str, float]]
 
 
 class Study:
-    """The runs and the measurements of one call of this program."""
+    """The runs and evaluations of one call of this program.
+
+    Args:
+        arguments: The command line.
+    """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.device = f"aer:{arguments.device}"
+        self._arguments = arguments
+        self._executors: dict[str, Executor] = {}
 
-    def prepare(self, ansatz: str) -> RunFolder:
-        """Return the run of an ansatz, trained in simulation if it does not exist yet."""
-        path = self.arguments.out / ansatz
-        if (path / "config.toml").exists():
-            resume(RunFolder.open(path))  # to its end, if it was stopped
-        else:
-            overrides = {"model.ansatz": ansatz, **self.settings()}
-            train(create_run(path, resolve_config("digits", overrides)))
-        return RunFolder.open(path)
+    def open(self, noise: float, options: str = "", gradient: str | None = None) -> Executor:
+        """Open the device at some noise; every device is compiled for once."""
+        name = f"simulator:{self._arguments.device}?noise={noise:g}{options}"
+        key = f"{name} {gradient}"
+        if key not in self._executors:
+            self._executors[key] = open_device(name, gradient=gradient)
+        return self._executors[key]
 
-    def settings(self) -> dict[str, str]:
-        """Return the settings from the command line for the runs in simulation."""
-        return dict(setting.split("=", 1) for setting in self.arguments.set)
+    def measure(self, cell: Cell, *, trains: bool) -> dict[str, float] | None:
+        """Return the metrics of a cell; None where it is missing and not ``trains``."""
+        options = "&mitigation=readout+zne" if cell.treatment == MITIGATED else ""
+        executor = self.open(cell.noise, options)
+        run = self._train(cell) if trains else self._find(cell)
+        if run is None:
+            return None
+        found = find_evaluation(run, executor.name)
+        if found is None and trains:
+            found = evaluate(run, executor=executor)
+        if found is None:
+            return None
+        return {name: found.metrics[name]["value"] for name in METRICS}
 
-    def tune(self, run: RunFolder, name: str, executor: Executor | None) -> RunFolder:
-        """Continue from the best weights of a run, on a device or in simulation."""
-        path = run.path.with_name(f"{run.path.name}-{name}")
-        if (path / "config.toml").exists():
-            resume(RunFolder.open(path), executor=executor)
-        else:
+    def count_seconds(self) -> dict[str, float]:
+        """Return the seconds of training so far, by treatment."""
+        seconds = dict.fromkeys((PLAIN, STRAIGHT, EXACT, WHOLE), 0.0)
+        for treatment in seconds:
+            for path in self._arguments.out.glob(f"*/{_name(treatment)}*"):
+                seconds[treatment] += sum(r["seconds"] for r in RunFolder.open(path).read_metrics())
+        return seconds
+
+    def _place(self, cell: Cell) -> Path:
+        folder = self._arguments.out / f"{cell.ansatz}-{cell.seed}"
+        if cell.treatment in (PLAIN, MITIGATED):
+            return Path(folder / _name(PLAIN))
+        return Path(folder / f"{_name(cell.treatment)}-{cell.noise:g}")
+
+    def _find(self, cell: Cell) -> RunFolder | None:
+        path = self._place(cell)
+        run = RunFolder.open(path) if (path / "config.toml").exists() else None
+        return run if run is not None and find_result(run) is not None else None
+
+    def _train(self, cell: Cell) -> RunFolder:
+        """Return the finished run of a cell, trained or continued if it is not."""
+        found = self._find(cell)
+        if found is not None:
+            return found
+        path = self._place(cell)
+        executor = None
+        if cell.treatment not in (PLAIN, MITIGATED):
+            gradient = "simulator" if cell.treatment == STRAIGHT else None
+            executor = self.open(cell.noise, gradient=gradient)
+        if not (path / "config.toml").exists():
+            self._create(cell, path, executor)
+        run = RunFolder.open(path)
+        resume(run, executor=executor)
+        return run
+
+    def _create(self, cell: Cell, path: Path, executor: Executor | None) -> None:
+        options: dict[str, Any] = {}
+        if executor is not None:
+            options = {"device": executor.name, "gradient": executor.gradient}
+        if cell.treatment in (STRAIGHT, EXACT):
             settings = {
-                "epochs": self.arguments.epochs,
-                "learning_rate": self.arguments.learning_rate,
-                "batch_size": self.arguments.batch_size,
+                "epochs": self._arguments.tuning_epochs,
+                "learning_rate": self._arguments.tuning_rate,
+                "batch_size": self._arguments.tuning_batch,
             }
-            device = "simulator" if executor is None else executor.name
-            gradient = None if executor is None else executor.gradient
-            start = start_from(run, "digits", settings)
-            created = create_run(path, start.config, start=start, device=device, gradient=gradient)
-            begin, cpu_begin = time.perf_counter(), time.process_time()
-            train(created, executor=executor)
-            seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
-            jobs, executions = (0, 0) if executor is None else count(executor)
-            (path / "cost.txt").write_text(
-                f"{jobs:,} jobs, {executions:,} executions, {seconds:.0f} s ({cpu_seconds:.0f} CPU "
-                f"s), including validation after each epoch"
-            )
-        return RunFolder.open(path)
+            start = start_from(self._train(cell._replace(treatment=PLAIN)), "digits", settings)
+            create_run(path, start.config, start=start, **options)
+            return
+        chosen = {"model.ansatz": cell.ansatz, "seed": cell.seed}
+        chosen |= dict(setting.split("=", 1) for setting in self._arguments.set)
+        create_run(path, resolve_config("digits", chosen), **options)
 
-    def measure(self, run: RunFolder, noise: float, label: str, executor: Executor) -> Row:
-        """Measure one row: the first test images of a run on an executor."""
-        settings = (run.path.name, noise, label, self.arguments.sequences, self.arguments.shots)
-        name = re.sub(r"[^a-z0-9.]+", "-", " ".join(map(str, settings)))
-        file = self.arguments.out / "measurements" / f"{name}.json"
-        if file.exists():
-            return Row(**json.loads(file.read_text()))
-        trained = load(run.path)
-        trained.qrnn.executor = executor
-        chosen = select_test(trained, self.arguments.sequences)
-        start, cpu_start = time.perf_counter(), time.process_time()
-        prediction = predict_sequences(trained.model, chosen, len(chosen))
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-        values = trained.task.measure(prediction, chosen)
-        jobs, executions = count(executor)
-        row = Row(
-            trained.config.model.ansatz,
-            noise,
-            label,
-            values["accuracy"].tolist(),
-            values["cross_entropy"].tolist(),
-            executions,
-            jobs,
-            seconds,
-            cpu_seconds,
+
+def _name(treatment: str) -> str:
+    """Return the name of the folder of a treatment."""
+    return {PLAIN: "plain", STRAIGHT: "straight", EXACT: "exact", WHOLE: "whole"}[treatment]
+
+
+def list_cells(arguments: argparse.Namespace) -> list[Cell]:
+    """List the cells in the order of their measurement: the model without noise at 0 as well."""
+    cells = []
+    for seed in arguments.seeds:
+        for ansatz in arguments.ansatz:
+            cells.append(Cell(ansatz, seed, 0.0, PLAIN))
+            cells += [
+                Cell(ansatz, seed, noise, treatment)
+                for treatment in TREATMENTS
+                for noise in arguments.noise
+            ]
+    return cells
+
+
+def tabulate(results: Mapping[Cell, Mapping[str, float]]) -> str:
+    """Return both tables as Markdown: the values, and the differences paired by seed."""
+    lines = [
+        "| ansatz | noise | model | accuracy | cross-entropy | accuracy, difference | "
+        "cross-entropy, difference | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for ansatz, noise, treatment in dict.fromkeys(
+        (c.ansatz, c.noise, c.treatment) for c in results
+    ):
+        own = _collect(results, ansatz, noise, treatment)
+        plain = _collect(results, ansatz, noise, PLAIN)
+        cells = [ansatz, f"{noise:g}", treatment]
+        cells += [describe([values[m] for values in own.values()]) for m in METRICS]
+        shared = sorted(own.keys() & plain.keys())
+        for metric in METRICS:
+            differences = [own[s][metric] - plain[s][metric] for s in shared]
+            cells.append("" if treatment == PLAIN else describe(differences, signed=True))
+        lines.append(f"| {' | '.join(cells)} | {len(own)} |")
+    return "\n".join(lines)
+
+
+def compare(results: Mapping[Cell, Mapping[str, float]]) -> str:
+    """Return the table of the two gradients against each other, paired by seed."""
+    lines = [
+        "| ansatz | noise | exact noisy gradient, against the noiseless derivative | accuracy | "
+        "cross-entropy | seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    places = dict.fromkeys((c.ansatz, c.noise) for c in results if c.treatment == STRAIGHT)
+    for ansatz, noise in places:
+        before = _collect(results, ansatz, noise, STRAIGHT)
+        for treatment in (EXACT, WHOLE):
+            after = _collect(results, ansatz, noise, treatment)
+            shared = sorted(before.keys() & after.keys())
+            if not shared:
+                continue
+            differences = [
+                describe([after[s][m] - before[s][m] for s in shared], signed=True) for m in METRICS
+            ]
+            cells = [ansatz, f"{noise:g}", treatment, *differences, str(len(shared))]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _collect(
+    results: Mapping[Cell, Mapping[str, float]], ansatz: str, noise: float, treatment: str
+) -> dict[int, Mapping[str, float]]:
+    """Return the metrics of every seed of a row."""
+    return {
+        cell.seed: values
+        for cell, values in results.items()
+        if (cell.ansatz, cell.noise, cell.treatment) == (ansatz, noise, treatment)
+    }
+
+
+def describe(values: Sequence[float], *, signed: bool = False) -> str:
+    """Return mean and 95 % interval as text; of one seed the value alone."""
+    if not values:
+        return ""
+    spread = Spread.of(list(values))
+    sign = "+" if signed else ""
+    if spread.half_width is None:
+        return f"{spread.mean:{sign}.3f}"
+    if not signed:
+        return f"{spread.mean:.3f} ± {spread.half_width:.3f}"
+    low, high = spread.mean - spread.half_width, spread.mean + spread.half_width
+    return f"{spread.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def draw(results: Mapping[Cell, Mapping[str, float]], path: Path) -> None:
+    """Draw accuracy and cross-entropy against noise, two panels for each ansatz."""
+    panels: dict[str, dict[str, list[Point]]] = {}
+    for cell in results:
+        for metric, label in METRICS.items():
+            series = panels.setdefault(f"{cell.ansatz}: {label}", {})
+            points = series.setdefault(cell.treatment, [])
+            if all(point.noise != cell.noise for point in points):
+                own = _collect(results, cell.ansatz, cell.noise, cell.treatment)
+                spread = Spread.of([values[metric] for values in own.values()])
+                points.append(Point(cell.noise, spread.mean, *spread.cut(LIMITS[metric])))
+    draw_sweep(panels, "noise, multiple of the calibrated one").savefig(path, dpi=120)
+
+
+def report(study: Study, results: Results, out: Path) -> str:
+    """Write tables.md and noise.png; return the tables."""
+    seconds = study.count_seconds()
+    spent = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    text = f"{tabulate(results)}\n\n{compare(results)}\n\nSeconds of training: {spent}.\n"
+    (out / "tables.md").write_text(text)
+    draw(results, out / "noise.png")
+    return text
+
+
+def measure_all(
+    study: Study, cells: Sequence[Cell], out: Path, note: Callable[[str], None]
+) -> Results:
+    """Measure all cells, and write the tables after each seed and ansatz."""
+    results: Results = {}
+    for number, cell in enumerate(cells, start=1):
+        if cell.treatment == PLAIN and not cell.noise and results:
+            report(study, results, out)
+        start, processor = time.perf_counter(), time.process_time()
+        measured = study.measure(cell, trains=True)
+        assert measured is not None
+        results[cell] = measured
+        note(
+            f"{number} of {len(cells)}: {cell.ansatz}, seed {cell.seed}, noise {cell.noise:g}, "
+            f"{cell.treatment}: {measured['cross_entropy']:.3f} nats, "
+            f"{time.perf_counter() - start:.0f} s, {time.process_time() - processor:.0f} CPU s"
         )
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(asdict(row)))
-        return row
-
-    def open(
-        self, noise: float, mitigation: str | None = None, gradient: str | None = None
-    ) -> Executor:
-        """Open the noisy device."""
-        name = f"{self.device}?noise={noise:g}"
-        if mitigation is not None:
-            name += f"&mitigation={mitigation}"
-        return open_device(name, shots=self.arguments.shots, seed=1, gradient=gradient)
-
-    def measure_all(self, ansatz: str) -> list[Row]:
-        """Measure all rows of an ansatz, the simulator first, and print each when it is done."""
-        run = self.prepare(ansatz)
-        control = self.tune(run, "control", None)
-        nowhere = float("nan")
-        rows = [self.measure(run, nowhere, "simulator", SimulatorExecutor())]
-        print(rows[0].describe(rows[0]), flush=True)
-
-        def add(used: RunFolder, noise: float, label: str, executor: Executor) -> None:
-            rows.append(self.measure(used, noise, label, executor))
-            print(rows[-1].describe(rows[0]), flush=True)
-
-        ideal = open_device("aer", shots=self.arguments.shots, seed=1)
-        add(run, nowhere, "ideal shots", ideal)
-        for noise in self.arguments.noise:
-            add(run, noise, NOISY, self.open(noise))
-            for mitigation in MITIGATIONS:
-                add(run, noise, f"noisy, {mitigation}", self.open(noise, mitigation))
-            tuned = self.tune(
-                run, f"noise-{noise:g}", self.open(noise, gradient=self.arguments.gradient)
-            )
-            add(tuned, noise, TUNED, self.open(noise))
-            add(control, noise, CONTROL, self.open(noise))
-        return rows
+    return results
 
 
-def print_recovery(rows: Sequence[Row]) -> None:
-    """Print the effect of fine-tuning and of its control on the same device."""
-    print("\n| ansatz | noise | against noisy | accuracy | cross-entropy | recovered share |")
-    print("|---|---|---|---|---|---|")
-    simulated = {row.ansatz: row for row in rows if row.label == "simulator"}
-    noisy = {(row.ansatz, row.noise): row for row in rows if row.label == NOISY}
-    for row in rows:
-        if row.label not in (TUNED, CONTROL):
-            continue
-        before = noisy[row.ansatz, row.noise]
-        lost, _ = interval(before.cross_entropy, simulated[row.ansatz].cross_entropy)
-        gained, half = interval(before.cross_entropy, row.cross_entropy)
-        share = f"{gained / lost:.0%} [{(gained - half) / lost:.0%}, {(gained + half) / lost:.0%}]"
-        cells = [
-            row.ansatz,
-            f"{row.noise:g}",
-            row.label,
-            compare(row.accuracy, before.accuracy),
-            compare(row.cross_entropy, before.cross_entropy),
-            share if lost > 0 else "no loss",
-        ]
-        print(f"| {' | '.join(cells)} |")
-
-
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw the cross-entropy minus that of the simulator, with intervals, one panel per ansatz."""
-    from matplotlib import pyplot
-
-    names = list(dict.fromkeys(row.ansatz for row in rows))
-    figure, axes = pyplot.subplots(1, len(names), figsize=(5 * len(names), 4), squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
-        own = [row for row in rows if row.ansatz == name]
-        labels = list(dict.fromkeys(row.label for row in own if row.label != "simulator"))
-        levels = sorted({row.noise for row in own if not math.isnan(row.noise)})
-        for row in own[1:]:
-            mean, half = interval(row.cross_entropy, own[0].cross_entropy)
-            place, color = float(labels.index(row.label)), "black"
-            if row.noise in levels:
-                level = levels.index(row.noise)
-                place, color = place + 0.15 * (2 * level - 1), f"C{level}"
-            axis.errorbar(place, mean, half, fmt="o", capsize=3, color=color)
-        for number, noise in enumerate(levels):
-            axis.plot([], [], "o", color=f"C{number}", label=f"noise x {noise:g}")
-        axis.axhline(0.0, color="gray", linewidth=0.8)
-        short = [label.partition(":")[0] for label in labels]
-        axis.set_xticks(range(len(labels)), short, rotation=30, ha="right")
-        axis.set_title(name)
-        axis.set_ylabel("cross-entropy above simulator (nats)")
-        axis.legend()
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
-def main() -> None:
-    """Train, fine-tune, measure, print and draw."""
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/noise"), help="folder of the runs")
     parser.add_argument("--device", default="kingston")
-    parser.add_argument("--noise", type=float, nargs="+", default=[1.0, 3.0])
-    parser.add_argument("--shots", type=int, default=4096)
-    parser.add_argument("--sequences", type=int, default=200, help="test images")
-    parser.add_argument("--gradient", default="simulator", help="method of the fine-tuning")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs of the fine-tuning")
-    parser.add_argument("--learning-rate", type=float, default=0.005, help="for the fine-tuning")
-    parser.add_argument("--batch-size", type=int, default=32, help="for the fine-tuning")
+    parser.add_argument("--noise", type=float, nargs="+", default=[1.0, 3.0, 5.0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ansatz", nargs="+", default=list(ANSATZES))
+    parser.add_argument("--tuning-epochs", type=int, default=5, help="epochs of the fine-tuning")
+    parser.add_argument("--tuning-rate", type=float, default=0.005, help="its learning rate")
+    parser.add_argument("--tuning-batch", type=int, default=32, help="its batch size")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    arguments = parser.parse_args()
-    study = Study(arguments)
-    start = time.perf_counter()
-    print(HEADER, flush=True)
-    rows = [row for ansatz in arguments.ansatz for row in study.measure_all(ansatz)]
-    print_recovery(rows)
-    print("\nFine-tuning took:\n")
-    for file in sorted(arguments.out.glob("*/cost.txt")):
-        print(f"- {file.parent.name}: {file.read_text()}")
-    slowest = max(rows, key=lambda row: row.cpu_seconds)
-    print(
-        f"\n{arguments.sequences} test images took {slowest.seconds:.0f} s at most "
-        f"({slowest.cpu_seconds:.0f} CPU s); the whole study took "
-        f"{time.perf_counter() - start:.0f} s."
-    )
-    draw(rows, arguments.out / "noise.png")
+    parser.add_argument("--only-tables", action="store_true", help="tables of what is finished")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train, evaluate, print and draw."""
+    arguments = parse_arguments(words)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    study, cells = Study(arguments), list_cells(arguments)
+    if arguments.only_tables:
+        found = {cell: study.measure(cell, trains=False) for cell in cells}
+        results = {cell: values for cell, values in found.items() if values is not None}
+        print(f"{len(results)} of {len(cells)} cells are finished\n")
+    else:
+        results = measure_all(study, cells, arguments.out, lambda text: print(text, flush=True))
+    print(report(study, results, arguments.out))
 
 
 if __name__ == "__main__":

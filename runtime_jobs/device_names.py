@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
 from circuits.errors import InvalidValueError
 from circuits.limits import MOST_PATCHES, MOST_QUBITS, MOST_SEED, MOST_SHOTS
 
-__all__ = ["DEVICES", "DeviceError", "DeviceName", "merge_options", "parse_device_name"]
+__all__ = [
+    "DEVICES",
+    "DeviceError",
+    "DeviceName",
+    "expand_device_names",
+    "merge_options",
+    "parse_device_name",
+    "shorten_target",
+]
 
 DEVICES = ("simulator", "aer", "ibm")
 _GRAMMAR = "name[:target][?key=value[&...]]"
@@ -100,6 +109,36 @@ def parse_device_name(text: str) -> DeviceName:
     return replace(DeviceName(name, target), **options)  # type: ignore[arg-type]
 
 
+def expand_device_names(texts: Iterable[str]) -> list[str]:
+    """Return device names with a list of noise factors as one name for each factor.
+
+    >>> expand_device_names(["aer", "simulator:kingston?noise=0,1"])
+    ['aer', 'simulator:kingston?noise=0', 'simulator:kingston?noise=1']
+
+    Args:
+        texts: Names of devices, of which those with a target may have factors joined by commas.
+
+    Returns:
+        Every name once, in order.
+
+    Raises:
+        DeviceError: See :func:`parse_device_name`; or a factor is missing.
+    """
+    names: dict[str, None] = {}
+    for text in texts:
+        device = parse_device_name(text)
+        if device.target is None or device.noise is None:  # the commas of error rates stay
+            names[text] = None
+            continue
+        for factor in device.noise.split(","):
+            if not factor:
+                raise DeviceError(
+                    f"device {text!r}: expected noise factors joined by commas, such as noise=0,1,3"
+                )
+            names[str(replace(device, noise=factor))] = None
+    return list(names)
+
+
 def _parse_options(query: str, text: str) -> dict[str, str | int]:
     options: dict[str, str | int] = {}
     for part in query.split("&"):
@@ -146,6 +185,11 @@ def _check_count(key: str, count: object, text: str) -> None:
         raise DeviceError(f"{expected} at least {least}, got {shown}")
     if number > most:
         raise DeviceError(f"{expected} at most {most}, got {shown}")
+
+
+def shorten_target(name: str) -> str:
+    """Return the name of a QPU or of its snapshot without "ibm_" or "fake_", in small letters."""
+    return name.lower().removeprefix("ibm_").removeprefix("fake_")
 
 
 def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> DeviceName:

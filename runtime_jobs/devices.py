@@ -179,7 +179,7 @@ def _open_aer(device: DeviceName, gradient: str | None, noise_model: NoiseModel 
 def _find_stages(device: DeviceName, noise_model: NoiseModel | None) -> list[StageFinder | None]:
     """Make the stages of each patch of the device that ``device.target`` names."""
     from runtime_jobs.aer.noisy_device import DeviceStages
-    from runtime_jobs.hardware.snapshots import open_target
+    from runtime_jobs.hardware.snapshots import describe_snapshot, open_target
 
     assert device.target is not None
     target, scale, count = open_target(device.target), _read_scale(device), device.patches or 1
@@ -190,7 +190,15 @@ def _find_stages(device: DeviceName, noise_model: NoiseModel | None) -> list[Sta
         )
     spacing = device.spacing or 0
     return [
-        DeviceStages(device.target, target, scale, patches=count, spacing=spacing, patch=patch)
+        DeviceStages(
+            device.target,
+            target,
+            scale,
+            patches=count,
+            spacing=spacing,
+            patch=patch,
+            calibration=describe_snapshot(device.target),
+        )
         for patch in range(count)
     ]
 
@@ -254,6 +262,7 @@ def _read_scale(device: DeviceName) -> float:
     expected = (
         f"device '{device}': expected noise to be a number of at least 0, the factor on the noise "
         f"of {device.target}, got {device.noise!r}"
+        + ("; only 'qrnn evaluate' takes several" if "," in (device.noise or "") else "")
     )
     try:
         scale = float(device.noise or 1.0)

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.checks import check_angles, check_fit
 from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, from_lanes, pack_zero, to_lanes
+from qrnn_qiskit.executors.gradient_methods import GradientError
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, close_state
 
-__all__ = ["NoisySegment", "NoisyStep", "StepwiseExecutor", "run_noisy"]
+__all__ = ["NoisySegment", "NoisyStep", "Sampler", "StepwiseExecutor", "run_noisy"]
 
 Drawn = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -80,6 +81,14 @@ class NoisyStep:
     columns: NDArray[np.int64]
 
 
+class Sampler(Protocol):
+    """Samples the readouts of one step after the other, without a gradient."""
+
+    def advance(self, values: NDArray[np.float64]) -> Drawn:
+        """Run the next step at the values (B, P) so far; see :meth:`.draw_readouts`."""
+        ...
+
+
 @runtime_checkable
 class StepwiseExecutor(Executor, Protocol):
     """An executor that runs prefix circuits as one recurrence with an exact gradient."""
@@ -92,6 +101,12 @@ class StepwiseExecutor(Executor, Protocol):
         A part is a set of qubits without a gate to the others, or a copy of the circuit with
         another weight.
         """
+        ...
+
+    def open_sampler(
+        self, circuits: PrefixCircuits, num_steps: int, batch_size: int
+    ) -> Sampler | None:
+        """Return what samples the T steps of large circuits; None where they are exact."""
         ...
 
     def draw_readouts(
@@ -156,6 +171,9 @@ class _Pass:
         """Return output (B, T, K), angles (B, T, P) and standard errors (B, T, K)."""
         batch_size, before = past.shape[:2]
         total = before + x.shape[1]
+        sampler = self._executor.open_sampler(self._circuits, total, batch_size)
+        if sampler is not None:
+            return self._sample(sampler, x, past, readouts)
         steps = self._executor.compile_steps(self._circuits, total, x.dtype)
         _check_memory(steps, batch_size, x.dtype)
         states = [_pack(each.trunk.program, batch_size, x.dtype) for each in steps[0]]
@@ -163,12 +181,7 @@ class _Pass:
         outputs, errors = [], []
         for step, parts in enumerate(steps):
             if step >= before:
-                inputs = x[:, step - before]
-                if self._has_feedback:
-                    inputs = torch.cat((inputs, readouts), 1)
-                theta = self._controller(inputs)
-                check_angles(theta, (batch_size, self._circuits.ansatz.num_parameters), x.dtype)
-                values = torch.cat((values, theta), 1)
+                values = torch.cat((values, self._control(x[:, step - before], readouts)), 1)
             exact, finals = torch.zeros_like(readouts), []
             for part, each in enumerate(parts):
                 states[part], found, final = _advance(each, states[part], values)
@@ -195,6 +208,38 @@ class _Pass:
         stacked = torch.stack(errors, 1) if errors else torch.zeros_like(output)
         theta = values.reshape(batch_size, total, -1)[:, before:]
         return output, theta, stacked
+
+    def _sample(
+        self, sampler: Sampler, x: Tensor, past: Tensor, readouts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the steps by a sampler; see :meth:`run`."""
+        if torch.is_grad_enabled() and any(p.requires_grad for p in self._controller.parameters()):
+            raise GradientError(
+                f"{self._executor.name!r} samples trajectories of circuits of this size, which "
+                "have no exact gradient; open it with a gradient method (--gradient simulator on "
+                "the command line), or run it under torch.no_grad()"
+            )
+        batch_size, before = past.shape[:2]
+        values = past.reshape(batch_size, -1)
+        outputs, errors = [], []
+        for step in range(before + x.shape[1]):
+            if step >= before:
+                values = torch.cat((values, self._control(x[:, step - before], readouts)), 1)
+            drawn, error = sampler.advance(values.double().numpy())
+            if step >= before:
+                readouts = torch.from_numpy(drawn).to(x.dtype)
+                outputs.append(readouts)
+                errors.append(torch.from_numpy(error).to(x.dtype))
+        self._executor.count_steps(self._circuits, before + x.shape[1], batch_size)
+        theta = values.reshape(batch_size, before + x.shape[1], -1)[:, before:]
+        return torch.stack(outputs, 1), theta, torch.stack(errors, 1)
+
+    def _control(self, x: Tensor, readouts: Tensor) -> Tensor:
+        """Return the angles (B, P) of a step."""
+        inputs = torch.cat((x, readouts), 1) if self._has_feedback else x
+        theta: Tensor = self._controller(inputs)
+        check_angles(theta, (len(x), self._circuits.ansatz.num_parameters), x.dtype)
+        return theta
 
 
 def _advance(step: NoisyStep, state: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 - ``results``: training curves, confusion matrix, readouts, evaluations side by side.
 - ``hidden_state``: Bloch vectors, entropy, influence on the angles.
 - ``recurrence`` and ``outcomes``: in measured mode, the dynamic circuit and the tree of outcomes.
+- ``sweep``: results against the strength of noise.
 - ``run``: all pictures of a run, with texts.
 """
 
@@ -16,9 +17,11 @@ from qrnn_qiskit.pictures.results import (
     draw_training,
 )
 from qrnn_qiskit.pictures.run import Picture, draw_pictures, draw_run, save_pictures
+from qrnn_qiskit.pictures.sweep import Point, draw_sweep
 
 __all__ = [
     "Picture",
+    "Point",
     "draw_bloch",
     "draw_confusion",
     "draw_entropy",
@@ -29,6 +32,7 @@ __all__ = [
     "draw_readouts",
     "draw_recurrence",
     "draw_run",
+    "draw_sweep",
     "draw_training",
     "save_pictures",
 ]

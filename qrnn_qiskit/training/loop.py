@@ -28,6 +28,7 @@ from qrnn_qiskit.training.learning_rate import group_parameters, scheduled_rate
 from qrnn_qiskit.training.position import Position
 from qrnn_qiskit.training.processes import ALONE, Processes, tell_lost
 from qrnn_qiskit.training.progress import TrainingProgress
+from qrnn_qiskit.training.provenance import list_layouts
 from qrnn_qiskit.training.randomness import (
     Reseedable,
     capture_random_states,
@@ -198,6 +199,7 @@ class Trainer:
         }
         if self.processes.is_first:
             position.metrics_bytes = self.run.append_metrics(row)
+            self.run.record_layouts(list_layouts(self.model.qrnn.executor))
         position.begin_epoch()
         self.save()
         self.progress.show_epoch(row, self.task.headline)

@@ -16,7 +16,7 @@ import torch
 from qrnn_qiskit.executors.protocol import Counts, Executor
 from qrnn_qiskit.training.schema import Config
 
-__all__ = ["describe_device", "describe_provenance"]
+__all__ = ["describe_device", "describe_provenance", "list_layouts"]
 
 _PACKAGES = ("qrnn-qiskit", "qiskit", "torch", "numpy", "numba", "scikit-learn")
 
@@ -47,17 +47,26 @@ def describe_provenance(config: Config, data_sha256: str) -> dict[str, Any]:
 def describe_device(executor: Executor, before: Counts) -> dict[str, Any]:
     """Describe where circuits ran and how many since ``before``, as plain JSON values.
 
-    ``layouts`` has the physical qubits and the duration of the longest circuit on them in seconds;
-    it is empty where there is no choice of qubits. ``service`` has each job of a service, with its
+    ``layouts`` are those of :func:`list_layouts`. ``service`` has each job of a service, with its
     charge and the address and instance where it ran; it is empty on this machine.
     """
     now = asdict(executor.counts)
     return {
         "name": executor.name,
-        "layouts": getattr(executor, "layouts", list)(),
+        "layouts": list_layouts(executor),
         "service": getattr(executor, "describe_jobs", list)(),
         **{name: now[name] - count for name, count in asdict(before).items()},
     }
+
+
+def list_layouts(executor: Executor) -> list[dict[str, Any]]:
+    """List the physical qubits that an executor has used so far, as plain JSON values.
+
+    Each object has the qubits, the duration of the longest circuit on them in seconds and their
+    calibration; there is none where there is no choice of qubits.
+    """
+    found: list[dict[str, Any]] = getattr(executor, "layouts", list)()
+    return found
 
 
 def _find_version(package: str) -> str | None:

@@ -64,7 +64,7 @@ class RunFolder:
     Its files are config.toml (resolved), provenance.json, metrics.jsonl (one object per epoch),
     checkpoint.pt, ansatz.qasm or .qpy (if the ansatz is a file), data.npz (where the data was in
     memory), start.pt (the first weights of a fine-tuning), tuned.pt (the weights after a few steps
-    on a service), ``pictures`` and ``evaluations``.
+    on a service), noise.csv (results against noise), ``pictures`` and ``evaluations``.
 
     Attributes:
         path: The folder.
@@ -119,6 +119,19 @@ class RunFolder:
             RunFolderError: provenance.json is missing, cut short or damaged.
         """
         return read_provenance(self.path / _PROVENANCE)
+
+    def record_layouts(self, layouts: list[dict[str, Any]]) -> None:
+        """Add where the circuits of the training ran to the provenance, unless it is there.
+
+        Args:
+            layouts: The physical qubits and their calibration, as the executor describes them;
+                empty where there is no choice of qubits.
+        """
+        if not layouts or "layouts" in self.provenance:
+            return
+        content = self.provenance | {"layouts": layouts}
+        write_text(self.path / _PROVENANCE, json.dumps(content, indent=2) + "\n")
+        vars(self)["provenance"] = content
 
     @property
     def start_file(self) -> Path:

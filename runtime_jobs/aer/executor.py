@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -210,13 +210,34 @@ class AerExecutor(DynamicExecutor):
         bases = group_terms(pub.observables, prepared.positions)
         calibration = self._calibrate(prepared.stage, num_qubits)
         tally = self.open_tally(bases, num_qubits, calibration, (batch, len(pub.observables)))
-        for plain, weight in zip(prepared.plains, self._mitigation.weights, strict=True):
-            for chunk, states in simulate_states(plain, pub.values, prepared.stage.noise):
-                read = [self._read(prepared.stage, states, basis) for basis in tally.bases]
+        for factor, weight in enumerate(self._mitigation.weights):
+            for chunk, read in self._distribute(prepared, factor, pub.values, tally.bases):
                 tally.add(weight, chunk, read)
         circuits = batch * len(tally.bases) * len(prepared.plains)
         self._count(batch, circuits * (self.shots or 0))
         return tally.close()
+
+    def _distribute(
+        self,
+        prepared: PreparedCircuit,
+        factor: int,
+        values: NDArray[np.float64],
+        bases: Sequence[Basis],
+    ) -> Iterator[tuple[slice, list[NDArray[np.float64]]]]:
+        """Find the distributions of the bit strings that a circuit gives.
+
+        Args:
+            prepared: The circuit.
+            factor: Index of the factor of the extrapolation.
+            values: (B, P) radians.
+            bases: Measurement bases.
+
+        Yields:
+            Rows of the batch with their probabilities (rows, 2^n) in each basis.
+        """
+        stage = prepared.stage
+        for chunk, states in simulate_states(prepared.plains[factor], values, stage.noise):
+            yield chunk, [self._read(stage, states, basis) for basis in bases]
 
     def _calibrate(self, stage: Stage, num_qubits: int) -> Calibration | None:
         """Calibrate the readout of the qubits of a stage, once; None without its mitigation."""

@@ -20,6 +20,7 @@ from runtime_jobs.hardware.gates import GATES
 __all__ = [
     "Effects",
     "build_rates_model",
+    "change_basis",
     "check_noise_model",
     "find_effects",
     "list_basis_changes",
@@ -156,14 +157,21 @@ def find_effects(stage: Stage, num_qubits: int) -> Effects:
 
 def list_basis_changes(num_qubits: int, *, flips: bool = False) -> list[QuantumCircuit]:
     """Return the changes from the bases X, Y and Z to Z, and with ``flips`` an X on every qubit."""
-    x, y, z = (QuantumCircuit(num_qubits) for _ in "XYZ")
-    for qubit in range(num_qubits):
-        x.h(qubit)
-        y.sdg(qubit)
-        y.h(qubit)
+    changes = [change_basis(letter * num_qubits) for letter in "XYZ"]
     flip = QuantumCircuit(num_qubits)
     flip.x(range(num_qubits))
-    return [x, y, z, *[flip] * flips]
+    return [*changes, *[flip] * flips]
+
+
+def change_basis(letters: str) -> QuantumCircuit:
+    """Return the change of qubit q from the basis of its letter, X, Y or Z, to Z."""
+    circuit = QuantumCircuit(len(letters))
+    for qubit, letter in enumerate(letters):
+        if letter == "Y":
+            circuit.sdg(qubit)
+        if letter in "XY":
+            circuit.h(qubit)
+    return circuit
 
 
 def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:

@@ -13,6 +13,7 @@ from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_reado
 from runtime_jobs.aer.noise import to_kraus
 from runtime_jobs.aer.stage import Stage
 from runtime_jobs.device_names import DeviceError
+from runtime_jobs.hardware.calibration import read_errors
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.layout import Pairs, count_measurements, find_interactions, find_measured
@@ -34,6 +35,7 @@ class DeviceStages:
         spacing: Spacing of the patches, see
             :func:`runtime_jobs.hardware.patches.choose_patches`.
         patch: Index of the patch of these stages, counted from 0.
+        calibration: Date and origin of the calibration, for the record.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class DeviceStages:
         patches: int = 1,
         spacing: int = 0,
         patch: int = 0,
+        calibration: str = "",
     ) -> None:
         self._name = name
         self._target = target
@@ -52,12 +55,19 @@ class DeviceStages:
         self._patches = patches
         self._spacing = spacing
         self._patch = patch
+        self._calibration = calibration
         self._translator = make_translator()
         self._stages: dict[tuple[int, Pairs, frozenset[int]], Stage] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the arguments; stages are found anew."""
-        make = partial(type(self), patches=self._patches, spacing=self._spacing, patch=self._patch)
+        make = partial(
+            type(self),
+            patches=self._patches,
+            spacing=self._spacing,
+            patch=self._patch,
+            calibration=self._calibration,
+        )
         return make, (self._name, self._target, self._noise_scale)
 
     def __call__(self, circuit: QuantumCircuit) -> Stage:
@@ -108,6 +118,11 @@ class DeviceStages:
             description=f"{self._name} {describe_qubits(self._target, qubits)}",
             qubits=qubits,
             target=scaled,
+            record={
+                "calibration": self._calibration,
+                "noise": self._noise_scale,
+                "errors": read_errors(self._target, qubits),
+            },
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qiskit import qpy
@@ -28,6 +28,9 @@ class Stage:
         description: The qubits and their quality in one line; empty without a device.
         qubits: Physical qubits in use; None without a device.
         target: The device cut down to these qubits; None without a device.
+        record: What is recorded with results on these qubits: "calibration", its date; "noise", the
+            factor on it; "errors", see :func:`runtime_jobs.hardware.calibration.read_errors`.
+            Empty without a device.
         is_custom: Whether the user built the noise model, so that an error in it that no gate
             triggers is a mistake.
     """
@@ -37,6 +40,7 @@ class Stage:
     description: str = ""
     qubits: tuple[int, ...] | None = None
     target: Target | None = None
+    record: dict[str, Any] = field(default_factory=dict)
     is_custom: bool = False
 
 
@@ -71,12 +75,16 @@ def list_layouts(circuits: Iterable[tuple[Stage, float]]) -> list[dict[str, Any]
         circuits: Stage and duration in seconds of each circuit.
 
     Returns:
-        JSON values with the keys ``qubits`` and ``circuit_seconds``, one for each set of qubits.
+        JSON values with the keys ``qubits`` and ``circuit_seconds``, and with those of
+        :attr:`Stage.record`, one for each set of qubits.
     """
     longest: dict[tuple[int, ...], float] = {}
+    records: dict[tuple[int, ...], dict[str, Any]] = {}
     for stage, seconds in circuits:
         if stage.qubits is not None:
             longest[stage.qubits] = max(seconds, longest.get(stage.qubits, 0.0))
+            records[stage.qubits] = stage.record
     return [
-        {"qubits": list(qubits), "circuit_seconds": seconds} for qubits, seconds in longest.items()
+        {"qubits": list(qubits), "circuit_seconds": seconds, **records[qubits]}
+        for qubits, seconds in longest.items()
     ]

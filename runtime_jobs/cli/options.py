@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Device",
+    "Devices",
     "Extend",
     "Gradient",
     "Limits",
@@ -70,6 +71,15 @@ Device = Annotated[
         metavar="DEVICE",
         help="The device that runs the circuits: simulator, aer?shots=4096, "
         "aer:kingston?shots=4096, ...; 'qrnn devices' lists them.",
+    ),
+]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="DEVICE",
+        help="A device that runs the circuits, as for 'qrnn train'; repeatable, and a noise factor "
+        "may be a list: simulator:kingston?noise=0,1,3. By default simulator.",
     ),
 ]
 Gradient = Annotated[

@@ -78,6 +78,9 @@ def plan(
     numbers of patches, the other readout mode and, with --train-steps, other gradient methods. The
     line "cap" gives the --max-qpu-seconds that 'qrnn submit' needs. A plan without --live is kept
     in the cache of the user, so that the same plan is printed at once.
+
+    A run that was trained on the noise of this device keeps the qubits of its training while they
+    work, and the plan says by how much their calibration has changed since.
     """
     request = read_request(on, shots, train_steps, gradient)
     terms = read_terms(limits, serial_branches=serial_branches)

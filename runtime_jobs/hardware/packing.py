@@ -14,6 +14,7 @@ from qiskit.transpiler import Target
 from circuits.profile import CircuitProfile, profile_circuit
 from circuits.recurrence import name_parameter
 from circuits.rules import HardwareRuleError, RulePub, check_rules
+from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.job_limits import JobLimits
@@ -154,6 +155,7 @@ def choose_packing(
     circuit: QuantumCircuit,
     patches: int | None = 1,
     spacing: int = 0,
+    trained: TrainedLayout | None = None,
 ) -> Packing:
     """Choose the best patches of a device for a circuit.
 
@@ -166,10 +168,14 @@ def choose_packing(
         patches: Number of patches; None takes as many as there are.
         spacing: Spacing of the patches, see
             :func:`runtime_jobs.hardware.patches.choose_patches`.
+        trained: The qubits that the model was trained on: the first choice for a single patch, as
+            long as they work.
 
     Raises:
         DeviceError: The device has too few qubits or patches.
     """
+    if patches == 1 and trained is not None and trained.fits(circuit, target):
+        return Packing(name, target, (trained.qubits,))
     interactions = sorted(find_interactions(make_translator().run(circuit)))
     needs = (target, circuit.num_qubits, interactions, name, find_measured(circuit))
     measurements = count_measurements(circuit)

@@ -11,10 +11,16 @@ from typing import Any
 from qiskit.transpiler import Target
 from qiskit_ibm_runtime import fake_provider
 
-from runtime_jobs.device_names import DeviceError
+from runtime_jobs.device_names import DeviceError, shorten_target
 from runtime_jobs.hardware.repetition import Delays
 
-__all__ = ["find_caveat", "list_local_devices", "open_delays", "open_target"]
+__all__ = [
+    "describe_snapshot",
+    "find_caveat",
+    "list_local_devices",
+    "open_delays",
+    "open_target",
+]
 
 # Snapshots that do not represent a processor of their name, and why. Qiskit warns that the numbers
 # of the first one are not typical of a Nighthawk, and has no calibration to replace them with; the
@@ -55,7 +61,7 @@ def open_target(name: str) -> Target:
         DeviceError: The device is unknown or does not run dynamic circuits; the message lists the
             devices that do.
     """
-    name = _shorten(name)
+    name = shorten_target(name)
     device = _find_classes().get(name)
     lacking = [] if device is None else _find_lacking(_read_configuration(device))
     if device is not None and not lacking:
@@ -73,7 +79,7 @@ def open_target(name: str) -> Target:
 
 def open_delays(name: str) -> Delays:
     """Return the repetition delays of a device, by its calibration snapshot where there is one."""
-    device = _find_classes().get(_shorten(name))
+    device = _find_classes().get(shorten_target(name))
     configuration = {} if device is None else _read_configuration(device)
     default = configuration.get("default_rep_delay")
     if default is None:
@@ -82,8 +88,13 @@ def open_delays(name: str) -> Delays:
     return Delays(default * 1e-6, shortest * 1e-6, longest * 1e-6)
 
 
-def _shorten(name: str) -> str:
-    return name.lower().removeprefix("ibm_").removeprefix("fake_")
+def describe_snapshot(name: str) -> str:
+    """Describe a calibration snapshot by its date and its origin; see :func:`open_target`."""
+    device = _find_classes()[shorten_target(name)]
+    file = Path(device.dirname) / device.props_filename
+    properties: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    date = str(properties["last_update_date"])[:10]
+    return f"snapshot of {date} shipped with qiskit-ibm-runtime"
 
 
 def _read_configuration(device: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from runtime_jobs.estimation.counting import (
     estimate_values,
     read_outcomes,
 )
+from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
@@ -70,6 +71,8 @@ class IbmExecutor(Closing, DynamicExecutor):
             :func:`~runtime_jobs.hardware.chip.speed_up_measurements` does.
         rep_delay: Repetition delay in seconds; None for the default of the backend.
         default_delay: That default in seconds, for estimates.
+        layout: The qubits that the model was trained on, kept if they work; see
+            :func:`runtime_jobs.hardware.packing.choose_packing`.
         closing: Closes the ledger if this executor owns it.
 
     Raises:
@@ -94,6 +97,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         fast_measurements: bool = False,
         rep_delay: float | None = None,
         default_delay: float = REP_DELAY_SECONDS,
+        layout: TrainedLayout | None = None,
         closing: ExitStack | None = None,
     ) -> None:
         self._closing = closing or ExitStack()
@@ -112,6 +116,7 @@ class IbmExecutor(Closing, DynamicExecutor):
             spacing=spacing,
             fast_measurements=fast_measurements,
             limits=limits,
+            layout=layout,
         )
         self._runner = JobRunner(
             name,

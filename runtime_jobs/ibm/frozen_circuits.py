@@ -11,6 +11,7 @@ from qiskit.transpiler import Target
 
 from circuits.limits import JobLimits
 from runtime_jobs.device_names import DeviceError
+from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import speed_up_measurements
 from runtime_jobs.hardware.faults import check_working
 from runtime_jobs.hardware.packing import Packing, choose_packing
@@ -28,7 +29,7 @@ class Freezer:
         ledger: Ledger of the run.
         find_target: Returns the current target of the backend and its calibration time; called only
             if something has to be compiled or sent.
-        patches, spacing, fast_measurements, limits: See
+        patches, spacing, fast_measurements, limits, layout: See
             :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Raises:
@@ -48,6 +49,7 @@ class Freezer:
         spacing: int,
         fast_measurements: bool,
         limits: JobLimits | None,
+        layout: TrainedLayout | None = None,
     ) -> None:
         self.transpilations = 0
         self._backend = backend
@@ -57,6 +59,7 @@ class Freezer:
         self._spacing = spacing
         self._fast_measurements = fast_measurements
         self._limits = limits
+        self._layout = layout
         self._packing: Packing | None = None
         self._frozen: dict[str, FrozenCircuit] = {}
         self._is_chosen_now = False
@@ -152,7 +155,7 @@ class Freezer:
             device = self.find_device()
             if device is None:
                 self._packing = choose_packing(
-                    self._backend, target, circuit, self._patches, self._spacing
+                    self._backend, target, circuit, self._patches, self._spacing, self._layout
                 )
                 self._is_chosen_now = True
             else:

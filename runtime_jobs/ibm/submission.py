@@ -21,6 +21,7 @@ from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
+from runtime_jobs.hardware.calibration import find_trained_layout
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 from runtime_jobs.ibm.dispatch import Dispatcher
 from runtime_jobs.ibm.executor import IbmExecutor
@@ -207,6 +208,7 @@ def continue_submission(
         rep_delay=submission.rep_delay,
         default_delay=submission.default_delay,
         limits=JobLimits(**submission.limits),
+        layout=None if relayout else find_trained_layout(run.provenance, submission.backend),
     )
     ledger.write_setting(_SETTING, asdict(submission))
     dispatcher.refresh_usage()

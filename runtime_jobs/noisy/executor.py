@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,18 +12,22 @@ import torch
 from numpy.typing import NDArray
 
 from circuits.separation import find_parts
+from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, pack_zero
 from qrnn_qiskit.executors import DynamicPub, Outcomes
-from qrnn_qiskit.on_device.noisy_recurrence import NoisyStep
+from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
-from runtime_jobs.aer.mitigation import CALIBRATION_SHOTS, Calibration
+from runtime_jobs.aer.mitigation import CALIBRATION_SHOTS, Calibration, Mitigation
+from runtime_jobs.aer.noise import change_basis
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
+from runtime_jobs.aer.simulate import split_rows
 from runtime_jobs.aer.stage import Stage, list_layouts
 from runtime_jobs.aer.tally import tabulate
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.noisy.channels import Channels, Matrix
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
-from runtime_jobs.noisy.limits import check_size
+from runtime_jobs.noisy.limits import MOST_QUBITS, check_size
 from runtime_jobs.noisy.parts import (
     divide_circuit,
     find_effects,
@@ -35,6 +39,8 @@ from runtime_jobs.noisy.parts import (
     select_terms,
 )
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
+from runtime_jobs.noisy.step_sampler import ReadBasis, SampledStep, StepSampler
+from runtime_jobs.noisy.trajectories import list_jumps
 
 __all__ = ["NoisySimulator"]
 
@@ -44,7 +50,8 @@ class NoisySimulator(AerExecutor):
 
     Layout, compilation, noise model, idle noise and readout error are those of
     :class:`~runtime_jobs.aer.AerExecutor`; models run sequences in one pass of compiled channels.
-    Observables of other circuits are estimated by Aer from the same model.
+    Observables of other circuits come from the channels of the whole circuit, or from Aer and the
+    same model beyond 7 qubits.
 
     Args:
         options: Those of :class:`~runtime_jobs.aer.AerExecutor`. With a ``gradient`` method a model
@@ -58,6 +65,7 @@ class NoisySimulator(AerExecutor):
         )
         self._channels: dict[int, Channels] = {}
         self._strings: dict[tuple[int, tuple[int, ...], str], NDArray[np.float64]] = {}
+        self._wholes: dict[tuple[int, int], NoisySegment] = {}
         self._measured: dict[tuple[int, int], dict[str, list[Matrix]]] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
@@ -74,11 +82,35 @@ class NoisySimulator(AerExecutor):
             ValueError: More than 7 qubits in a part without a gate to the others, such as a
                 register, or as :meth:`~runtime_jobs.aer.AerExecutor.run`.
         """
-        supports = [find_support(each) for each in circuits.observables]
-        joined = find_joined(circuits.ansatz.circuit) + supports
-        for qubits in find_parts(circuits.ansatz.num_qubits, joined):
-            check_size(len(qubits), self.name)
+        check_size(_find_widest(circuits), self.name)
         return self._find_prefixes(circuits).compile(num_steps, dtype)
+
+    def open_sampler(
+        self, circuits: PrefixCircuits, num_steps: int, batch_size: int
+    ) -> StepSampler | None:
+        """Return a sampler of trajectories if a part has more than 7 qubits and there are shots.
+
+        See :class:`~qrnn_qiskit.on_device.noisy_recurrence.StepwiseExecutor`.
+
+        Raises:
+            ValueError: Mitigation, too little memory, or as
+                :meth:`~runtime_jobs.aer.AerExecutor.run`.
+        """
+        if self.shots is None or _find_widest(circuits) <= MOST_QUBITS:
+            return None
+        if self._mitigation != Mitigation():
+            raise DeviceError(
+                f"device {self.name!r} mitigates errors, which trajectories of more than "
+                f"{MOST_QUBITS} qubits do not support; leave mitigation out, or use 'aer'"
+            )
+        prefixes = self._find_prefixes(circuits)
+        steps = prefixes.sample(num_steps)
+        channels = self.find_channels(prefixes.prepare(num_steps).stage)
+        num_qubits, num_observables = circuits.ansatz.num_qubits, len(circuits.observables)
+        assignments = [channels.find_assignment(qubit) for qubit in range(num_qubits)]
+        return StepSampler(
+            steps, assignments, batch_size, self.shots, num_observables, self._random
+        )
 
     def draw_readouts(
         self, circuits: PrefixCircuits, step: int, states: Sequence[NDArray[np.float64]]
@@ -165,6 +197,30 @@ class NoisySimulator(AerExecutor):
             self._strings[key] = join_effects(read)
         return self._strings[key]
 
+    def _distribute(
+        self,
+        prepared: PreparedCircuit,
+        factor: int,
+        values: NDArray[np.float64],
+        bases: Sequence[Basis],
+    ) -> Iterator[tuple[slice, list[NDArray[np.float64]]]]:
+        num_qubits = len(prepared.positions)
+        if num_qubits > MOST_QUBITS:
+            yield from super()._distribute(prepared, factor, values, bases)
+            return
+        plain = prepared.plains[factor]
+        key = (id(prepared), factor)
+        if key not in self._wholes:
+            blocks = list_blocks(plain.circuit, plain.angles, self.find_channels(prepared.stage))
+            self._wholes[key] = build_segment(blocks, num_qubits, torch.float64)
+        segment = self._wholes[key]
+        for chunk in split_rows(len(values), num_qubits, "density_matrix"):
+            angles = segment.find_angles(plain.evaluate(values[chunk]))
+            state = pack_zero(len(angles), num_qubits, 1, torch.float64)
+            segment.program.run(state, angles)
+            coefficients = from_lanes(state.reshape(len(state), 4**num_qubits, -1), len(angles))
+            yield chunk, [coefficients @ self.find_strings(prepared, b).T for b in bases]
+
     def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
         """As that of :class:`~runtime_jobs.aer.AerExecutor`, for any number of qubits."""
         frequencies = read_ones(bit, stage, num_qubits, self.find_channels(stage))
@@ -178,6 +234,13 @@ class NoisySimulator(AerExecutor):
         if circuits not in self._prefixes:
             self._prefixes[circuits] = _Prefixes(self, circuits)
         return self._prefixes[circuits]
+
+
+def _find_widest(circuits: PrefixCircuits) -> int:
+    """Return the qubits of the largest part of a model's circuits without a gate to the others."""
+    supports = [find_support(each) for each in circuits.observables]
+    joined = find_joined(circuits.ansatz.circuit) + supports
+    return max(len(qubits) for qubits in find_parts(circuits.ansatz.num_qubits, joined))
 
 
 class _Reading(NamedTuple):
@@ -208,6 +271,7 @@ class _Prefixes:
         self._parts: list[tuple[int, ...]] = []
         self._steps: dict[torch.dtype, list[list[NoisyStep]]] = {}
         self._readings: dict[int, list[_Reading]] = {}  # by step
+        self._sampled: list[SampledStep] = []
 
     def prepare(self, step: int) -> PreparedCircuit:
         """Return the compiled circuit of ``step`` steps."""
@@ -228,6 +292,37 @@ class _Prefixes:
         if dtype not in self._steps:
             self._steps[dtype] = self._compile(dtype)
         return self._steps[dtype][:num_steps]
+
+    def sample(self, num_steps: int) -> list[SampledStep]:
+        """Return the steps for trajectories, of all qubits together."""
+        if len(self._sampled) < num_steps:
+            self.prepare(num_steps)
+            prefixes = [
+                list_blocks(
+                    prepared.compiled[0],
+                    prepared.parameters,
+                    self._executor.find_channels(prepared.stage),
+                )
+                for prepared in self._prepared
+            ]
+            self._sampled = [
+                SampledStep(list_jumps(trunk), list_jumps(tail), self._list_bases(prepared))
+                for (trunk, tail), prepared in zip(
+                    split_steps(prefixes), self._prepared, strict=True
+                )
+            ]
+        return self._sampled[:num_steps]
+
+    def _list_bases(self, prepared: PreparedCircuit) -> list[ReadBasis]:
+        num_qubits = len(prepared.positions)
+        channels = self._executor.find_channels(prepared.stage)
+        bases = []
+        for basis in group_terms(self.observables, prepared.positions):
+            change = change_basis(basis.spell(num_qubits))
+            compiled = prepared.stage.pass_manager.run(change)
+            jumps = list_jumps(list_blocks(compiled, [], channels))
+            bases.append(ReadBasis(jumps, *basis.tabulate(num_qubits)))
+        return bases
 
     def list_readings(self, step: int) -> list[_Reading]:
         """Return the final measurement of each part of the circuit of ``step`` steps."""

@@ -17,10 +17,10 @@ from runtime_jobs.hardware.job_limits import (
 )
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
 from runtime_jobs.plan.description import describe_plan
+from runtime_jobs.plan.registers import PlacedRegister
 
 if TYPE_CHECKING:
     from runtime_jobs.hardware.packing import Packing
-    from runtime_jobs.plan.registers import PlacedRegister
     from runtime_jobs.plan.rounds import Round
 
 __all__ = ["Plan", "PlannedJob", "make_plan"]
@@ -80,6 +80,8 @@ class Plan(Presented):
         allowance_seconds: QPU time that the account has in ``allowance_days``; None if unknown.
         allowance_days: Days in which it has that time.
         registers: The qubits of each register on each patch; empty for one register.
+        trained_on: The qubits of a training on the noise of this device, and what has changed on
+            them since, see :meth:`.TrainedLayout.to_dict`; None without such a training.
     """
 
     device: str
@@ -104,6 +106,7 @@ class Plan(Presented):
     allowance_seconds: float | None = None
     allowance_days: float = 28
     registers: tuple[PlacedRegister, ...] = ()
+    trained_on: dict[str, Any] | None = None
 
     @property
     def circuits(self) -> int:
@@ -145,6 +148,10 @@ class Plan(Presented):
                 "jobs": tuple(jobs),
                 "patches": tuple(tuple(patch) for patch in content["patches"]),
                 "delays": Delays(**content["delays"]),
+                "registers": tuple(
+                    PlacedRegister(**each | {"qubits": tuple(each["qubits"])})
+                    for each in content["registers"]
+                ),
             }
         )
 

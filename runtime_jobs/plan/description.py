@@ -22,6 +22,7 @@ def describe_plan(plan: Plan) -> Shown:
     lines = [
         ", ".join(part for part in (plan.device, _name_patches(plan), plan.calibration) if part),
         *describe_registers(plan),
+        *_describe_training(plan),
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -45,6 +46,27 @@ def describe_plan(plan: Plan) -> Shown:
             f"{plan.allowance_seconds:g} s in {plan.allowance_days:g} days"
         )
     return Shown(header, _shorten(plan), lines)
+
+
+def _describe_training(plan: Plan) -> list[str]:
+    """Describe the qubits that the run was trained on, and what has changed on them since."""
+    trained = plan.trained_on
+    if trained is None:
+        return []
+    from runtime_jobs.hardware.calibration import Change
+
+    qubits = "-".join(map(str, trained["qubits"]))
+    noise = "" if trained["noise"] == 1 else f", errors times {trained['noise']:g}"
+    lines = [f"trained on {trained['device']}: qubits {qubits}, {trained['calibration']}{noise}"]
+    if not trained["is_same_layout"]:
+        reason = "several patches" if len(plan.patches) > 1 else "some no longer work"
+        lines.append(f"  the plan takes other qubits ({reason})")
+    changes = [Change.from_dict(change) for change in trained["changes"]]
+    if all(change.is_none for change in changes):
+        lines.append("  the calibration of these qubits is the same")
+    else:
+        lines += [f"  {change.describe()}" for change in changes]
+    return lines
 
 
 def describe_registers(plan: Plan) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime_jobs.hardware.targets import median_errors
-
 if TYPE_CHECKING:
     from qrnn_qiskit.modes.base import ReadoutMode
     from runtime_jobs.hardware.packing import Packing
@@ -38,6 +36,8 @@ def place_registers(mode: ReadoutMode, packing: Packing) -> tuple[PlacedRegister
     count, n = mode.num_registers, mode.register.num_qubits
     if count == 1:
         return ()
+    from runtime_jobs.hardware.targets import median_errors
+
     placed = []
     for number, patch in enumerate(packing.patches, start=1):
         ancillas = (len(patch) - count * n) // count

@@ -17,6 +17,7 @@ from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.loading import TrainedModel
+from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.hardware.repetition import Delays
@@ -171,6 +172,7 @@ def find_work(
     *,
     patches: int = 1,
     spacing: int = 0,
+    layout: TrainedLayout | None = None,
 ) -> Work:
     """Return the first test sequences, or a training batch, on the best qubits of a device.
 
@@ -183,6 +185,8 @@ def find_work(
         patches: Number of sequences that run side by side.
         spacing: Spacing of the patches, see
             :func:`runtime_jobs.hardware.patches.choose_patches`.
+        layout: The qubits of the training, see
+            :func:`runtime_jobs.hardware.packing.choose_packing`.
 
     Raises:
         ValueError: There are fewer sequences, the sequences of the task depend on each other, or
@@ -200,7 +204,7 @@ def find_work(
     steps = chosen.inputs.shape[1]
     ends = np.full(len(chosen), steps) if chosen.lengths is None else chosen.lengths.numpy()
     circuit = longest_circuit(trained.qrnn, int(ends.max()))
-    packing = choose_packing(name, target, circuit, patches, spacing)
+    packing = choose_packing(name, target, circuit, patches, spacing, layout)
     return Work(trained.qrnn, packing, ends, spacing)
 
 

@@ -18,10 +18,9 @@ from qrnn_qiskit.training.run_files import read_tuning
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import flatten
 from runtime_jobs.ledger import Ledger
+from runtime_jobs.report.sweep import FLOOR, find_sweep
 
 __all__ = ["Section", "Table", "collect_sections", "picture_evaluations", "summarize"]
-
-FLOOR = "majority_accuracy"  # the same for all devices: in the table, not in the picture
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def collect_sections(
     evaluations = run.read_evaluations()
     results = by_section.pop("results", [])
     sections = [
-        Section("Results", list(_tabulate_evaluations(evaluations)), results),
+        Section("Results", [*_tabulate_evaluations(evaluations), *_tabulate_sweep(run)], results),
         Section("Training", [_tabulate_training(run, model)], by_section.pop("training")),
         *(Section(name.capitalize(), (), found) for name, found in by_section.items()),
         Section("Jobs", [*_tabulate_jobs(run.path), *_tabulate_tuning(run)]),
@@ -146,11 +145,27 @@ def _describe_deviations(evaluation: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _tabulate_sweep(run: RunFolder) -> Iterable[Table]:
+    sweep = find_sweep(run)
+    if sweep is not None:
+        yield Table(
+            "Results against multiples of the calibrated noise: the last evaluation on each "
+            "device, with intervals of 95 %",
+            sweep.columns,
+            sweep.tabulate(),
+        )
+
+
 def picture_evaluations(run: RunFolder) -> list[Picture]:
-    """Draw the evaluations of a run side by side; an empty list for fewer than two."""
+    """Draw the evaluations of a run side by side, and against noise where they have several.
+
+    An empty list for fewer than two evaluations.
+    """
     evaluations = run.read_evaluations()
     if len(evaluations) < 2:
         return []
+    sweep = find_sweep(run)
+    against_noise = [] if sweep is None else [sweep.draw()]
     devices = [f"{e['number']}: {e['device']}, {e['sequences']} sequences" for e in evaluations]
     estimates = {
         name: [e["metrics"][name] for e in evaluations]
@@ -166,7 +181,10 @@ def picture_evaluations(run: RunFolder) -> list[Picture]:
     )
     text = f"Points with error bars, those of proportions Wilson's intervals of 95 %. {text}."
     figure = draw_evaluations(devices, estimates)
-    return [Picture("evaluations", "results", "Evaluations side by side", text, figure)]
+    return [
+        Picture("evaluations", "results", "Evaluations side by side", text, figure),
+        *against_noise,
+    ]
 
 
 def _tabulate_training(run: RunFolder, model: TaskModel) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from circuits.errors import InvalidValueError
+from runtime_jobs.device_names import expand_device_names
 from runtime_jobs.runs.opening import RunLike, open_local_device, open_trained_run
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def evaluate(
     Args:
         run: The result of ``qrnn_qiskit.fit`` or ``load``, or the folder of a run.
         on: The name of a device of this machine, such as "simulator" or
-            "aer:kingston?shots=1000"; or several names.
+            "aer:kingston?shots=1000"; or several names, each of which may have a list of noise
+            factors, as in "simulator:kingston?noise=0,1,3".
         shots: Shots of each circuit, for all devices; a name may have its own.
         sequences: Number of test sequences, the first ones; all of them unless given.
 
@@ -70,10 +72,13 @@ def evaluate(
 def evaluate_each(
     run: RunLike, names: Sequence[str], shots: int | None = None, sequences: int | None = None
 ) -> Iterator[tuple[Executor, Evaluation]]:
-    """Evaluate a run on one device after the other; all are opened before the first starts."""
+    """Evaluate a run on one device after the other; all are opened before the first starts.
+
+    A name with a list of noise factors, as in "simulator:kingston?noise=0,1,3", is several devices.
+    """
     if not names:
         raise InvalidValueError("expected the name of a device, such as simulator, got none")
-    executors = [open_local_device(name, shots=shots) for name in names]
+    executors = [open_local_device(name, shots=shots) for name in expand_device_names(names)]
     opened = open_trained_run(run)
     from qrnn_qiskit.training.evaluation import evaluate as measure
     from qrnn_qiskit.training.loading import load_run

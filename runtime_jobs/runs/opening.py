@@ -96,9 +96,9 @@ def open_local_device(
 def find_target(name: str, service: Service | None) -> tuple[Target, str]:
     """Return the target of a device and the origin of its calibration: today's, or a snapshot."""
     if service is None:
-        from runtime_jobs.hardware.snapshots import open_target
+        from runtime_jobs.hardware.snapshots import describe_snapshot, open_target
 
-        return open_target(name), "calibration snapshot shipped with qiskit-ibm-runtime"
+        return open_target(name), f"calibration {describe_snapshot(name)}"
     target, date = service.find_target(f"ibm_{name}")
     return target, f"calibrated {date}"
 

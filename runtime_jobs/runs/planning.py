@@ -14,6 +14,7 @@ from runtime_jobs.runs.requests import Request, read_request
 
 if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
+    from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.plan.costs import Plan
     from runtime_jobs.plan.work import Work
 
@@ -102,6 +103,8 @@ def open_quote(
             f"expected --usd-per-second (in Python usd_per_second) of at least 0, got {price}"
         )
     opened = open_trained_run(run)
+    from runtime_jobs.hardware.calibration import find_trained_layout
+
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
@@ -109,15 +112,16 @@ def open_quote(
         service = Service()
     delays = find_delays(request.qpu, service)
     chosen = delays.choose(parse_delay(rep_delay), request.qpu)
+    layout = find_trained_layout(opened.provenance, request.qpu)
     _, work, calibration = request.find_work(
-        opened, sequences, patches, spacing, service, terms.limits
+        opened, sequences, patches, spacing, service, terms.limits, layout
     )
     terms = replace(
         terms,
         price_per_second=terms.price_per_second if price is None else price,
         currency=currency or terms.currency,
     )
-    return Quote(work, request, calibration, terms, chosen, delays)
+    return Quote(work, request, calibration, terms, chosen, delays, layout)
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ class Quote:
     terms: Terms
     rep_delay: float
     delays: Delays
+    layout: TrainedLayout | None
 
     def make(self) -> Plan:
         """Make the plan."""
@@ -163,8 +168,11 @@ class Quote:
             rep_delay=self.rep_delay,
             delays=self.delays,
         )
+        packing, layout = work.packing, self.layout
+        trained_on = None if layout is None else layout.to_dict(packing.target, packing.patches)
         return replace(
             made,
+            trained_on=trained_on,
             calibration=self.calibration,
             terms=self.terms.describe(),
             allowance_seconds=self.terms.allowance_seconds,

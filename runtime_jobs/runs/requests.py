@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.work import Work
 
@@ -42,11 +43,13 @@ class Request(NamedTuple):
         spacing: int,
         service: Service | None,
         limits: JobLimits | None = None,
+        layout: TrainedLayout | None = None,
     ) -> tuple[TrainedModel, Work, str]:
         """Return the trained model, its work on the QPU, and the origin of the calibration.
 
         Without a ``service``, the calibration is a snapshot on this machine. ``patches`` None takes
-        the number that :meth:`~runtime_jobs.plan.work.Work.pack_best` finds.
+        the number that :meth:`~runtime_jobs.plan.work.Work.pack_best` finds. ``layout`` are the
+        qubits of the training, which are kept if they work.
         """
         from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
@@ -61,6 +64,7 @@ class Request(NamedTuple):
             self.method is not None,
             patches=patches or 1,
             spacing=spacing,
+            layout=layout,
         )
         if patches is None:
             work = work.pack_best(self.method, limits)

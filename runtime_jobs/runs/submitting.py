@@ -182,6 +182,7 @@ def send(
     mode = require_name("mode", mode, [str(each) for each in WorkloadMode])
     terms = read_terms(limits, serial_branches=serial_branches)
     opened = open_trained_run(run)
+    from runtime_jobs.hardware.calibration import find_trained_layout
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
         Submission,
@@ -198,10 +199,11 @@ def send(
         if patches is None and not relayout:  # a run keeps the number that its first job chose
             kept = ledger.find_device(f"ibm_{request.qpu}")
             patches = None if kept is None else len(kept.patches)
+        layout = None if relayout else find_trained_layout(opened.provenance, request.qpu)
         trained, work, calibration = request.find_work(
-            opened, sequences, patches, spacing, service, terms.limits
+            opened, sequences, patches, spacing, service, terms.limits, layout
         )
-        plan = Quote(work, request, calibration, terms, chosen, delays).make()
+        plan = Quote(work, request, calibration, terms, chosen, delays, layout).make()
         if new_budget and service is not None:
             say(start_new_budget(ledger, service.list_tagged))
         former = read_submission(ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,23 @@ def test_another_layout_that_is_the_same_one_costs_nothing(
     with Ledger(folder) as ledger:
         assert ledger.find_device("ibm_kingston") is not None
     assert len(service.jobs()) == 1
+
+
+def test_a_run_keeps_the_qubits_that_it_was_trained_on(
+    folder: Path, service: LocalqpuControl
+) -> None:
+    errors = {kind: {} for kind in ("two-qubit error", "readout error", "sx error", "T1", "T2")}
+    layout = {"qubits": [5, 4], "circuit_seconds": 1e-6, "calibration": "", "noise": 1.0}
+    provenance = json.loads((folder / "provenance.json").read_text())
+    provenance |= {"device": "simulator:kingston", "layouts": [layout | {"errors": errors}]}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    found = []
+    for options in ((), ("--relayout",)):
+        assert submit(folder, *options) == ExitCode.DONE
+        with Ledger(folder) as ledger:
+            found.append(ledger.find_device("ibm_kingston").patches)
+    assert found[0] == ((5, 4),)
+    assert found[1] != found[0]
 
 
 def test_an_interrupted_repetition_continues(folder: Path, service: LocalqpuControl) -> None:
