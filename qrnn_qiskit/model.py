@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -386,7 +386,7 @@ class QRNN(Rebuildable, IdentifiedModule, RecurrentModel):
         empty = runs_compiled(self._executor)  # no job for an empty batch
         if isinstance(x, PackedSequence) or has_other_form(x, empty=empty):
             return run_form(self.forward, x, state, lengths)
-        return self._run(cast("Tensor", x), state, lengths)[:2]
+        return self._run(x, state, lengths)[:2]
 
     def __prepare_scriptable__(self) -> None:
         """Refuse torch.jit.script, which calls this first (TransformError)."""
