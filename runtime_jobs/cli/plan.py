@@ -30,7 +30,7 @@ from runtime_jobs.runs.requests import read_request
 __all__ = ["EXAMPLES", "plan"]
 
 # The files of a run folder that its plan depends on.
-_INPUTS = ("config.toml", "metrics.jsonl", "checkpoint.pt", "ansatz.*")
+_INPUTS = ("config.toml", "metrics.jsonl", "checkpoint.pt", "ansatz.*", "provenance.json")
 
 EXAMPLES = """\b
 Examples:

@@ -12,7 +12,6 @@ from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
-from runtime_jobs.plan.description import describe_registers
 from runtime_jobs.plan.terms import read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
 from runtime_jobs.runs.planning import Quote
@@ -237,6 +236,8 @@ def send(
         if relayout and show is not None:
             show(plan)
         elif is_other:
+            from runtime_jobs.plan.description import describe_registers
+
             for line in describe_registers(plan):
                 say(line)
         return _advance(

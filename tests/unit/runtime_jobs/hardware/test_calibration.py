@@ -91,7 +91,7 @@ def test_changes_are_found_kind_by_kind(target: Target, provenance: dict[str, An
     assert changes["T1"].worst == "3"
     assert changes["T1"].factor == pytest.approx(2.0)
     assert changes["T2"].factor == 1.0
-    content = trained.to_dict(target, QUBITS)
+    content = trained.to_dict(target, [tuple(QUBITS)])
     assert content["is_same_layout"]
     assert content["noise"] == 2.0
 
