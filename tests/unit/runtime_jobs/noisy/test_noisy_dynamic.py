@@ -11,6 +11,7 @@ import torch
 from qiskit.circuit import Gate, IfElseOp, Measure, QuantumCircuit, Reset
 from qiskit.circuit.library import XGate
 from qiskit.quantum_info import DensityMatrix, Operator, SuperOp
+from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 from scipy.stats import chisquare
 from slopes import measure_slope_error
@@ -21,9 +22,13 @@ from runtime_jobs.aer.dynamic_runner import compile_dynamic
 from runtime_jobs.aer.noisy_device import DeviceStages
 from runtime_jobs.estimation.counting import bind_bases, choose_final_bases
 from runtime_jobs.hardware.snapshots import open_target
+from runtime_jobs.noisy.channels import Channels
+from runtime_jobs.noisy.dynamic import translate_dynamic
+from runtime_jobs.noisy.dynamic_run import DynamicRun
 
 pytestmark = pytest.mark.noisy
 
+SHOTS = 100_000
 History = tuple[tuple[int, int], ...]  # recorded and seen bit of each measurement
 
 
@@ -114,11 +119,13 @@ def options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def compile_case(make_case: Callable[..., Any]) -> Callable[..., Any]:
-    def compile_case(scale: float = 3.0, **settings: Any) -> tuple[Any, Any, list[QuantumCircuit]]:
+    def compile_case(
+        scale: float = 3.0, device: str = "kingston", **settings: Any
+    ) -> tuple[Any, Any, list[QuantumCircuit]]:
         case = make_case(batch=1, num_steps=2, **settings)
         pub = case.pub()
-        stage = DeviceStages("kingston", open_target("kingston"), scale)(pub.circuit.circuit)
-        ready, _ = compile_dynamic(pub.circuit.circuit, stage, "kingston")
+        stage = DeviceStages(device, open_target(device), scale)(pub.circuit.circuit)
+        ready, _ = compile_dynamic(pub.circuit.circuit, stage, device)
         bound = bind_bases(pub.circuit, pub.values, choose_final_bases(pub))
         circuits = [
             ready.assign_parameters(
@@ -155,6 +162,65 @@ def test_an_effect_left_out_is_noticed(compile_case: Callable[..., Any], effect:
     (found,) = open_device("simulator:kingston").run_dynamic([pub])
     without = read_steps(follow(circuits[0], noise, effect))
     assert np.abs(found.outcomes[0] - without).max() > 1e-5
+
+
+def count_registers(circuit: QuantumCircuit, noise: NoiseModel, seed: int) -> dict[str, np.ndarray]:
+    """Aer's counts of the value of each register, from trajectories of the compiled circuit."""
+    simulator = AerSimulator(
+        method="statevector", noise_model=noise, fusion_enable=False, seed_simulator=seed
+    )
+    found = {register.name: np.zeros(2**register.size) for register in circuit.cregs}
+    for words, count in simulator.run(circuit, shots=SHOTS).result().get_counts().items():
+        for register, word in zip(reversed(circuit.cregs), words.split(), strict=True):
+            found[register.name][int(word, 2)] += count
+    return found
+
+
+def find_least(
+    counts: list[dict[str, np.ndarray]], expected: list[dict[str, dict[str, float]]]
+) -> float:
+    """The least p-value of all registers and bases, times their number (the first step of Holm)."""
+    tests = [
+        chisquare(seen, SHOTS * np.array(list(probabilities[name].values()))).pvalue
+        for by_name, probabilities in zip(counts, expected, strict=True)
+        for name, seen in by_name.items()
+    ]
+    return float(min(tests)) * len(tests)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    # The noise that leaves the circuit within the coherence time.
+    ("device", "scale"),
+    [("kingston", 5.0), ("torino", 5.0), ("kyiv", 2.0), ("fractional", 0.5)],
+)
+def test_aers_counts_have_the_exact_distribution(
+    compile_case: Callable[..., Any], options: dict[str, Any], device: str, scale: float
+) -> None:
+    pub, noise, circuits = compile_case(scale=scale, device=device, **options)
+    parameters = pub.circuit.circuit.parameters
+    channels = Channels(noise)
+    stage = DeviceStages(device, open_target(device), scale)(pub.circuit.circuit)
+    ready, _ = compile_dynamic(pub.circuit.circuit, stage, device)
+    program = translate_dynamic(ready, parameters, pub.circuit.basis, channels)
+    bound = bind_bases(pub.circuit, pub.values, choose_final_bases(pub))
+    run = DynamicRun(program, pub.values, [row[None] for row in bound])
+    *steps, final = (register.name for register in circuits[0].cregs)
+    # Runs of Aer with neighbouring seeds have nearly the same shots: shot k has the seed plus k.
+    counts = [count_registers(c, noise, SHOTS * (1 + 2 * k)) for k, c in enumerate(circuits)]
+    exact = [
+        {
+            name: dict(enumerate(row.tolist()))
+            for name, row in zip([*steps, final], [*run.outcomes[0], strings], strict=True)
+        }
+        for strings in run.strings[0]
+    ]
+    assert find_least(counts, exact) > 1e-3
+    if options or scale < 5:
+        return
+    for effect in ("idle", "condition", "ancilla"):
+        without = [follow(circuit, noise, effect) for circuit in circuits]
+        assert find_least(counts, without) < 1e-3, effect
 
 
 def test_two_ancillas_and_routing(make_case: Callable[..., Any]) -> None:
