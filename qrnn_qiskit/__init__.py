@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.model import QRNN
     from qrnn_qiskit.modes.options import Measured
+    from qrnn_qiskit.tables.comparison import compare
     from qrnn_qiskit.tasks.data.dataset import Dataset
+    from qrnn_qiskit.training.estimators import QRNNClassifier, QRNNRegressor
     from qrnn_qiskit.training.fit import fit
     from qrnn_qiskit.training.loading import load
 
@@ -38,7 +40,10 @@ __all__ = [
     "HiddenState",
     "Measured",
     "Pub",
+    "QRNNClassifier",
+    "QRNNRegressor",
     "SimulatorExecutor",
+    "compare",
     "fit",
     "load",
 ]
@@ -48,6 +53,9 @@ _HOMES = {
     "Dataset": "tasks.data.dataset",
     "HiddenState": "hidden_state",
     "Measured": "modes.options",
+    "QRNNClassifier": "training.estimators",
+    "QRNNRegressor": "training.estimators",
+    "compare": "tables.comparison",
     "fit": "training.fit",
     "load": "training.loading",
 } | dict.fromkeys(("Counts", "Estimates", "Executor", "Pub", "SimulatorExecutor"), "executors")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from circuits.errors import UserError
-from qrnn_qiskit import transforms
-from qrnn_qiskit.transforms import TransformError
+from qrnn_qiskit.interop import transforms
+from qrnn_qiskit.interop.transforms import TransformError
 
 __all__ = [
     "Function",

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.plain_tensors import check_stored, refuse_stored
+from qrnn_qiskit.interop.plain_tensors import check_stored, refuse_stored
 
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _AUTOCAST = (torch.bfloat16, torch.float16)

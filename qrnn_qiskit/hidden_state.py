@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InvalidTypeError, InvalidValueError
-from qrnn_qiskit.plain_tensors import check_stored
-from qrnn_qiskit.pytrees import register
+from qrnn_qiskit.interop.plain_tensors import check_stored
+from qrnn_qiskit.interop.pytrees import register
 
 __all__ = [
     "HiddenState",
@@ -30,8 +30,8 @@ __all__ = [
 class HiddenState:
     """State of a batch after its last valid step; fields that do not apply are None.
 
-    Torch treats it as a container of its tensors; see :mod:`qrnn_qiskit.pytrees`. Two states are
-    equal only if they are the same object.
+    Torch treats it as a container of its tensors; see :mod:`qrnn_qiskit.interop.pytrees`. Two
+    states are equal only if they are the same object.
 
     Attributes:
         readouts: (batch, K) real, the readouts of the last state.

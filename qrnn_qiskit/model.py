@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from circuits import ANSATZ_FAMILIES, Measurement, build_ansatz, build_readout
 from circuits.errors import InvalidValueError
 from circuits.registers import check_registers
 from circuits.validation import require_count, require_name
-from qrnn_qiskit import transforms
 from qrnn_qiskit.checks import check_batch, check_dtype, check_memory, raise_precision
 from qrnn_qiskit.controller import (
     REGISTER_FEEDBACK,
@@ -26,21 +26,24 @@ from qrnn_qiskit.controller import (
     choose_feedback_gain,
     count_kept,
 )
-from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor
+from qrnn_qiskit.executors import Executor, SimulatorExecutor, check_executor, runs_compiled
 from qrnn_qiskit.executors.gradient_methods import parse_gradient, require_replayable
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.interop import transforms
+from qrnn_qiskit.interop.plain_tensors import to_plain
+from qrnn_qiskit.interop.transforms import TransformError, refuse_transforms
 from qrnn_qiskit.modes.base import ReadoutMode, Run
 from qrnn_qiskit.modes.build import ENGINES, READOUT_MODES, build_mode
 from qrnn_qiskit.modes.expectation import ExpectationMode
 from qrnn_qiskit.modes.feedback import choose_heard
+from qrnn_qiskit.modes.forms import has_other_form, run_form
 from qrnn_qiskit.modes.identity import IdentifiedModule
 from qrnn_qiskit.modes.options import Measured, choose_measured
-from qrnn_qiskit.plain_tensors import to_plain
+from qrnn_qiskit.modes.pretrained import Rebuildable
 from qrnn_qiskit.recurrent import Filtered, RecurrentModel
-from qrnn_qiskit.transforms import TransformError, refuse_transforms
 
 
-class QRNN(IdentifiedModule, RecurrentModel):
+class QRNN(Rebuildable, IdentifiedModule, RecurrentModel):
     """Quantum recurrent network with the interface of :class:`torch.nn.LSTM` (arXiv:2510.25557).
 
     The hidden state is the state of n qubits. At step t the controller maps the input and the last
@@ -98,6 +101,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
         engine: Simulation engine of the modes without measurements: "auto" for compiled kernels
             on the CPU and on GPUs (Triton, for the standard controller) and torch elsewhere; or
             "torch" everywhere, to check one engine against another.
+        batch_first: True, the only order of axes; accepted for programs written for torch.nn.LSTM.
         dtype: torch.float32 or torch.float64; torch's default dtype by default.
         device: Torch device of parameters, inputs and states, which ``model.to(device)`` changes
             later. Measured mode and replays on quantum devices require the CPU.
@@ -156,10 +160,17 @@ class QRNN(IdentifiedModule, RecurrentModel):
         num_steps: int | None = None,
         reset_state: bool = False,
         engine: str = "auto",
+        batch_first: bool = True,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
+        given = {name: each for name, each in locals().items() if name not in ("self", "__class__")}
         super().__init__()
+        if batch_first is not True:
+            raise InvalidValueError(
+                f"expected batch_first=True, the only order of axes here, got {batch_first!r}; "
+                "pass x.transpose(0, 1)"
+            )
         mode = require_name("readout", readout, READOUT_MODES)
         self.input_size = require_count("input_size", input_size)
         self.num_qubits = require_count("num_qubits", num_qubits)
@@ -240,6 +251,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
             words += f", {num_layers} layer(s), {entangler}, {'+'.join(rotations)}"
         self.ansatz_in_words = words
         self._executor: Executor = SimulatorExecutor()
+        # The dtype of now: torch's default may be another one when the model is built again.
+        self._arguments = given | {"dtype": dtype}
         self._dtype = dtype
         self.mode.compile(dtype)
 
@@ -262,6 +275,11 @@ class QRNN(IdentifiedModule, RecurrentModel):
     def readout_size(self) -> int:
         """Width of the output: K, or m in measured mode."""
         return len(self.mode.output_labels)
+
+    @property
+    def hidden_size(self) -> int:
+        """The width of the output, as torch.nn.LSTM names it: ``readout_size``."""
+        return self.readout_size
 
     @property
     def output_labels(self) -> list[str]:
@@ -338,7 +356,7 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | PackedSequence,
         state: HiddenState | None = None,
         lengths: Tensor | None = None,
     ) -> tuple[Tensor, HiddenState]:
@@ -346,6 +364,8 @@ class QRNN(IdentifiedModule, RecurrentModel):
 
         Args:
             x: (batch, time, input_size) of the model's dtype, or under autocast in low precision.
+                A PackedSequence gives a packed output, and one sequence (time, input_size) an
+                output (time, readout_size) with a state of one sequence.
             state: State to continue from, as returned by an earlier call; |0...0> by default. A
                 device carries on from the angles, the simulator from the state vector.
             lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
@@ -363,6 +383,9 @@ class QRNN(IdentifiedModule, RecurrentModel):
                 self.forward, x, state, lengths
             )
             return outside
+        empty = runs_compiled(self._executor)  # no job for an empty batch
+        if isinstance(x, PackedSequence) or has_other_form(x, empty=empty):
+            return run_form(self.forward, x, state, lengths)
         return self._run(x, state, lengths)[:2]
 
     def __prepare_scriptable__(self) -> None:

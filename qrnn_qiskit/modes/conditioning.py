@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from circuits.errors import InvalidTypeError, InvalidValueError
 from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.interop.plain_tensors import check_stored
 from qrnn_qiskit.modes.conditioned_density import run_density_record
 from qrnn_qiskit.modes.exact import ExactSimulation
 from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS
 from qrnn_qiskit.modes.pure_records import PureRecords, Results
 from qrnn_qiskit.modes.side_by_side import as_registers, divide_bits, divide_tables, join_outcomes
-from qrnn_qiskit.plain_tensors import check_stored
 from qrnn_qiskit.recurrent import Filtered
 
 __all__ = ["Conditioning"]

@@ -151,7 +151,7 @@ def average_samples(
     The backward pass gives every trajectory the pathwise and the score part of the gradient.
     """
     # The outcomes that readouts depend on: they are summed over the last one, but not if undone.
-    last = torch.as_tensor(ends) - (not is_undone)
+    last = torch.as_tensor(ends) - int(not is_undone)
     probabilities, readouts = _Average.apply(
         samples.probabilities, samples.readouts, samples.chosen, last
     )

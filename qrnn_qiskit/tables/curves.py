@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -14,7 +15,7 @@ from qrnn_qiskit.tables.runner import choose_rate
 from qrnn_qiskit.tables.spec import Cell, Pair
 from qrnn_qiskit.training.run_folder import RunFolder
 
-__all__ = ["draw_curves"]
+__all__ = ["draw_curves", "draw_panel"]
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":")
@@ -51,27 +52,44 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
         return None
     figure, grid = make_panels(len(curves), 3.8)
     for axes, (task, models) in zip(grid, curves.items(), strict=True):
-        looks = cycle((colour, style) for style in _STYLES for colour in _COLOURS)
-        for (label, runs), (colour, style) in zip(models, looks, strict=False):
-            for number, values in enumerate(runs):
-                axes.plot(
-                    range(1, len(values) + 1),
-                    values,
-                    color=colour,
-                    linestyle=style,
-                    marker="." if len(values) < 20 else None,
-                    alpha=0.8,
-                    label=None if number else label,
-                )
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-        axes.set_xlim(0.5, 0.5 + max(len(values) for _, runs in models for values in runs))
-        axes.set_ylabel(tasks[task].headline.replace("_", " ") + " (validation)")
-        axes.set_yscale("linear" if tasks[task].higher_is_better else "log")
+        draw_panel(axes, models, tasks[task].headline, tasks[task].higher_is_better)
         axes.set_title(task)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
     return figure
+
+
+def draw_panel(
+    axes: Axes,
+    curves: Sequence[tuple[str, Sequence[Sequence[float]]]],
+    headline: str,
+    higher_is_better: bool,
+) -> None:
+    """Draw a validation metric by epoch.
+
+    Args:
+        axes: The panel.
+        curves: A label with the values of each of its runs, epoch by epoch.
+        headline: Name of the metric.
+        higher_is_better: Whether larger values are better; otherwise the axis is logarithmic.
+    """
+    looks = cycle((colour, style) for style in _STYLES for colour in _COLOURS)
+    for (label, runs), (colour, style) in zip(curves, looks, strict=False):
+        for number, values in enumerate(runs):
+            axes.plot(
+                range(1, len(values) + 1),
+                values,
+                color=colour,
+                linestyle=style,
+                marker="." if len(values) < 20 else None,
+                alpha=0.8,
+                label=None if number else label,
+            )
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5, 0.5 + max(len(values) for _, runs in curves for values in runs))
+    axes.set_ylabel(headline.replace("_", " ") + " (validation)")
+    axes.set_yscale("linear" if higher_is_better else "log")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
 
 
 def _read_curve(out: Path, cell: Cell) -> list[float]:

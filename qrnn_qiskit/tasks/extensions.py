@@ -142,7 +142,7 @@ def restore_origin(folder: Path) -> None:
     """
     try:
         origin = json.loads((folder / "provenance.json").read_bytes()).get("extension")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return  # whoever needs the provenance itself reports what is wrong with it
     if not isinstance(origin, dict):
         return

@@ -40,6 +40,10 @@ from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_test"]
 
+# Numbers in the output of all sequences, 512 MB in float32; 10,000 sequences of 784 steps with 240
+# readouts would be 7.5 GB, and twice that while they are joined.
+MOST_OUTPUT = 2**27
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Presented):
@@ -125,7 +129,8 @@ def evaluate(
     Three files are written there under the next free number, unless an identical evaluation is
     there: the same exact device, weights, checkpoint, sequences and metrics. They are .json (the
     result and its provenance), .csv (the task's table of predictions) and .npz (prediction,
-    readouts and output of each sequence, with standard errors where they were sampled; for a
+    readouts and output of each sequence, with standard errors where they were sampled, but no
+    output of the simulator that takes more than ``MOST_OUTPUT`` numbers; for a
     replaying device also its angles, the exact readouts at these angles, and the readouts of the
     noiseless trajectory).
 
@@ -171,7 +176,7 @@ def _evaluate(
     task, model, device = trained.task, trained.model, trained.qrnn.executor
     before, start = replace(device.counts), time.monotonic()
     with (
-        record_readouts(model) as record,
+        record_readouts(model, keeps_output=_fits(trained, chosen)) as record,
         _open_bar(trained, chosen, size, record, progress and is_watched()),
     ):
         inference = infer(task, model, chosen, size)
@@ -198,6 +203,13 @@ def _evaluate(
     if not _is_written(run, trained, evaluation):
         _write(run, trained, evaluation, chosen, arrays, ran)
     return evaluation
+
+
+def _fits(trained: TrainedModel, chosen: Sequences) -> bool:
+    """Return whether the output of all steps is kept: always on a device, where it was measured."""
+    if not isinstance(trained.qrnn.executor, SimulatorExecutor):
+        return True
+    return len(chosen) * chosen.inputs.shape[1] * trained.qrnn.readout_size <= MOST_OUTPUT
 
 
 def find_evaluation(run: RunFolder, device: str) -> Evaluation | None:
@@ -262,7 +274,7 @@ def _open_bar(
     device, jobs = trained.qrnn.executor, len(batches)
     if isinstance(device, SimulatorExecutor):
         return EvaluationProgress(
-            "batches", jobs, lambda: len(record.batches.get("output", ())), enabled
+            "batches", jobs, lambda: len(record.batches.get("readouts", ())), enabled
         )
     if trained.qrnn.mode.waits_between_steps:
         jobs = sum(int(lengths.max()) for lengths in batches)

@@ -195,15 +195,18 @@ class ReadoutRecord:
 
 
 @contextmanager
-def record_readouts(model: TaskModel) -> Iterator[ReadoutRecord]:
-    """Record output and readouts of every batch that passes through the model in this context."""
+def record_readouts(model: TaskModel, *, keeps_output: bool = True) -> Iterator[ReadoutRecord]:
+    """Record output and readouts of every batch that passes through the model in this context.
+
+    Without ``keeps_output`` the output of the steps is left out, which may not fit into memory.
+    """
     record = ReadoutRecord()
 
     def note(module: Any, arguments: Any, result: Any) -> None:
         output, state = result
         found = {
             "readouts": state.readouts,
-            "output": output,
+            "output": output if keeps_output else None,
             "standard_errors": state.standard_errors,
             "output_standard_errors": state.output_standard_errors,
             "angles": _align_angles(state, output.shape[1]),

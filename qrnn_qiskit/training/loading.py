@@ -175,6 +175,7 @@ def load(folder: str | os.PathLike[str], weights: str = "best") -> TrainedModel:
             pickled code, or has no best weights yet.
         ValueError: ``weights`` is none of the three, or no shipped run has this name.
 
+    >>> import torch
     >>> model = load("example:digits")
     >>> model.qrnn.num_qubits, model.qrnn.num_layers
     (4, 2)

@@ -16,6 +16,7 @@ from runtime_jobs.cli import (
     account,
     cancel,
     collect,
+    compare,
     devices,
     evaluate,
     jobs,
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    *(tasks, devices, train, evaluate, predict, resume, show, table, search),
+    *(tasks, devices, train, evaluate, predict, resume, show, compare, table, search),
     *(account, plan, submit, jobs, collect, cancel),
 )
 # Commands that load torch or Qiskit, which takes seconds.

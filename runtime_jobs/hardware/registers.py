@@ -163,7 +163,8 @@ class Parts:
             )
         raise DeviceError(
             f"the circuit has {needed} registers of {sizes[kind]} connected qubits each, ancillas "
-            f"included, but device {name!r} has room for {most}; use a model with at most "
-            f"num_registers={most}, or a larger device"
+            f"included, but device {name!r} has room for {most}; use "
+            + (f"a model with at most num_registers={most}" if most else "smaller registers")
+            + ", or a larger device"
             + (", or a smaller --spacing" if spacing else "")
         )

@@ -57,6 +57,7 @@ class NoisySimulator(AerExecutor):
             self.name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
         )
         self._channels: dict[int, Channels] = {}
+        self._strings: dict[tuple[int, tuple[int, ...], str], NDArray[np.float64]] = {}
         self._measured: dict[tuple[int, int], dict[str, list[Matrix]]] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
@@ -141,12 +142,28 @@ class NoisySimulator(AerExecutor):
             self._channels[id(stage)] = Channels(stage.noise)
         return self._channels[id(stage)]
 
-    def find_stage_effects(self, stage: Stage, num_qubits: int) -> dict[str, list[Matrix]]:
-        """Return the noisy measurements on a stage; see :func:`.find_effects`."""
-        key = (id(stage), num_qubits)
-        if key not in self._measured:
-            self._measured[key] = find_effects(stage, num_qubits, self.find_channels(stage))
-        return self._measured[key]
+    def find_strings(
+        self, prepared: PreparedCircuit, basis: Basis, qubits: tuple[int, ...] | None = None
+    ) -> NDArray[np.float64]:
+        """Probabilities of the bit strings, as linear functions (2^N, 4^N) of the coefficients.
+
+        Args:
+            prepared: The circuit.
+            basis: The basis, on these qubits counted from 0.
+            qubits: N qubits of the circuit; all by default.
+        """
+        stage, num_qubits = prepared.stage, len(prepared.positions)
+        qubits = tuple(range(num_qubits)) if qubits is None else qubits
+        letters = basis.spell(len(qubits))
+        if (id(stage), num_qubits) not in self._measured:
+            found = find_effects(stage, num_qubits, self.find_channels(stage))
+            self._measured[id(stage), num_qubits] = found
+        effects = self._measured[id(stage), num_qubits]
+        key = id(stage), qubits, letters
+        if key not in self._strings:
+            read = [effects[letter][qubit] for letter, qubit in zip(letters, qubits, strict=True)]
+            self._strings[key] = join_effects(read)
+        return self._strings[key]
 
     def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
         """As that of :class:`~runtime_jobs.aer.AerExecutor`, for any number of qubits."""
@@ -217,7 +234,6 @@ class _Prefixes:
         if step not in self._readings:
             prepared = self.prepare(step)
             num_qubits = len(prepared.positions)
-            effects = self._executor.find_stage_effects(prepared.stage, num_qubits)
             calibration = self._executor._calibrate(prepared.stage, num_qubits)
             bases = group_terms(self.observables, prepared.positions)
             owners = find_owners(self._find_supports(prepared), self._parts)
@@ -225,13 +241,7 @@ class _Prefixes:
             for number, qubits in enumerate(self._parts):
                 rows = [row for row, owner in enumerate(owners) if owner == number]
                 own = [basis for basis in select_terms(bases, qubits, rows) if basis.terms]
-                spelled = [basis.spell(len(qubits)) for basis in own]
-                strings = [
-                    join_effects(
-                        [effects[letter][q] for letter, q in zip(word, qubits, strict=True)]
-                    )
-                    for word in spelled
-                ]
+                strings = [self._executor.find_strings(prepared, each, qubits) for each in own]
                 chosen = None if calibration is None else calibration.select(qubits)
                 self._readings[step].append(_Reading(qubits, own, strings, chosen))
         return self._readings[step]

@@ -170,7 +170,7 @@ def read_ones(bit: int, stage: Stage, num_qubits: int, channels: Channels) -> ND
 
 def _find_single(stage: Stage, circuit: QuantumCircuit, channels: Channels) -> list[Matrix]:
     """Return the transfer matrix of each qubit of a circuit without two-qubit gates and angles."""
-    matrices = [np.eye(4)] * circuit.num_qubits
+    matrices: list[Matrix] = [np.eye(4)] * circuit.num_qubits
     compiled = stage.pass_manager.run(circuit)
     for item in compiled.data:
         qubits = tuple(compiled.find_bit(qubit).index for qubit in item.qubits)

@@ -20,6 +20,7 @@ from runtime_jobs.plan.description import describe_plan
 
 if TYPE_CHECKING:
     from runtime_jobs.hardware.packing import Packing
+    from runtime_jobs.plan.registers import PlacedRegister
     from runtime_jobs.plan.rounds import Round
 
 __all__ = ["Plan", "PlannedJob", "make_plan"]
@@ -78,6 +79,7 @@ class Plan(Presented):
         terms: Where the limits of the service come from, and their date.
         allowance_seconds: QPU time that the account has in ``allowance_days``; None if unknown.
         allowance_days: Days in which it has that time.
+        registers: The qubits of each register on each patch; empty for one register.
     """
 
     device: str
@@ -101,6 +103,7 @@ class Plan(Presented):
     terms: str = ""
     allowance_seconds: float | None = None
     allowance_days: float = 28
+    registers: tuple[PlacedRegister, ...] = ()
 
     @property
     def circuits(self) -> int:
@@ -170,6 +173,7 @@ def make_plan(
     limits: JobLimits | None = None,
     rep_delay: float | None = None,
     delays: Delays | None = None,
+    registers: tuple[PlacedRegister, ...] = (),
 ) -> Plan:
     """Split rounds into jobs and add up their costs.
 
@@ -184,6 +188,7 @@ def make_plan(
         limits: Limits of the service on one job.
         rep_delay: Repetition delay in seconds; the default of the device by default.
         delays: Repetition delays that the device takes.
+        registers: The qubits of each of several registers.
 
     Raises:
         LimitError: A circuit exceeds the limits of a job.
@@ -222,6 +227,7 @@ def make_plan(
         rep_delay=chosen,
         delays=delays,
         serial_branches=limits.serial_branches,
+        registers=registers,
     )
 
 

@@ -12,7 +12,7 @@ from runtime_jobs.hardware.repetition import share_left
 if TYPE_CHECKING:
     from runtime_jobs.plan.costs import Plan
 
-__all__ = ["describe_others", "describe_plan"]
+__all__ = ["describe_others", "describe_plan", "describe_registers"]
 
 
 def describe_plan(plan: Plan) -> Shown:
@@ -21,6 +21,7 @@ def describe_plan(plan: Plan) -> Shown:
     nearest = max(plan.jobs, key=lambda job: job.share)
     lines = [
         ", ".join(part for part in (plan.device, _name_patches(plan), plan.calibration) if part),
+        *describe_registers(plan),
         f"{plan.sequences} sequences, {plan.shots} shots: {len(plan.jobs)} jobs, "
         f"{plan.circuits:,} circuits, {plan.executions:,} executions",
         f"longest circuit: {plan.two_qubit_gates} two-qubit gates, two-qubit depth "
@@ -46,10 +47,26 @@ def describe_plan(plan: Plan) -> Shown:
     return Shown(header, _shorten(plan), lines)
 
 
+def describe_registers(plan: Plan) -> list[str]:
+    """Describe the qubits of each of several registers and their errors, one line each."""
+    lines = []
+    for placed in plan.registers:
+        errors = [f"readout error {placed.readout_error:.2%}"]
+        if placed.two_qubit_error is not None:
+            errors.insert(0, f"two-qubit error {placed.two_qubit_error:.2%}")
+        patch = f"patch {placed.patch}, " if len(plan.patches) > 1 else ""
+        qubits = "-".join(map(str, placed.qubits))
+        lines.append(f"{patch}register {placed.register}: qubits {qubits}, {', '.join(errors)}")
+    return lines
+
+
 def _name_patches(plan: Plan) -> str:
     """Name the qubits of the copies of a circuit that run side by side."""
-    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
     count = len(plan.patches)
+    if plan.registers:
+        each = f"{len(plan.registers) // count} registers on {len(plan.patches[0])} qubits"
+        return f"{count} patches side by side, each of {each}" if count > 1 else each
+    qubits = ", ".join("-".join(map(str, patch)) for patch in plan.patches)
     return f"{count} patches side by side: {qubits}" if count > 1 else f"qubits {qubits}"
 
 

@@ -21,6 +21,7 @@ from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.hardware.repetition import Delays
 from runtime_jobs.plan.costs import Plan, make_plan
+from runtime_jobs.plan.registers import place_registers
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
 __all__ = ["Work", "find_work"]
@@ -80,6 +81,7 @@ class Work:
             limits=limits,
             rep_delay=rep_delay,
             delays=delays,
+            registers=place_registers(self.qrnn.mode, self.packing),
         )
 
     def in_mode(self, readout: str) -> Work:

@@ -12,6 +12,7 @@ from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
+from runtime_jobs.plan.description import describe_registers
 from runtime_jobs.plan.terms import read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
 from runtime_jobs.runs.planning import Quote
@@ -178,6 +179,7 @@ def send(
         raise InvalidValueError(
             f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {max_qpu_seconds}"
         )
+    mode = require_name("mode", mode, [str(each) for each in WorkloadMode])
     terms = read_terms(limits, serial_branches=serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.ibm.service import Service
@@ -210,7 +212,7 @@ def send(
             cap=max_qpu_seconds or 0.0,
             train_steps=request.train_steps,
             gradient=gradient,
-            mode=require_name("mode", mode, [str(each) for each in WorkloadMode]),
+            mode=mode,
             session_seconds=session_seconds,
             repetition=_count_repetitions(former, fresh),
             patches=len(plan.patches),
@@ -232,6 +234,9 @@ def send(
             )
         if relayout and show is not None:
             show(plan)
+        elif is_other:
+            for line in describe_registers(plan):
+                say(line)
         return _advance(
             opened,
             ledger,

@@ -42,11 +42,16 @@ def test_22_registers_make_the_whole_trip(
     plan = json.loads(capsys.readouterr().out)
     (qubits,) = plan["patches"]
     assert len(set(qubits)) == 4 * REGISTERS
+    assert [len(placed["qubits"]) for placed in plan["registers"]] == [4] * REGISTERS
+    assert {qubit for placed in plan["registers"] for qubit in placed["qubits"]} == set(qubits)
     steps = MODES[readout]["data.window"]
     couplers = steps * (2 * 3 if readout != "measured" else 2 * 2 + 1)
     assert plan["two_qubit_gates"] == couplers * REGISTERS  # no SWAP
 
     assert run(["submit", *words, "--max-qpu-seconds", "100"]) == ExitCode.DONE
+    said = capsys.readouterr().out
+    for placed in plan["registers"]:
+        assert "-".join(map(str, placed["qubits"])) in said
     assert count_posts(service) == 1
     collect(training.path, most=400)
     (file,) = (training.path / "evaluations").glob("*ibm*.json")

@@ -54,14 +54,16 @@ def differentiate(
 ) -> list[Tensor]:
     """Return outputs, states and gradients with respect to inputs, first state and weights."""
     batch, steps = len(lengths), max(lengths)
-    dtype, amplitudes = model.dtype, 1 << model.num_qubits
+    dtype, amplitudes = model.dtype, (1 << model.num_qubits,)
+    if model.num_registers > 1:
+        amplitudes = (model.num_registers, *amplitudes)
     random = torch.Generator().manual_seed(1)
 
     def draw(*shape: int, dtype: torch.dtype = dtype) -> Tensor:
         return torch.randn(*shape, generator=random, dtype=dtype)
 
-    vector = draw(batch, amplitudes, dtype=dtype.to_complex())
-    start = [draw(batch, steps, WIDTH), vector / vector.norm(dim=1, keepdim=True)]
+    vector = draw(batch, *amplitudes, dtype=dtype.to_complex())
+    start = [draw(batch, steps, WIDTH), vector / vector.norm(dim=-1, keepdim=True)]
     start += [torch.full((batch, model.num_readouts), 0.1, dtype=dtype)]
     x, vector, readouts = (each.to(device).requires_grad_() for each in start)
     output, state = model(x, HiddenState(readouts, vector=vector), torch.tensor(lengths))

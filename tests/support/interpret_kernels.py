@@ -48,6 +48,7 @@ CASES = {
     "linear, float32": Case({"num_qubits": 3, "activation": "linear"}, torch.float32),
     "relu": Case({"num_qubits": 1, "activation": "relu"}),
     "glu": Case({"num_qubits": 1, "activation": "glu", "controller_hidden": 40}),
+    "registers": Case({"num_qubits": 1, "num_registers": 3}, lengths=(2, 1)),
     "dropout": Case({"num_qubits": 1, "dropout": 0.4}, lengths=(2, 3)),
     "dropout, glu": Case({"num_qubits": 1, "dropout": 0.4, "activation": "glu"}, torch.float32),
 }

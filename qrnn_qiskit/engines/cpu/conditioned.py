@@ -25,7 +25,7 @@ from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned,
 from qrnn_qiskit.engines.cpu.threads import count_threads
 from qrnn_qiskit.engines.lowering import invert_primitives, lower_circuit, name_parameters
 from qrnn_qiskit.engines.program import compile_primitives
-from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.interop.plain_tensors import check_stored
 
 _PAULIS = {"X": X, "Y": Y, "Z": Z}
 # Rounding leaves an amplitude of a few times the precision where there is none. Its square is a

@@ -35,7 +35,7 @@ from qrnn_qiskit.engines.lowering import (
     name_parameters,
 )
 from qrnn_qiskit.engines.program import compile_primitives
-from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.interop.plain_tensors import check_stored
 
 Array = NDArray[Any]
 Operator = NDArray[np.complex128]

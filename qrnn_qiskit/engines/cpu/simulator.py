@@ -22,7 +22,7 @@ from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
 from qrnn_qiskit.engines.cpu.threads import count_threads
 from qrnn_qiskit.engines.program import compile_circuit, compile_paulis
-from qrnn_qiskit.plain_tensors import refuse_stored, to_plain
+from qrnn_qiskit.interop.plain_tensors import refuse_stored, to_plain
 
 _PAGE_BYTES = 4096
 
@@ -201,7 +201,7 @@ def make_plain(tensor: Tensor, name: str = "a gradient") -> Tensor:
     """Return ``tensor`` contiguous, with torch's pending negation and conjugation carried out.
 
     Raises:
-        TypeError: Its numbers are not in memory, see :mod:`qrnn_qiskit.plain_tensors`.
+        TypeError: Its numbers are not in memory, see :mod:`qrnn_qiskit.interop.plain_tensors`.
     """
     if type(tensor) is not Tensor:
         tensor = to_plain(name, tensor)

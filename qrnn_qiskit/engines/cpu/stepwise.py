@@ -10,7 +10,7 @@ from qrnn_qiskit.engines.cpu.blocks import pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, Sizes
 from qrnn_qiskit.engines.cpu.simulator import Simulator, find, lay_out, make_plain
 from qrnn_qiskit.engines.reversible import Reversible, open_token
-from qrnn_qiskit.plain_tensors import check_stored
+from qrnn_qiskit.interop.plain_tensors import check_stored
 
 
 class Evolution(Reversible):

@@ -16,7 +16,7 @@ from qrnn_qiskit.batch_random import Draws
 from qrnn_qiskit.engines.contract import KINDS, ControllerWeights, Recurrence
 from qrnn_qiskit.engines.gpu.arrays import Network, Trace
 from qrnn_qiskit.engines.gpu.simulator import KernelSimulator
-from qrnn_qiskit.plain_tensors import to_plain
+from qrnn_qiskit.interop.plain_tensors import to_plain
 
 __all__ = ["run_recurrence"]
 

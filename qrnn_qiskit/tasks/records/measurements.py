@@ -111,7 +111,7 @@ class Stabilizer(PauliTask):
         "model.num_qubits": 3,
         "model.num_layers": 5,
         "model.angle_gain": 3.0,  # from angles near 0 the loss stays high for most of the epochs
-        "train.epochs": 60,
+        "train.epochs": 100,
     }
 
     @classmethod

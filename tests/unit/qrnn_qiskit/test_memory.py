@@ -31,7 +31,8 @@ def read_peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 torch.set_num_threads(1)
-model = QRNN({WIDTH}, {QUBITS}, 2, controller_hidden={HIDDEN})
+registers = int(sys.argv[1])
+model = QRNN({WIDTH}, {QUBITS}, 2, num_registers=registers, controller_hidden={HIDDEN})
 peaks = []
 for steps in ({SHORT}, {SHORT}, {LONG}):
     _, state = model(torch.randn({BATCH}, steps, {WIDTH}))
@@ -41,19 +42,27 @@ print(model.ansatz.num_parameters, model.num_readouts, peaks[2] - peaks[1])
 '''
 
 
-def test_growth_is_inputs_angles_readouts_activations_and_their_derivatives() -> None:
+@pytest.mark.parametrize("registers", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_growth_is_inputs_angles_readouts_activations_and_their_derivatives(
+    registers: int,
+) -> None:
     # Compiled once and cached: a compiler at work in the probe would be its peak.
     QRNN(WIDTH, 1)(torch.zeros(1, 1, WIDTH))[1].readouts.sum().backward()
     result = subprocess.run(
-        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", PROBE, str(registers)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     angles, readouts, growth = (int(number) for number in result.stdout.split())
-    activations = (WIDTH + readouts) + 2 * HIDDEN  # [x ; z], first layer before and after GELU
-    derivatives = angles + readouts + HIDDEN
+    # [x ; z] of each register, first layer before and after GELU
+    activations = (registers * WIDTH + readouts) + 2 * registers * HIDDEN
+    derivatives = angles + readouts + registers * HIDDEN
     turns = 2 * angles  # a cosine and a sine of each
     per_step = 4 * BATCH * (WIDTH + angles + turns + readouts + activations + derivatives)
     allowed = (LONG - SHORT) * per_step
-    state_bytes = BATCH * 2**QUBITS * 8
+    state_bytes = BATCH * registers * 2**QUBITS * 8
     assert (LONG - SHORT) * state_bytes > 5 * allowed, "one state a step would go unnoticed"
     assert growth <= 1.1 * allowed  # products of matrices take buffers of their own
     # The meter works: only inputs are in memory at the peak.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from registers import Size, measure_times
 from torch import Tensor, nn
 
 from qrnn_qiskit import QRNN, load
@@ -117,6 +118,21 @@ def test_shared_feedback_reaches_every_register(readout: str) -> None:
     torch.testing.assert_close(*by_x, rtol=0, atol=1e-10)
     own = QRNN(2, 2, num_registers=2, **arguments)
     assert own.count_parameters() < model.count_parameters()
+
+
+def test_shared_feedback_runs_on_torch_too() -> None:
+    """The engine of GPUs for controllers without kernels."""
+    x = torch.randn(3, STEPS, 2, dtype=torch.float64)
+    outputs = []
+    for engine in ("auto", "torch"):
+        torch.manual_seed(0)
+        arguments: dict[str, Any] = {"engine": engine, "dtype": torch.float64}
+        model = QRNN(2, 2, num_registers=3, register_feedback="shared", **arguments)
+        output = model(x, lengths=torch.tensor([4, 2, 1]))[0]
+        output.square().sum().backward()
+        outputs.append([output, *[weight.grad for weight in model.parameters()]])
+    for one, other in zip(*outputs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
 
 
 def spell_wide(model: QRNN) -> dict[str, Any]:
@@ -273,6 +289,14 @@ def test_state_dicts_know_the_registers() -> None:
             pytest.raises(RuntimeError, match=r"registers . in the state dict, but . in the model"),
         ):
             model.load_state_dict(stored.state_dict())
+
+
+@pytest.mark.slow
+def test_six_registers_take_at_most_six_times_one() -> None:
+    one, several = min(
+        (measure_times(6, Size(), repeats=9) for _ in range(3)), key=lambda each: each[1] / each[0]
+    )
+    assert several < 6 * one
 
 
 @pytest.mark.training

@@ -441,7 +441,9 @@ def test_errors_that_differ_by_powers_of_ten_have_a_logarithmic_axis(table: Tabl
     rows = []
     for task in range(3):
         for pair, values in zip(table.pairs(), ([0.004, 0.006], [0.002, 1.0]), strict=True):
-            column = pair.task.model_copy(update={"name": f"task {task}", "task": "narma10"})
+            column = pair.task.model_copy(
+                update={"name": f"task {task}", "task": "narma10", "settings": {}}
+            )
             other = replace(pair, task=column)
             spread = Spread.of(values)
             rows.append(Row(other, 0.01, [], spread, spread, values))

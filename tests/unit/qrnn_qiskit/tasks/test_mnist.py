@@ -103,7 +103,7 @@ def test_a_side_that_does_not_divide_the_images_is_refused(side: int) -> None:
     [("rows", 1.0, 0.005), ("pixels", 0.1, 0.001), ("permuted", 0.1, 0.001)],
 )
 def test_long_scans_begin_calmly(scan: str, gain: float, rate: float) -> None:
-    config = resolve_config("mnist", {"scan": scan})
+    config = resolve_config("mnist", {"scan": scan, "start": "default"})
     assert config.model.model_dump()["feedback_gain"] == gain
     assert config.train.learning_rate == rate
     given = resolve_config("mnist", {"scan": scan, "learning_rate": 0.02})

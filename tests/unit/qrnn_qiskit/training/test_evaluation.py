@@ -182,3 +182,15 @@ def test_proportions_have_an_interval_and_the_majority_is_a_floor(trained: RunFo
         low, high = found[name]["interval"]
         assert 0 <= low <= found[name]["value"] <= high <= 1
         assert high - low > 0.2
+
+
+def test_an_output_that_does_not_fit_is_left_out(
+    trained: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qrnn_qiskit.training.evaluation.MOST_OUTPUT", 5 * 5 * 4 - 1)
+    evaluate(trained, sequences=5)
+    with np.load(next(trained.evaluations.glob("*.npz"))) as file:
+        assert set(file) == {"prediction", "readouts"}
+    evaluate(trained, sequences=4)
+    with np.load(max(trained.evaluations.glob("*.npz"))) as file:
+        assert file["output"].shape == (4, 5, 4)

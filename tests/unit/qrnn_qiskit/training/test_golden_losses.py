@@ -28,6 +28,10 @@ DATA: dict[str, dict[str, Any]] = {
     "copying-memory": {"delay": 7, "curriculum": 0, "train_size": 40},
     "language": {"max_lines": 200, "window": 5},
     "process": {"steps": 8, "train_size": 40},
+    "sequences": {
+        "file": "series,time,value,label\n"
+        + "".join(f"{n},{t},{(n * n + t) % 7},{n % 2}\n" for n in range(40) for t in range(4))
+    },
     "series": {"target": "y", "file": "y\n" + "\n".join(str(t * t % 11) for t in range(80))},
     "square": {"steps": 8, "train_size": 40},
     "stabilizer": {"steps": 8, "train_size": 40},
@@ -51,9 +55,10 @@ LOSSES: dict[str, list[float]] = {
     "process": [0.696809801, 0.749556405, 0.7794614, 1.2423689],
     "santa-fe": [3.09156151, 0.507306563, 1.7287087, 2.06436898],
     "sentiment": [0.560185865, 0.706686276, 0.673140856, 0.633778474],
+    "sequences": [0.717122044, 0.71638417, 0.71381231, 0.680058513],
     "series": [0.65446852, 0.842280035, 1.04842435, 1.05431114],
     "square": [1.49899883, 1.03170127, 2.10278386, 1.54674438],
-    "stabilizer": [1.68571194, 2.02102775, 2.33372533, 2.47451388],
+    "stabilizer": [0.832282273, 1.06638104, 1.43532192, 1.69912976],
     "sunspots": [0.614870897, 1.11724317, 0.417402661, 0.714633953],
     "text": [0.738714219, 0.738891814, 0.707190237, 0.706870507],
     "translation": [2.86711419, 2.82689463, 2.77668174, 2.6861053],

@@ -54,7 +54,7 @@ def test_groups_hold_every_parameter_once_with_its_numbers() -> None:
 
 
 def test_without_rates_all_parameters_are_one_group() -> None:
-    config = resolve_config("copying-memory", SMALL)
+    config = resolve_config("copying-memory", SMALL | {"start": "default"})
     assert len(group_parameters(prepare(config).model, config.train)) == 1
 
 

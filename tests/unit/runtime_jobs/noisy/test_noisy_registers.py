@@ -95,7 +95,11 @@ def test_each_register_has_the_noise_of_its_own_qubits() -> None:
     [
         ({}, "kingston?noise=3"),
         ({"register_feedback": "shared"}, "kingston?noise=3"),
-        ({"readout": "none", "observables": ["XX", "ZI"]}, "kingston?mitigation=readout+zne"),
+        pytest.param(
+            {"readout": "none", "observables": ["XX", "ZI"]},
+            "kingston?mitigation=readout+zne",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_readouts_equal_those_of_aer(options: dict[str, Any], device: str) -> None:
@@ -141,7 +145,10 @@ def test_shots_are_drawn_around_the_exact_values(readout: str) -> None:
 
 @pytest.mark.parametrize(
     ("readout", "num_qubits", "options"),
-    [("measured", 2, {}), ("expectation", 4, {"register_feedback": "shared"})],
+    [
+        pytest.param("measured", 2, {}, marks=pytest.mark.slow),
+        ("expectation", 4, {"register_feedback": "shared"}),
+    ],
 )
 def test_many_registers_fit_because_each_is_small(
     readout: str, num_qubits: int, options: dict[str, Any]

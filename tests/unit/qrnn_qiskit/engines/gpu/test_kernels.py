@@ -142,7 +142,14 @@ def test_the_standard_controller_takes_the_kernels() -> None:
 
 
 @pytest.mark.usefixtures("kernels_refuse")
-@pytest.mark.parametrize("arguments", [{"engine": "torch"}, {"reset_state": True}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"engine": "torch"},
+        {"reset_state": True},
+        {"num_registers": 2, "register_feedback": "shared"},
+    ],
+)
 def test_what_the_kernels_cannot_do_runs_elsewhere(arguments: dict[str, Any]) -> None:
     output, _ = QRNN(2, 2, **arguments)(torch.rand(1, 2, 2))
     assert output.isfinite().all()
