@@ -15,6 +15,7 @@ from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.exceptions import IBMInputValueError
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.repetition import Delays
 from runtime_jobs.ibm.answers import (
     is_error_body,
@@ -67,6 +68,7 @@ class Service:
 
     def __init__(self) -> None:
         self._transport = Transport()
+        self._names: dict[str, str | None] | None = None  # of the instances, by CRN
         with translate_errors("the account of IBM Quantum cannot be opened"):
             self._client = QiskitRuntimeService()
             remember_secret((self._client.active_account() or {}).get("token"))
@@ -137,21 +139,24 @@ class Service:
             rep_delay: Repetition delay in seconds; None for the default of the backend.
 
         Raises:
-            RefusedLocallyError: The job was refused before it was posted.
+            RefusedLocallyError: The job was refused before it was posted, such as one with a
+                repetition delay that the backend does not take.
             NotSentError: A request that precedes the POST failed.
             RejectedError: The service answered that it refuses the job.
             BusyError: The service answered that it does not accept the job now.
             UnsureError: The job was posted, and anything but a well-formed answer came, or the
                 service does not show the job with its tag.
             ServiceError: The backend cannot be used.
-            DeviceError: The backend does not take the repetition delay.
         """
         with translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._client.backend(name)
             status = backend.status()
             if status.operational is not True:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
-        _read_delays(backend).choose(rep_delay, name)
+        try:
+            _read_delays(backend).choose(rep_delay, name)
+        except DeviceError as error:
+            raise RefusedLocallyError(str(error)) from error
         if workload is not None and not self.poll_workload(workload).is_accepting:
             raise RefusedLocallyError(f"the {workload.mode} {workload.id} has closed")
         with translate_errors(f"a job for {name!r} cannot be made"):
@@ -317,10 +322,10 @@ class Service:
         """Return the name of the instance of a client; its CRN, a credential, stays here."""
         clients = self._client._api_clients
         crn = next((crn for crn, other in clients.items() if other is client), None)
-        with suppress(ServiceError), translate_errors("the instances cannot be listed"):
-            names = {item["crn"]: item.get("name") for item in self._client.instances()}
-            return names.get(crn)
-        return None
+        if self._names is None:
+            with suppress(ServiceError), translate_errors("the instances cannot be listed"):
+                self._names = {item["crn"]: item.get("name") for item in self._client.instances()}
+        return None if self._names is None or crn is None else self._names.get(crn)
 
     def _list_instances(self) -> list[RuntimeClient]:
         return list(self._client._api_clients.values())
