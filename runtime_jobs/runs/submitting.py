@@ -12,7 +12,6 @@ from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
-from runtime_jobs.plan.description import describe_registers
 from runtime_jobs.plan.terms import read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
 from runtime_jobs.runs.planning import Quote
@@ -190,6 +189,7 @@ def send(
         read_submission,
     )
     from runtime_jobs.ledger.identity import start_new_budget
+    from runtime_jobs.plan.description import describe_registers
 
     service = None if max_qpu_seconds is None else Service()
     delays, wanted = find_delays(request.qpu, service), parse_delay(rep_delay)
