@@ -190,6 +190,7 @@ def send(
         read_submission,
     )
     from runtime_jobs.ledger.identity import start_new_budget
+    from runtime_jobs.plan.description import describe_registers
 
     service = None if max_qpu_seconds is None else Service()
     delays, wanted = find_delays(request.qpu, service), parse_delay(rep_delay)
