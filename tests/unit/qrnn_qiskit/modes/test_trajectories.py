@@ -72,7 +72,7 @@ def test_means_and_gradients_are_the_exact_ones(arguments: dict[str, Any]) -> No
         assert (difference.abs()[sure] < 1e-9).all()
         scores = (difference / error)[~sure]
         assert scores.abs().max() < 4.5
-        assert 0.5 < float(scores.square().mean()) < 1.7
+        assert 0.25 < float(scores.square().mean()) < 1.7  # the values are correlated
     # The projection on the exact gradient, whose error is that of one number.
     projections = torch.stack([run[1] for run in runs]) @ exact_gradient
     target = float(exact_gradient.square().sum())
