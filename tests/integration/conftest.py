@@ -6,6 +6,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from localqpu.jobs import JobRecord
 from localqpu.server import Request, Response
 from loopback import TINY, environment, nap
 from qiskit_ibm_runtime.api import session
+from qiskit_ibm_runtime.utils import converters
 
 from qrnn_qiskit.modes import READOUT_MODES
 from qrnn_qiskit.training.config import resolve_config
@@ -71,6 +73,8 @@ def loopback() -> Iterator[Loopback]:
         # For a header, the client reads the source of every frame before each request: under
         # pytest that took three quarters of the time of these tests.
         patch.setattr(session, "inspect", SimpleNamespace(stack=list_frames))
+        # It also parses the time of each of thousands of calibrated values, which are mostly equal.
+        patch.setattr(converters, "utc_to_local", cache(converters.utc_to_local))
         patch.setattr(job_routes, "get_job_metrics", charge)
         server = app.start_server(ServerConfig(port=0, backends=("ibm_kingston",)))
         for name, value in environment(server.url).items():

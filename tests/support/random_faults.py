@@ -77,7 +77,6 @@ class Fault:
         command: The command during which it happens.
         rules: Method, pattern, behaviour, how often, and after how many requests.
         words: The fault in words, for messages.
-        is_lie: Whether a well-formed answer may say what is not so.
         sends_more: Whether the network delivers a POST twice or late.
         lies_in_charge: Whether the charge of a job may be reported wrong.
     """
@@ -86,7 +85,6 @@ class Fault:
     command: str
     rules: list[tuple[str, str, Behaviour, float, int]]
     words: str
-    is_lie: bool = False
     sends_more: bool = False
     lies_in_charge: bool = False
 
@@ -101,21 +99,21 @@ def draw_fault(seed: int, proxy: Proxy) -> Fault:
     random = Random(seed)
     command = random.choice(["submit"] * 4 + ["collect"] * 3 + ["resume"] * 3 + list(OF_COMMAND))
     fault = Fault(seed, command, [], f"seed {seed}, {command}")
-    moments = random.sample(OF_COMMAND[command].split("|"), random.choice([1, 1, 1, 2]))
-    for moment in dict.fromkeys(moments):
-        add_rule(random, fault, moment, proxy)
+    drawn = random.sample(OF_COMMAND[command].split("|"), random.choice([1, 1, 1, 2]))
+    moments = list(dict.fromkeys(drawn))
+    for moment in moments:
+        # One lie at a time: where the answer to a POST is lost and the list of jobs lies as well,
+        # nobody can know that the job exists.
+        add_rule(random, fault, moment, proxy, lies=len(moments) == 1 and moment != "any GET")
     return fault
 
 
-def add_rule(random: Random, fault: Fault, moment: str, proxy: Proxy) -> None:
+def add_rule(random: Random, fault: Fault, moment: str, proxy: Proxy, lies: bool) -> None:
     kinds: list[tuple[str, Behaviour]] = [
         ("lost", lose),
         ("dropped", lambda request: None),
         *draw_answers(random),
     ]
-    # One lie at a time: where the answer to a POST is lost and the list of jobs lies as well,
-    # nobody can know that the job exists.
-    lies = not fault.rules
     mutate = draw_mutation(random)
     if lies:
         kinds += [("changed", changed_if_json(mutate))] * 3
@@ -125,9 +123,7 @@ def add_rule(random: Random, fault: Fault, moment: str, proxy: Proxy) -> None:
     if name in ("twice", "late"):
         fault.sends_more = True
     if name == "changed":
-        fault.is_lie = True
-        fault.lies_in_charge |= moment in ("metrics", "any GET", "session read")
-    # A POST is repeated at most four times by one command.
+        fault.lies_in_charge = moment in ("metrics", "session read")
     times = random.choice([1, 1, 1, 2, 3, 5, math.inf])
     after = random.choice([0, 0, 0, 1, 2, 5])
     fault.rules.append((*MOMENTS[moment], behaviour, times, after))

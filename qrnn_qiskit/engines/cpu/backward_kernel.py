@@ -132,7 +132,10 @@ def _reverse_block(block: int, arguments: Any) -> None:
         for k in range(2 << n):
             store(psi, k, load(last, k))
         lam[:] = 0.0
+    stop = view(table, run.stop, (1,))
     for step in range(steps - 1, -1, -1):
+        if stop[0]:
+            return
         pull[:] = 0.0
         if run.by_values:
             gather_step(by_values, step, first, lanes, pull)

@@ -20,6 +20,7 @@ from numba.np.arrayobj import populate_array
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
+from qrnn_qiskit.engines.cpu.interruption import NEVER
 from qrnn_qiskit.engines.cpu.numba_compiler import inline, kernel
 from qrnn_qiskit.engines.program import PauliProgram, Program
 
@@ -98,6 +99,7 @@ class Forward(NamedTuple):
         values: Readouts (B, T, K), written.
         final: Readouts (B, K) after the last valid step of each sequence, written.
         vector: States (B, 2^n) after that step, complex, written.
+        stop: The stop flag, see :mod:`.interruption`.
     """
 
     first: int = 0
@@ -119,6 +121,7 @@ class Forward(NamedTuple):
     values: int = 0
     final: int = 0
     vector: int = 0
+    stop: int = NEVER
 
 
 class Backward(NamedTuple):
@@ -150,6 +153,7 @@ class Backward(NamedTuple):
             the controller's weights are requested.
         by_weights: These derivatives (R, numbers), written: by the weights and biases of the first
             layer, then, with a hidden layer, by those of the output layer.
+        stop: As in :class:`Forward`.
     """
 
     first: int = 0
@@ -171,6 +175,7 @@ class Backward(NamedTuple):
     by_start: int = 0
     sums: int = 0
     by_weights: int = 0
+    stop: int = NEVER
 
 
 NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (

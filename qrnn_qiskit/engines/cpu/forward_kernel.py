@@ -156,7 +156,10 @@ def _run_block(block: int, arguments: Any) -> None:
             store(psi, 0, splat(psi, 1.0))
     if sizes.heard:
         gather_rows(fed, first, lanes, read)
+    stop = view(table, run.stop, (1,))
     for step in range(steps):
+        if stop[0]:
+            return
         if sizes.kind == GIVEN:
             gather_step(theta, step, first, lanes, angles)
         else:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.event import Event, Listener, register
@@ -161,7 +162,33 @@ def entry_point(function: Any) -> Any:
     It releases the GIL, so that other Python threads run beside it.
     """
     options = {"error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Compiler}
-    return numba.njit(cache=True, nogil=True, **options)(function)
+    dispatcher = numba.njit(nogil=True, **options)(function)
+    dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache on disk, without which a kernel runs all the same."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return a kernel from the cache; None, so that it is compiled, where that fails."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # noqa: BLE001  a file that was cut raises anything
+            self._report("cannot be read, and are compiled again", error)
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Save a kernel, unless the disk is full or no longer writable."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            self._report("cannot be saved, and the next start compiles them again", error)
+
+    def _report(self, what: str, error: Exception) -> None:
+        _say(f"qrnn_qiskit: the compiled kernels in {self.cache_path} {what}: {error}\n")
 
 
 class _Progress(Listener):

@@ -19,6 +19,7 @@ from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
 from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, list_addresses
 from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
+from qrnn_qiskit.engines.cpu.interruption import is_long, run_stoppable
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
 from qrnn_qiskit.engines.cpu.threads import count_threads
 from qrnn_qiskit.engines.program import compile_circuit, compile_paulis
@@ -63,6 +64,7 @@ class Simulator:
         self.real = real_dtype(dtype)
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
+        self._work = self._program.kind.size << self.num_qubits  # of a step of one sequence
         self._circuit = self._list_circuit()
         self.plan: tuple[tuple[int, dict[str, Any]], Any] | None = None
         zero = read_zero_state(observables).astype(self.real)
@@ -137,7 +139,7 @@ class Simulator:
         Returns:
             False if an input is NaN or infinite; nothing has been run then.
         """
-        is_finite: bool = run_sequences(*self._circuit, sizes, np.array(call, np.int64))
+        is_finite: bool = self._run(run_sequences, sizes, call)
         return is_finite
 
     def reverse(self, sizes: NDArray[np.int64], call: Backward) -> None:
@@ -147,7 +149,18 @@ class Simulator:
             sizes: The record of :class:`.call_records.Sizes`.
             call: The addresses of the arrays.
         """
-        reverse_sequences(*self._circuit, sizes, np.array(call, np.int64))
+        self._run(reverse_sequences, sizes, call)
+
+    def _run(self, kernel: Any, sizes: NDArray[np.int64], call: Forward | Backward) -> Any:
+        """Call a kernel, so that Ctrl-C ends it soon if it takes long."""
+
+        def run(call: Forward | Backward) -> Any:
+            return kernel(*self._circuit, sizes, np.array(call, np.int64))
+
+        threads, _, batch, steps, *_, registers = sizes.tolist()
+        if is_long(batch * steps * registers * self._work, threads):
+            return run_stoppable(lambda flag: run(call._replace(stop=flag.ctypes.data)))
+        return run(call)
 
     def _list_circuit(self) -> tuple[NDArray[Any], ...]:
         """Return the first arguments of every call, see :func:`.forward_kernel.run_sequences`."""

@@ -6,10 +6,12 @@ import ast
 import gc
 import io
 import re
+import resource
 import shutil
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numba
 import pytest
@@ -164,3 +166,43 @@ def test_who_cannot_write_progress_compiles_all_the_same(monkeypatch: pytest.Mon
         monkeypatch.setattr("sys.stderr", stream)
         assert numba.njit(kernel)(1.0) == 2.0
         assert gc.isenabled()
+
+
+def keep_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A kernel that is cached in ``folder``."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder))
+    return numba_compiler.entry_point(plus_one)
+
+
+def plus_one(a: float) -> float:
+    return a + 1.0
+
+
+def test_a_full_disk_leaves_the_cache_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = keep_kernel(tmp_path, monkeypatch)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as on a full disk
+    try:
+        assert kernel(1.0) == 2.0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    printed = capsys.readouterr().err
+    assert re.search(r"kernels in .* cannot be saved, .*: .*File too large\n", printed)
+    assert printed.count("\n") == 1
+
+
+def test_damaged_files_of_the_cache_are_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert keep_kernel(tmp_path, monkeypatch)(1.0) == 2.0
+    for ending, content in (("nbi", b""), ("nbc", b"x"), ("nbi", b"\xff" * 99)):
+        (file,) = tmp_path.rglob(f"*.{ending}")
+        file.write_bytes(content)
+        capsys.readouterr()
+        assert keep_kernel(tmp_path, monkeypatch)(1.0) == 2.0
+        assert "cannot be read, and are compiled again" in capsys.readouterr().err
+        assert file.stat().st_size > 100  # written anew
+        assert keep_kernel(tmp_path, monkeypatch)(1.0) == 2.0
+        assert capsys.readouterr().err == ""

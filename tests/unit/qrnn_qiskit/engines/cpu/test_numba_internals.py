@@ -76,6 +76,16 @@ PARTS: list[tuple[str, tuple[str, ...] | None, str]] = [
         COMPILER + "_LinkedLibrary.set_env is no longer what Numba calls for a cached kernel",
     ),
     (
+        "numba.core.caching:Cache.load_overload",
+        ("self", "sig", "target_context"),
+        COMPILER + "a damaged file in the cache of kernels stops every later start",
+    ),
+    (
+        "numba.core.caching:Cache.save_overload",
+        ("self", "sig", "data"),
+        COMPILER + "a full disk stops the first call of a kernel",
+    ),
+    (
         "numba.core.compiler:CompilerBase.define_pipelines",
         ("self",),
         COMPILER + "the libraries above are never used",
