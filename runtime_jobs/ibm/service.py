@@ -155,8 +155,8 @@ class Service:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
         try:
             _read_delays(backend).choose(rep_delay, name)
-        except DeviceError as error:
-            raise RefusedLocallyError(str(error)) from error
+        except DeviceError as refusal:
+            raise RefusedLocallyError(str(refusal)) from refusal
         if workload is not None and not self.poll_workload(workload).is_accepting:
             raise RefusedLocallyError(f"the {workload.mode} {workload.id} has closed")
         with translate_errors(f"a job for {name!r} cannot be made"):

@@ -167,7 +167,7 @@ def entry_point(function: Any) -> Any:
     return dispatcher
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """Numba's cache on disk, without which a kernel runs all the same."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
