@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from circuits.errors import OperationError
+from qrnn_qiskit.training.checkpoint import explain_failure
 
 __all__ = ["LockError", "RunBusyError", "hold_lock", "require_unlocked"]
 
@@ -51,7 +52,8 @@ def hold_lock(folder: Path, *, nested: bool = False) -> Iterator[None]:
     opened = _open(folder)
     _held[key] = opened
     try:
-        _write_holder(opened)
+        with explain_failure(Path(folder) / _FILE):
+            _write_holder(opened)
         yield
     finally:
         if _held.pop(key, None) is not None:  # a forked process has closed it already

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -102,7 +103,7 @@ def plan(
         instead = {name: other.to_dict() for name, other in quote.make_others().items()}
         return quote.make().to_dict() | {"instead": instead}
 
-    if live:
+    if live or _is_extended(folder):  # whose file may have changed since
         found = compute()
     else:
         asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
@@ -118,3 +119,12 @@ def plan(
     print_shown(Plan.from_dict(found).describe())
     others = {name: Plan.from_dict(other) for name, other in found["instead"].items()}
     print_shown(describe_others(others))
+
+
+def _is_extended(folder: Path) -> bool:
+    """Return whether the task of a run is of another package or file."""
+    try:
+        provenance = json.loads((folder / "provenance.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False  # what is wrong is reported where it is needed
+    return isinstance(provenance, dict) and "extension" in provenance

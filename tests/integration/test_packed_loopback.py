@@ -127,6 +127,7 @@ def test_patches_that_differ_from_the_run_are_refused_and_nothing_is_sent(
     assert len(service.jobs()) == 2
 
 
+@pytest.mark.slow
 def test_a_packed_training_step_runs_what_was_planned(
     folder: Path,
     service: LocalqpuControl,

@@ -49,7 +49,7 @@ def test_22_registers_make_the_whole_trip(
     assert plan["two_qubit_gates"] == couplers * REGISTERS  # no SWAP
 
     assert run(["submit", *words, "--max-qpu-seconds", "100"]) == ExitCode.DONE
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     for placed in plan["registers"]:
         assert "-".join(map(str, placed["qubits"])) in said
     assert count_posts(service) == 1

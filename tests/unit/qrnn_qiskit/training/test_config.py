@@ -228,7 +228,7 @@ def test_arguments_of_measured_mode_can_be_set() -> None:
     ("key", "value", "message"),
     [
         ("epochs", "1" + "0" * 23, "must be less than or equal to 1000000$"),
-        ("epochs", "9" * 5000, r"train\.epochs = '9{199}\.\.\. .*valid integer"),
+        ("epochs", "9" * 5000, r"'9+'\.\.\. has 5000 characters; expected at most 4096"),
         ("epochs", 10**5000, "16610 bits; it must fit into 64 bits"),
         ("epochs", "\uff15", "valid integer"),
         ("epochs", "[" * 3000, "valid integer"),

@@ -12,6 +12,7 @@ import pytest
 
 from qrnn_qiskit.pictures import draw_pictures
 from qrnn_qiskit.tasks import Splits, digits
+from qrnn_qiskit.tasks.data import files
 from qrnn_qiskit.tasks.digits import Digits
 from qrnn_qiskit.tasks.series import Series
 from qrnn_qiskit.training import checkpoint
@@ -41,6 +42,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(Series, "load", lambda task: "series")
     count(Digits, "load", lambda task: "digits")
     count(Path, "read_bytes", lambda path: path.name)
+    count(files, "read_file", lambda path: Path(path).name)
     count(digits, "find_package_file", lambda package, path: Path(path).name)
     count(checkpoint, "load_safely", lambda path: f"load {path.name}")
     return counts

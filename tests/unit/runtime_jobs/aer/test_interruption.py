@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -15,30 +13,6 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 
 from runtime_jobs.aer import simulate
-from runtime_jobs.cli.failures import ExitCode
-
-# Simulates 24 qubits for a minute or more in place of a command. As in a command, Ctrl-C is the end
-# of `run`, with its exit code.
-PROGRAM = f"""
-import sys
-from qiskit_aer import AerSimulator
-from runtime_jobs import cli
-from runtime_jobs.aer.simulate import run_aer
-sys.path.insert(0, {os.path.dirname(__file__)!r})
-from test_interruption import make_circuit
-
-def run(words):
-    circuit = make_circuit(24, 200)
-    print("ready", flush=True)
-    try:
-        run_aer(AerSimulator(method="statevector"), [circuit])
-    except KeyboardInterrupt:
-        return cli.ExitCode.INTERRUPTED
-    return cli.ExitCode.DONE
-
-cli.run = run
-cli.main()
-"""
 
 
 def make_circuit(num_qubits: int, num_layers: int) -> QuantumCircuit:
@@ -66,15 +40,3 @@ def test_an_interrupt_ends_the_wait_and_the_call_is_known_to_go_on() -> None:
     assert simulate.is_simulating()
     simulate._jobs[0].result()
     assert not simulate.is_simulating()
-
-
-@pytest.mark.process
-def test_an_interrupted_command_ends_within_five_seconds() -> None:
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(1.0)
-    start = time.perf_counter()
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(timeout=60) == ExitCode.INTERRUPTED
-    assert time.perf_counter() - start < 5.0

@@ -38,10 +38,10 @@ class Interrupt:
 
 
 def make_long(**settings: object) -> tuple[QRNN, Tensor]:
-    """A model and inputs whose steps take many seconds together, each of them milliseconds."""
+    """A model and inputs whose steps take seconds together, each of them milliseconds."""
     torch.manual_seed(0)
     model = QRNN(input_size=1, **{"num_qubits": 10, "num_layers": 2} | settings)  # type: ignore[arg-type]
-    x = torch.rand(64, 784, 1)
+    x = torch.rand(256, 784, 1)
     model(x[:1, :1].to(model.dtype))  # imports and compiles, if that was not done before
     return model, x
 
@@ -61,7 +61,7 @@ def run_backward(model: QRNN, x: Tensor) -> Callable[[], object]:
 
 def test_ctrl_c_ends_a_long_call_within_a_second() -> None:
     model, x = make_long()
-    interrupt = Interrupt(0.3)
+    interrupt = Interrupt(0.1)
     with pytest.raises(KeyboardInterrupt):
         run_forward(model, x)()
     assert interrupt.measure() < SECONDS
@@ -100,7 +100,7 @@ def test_whatever_a_handler_raises_ends_the_call(monkeypatch: pytest.MonkeyPatch
     model, x = make_long()
     before = signal.signal(signal.SIGINT, give_up)
     try:
-        interrupt = Interrupt(0.3)
+        interrupt = Interrupt(0.1)
         with pytest.raises(TimeoutError, match="too long"):
             run_forward(model, x)()
     finally:
