@@ -34,7 +34,7 @@ QUICK := not (process or service or noisy or triton or notebook or training or s
 quick-tests: $(INSTALLED)
 	$(PYTEST) -m "$(QUICK)" --limit-seconds=2
 
-test: check ## the checks and all tests (under 12 minutes), before a merge
+test: check ## the checks and all tests (about 15 minutes), before a merge
 	$(PYTEST) --durations=40
 
 check: $(INSTALLED) ## style, types and import directions

@@ -74,8 +74,7 @@ def write_package(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.training
-@pytest.mark.process
+@pytest.mark.slow
 def test_a_task_in_a_file_is_found_by_its_recorded_path_and_hash(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -25,7 +25,14 @@ def test_there_are_notebooks() -> None:
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        pytest.param(path, marks=pytest.mark.slow) if path.stem == "03_noisy_devices" else path
+        for path in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     script = tmp_path / f"{notebook.stem}.py"
     script.write_text("\n\n".join("".join(cell["source"]) for cell in read_code(notebook)))

@@ -56,6 +56,7 @@ def plan(folder: Path, capsys: pytest.CaptureFixture[str], *given: str) -> dict[
     ("readout", "patches", "jobs", "registers"),
     [pytest.param("expectation", 4, 8, 1, marks=pytest.mark.slow), ("measured", 2, 1, 9)],
 )
+@pytest.mark.slow
 def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planned(
     readout: str,
     patches: int,
@@ -111,6 +112,7 @@ def test_packed_sequences_give_the_same_readouts_in_as_many_executions_as_planne
     assert count_posts(service) == posts
 
 
+@pytest.mark.slow
 def test_patches_that_differ_from_the_run_are_refused_and_nothing_is_sent(
     folder: Path, service: LocalqpuControl, capsys: pytest.CaptureFixture[str]
 ) -> None:

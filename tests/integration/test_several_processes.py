@@ -256,6 +256,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_torch_exchanges_gradients_of_a_loss_of_the_state() -> None:
     """DistributedDataParallel finds the tensors of a HiddenState, also with a static graph."""
     with socket.create_server(("127.0.0.1", 0)) as server:

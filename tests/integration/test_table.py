@@ -54,6 +54,7 @@ def count_epochs(folder: Path) -> int:
     return file.read_text().count("\n") if file.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_table_killed_in_a_cell_continues_and_reports_its_progress(tmp_path: Path) -> None:
     file, out = tmp_path / "table.toml", tmp_path / "out"
     file.write_text(FILE)
