@@ -63,7 +63,7 @@ def list_layouts(executor: Executor) -> list[dict[str, Any]]:
     """List the physical qubits that an executor has used so far, as plain JSON values.
 
     Each object has the qubits, the duration of the longest circuit on them in seconds and their
-    calibration; there is none where there is no choice of qubits.
+    calibration; it is empty without a choice of qubits.
     """
     found: list[dict[str, Any]] = getattr(executor, "layouts", list)()
     return found
