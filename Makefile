@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo quick quick-tests test check slow look example lowest docs notebooks changelog bench loopback lock clean
+.PHONY: help demo quick quick-tests test all-tests check slow look example lowest docs notebooks changelog bench loopback lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,14 +27,20 @@ demo: $(INSTALLED) ## train the digits, print a table, draw pictures
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
+# The checks use one core for a minute, in which the tests have the other.
+BESIDE := @$(MAKE) --no-print-directory --jobs=2 check
+
 quick: $(INSTALLED) ## the checks and the fast tests (under 3 minutes), for every change
-	@$(MAKE) --no-print-directory --jobs=2 check quick-tests
+	$(BESIDE) quick-tests
 
 QUICK := not (process or service or noisy or triton or notebook or training or slow or browser)
 quick-tests: $(INSTALLED)
 	$(PYTEST) -m "$(QUICK)" --limit-seconds=2
 
-test: check ## the checks and all tests (about 15 minutes), before a merge
+test: $(INSTALLED) ## the checks and all tests (about 12 minutes), before a merge
+	$(BESIDE) all-tests
+
+all-tests: $(INSTALLED)
 	$(PYTEST) --durations=40
 
 check: $(INSTALLED) ## style, types and import directions
@@ -103,14 +109,15 @@ clean: ## remove the environment and the caches, never a run
 	find circuits qrnn_qiskit runtime_jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The install is editable, and the cache of kernels is named after a hash of their sources: after an
-# edit of one, this rule is not run again, and the first call compiles.
+# edit of one, this rule is not run again, and the first call compiles. Bytecode of all packages would
+# take pip another minute; Python writes that of the modules it imports.
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 with the venv module was found" \
 		"(python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys, venv, ensurepip; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 14) \
 		else f"error: {sys.executable} is Python {v[0]}.{v[1]}; required is 3.11 to 3.14. Name one: make PYTHON=/path/to/python")'
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "Compiling the kernels in both precisions, so that no first run waits (about a minute)" >&2
 	@OMP_NUM_THREADS=1 $(RUN) qrnn_qiskit.engines.cpu.compile_kernels

@@ -296,7 +296,7 @@ SLOW = pytest.param(50, marks=pytest.mark.slow)
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("kills", [3, SLOW])
+@pytest.mark.parametrize("kills", [2, SLOW])
 def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
     replay: Path, service: LocalqpuControl, kills: int
 ) -> None:
@@ -307,7 +307,7 @@ def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("kills", [5, SLOW])
+@pytest.mark.parametrize("kills", [2, SLOW])
 def test_training_that_was_killed_ends_with_the_same_weights(
     folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int
 ) -> None:

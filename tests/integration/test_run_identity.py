@@ -93,7 +93,7 @@ def test_a_copy_of_a_replay_sends_no_later_step(
     assert len(service.jobs()) == 8
 
 
-@pytest.mark.parametrize("command", ["submit", "resume"])
+@pytest.mark.parametrize("command", ["submit", pytest.param("resume", marks=pytest.mark.slow)])
 def test_a_copy_with_a_new_budget_has_the_results_and_its_own_cap(
     replay: Path,
     service: LocalqpuControl,
