@@ -12,7 +12,7 @@ from circuits import build_ansatz, build_readout, unroll
 from qrnn_qiskit.executors import Estimates, SimulatorExecutor
 from runtime_jobs import DeviceError, open_device
 from runtime_jobs.aer import AerExecutor
-from runtime_jobs.aer.mitigation import Mitigation, fold_pairs, parse_mitigation
+from runtime_jobs.estimation.mitigation import Mitigation, fold_pairs, parse_mitigation
 
 CIRCUIT = unroll(build_ansatz("linear", num_qubits=3, num_layers=2), 2)
 VALUES = np.random.default_rng(0).uniform(-4.0, 4.0, (20, CIRCUIT.num_parameters))
