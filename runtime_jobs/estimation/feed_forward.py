@@ -149,7 +149,7 @@ class Draws:
         first = np.ones((*product.shape[:2], 1))
         return np.concatenate((first, product), 2)
 
-    def average(self, weights: Values, results: Values) -> Mean:
+    def average(self, weights: Values, results: Values, largest: Values | float) -> Mean:
         """Return the weighted mean of the results of all rows of each set.
 
         The plain rows come first. Their mean is subtracted from the other rows and added again with
@@ -158,17 +158,28 @@ class Draws:
         Args:
             weights: (B, N, ...) see :meth:`weigh`, of the same dimensions as ``results``.
             results: (B, rows, ...).
+            largest: The largest possible variance of a result, of the same dimensions as one. The
+                variance between rows is taken as if two more rows had shown it: never 0, and not
+                far too small by chance where there are few rows.
         """
         plain, others = results[:, : self.plain], results[:, self.plain :]
         mean = plain.mean(1)
-        variance = plain.var(1, ddof=1) / self.plain
-        count = others.shape[1]
-        if not count:
+        variance = _estimate_variance(plain, largest)
+        if not others.shape[1]:
             return Mean(mean, variance)
         excess = weights * (others - mean[:, None])
         share = 1 - self.share * weights.mean(1)  # of the plain rows in the estimate
-        variance = share**2 * variance + self.share**2 * excess.var(1, ddof=1) / count
+        most = 2 * largest * (weights**2).mean(1)  # that of a difference of two results
+        variance = share**2 * variance + self.share**2 * _estimate_variance(excess, most)
         return Mean(mean + self.share * excess.mean(1), variance)
+
+
+def _estimate_variance(results: Values, largest: Values | float) -> Values:
+    """Estimate the variance of the mean of results (B, rows, ...)."""
+    rows = results.shape[1]
+    squares = ((results - results.mean(1, keepdims=True)) ** 2).sum(1)
+    found: Values = (squares + 2 * largest) / (rows + 1) / rows
+    return found
 
 
 class Mean(NamedTuple):

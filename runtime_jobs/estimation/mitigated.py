@@ -130,7 +130,6 @@ class MitigatedRun:
         self._num_bases = num_bases
         self._calibration = calibration
         self._draws: Draws | None = None
-        # Never an error of 0: as if two more shots had the largest and the smallest value.
         self._largest = np.array([np.abs(o.coeffs).sum() for o in pub.observables])
         self._factors = 0
         batch = len(self.values)
@@ -206,15 +205,13 @@ class MitigatedRun:
         assert calibration is not None
         functions = weigh_functions(calibration.find_errors(move), calibration.find_errors())
         weights = draws.weigh(functions)
-        total = shots * draws.rows
-        least = (2 * self._largest * self._num_bases / total) ** 2, 0.0, (1 / total) ** 2
         results = values, outcomes, ones
         by_result = weights[:, :, -1:], weights[..., None], weights[..., None]
-        found = []
-        for result, weight, floor in zip(results, by_result, least, strict=True):
-            mean = draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]))
-            found.append(mean._replace(variances=mean.variances + floor))
-        return found
+        largest = self._largest**2 / self.shots, 1 / (4 * shots), 1 / (4 * shots)
+        return [
+            draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]), most)
+            for result, weight, most in zip(results, by_result, largest, strict=True)
+        ]
 
     def _invert(self, outcomes: Values, errors: Values) -> Values:
         """Undo the readout errors of outcomes (rows, T, R 2^m)."""
