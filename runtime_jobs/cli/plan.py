@@ -103,13 +103,11 @@ def plan(
         instead = {name: other.to_dict() for name, other in quote.make_others().items()}
         return quote.make().to_dict() | {"instead": instead}
 
-    if live or _is_extended(folder):  # whose file may have changed since
-        found = compute()
-    else:
-        asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
-        assumed = (spacing, usd_per_second, currency, rep_delay, asdict(terms))
-        files = digest_files(folder, _INPUTS)
-        found = remember("plans", [files, *asked, *assumed], compute)
+    asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
+    assumed = (spacing, usd_per_second, currency, rep_delay, asdict(terms))
+    files = digest_files(folder, _INPUTS)
+    keep = not live and not _is_extended(folder)  # whose file may have changed since
+    found = remember("plans", [files, *asked, *assumed], compute, keep=keep)
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
         return
