@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
 
     from qrnn_qiskit.executors import Executor
-    from runtime_jobs.estimation.mitigation import Mitigation
     from runtime_jobs.aer.stage import StageFinder
+    from runtime_jobs.estimation.mitigation import Mitigation
 
 __all__ = ["DEVICES", "DeviceError", "DeviceName", "open_device", "parse_device_name"]
 

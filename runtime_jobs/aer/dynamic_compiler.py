@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from circuits import DynamicCircuit
 from qrnn_qiskit.executors import Counts, DynamicPub
-from runtime_jobs.aer.idling import Timing
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
 from runtime_jobs.estimation.mitigated import BitCalibration, MitigatedRun, check_mitigation
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
+from runtime_jobs.hardware.scheduling import Timing
 
 __all__ = ["DynamicCompiler", "Prepared"]
 

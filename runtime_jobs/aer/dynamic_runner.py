@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ from qrnn_qiskit.executors import DynamicPub, Outcomes, check_values
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
 from runtime_jobs.aer.deferral import defer_measurements
 from runtime_jobs.aer.dynamic_compiler import DynamicCompiler, Prepared
-from runtime_jobs.aer.idling import Timing, idle_channels, insert_idling
+from runtime_jobs.aer.idling import idle_channels
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import (
     ExecutionError,
@@ -42,17 +41,10 @@ from runtime_jobs.aer.stage import Stage
 from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis
-from runtime_jobs.estimation.bits import Bits
-from runtime_jobs.estimation.counting import (
-    Worth,
-    average_values,
-    bind_bases,
-    choose_final_bases,
-    estimate_values,
-    read_steps,
-)
+from runtime_jobs.estimation.counting import average_values, bind_bases, choose_final_bases
 from runtime_jobs.estimation.mitigated import find_places
 from runtime_jobs.estimation.mitigation import fold_pairs
+from runtime_jobs.hardware.scheduling import Timing, insert_idling
 
 __all__ = ["DynamicRunner", "compile_dynamic"]
 
@@ -183,17 +175,8 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
             raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
         for (request, run, factor), result in zip(parts, results, strict=True):
             bits = dict(result.data.items())
-            outcomes, _ = read_steps(bits, request.pub.circuit, len(request.bases))
-            read = partial(_read_values, bits, request)
-            run.add(self._mitigation.weights[factor], outcomes, read)
+            run.add_bits(self._mitigation.weights[factor], bits, request.bases)
         return [run.close() for run in runs]
-
-
-def _read_values(
-    bits: Bits, request: _Request, worth: Worth | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    circuit, observables = request.pub.circuit, request.pub.observables
-    return estimate_values(bits, request.bases, circuit.num_qubits, len(observables), worth)
 
 
 def compile_dynamic(

@@ -27,12 +27,6 @@ from qrnn_qiskit.executors import (
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.aer.bare_parameters import make_plain
 from runtime_jobs.aer.dynamic_runner import DynamicRunner
-from runtime_jobs.estimation.mitigation import (
-    CALIBRATION_SHOTS,
-    Calibration,
-    Mitigation,
-    calibrate_readout,
-)
 from runtime_jobs.aer.noise import Effects, find_effects
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
 from runtime_jobs.aer.simulate import simulate_states
@@ -41,6 +35,12 @@ from runtime_jobs.aer.tally import Tally, tabulate
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.estimation.bits import name_states
+from runtime_jobs.estimation.mitigation import (
+    CALIBRATION_SHOTS,
+    Calibration,
+    Mitigation,
+    calibrate_readout,
+)
 from runtime_jobs.estimation.standard_errors import draw_frequencies
 
 __all__ = ["AerExecutor"]

@@ -13,7 +13,9 @@ from circuits import DynamicCircuit
 from circuits.errors import InvalidValueError
 from circuits.feed_forward import redirect_branches
 from qrnn_qiskit.executors import DynamicPub, Outcomes
-from runtime_jobs.estimation.counting import Worth
+from runtime_jobs.estimation.bases import Basis
+from runtime_jobs.estimation.bits import Bits
+from runtime_jobs.estimation.counting import Worth, estimate_values, read_steps
 from runtime_jobs.estimation.feed_forward import (
     Draws,
     Mean,
@@ -72,7 +74,9 @@ def find_places(
         if isinstance(item.operation, Measure)
     }
     first = compiled.cregs[: circuit.num_registers]
-    return [read[bit] for bit in compiled.cregs[-1]], np.array([[read[b] for b in r] for r in first])
+    return [read[bit] for bit in compiled.cregs[-1]], np.array(
+        [[read[b] for b in r] for r in first]
+    )
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,15 @@ class MitigatedRun:
             moved = self._estimate(outcomes, read, move)
             for change, mean, other in zip(changes, found, moved, strict=True):
                 change += weight * (other.values - mean.values)
+
+    def add_bits(self, weight: float, bits: Bits, bases: Sequence[Basis]) -> None:
+        """Add ``weight`` times the results of all rows from their bits; the basis changes fastest."""
+        circuit, count = self._circuit, len(self._largest)
+
+        def read(worth: Worth | None) -> tuple[Values, Values]:
+            return estimate_values(bits, bases, circuit.num_qubits, count, worth)
+
+        self.add(weight, read_steps(bits, circuit, len(bases))[0], read)
 
     def close(self) -> Outcomes:
         """Return the estimates with their standard errors, that of the calibration included."""

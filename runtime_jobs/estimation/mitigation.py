@@ -89,6 +89,8 @@ def fold_pairs(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
 
     Gates inside branches are left as they are.
     """
+    if factor == 1:
+        return circuit
     folded = circuit.copy_empty_like()
     for instruction in circuit.data:
         for _ in range(factor if instruction.operation.name in _FOLDED else 1):

@@ -38,11 +38,13 @@ class BoundCircuit(NamedTuple):
         circuit: The measured circuit.
         values: (R, P) parameter values in radians, one row per execution of all shots.
         groups: (R,) group of each row; rows of one group run on the same patch of qubits.
+        factor: Number of times that each two-qubit gate outside of branches is repeated.
     """
 
     circuit: QuantumCircuit
     values: NDArray[np.float64]
     groups: NDArray[np.int64]
+    factor: int = 1
 
 
 class JobRunner:
@@ -97,7 +99,7 @@ class JobRunner:
         ]
         self._freezer.choose_qubits(bound.circuit for bound in bound_circuits)
         frozen = [
-            self._freezer.freeze(bound.circuit, deal.patches)
+            self._freezer.freeze(bound.circuit, deal.patches, bound.factor)
             for bound, deal in zip(bound_circuits, deals, strict=True)
         ]
         loads = [

@@ -122,7 +122,10 @@ def test_folding_keeps_the_unitary() -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("aer:kingston?mitigation=trex", "feedforward .*zne, readout.zne or feedforward.zne, got 'trex'"),
+        (
+            "aer:kingston?mitigation=trex",
+            "feedforward .*zne, readout.zne or feedforward.zne, got 'trex'",
+        ),
         ("aer:kingston?mitigation=zne+zne", "got 'zne.zne'"),
         ("aer?mitigation=zne", "there is no noise to mitigate; name a device"),
     ],

@@ -120,9 +120,7 @@ def test_the_gradient_is_that_of_the_mitigated_mean() -> None:
 def test_registers_and_repeated_angles_are_mitigated() -> None:
     """The circuit of a model with an angle in several gates has other parameters than tables."""
     torch.manual_seed(1)
-    model = QRNN(
-        2, 2, readout="measured", ancilla_return="reset", num_registers=2, entangler="crx"
-    )
+    model = QRNN(2, 2, readout="measured", ancilla_return="reset", num_registers=2, entangler="crx")
     x = torch.randn(2, 3, 2)
     with torch.no_grad():
         output, state = model(x)
