@@ -17,7 +17,7 @@ FEED_FORWARD_SECONDS = 0.6e-6
 
 # Control instructions of one gate, as the service counts them (its page on job limits).
 _WEIGHTS = {"rz": 1, "delay": 1, "sx": 2, "x": 2, "cx": 5, "cz": 5, "ecr": 5, "measure": 10}
-_WEIGHTS |= {"measure_2": 10, "reset": 17}
+_WEIGHTS |= {"measure_2": 10, "reset": 17, "reset_2": 17}
 _START = 50  # of initializing a qubit
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from circuits import DynamicCircuit
 from qrnn_qiskit.executors import Counts, DynamicPub
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
-from runtime_jobs.estimation.mitigated import BitCalibration, MitigatedRun, check_mitigation
+from runtime_jobs.estimation.mitigated import BitCalibration, MitigatedRun, check_measurement
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
 from runtime_jobs.hardware.scheduling import Timing
 
@@ -28,7 +28,7 @@ class Prepared:
         stage: Stage that the circuit is compiled for.
         timing: Durations on the device; None without a device.
         num_qubits: Qubits of the compiled circuit.
-        final, steps: Its measured qubits, see :func:`~runtime_jobs.estimation.mitigated.find_places`.
+        final, steps: See :func:`~runtime_jobs.estimation.mitigated.find_places`.
     """
 
     stage: Stage
@@ -103,7 +103,7 @@ class DynamicCompiler(ABC, Generic[_Kind]):
     def _check(self, pubs: Sequence[DynamicPub]) -> None:
         """Raise a ValueError for a circuit that the mitigation does not suit."""
         for pub in pubs:
-            check_mitigation(pub.circuit, self._mitigation, self._shots)
+            check_measurement(pub.circuit.measurement, self._mitigation, self._shots)
 
     def _calibrate_bits(self, prepared: _Kind) -> BitCalibration | None:
         """Calibrate the readout of the bits of a circuit, once; None without such mitigation."""

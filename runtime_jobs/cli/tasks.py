@@ -38,7 +38,7 @@ def tasks(
             table.add_row(*task)
     else:
         table = make_table("key", "default", "meaning")
-        # The classes of tasks need torch, which takes seconds to import; a list that is kept does not.
+        # The classes of tasks import torch, which takes seconds; a list that is kept does not.
         is_own = not extensions and name not in list_entry_points()
         for row in remember("settings", [name], partial(_list_settings, name), keep=is_own):
             table.add_row(*row)

@@ -1,7 +1,7 @@
-"""Feed-forward without bias from readout errors, by random functions of the bits (arXiv:2406.07611).
+"""Feed-forward without bias from readout errors, by random functions of the bits.
 
-A misread bit selects a wrong branch, and no processing of the results undoes that. But the inverse
-of the readout error is a mixture of the four functions of a bit with weights that add up to 1, some
+The method of arXiv:2406.07611. A misread bit selects a wrong branch, and no processing of the
+results undoes that. But the inverse of the readout error is a mixture of the four functions of a bit with weights that add up to 1, some
 of them negative. In each run every bit that is fed forward goes through a random function, and the
 results are added up with the weights. The mean is that of error-free bits; its variance grows.
 """
@@ -104,7 +104,7 @@ def invert_registers(errors: Values) -> Values:
     """
     matrices = []
     for bits in errors:
-        whole = np.ones((1, 1))
+        whole: Values = np.ones((1, 1))
         for zero, one in bits:  # bit 0 is the least significant
             whole = np.kron(np.linalg.inv([[1 - zero, one], [zero, 1 - one]]), whole)
         matrices.append(whole)
@@ -130,7 +130,7 @@ class Draws:
     @property
     def rows(self) -> int:
         """The rows of each set of values."""
-        return self.plain + self.functions.shape[1]
+        return self.plain + int(self.functions.shape[1])
 
     def weigh(self, weights: Values) -> Values:
         """Return the weight of the rows that are not plain, for results after each step.

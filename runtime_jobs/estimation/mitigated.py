@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Measure, QuantumCircuit
 
-from circuits import DynamicCircuit
+from circuits import DynamicCircuit, Measurement
 from circuits.errors import InvalidValueError
 from circuits.feed_forward import redirect_branches
 from qrnn_qiskit.executors import DynamicPub, Outcomes
@@ -27,7 +27,7 @@ from runtime_jobs.estimation.feed_forward import (
 )
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
 
-__all__ = ["BitCalibration", "MitigatedRun", "check_mitigation", "find_places"]
+__all__ = ["BitCalibration", "MitigatedRun", "check_measurement", "find_places"]
 
 Values = NDArray[np.float64]
 Read = Callable[[Worth | None], tuple[Values, Values]]
@@ -35,15 +35,13 @@ Read = Callable[[Worth | None], tuple[Values, Values]]
 _LEAST_SHOTS = 16
 
 
-def check_mitigation(circuit: DynamicCircuit, mitigation: Mitigation, shots: int | None) -> None:
-    """Refuse a mitigation that is not unbiased for a circuit.
+def check_measurement(measurement: Measurement, mitigation: Mitigation, shots: int | None) -> None:
+    """Refuse a mitigation that is not unbiased for a measurement of the steps.
 
     Raises:
-        ValueError: Feed-forward flips of a circuit whose branches return the ancillas: their X
-            follows the recorded bit, so a misread ancilla starts the next step in 1. Or too few
-            shots for them.
+        ValueError: Feed-forward flips where branches return the ancillas: their X follows the
+            recorded bit, so a misread ancilla starts the next step in 1. Or too few shots for them.
     """
-    measurement = circuit.measurement
     if not mitigation.feed_forward:
         return
     if measurement.has_ancillas and not measurement.resets_ancillas:
@@ -179,7 +177,7 @@ class MitigatedRun:
                 change += weight * (other.values - mean.values)
 
     def add_bits(self, weight: float, bits: Bits, bases: Sequence[Basis]) -> None:
-        """Add ``weight`` times the results of all rows from their bits; the basis changes fastest."""
+        """Add ``weight`` times the results of all rows; the basis changes fastest in ``bits``."""
         circuit, count = self._circuit, len(self._largest)
 
         def read(worth: Worth | None) -> tuple[Values, Values]:
@@ -218,12 +216,15 @@ class MitigatedRun:
         assert calibration is not None
         functions = weigh_functions(calibration.find_errors(move), calibration.find_errors())
         weights = draws.weigh(functions)
-        results = values, outcomes, ones
-        by_result = weights[:, :, -1:], weights[..., None], weights[..., None]
-        largest = self._largest**2 / self.shots, 1 / (4 * shots), 1 / (4 * shots)
+
+        def average(weight: Values, result: Values, most: Values | float) -> Mean:
+            return draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]), most)
+
+        most = 1 / (4 * shots)  # the variance of a bit that is 1 half of the time
         return [
-            draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]), most)
-            for result, weight, most in zip(results, by_result, largest, strict=True)
+            average(weights[:, :, -1:], values, self._largest**2 / self.shots),
+            average(weights[..., None], outcomes, most),
+            average(weights[..., None], ones, most),
         ]
 
     def _invert(self, outcomes: Values, errors: Values) -> Values:
@@ -231,7 +232,7 @@ class MitigatedRun:
         registers, size = self._circuit.num_registers, self._circuit.num_outcomes
         split = outcomes.reshape(*outcomes.shape[:2], registers, size)
         inverted = np.einsum("rij,btrj->btri", invert_registers(errors), split)
-        return inverted.reshape(outcomes.shape)
+        return np.asarray(inverted, np.float64).reshape(outcomes.shape)
 
     def _sum_bits(self, outcomes: Values) -> Values:
         """Return the probabilities (rows, T, R m) that each bit is 1."""

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import ClassicalRegister, QuantumCircuit
 
 from circuits.errors import InvalidValueError
+from circuits.final_basis import FINAL_REGISTER
+from circuits.recurrence import name_parameter
 from runtime_jobs.estimation.bases import SIGNS
 from runtime_jobs.estimation.standard_errors import find_probability_error
 
 __all__ = [
     "CALIBRATION_SHOTS",
+    "FLIPS",
     "METHODS",
     "Calibration",
     "Mitigation",
+    "build_calibration",
     "calibrate_readout",
     "fold_pairs",
     "parse_mitigation",
@@ -25,6 +29,7 @@ __all__ = [
 
 METHODS = ("readout", "feedforward", "zne")
 CALIBRATION_SHOTS = 10_000  # of each of the two circuits that calibrate the readout
+FLIPS = np.array([[0.0], [np.pi]])
 
 _FOLDED = {"cz", "cx", "ecr"}  # each is its own inverse
 _FACTORS = (1, 3, 5)
@@ -54,6 +59,12 @@ class Mitigation:
     def calibrates(self) -> bool:
         """Whether the readout errors are measured."""
         return self.readout or self.feed_forward
+
+    @property
+    def name(self) -> str:
+        """The name that :func:`parse_mitigation` reads; empty for none."""
+        chosen = (self.readout, self.feed_forward, len(self.factors) > 1)
+        return "+".join(name for name, is_on in zip(METHODS, chosen, strict=True) if is_on)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -98,6 +109,19 @@ def fold_pairs(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
     return folded
 
 
+def build_calibration(num_qubits: int) -> QuantumCircuit:
+    """Build the circuit that calibrates readouts: every qubit turned by one angle and measured.
+
+    Its values for all qubits in 0 and all in 1 are ``FLIPS``.
+    """
+    circuit = QuantumCircuit(num_qubits, name="readout")
+    circuit.rx(name_parameter("flip"), range(num_qubits))
+    register = ClassicalRegister(num_qubits, FINAL_REGISTER)
+    circuit.add_register(register)
+    circuit.measure(range(num_qubits), register)
+    return circuit
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Values of the bits of each of n qubits that invert its readout error.
@@ -121,7 +145,8 @@ class Calibration:
         """Return the probabilities (n, 2) that 0 is read as 1 and 1 as 0, after a move if given."""
         worth = self.worth if number is None else self.move(number)
         zero, one = np.array(worth).T
-        return np.stack([zero - 1, -1 - one], 1) / (zero - one)[:, None]
+        errors: NDArray[np.float64] = np.stack([zero - 1, -1 - one], 1) / (zero - one)[:, None]
+        return errors
 
     def select(self, qubits: Sequence[int]) -> Calibration:
         """Return the calibration of some qubits, counted in the order given."""

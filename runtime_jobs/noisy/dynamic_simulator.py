@@ -89,8 +89,8 @@ class _Request(NamedTuple):
 class DynamicSimulator(DynamicCompiler[_Prepared]):
     """Simulates dynamic circuits exactly; see :class:`.DynamicCompiler` for its arguments.
 
-    Without shots, mitigation gives the mean of its estimates: with feed-forward flips every recorded
-    bit goes through the mixture of functions that undoes its readout error.
+    Without shots, mitigation gives the mean of its estimates: with feed-forward flips every
+    recorded bit goes through the mixture of functions that undoes its readout error.
     """
 
     def run(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
