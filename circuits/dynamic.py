@@ -52,6 +52,8 @@ class DynamicCircuit:
             final measurement; :meth:`bind_basis` sets their values.
         measurement: The measurement of a register that ends every step.
         num_registers: R, registers of qubits side by side, without a gate between them.
+        gate_columns: Where ``circuit`` has a parameter for every gate instead of the tables: see
+            :attr:`branch_columns`.
     """
 
     circuit: QuantumCircuit
@@ -60,6 +62,7 @@ class DynamicCircuit:
     basis: tuple[tuple[Parameter, Parameter], ...]
     measurement: Measurement
     num_registers: int = 1
+    gate_columns: NDArray[np.int64] | None = None
 
     @property
     def num_steps(self) -> int:
@@ -101,6 +104,20 @@ class DynamicCircuit:
             for c, angles in enumerate(table):
                 columns[t, c] = [places[angle] for angle in angles]
         return columns
+
+    @cached_property
+    def branch_columns(self) -> NDArray[np.int64]:
+        """(T, R, 2^m, Q) index in ``circuit.parameters`` of the angles of each branch.
+
+        The Q angles of the branches of a register are in the same order for each value of its bits;
+        -1 without such a branch.
+        """
+        if self.gate_columns is not None:
+            return self.gate_columns
+        steps, values, count = self.table_columns.shape
+        split = self.table_columns.reshape(steps, values, self.num_registers, -1)
+        assert split.shape[-1] * self.num_registers == count
+        return np.ascontiguousarray(split.swapaxes(1, 2))
 
     def bind_values(
         self, tables: NDArray[np.float64], strength: float | None = None, basis: str = "Z"

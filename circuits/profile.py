@@ -17,8 +17,10 @@ FEED_FORWARD_SECONDS = 0.6e-6
 
 # Control instructions of one gate, as the service counts them (its page on job limits).
 _WEIGHTS = {"rz": 1, "delay": 1, "sx": 2, "x": 2, "cx": 5, "cz": 5, "ecr": 5, "measure": 10}
-_WEIGHTS |= {"measure_2": 10, "reset": 17}
+_WEIGHTS |= {"measure_2": 10, "reset": 17, "reset_2": 17}
 _START = 50  # of initializing a qubit
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 
 Weigh = Callable[[CircuitInstruction, tuple[int, ...]], float]
 
@@ -57,6 +59,9 @@ def profile_circuit(circuit: QuantumCircuit, target: Target) -> CircuitProfile:
 
     def last(item: CircuitInstruction, qubits: tuple[int, ...]) -> float:
         name = item.operation.name
+        if name == "delay":
+            length, unit = item.operation.duration, item.operation.unit
+            return float(length * (target.dt or 0.0) if unit == "dt" else _SECONDS[unit] * length)
         found = target[name].get(qubits) if name in target.operation_names else None
         return 0.0 if found is None or found.duration is None else float(found.duration)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
 
     from qrnn_qiskit.executors import Executor
-    from runtime_jobs.aer.mitigation import Mitigation
     from runtime_jobs.aer.stage import StageFinder
+    from runtime_jobs.estimation.mitigation import Mitigation
 
 __all__ = ["DEVICES", "DeviceError", "DeviceName", "open_device", "parse_device_name"]
 
@@ -235,7 +235,7 @@ def _find_rates(device: DeviceName, noise_model: NoiseModel | None) -> NoiseMode
 
 
 def _find_mitigation(device: DeviceName, *, is_noisy: bool) -> Mitigation:
-    from runtime_jobs.aer.mitigation import parse_mitigation
+    from runtime_jobs.estimation.mitigation import parse_mitigation
 
     if device.mitigation is not None and not is_noisy:
         raise DeviceError(

@@ -95,12 +95,16 @@ class Outcomes:
         standard_errors: (B, K) float64 of ``values``, above 0, or None where they are exact.
         shots: Executions per sequence from which ``outcomes`` are estimated, summed over all
             bases; None where they are exact.
+        bit_errors: (B, T, m) float64, the standard error of the probability that each bit is 1,
+            where it is not that of ``shots`` independent executions: with mitigation. Mitigated
+            outcomes may lie outside of [0, 1] by such errors.
     """
 
     outcomes: NDArray[np.float64]
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
     shots: int | None = None
+    bit_errors: NDArray[np.float64] | None = None
 
 
 @dataclass

@@ -230,7 +230,7 @@ class MeasuredMode(ReadoutMode):
             self._circuits, executor, tables, state, ends, self._simulate
         )
         output = self.sum_bits(outcomes)
-        if shots is not None:
+        if shots is not None and state.output_standard_errors is None:
             smoothed = (output.detach() * shots + 1) / (shots + 2)  # never an error of 0
             errors = (smoothed * (1 - smoothed) / shots).sqrt()
             errors = errors * (outcomes.detach().sum(2, keepdim=True) > 0)

@@ -70,9 +70,13 @@ def run_on_device(
     errors = None
     if batch.standard_errors is not None:
         errors = torch.from_numpy(batch.standard_errors[: len(tables)]).to(tables.dtype)
+    bit_errors = None
+    if batch.bit_errors is not None:
+        bit_errors = torch.from_numpy(batch.bit_errors[: len(tables)]).to(tables.dtype)
     closed = HiddenState(
         readouts,
         standard_errors=errors,
+        output_standard_errors=bit_errors,
         angles=close_history(whole, before, last, tables.shape[1]),
         num_steps=before + last,
     )

@@ -43,6 +43,7 @@ class DynamicBatch:
         values: (R, K) float64, the observables after the last step of each sequence.
         standard_errors: (R, K) of ``values``, or None where they are exact.
         shots: Executions per sequence, or None where the outcomes are exact.
+        bit_errors: (R, T, bits) the standard errors of the bits where ``shots`` do not give them.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class DynamicBatch:
             whole = np.zeros((len(part.rows), self._shape[1], self._width))
             self._place(part, part.found.outcomes, whole)
             self.outcomes[part.rows] = whole[:, self._first :]
+        self.bit_errors = self._place_errors(steps)
 
     def pull(
         self,
@@ -162,12 +164,25 @@ class DynamicBatch:
         # A branch is reached with the probability of the previous outcome that selects it.
         before = np.zeros_like(part.found.outcomes)
         before[:, 0, :: part.tables.shape[2]] = 1.0  # the value 0 of every register
-        before[:, 1:] = part.found.outcomes[:, :-1]
+        before[:, 1:] = part.found.outcomes[:, :-1].clip(0, 1)  # mitigated ones may lie outside
         if not part.function.has_branches:
             before[:] = 1.0
         reach = before[:, part.function.steps, part.function.outcomes]
         sequences, angles, factors = method.choose_shifts(wanted, reach)
         return part.function.list_shifts(sequences, angles, factors)
+
+    def _place_errors(self, steps: int) -> NDArray[np.float64] | None:
+        """Put the standard errors of the bits at their columns, 0 past a sequence's end."""
+        found = [part.found.bit_errors for part in self._parts]
+        if found[0] is None:
+            return None
+        placed = np.zeros((self._shape[0], steps, found[0].shape[2]))
+        for part, errors in zip(self._parts, found, strict=True):
+            assert errors is not None
+            whole = np.zeros((len(part.rows), self._shape[1], errors.shape[2]))
+            self._place(part, errors, whole)
+            placed[part.rows] = whole[:, self._first :]
+        return placed
 
     def _span(self, row: np.int64) -> slice:
         return slice(int(self._starts[row]), int(self._stops[row]))

@@ -67,7 +67,6 @@ class DynamicFunction:
         self._tables = dynamic
         self.has_branches = measurement.bit_feedback
         self._shifted = shift_parameters(dynamic.circuit, fixed=fixed)
-        self._circuit = dataclasses.replace(dynamic, circuit=self._shifted.circuit)
         self._observables = list(observables)
         self.num_angles = len(self._shifted.offsets)
         self.steps = np.full(self.num_angles, -1)
@@ -80,6 +79,9 @@ class DynamicFunction:
         of_column[1, dynamic.table_columns[used]] = register * dynamic.num_outcomes + values
         self.steps[self._shifted.rows] = of_column[0, self._shifted.columns]
         self.outcomes[self._shifted.rows] = of_column[1, self._shifted.columns]
+        self._circuit = dataclasses.replace(
+            dynamic, circuit=self._shifted.circuit, gate_columns=self._list_branches(num_registers)
+        )
         self._first = np.searchsorted(self._shifted.angles, np.arange(self.num_angles))
         self._count = np.bincount(self._shifted.angles, minlength=self.num_angles)
 
@@ -155,6 +157,18 @@ class DynamicFunction:
         ``gradient`` is (B, G).
         """
         return self._find_tables(self._shifted.pull_spread(gradient))
+
+    def _list_branches(self, num_registers: int) -> NDArray[np.int64]:
+        """List the angles of every branch, see :attr:`DynamicCircuit.branch_columns`."""
+        shape = len(self._tables.tables), num_registers, self._tables.num_outcomes
+        found = [
+            np.flatnonzero((self.steps == t) & (self.outcomes == r * shape[2] + c))
+            for t, r, c in np.ndindex(shape)
+        ]
+        columns = np.full((len(found), max(map(len, found))), -1)
+        for row, angles in zip(columns, found, strict=True):
+            row[: len(angles)] = angles
+        return columns.reshape(*shape, -1)
 
     def _find_tables(self, by_parameter: NDArray[np.float64]) -> NDArray[np.float64]:
         columns = self._tables.table_columns

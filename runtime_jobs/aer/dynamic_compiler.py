@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuits import DynamicCircuit
-from qrnn_qiskit.executors import Counts
-from runtime_jobs.aer.idling import Timing
-from runtime_jobs.aer.mitigation import Mitigation
+from qrnn_qiskit.executors import Counts, DynamicPub
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
-from runtime_jobs.device_names import DeviceError
+from runtime_jobs.estimation.mitigated import BitCalibration, MitigatedRun, check_measurement
+from runtime_jobs.estimation.mitigation import Calibration, Mitigation
+from runtime_jobs.hardware.scheduling import Timing
 
 __all__ = ["DynamicCompiler", "Prepared"]
 
@@ -26,10 +27,15 @@ class Prepared:
     Attributes:
         stage: Stage that the circuit is compiled for.
         timing: Durations on the device; None without a device.
+        num_qubits: Qubits of the compiled circuit.
+        final, steps: See :func:`~runtime_jobs.estimation.mitigated.find_places`.
     """
 
     stage: Stage
     timing: Timing | None
+    num_qubits: int
+    final: list[int]
+    steps: NDArray[np.int64]
 
 
 _Kind = TypeVar("_Kind", bound=Prepared)
@@ -44,7 +50,8 @@ class DynamicCompiler(ABC, Generic[_Kind]):
         shots: Shots of each measurement basis of each set of values; None for exact values.
         random: Source of the random numbers.
         counts: Counts of the executor, which are kept up to date.
-        mitigation: Error mitigation of the executor; any is refused.
+        mitigation: Error mitigation of the executor.
+        calibrate: Calibrates the readout of the qubits of a stage, if the mitigation needs that.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class DynamicCompiler(ABC, Generic[_Kind]):
         random: np.random.Generator,
         counts: Counts,
         mitigation: Mitigation,
+        calibrate: Callable[[Stage, int], Calibration | None],
     ) -> None:
         self._name = name
         self._find_stage = find_stage
@@ -62,7 +70,8 @@ class DynamicCompiler(ABC, Generic[_Kind]):
         self._random = random
         self._counts = counts
         self._mitigation = mitigation
-        self._prepared: dict[bytes, _Kind] = {}
+        self._calibrate = calibrate
+        self._prepared: dict[tuple[bytes, int], _Kind] = {}
 
     def describe(self) -> list[str]:
         """Layout and durations of each circuit so far, one line each."""
@@ -77,29 +86,46 @@ class DynamicCompiler(ABC, Generic[_Kind]):
         return [(p.stage, p.timing.total) for p in self._prepared.values() if p.timing is not None]
 
     @abstractmethod
-    def _compile(self, circuit: DynamicCircuit) -> _Kind:
-        """Compile a circuit."""
+    def _compile(self, circuit: DynamicCircuit, factor: int) -> _Kind:
+        """Compile a circuit, with every two-qubit gate outside of branches repeated."""
 
-    def _prepare(self, circuit: DynamicCircuit) -> _Kind:
-        """Return a circuit compiled, the first time it is seen."""
-        key = fingerprint(circuit.circuit)
-        if key not in self._prepared:
-            self._prepared[key] = self._compile(circuit)
-            self._counts.transpilations += 1
-        return self._prepared[key]
+    def _prepare(self, circuit: DynamicCircuit) -> list[_Kind]:
+        """Return a circuit compiled for each factor of the extrapolation, the first time."""
+        found = []
+        digest = fingerprint(circuit.circuit)
+        for factor in self._mitigation.factors:
+            if (digest, factor) not in self._prepared:
+                self._prepared[digest, factor] = self._compile(circuit, factor)
+                self._counts.transpilations += 1
+            found.append(self._prepared[digest, factor])
+        return found
 
-    def _refuse_mitigation(self) -> None:
-        """Raise a DeviceError where the executor mitigates errors."""
-        if self._mitigation != Mitigation():
-            raise DeviceError(
-                f"device {self._name!r} mitigates errors, which dynamic circuits do not support; "
-                "leave mitigation out"
-            )
+    def _check(self, pubs: Sequence[DynamicPub]) -> None:
+        """Raise a ValueError for a circuit that the mitigation does not suit."""
+        for pub in pubs:
+            check_measurement(pub.circuit.measurement, self._mitigation, self._shots)
+
+    def _calibrate_bits(self, prepared: _Kind) -> BitCalibration | None:
+        """Calibrate the readout of the bits of a circuit, once; None without such mitigation."""
+        found = self._calibrate(prepared.stage, prepared.num_qubits)
+        return None if found is None else BitCalibration(found, prepared.final, prepared.steps)
+
+    def _open_run(self, pub: DynamicPub, num_bases: int, prepared: _Kind) -> MitigatedRun:
+        """Open the sampled results of a PUB."""
+        assert self._shots is not None
+        return MitigatedRun(
+            pub,
+            num_bases,
+            self._mitigation,
+            self._calibrate_bits(prepared),
+            self._shots,
+            self._random,
+        )
 
     def _count_job(self, sizes: Iterable[tuple[int, int]]) -> None:
-        """Count a job of PUBs, each with its number of sets of values and of bases."""
+        """Count a job of PUBs, each with its number of sets of values and of executions."""
         self._counts.jobs += 1
-        for batch, bases in sizes:
+        for batch, executions in sizes:
             self._counts.pubs += 1
             self._counts.bindings += batch
-            self._counts.executions += batch * bases * (self._shots or 0)
+            self._counts.executions += executions

@@ -27,7 +27,7 @@ from qrnn_qiskit.executors import DynamicPub, Outcomes, check_values
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
 from runtime_jobs.aer.deferral import defer_measurements
 from runtime_jobs.aer.dynamic_compiler import DynamicCompiler, Prepared
-from runtime_jobs.aer.idling import Timing, idle_channels, insert_idling
+from runtime_jobs.aer.idling import idle_channels
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import (
     ExecutionError,
@@ -41,12 +41,10 @@ from runtime_jobs.aer.stage import Stage
 from runtime_jobs.aer.untriggered import check_triggered
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis
-from runtime_jobs.estimation.counting import (
-    average_values,
-    bind_bases,
-    choose_final_bases,
-    read_outcomes,
-)
+from runtime_jobs.estimation.counting import average_values, bind_bases, choose_final_bases
+from runtime_jobs.estimation.mitigated import find_places
+from runtime_jobs.estimation.mitigation import fold_pairs
+from runtime_jobs.hardware.scheduling import Timing, insert_idling
 
 __all__ = ["DynamicRunner", "compile_dynamic"]
 
@@ -71,18 +69,20 @@ class _Request:
     """A checked PUB with its compiled circuit.
 
     Attributes:
-        circuit: Circuit of the PUB.
-        prepared: The same circuit, compiled.
-        angles: Angles (B, bases, Q) of the compiled circuit, radians.
+        pub: The PUB.
+        prepared: Its circuit, compiled for each factor of the extrapolation.
         bases: Bases of the final measurement.
-        num_observables: Number of observables K.
     """
 
-    circuit: DynamicCircuit
-    prepared: _Prepared
-    angles: NDArray[np.float64]
+    pub: DynamicPub
+    prepared: list[_Prepared]
     bases: list[Basis]
-    num_observables: int
+
+    def find_angles(self, values: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+        """Return the angles (rows, bases, Q) of a compiled circuit at values (rows, P)."""
+        bound = bind_bases(self.pub.circuit, values, self.bases)
+        angles = self.prepared[factor].plain.evaluate(bound)
+        return angles.reshape(len(values), len(self.bases), -1)
 
 
 class DynamicRunner(DynamicCompiler[_Prepared]):
@@ -93,35 +93,37 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
 
         Raises:
             TypeError, ValueError: Bad values or observables, a device with noise but without shots,
-                mitigation, or a device that lacks qubits or instructions. Nothing has run then.
+                an unsuitable mitigation, or a device that lacks qubits or instructions. Nothing
+                has run then.
             ExecutionError: Aer failed.
         """
-        self._refuse_mitigation()
+        self._check(pubs)
         requests = [self._request(pub) for pub in pubs]
         if self._shots is None:
             outcomes = [_read_exactly(request) for request in requests]
         else:
-            outcomes = self._sample(requests, self._shots)
-        self._count_job(request.angles.shape[:2] for request in requests)
+            outcomes = self._sample(requests)
+        self._count_job(
+            (len(request.pub.values), (found.shots or 0) * len(request.pub.values))
+            for request, found in zip(requests, outcomes, strict=True)
+        )
         return outcomes
 
     def _request(self, pub: DynamicPub) -> _Request:
-        circuit = pub.circuit
-        values = check_values(circuit.circuit, pub.values)
+        values = check_values(pub.circuit.circuit, pub.values)
         bases = choose_final_bases(pub)
-        prepared = self._prepare(circuit)
-        angles = prepared.plain.evaluate(bind_bases(circuit, values, bases))
-        by_basis = angles.reshape(len(values), len(bases), -1)
-        return _Request(circuit, prepared, by_basis, bases, len(pub.observables))
+        return _Request(pub._replace(values=values), self._prepare(pub.circuit), bases)
 
-    def _compile(self, circuit: DynamicCircuit) -> _Prepared:
+    def _compile(self, circuit: DynamicCircuit, factor: int) -> _Prepared:
         stage = self._find_stage(circuit.circuit)
         if stage.noise is not None and self._shots is None:
             raise DeviceError(
                 f"device {self._name!r} has noise and no shots, but dynamic circuits with noise "
                 "are sampled; give shots, such as shots=1000"
             )
-        ready, timing = compile_dynamic(circuit.circuit, stage, self._name)
+        ready, timing = compile_dynamic(circuit.circuit, stage, self._name, factor)
+        places = find_places(ready, circuit)
+        num_qubits = ready.num_qubits
         if self._shots is None:
             ready = defer_measurements(ready, circuit.num_registers)
             check_state_fits(
@@ -130,11 +132,11 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
                 "give shots, or take fewer qubits or ancillas (exact outcomes are recorded in "
                 "further qubits)",
             )
-        parameters = list(circuit.circuit.parameters)
-        return _Prepared(stage, timing, make_plain(ready, parameters))
+        plain = make_plain(ready, list(circuit.circuit.parameters))
+        return _Prepared(stage, timing, num_qubits, *places, plain)
 
-    def _sample(self, requests: Sequence[_Request], shots: int) -> list[Outcomes]:
-        noises = {id(request.prepared.stage.noise) for request in requests}
+    def _sample(self, requests: Sequence[_Request]) -> list[Outcomes]:
+        noises = {id(request.prepared[0].stage.noise) for request in requests}
         if len(noises) > 1:
             raise InvalidValueError(
                 f"the {len(requests)} circuits of a job need {len(noises)} different layouts on "
@@ -143,35 +145,42 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
         # Trajectories: their cost is the number of gates, not of qubits.
         simulator = AerSimulator(
             method="statevector",
-            noise_model=requests[0].prepared.stage.noise,
+            noise_model=requests[0].prepared[0].stage.noise,
             fusion_enable=False,
             max_parallel_experiments=0,
         )
         sampler = Sampler(mode=simulator)
         sampler.options.simulator.seed_simulator = int(self._random.integers(2**31))
         sampler.options.simulator.angle_decimals = _ANGLE_DECIMALS
-        plains = [request.prepared.plain for request in requests]
+        runs = [self._open_run(r.pub, len(r.bases), r.prepared[0]) for r in requests]
+        parts = [
+            (request, run, factor)
+            for request, run in zip(requests, runs, strict=True)
+            for factor in range(len(self._mitigation.factors))
+        ]
+        plains = [request.prepared[factor].plain for request, _, factor in parts]
         try:
             job = sampler.run(
                 [
-                    (plain.circuit, {tuple(plain.angles): request.angles})
-                    for plain, request in zip(plains, requests, strict=True)
+                    (
+                        plain.circuit,
+                        {tuple(plain.angles): request.find_angles(run.values, factor)},
+                    )
+                    for plain, (request, run, factor) in zip(plains, parts, strict=True)
                 ],
-                shots=shots,
+                shots=runs[0].shots,
             )
             results = fetch_result(job)
         except (QiskitError, RuntimeError, MemoryError) as error:
             raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
-        return [
-            read_outcomes(
-                dict(result.data.items()), request.circuit, request.bases, request.num_observables
-            )
-            for request, result in zip(requests, results, strict=True)
-        ]
+        for (request, run, factor), result in zip(parts, results, strict=True):
+            bits = dict(result.data.items())
+            run.add_bits(self._mitigation.weights[factor], bits, request.bases)
+        return [run.close() for run in runs]
 
 
 def compile_dynamic(
-    circuit: QuantumCircuit, stage: Stage, name: str
+    circuit: QuantumCircuit, stage: Stage, name: str, factor: int = 1
 ) -> tuple[QuantumCircuit, Timing | None]:
     """Compile a dynamic circuit for a stage.
 
@@ -179,6 +188,7 @@ def compile_dynamic(
         circuit: The circuit.
         stage: Where it runs.
         name: Name of the device, for messages.
+        factor: Number of times that each two-qubit gate outside of branches is repeated.
 
     Returns:
         The ISA circuit, with the relaxation of waiting qubits where the stage has noise, and its
@@ -190,7 +200,7 @@ def compile_dynamic(
     if stage.noise is not None:
         check_noise_model(stage.noise, circuit.num_qubits)
     try:
-        ready = stage.pass_manager.run(circuit)
+        ready = fold_pairs(stage.pass_manager.run(circuit), factor)
     except TranspilerError as error:
         raise InvalidValueError(
             f"circuit {circuit.name!r} does not run on {name}: {error.message}"
@@ -206,18 +216,20 @@ def compile_dynamic(
 
 def _read_exactly(request: _Request) -> Outcomes:
     """Exact outcomes and values, from density matrices."""
-    plain = request.prepared.plain
+    circuit, bases = request.pub.circuit, request.bases
+    plain = request.prepared[0].plain
     simulator = AerSimulator(method="density_matrix", runtime_parameter_bind_enable=True)
-    angles = request.angles.reshape(-1, request.angles.shape[-1])
+    angles = request.find_angles(request.pub.values, 0)
+    angles = angles.reshape(-1, angles.shape[-1])
     data = [
         item
         for rows in split_rows(len(angles), plain.circuit.num_qubits, "density_matrix")
         for item in sweep_values(simulator, plain.circuit, plain, angles[rows])
     ]
-    *steps, final = (register.name for register in request.circuit.circuit.cregs)
+    *steps, final = (register.name for register in circuit.circuit.cregs)
     # Outcomes do not depend on the final basis: those of the first one are taken.
-    first = data[:: len(request.bases)]
+    first = data[:: len(bases)]
     outcomes = np.array([[item[step] for step in steps] for item in first])
-    outcomes = outcomes.reshape(len(first), request.circuit.num_steps, -1)
+    outcomes = outcomes.reshape(len(first), circuit.num_steps, -1)
     probabilities = np.array([item[final] for item in data])
-    return Outcomes(outcomes, average_values(probabilities, request.bases, request.num_observables))
+    return Outcomes(outcomes, average_values(probabilities, bases, len(request.pub.observables)))

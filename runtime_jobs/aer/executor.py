@@ -27,19 +27,20 @@ from qrnn_qiskit.executors import (
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.aer.bare_parameters import make_plain
 from runtime_jobs.aer.dynamic_runner import DynamicRunner
-from runtime_jobs.aer.mitigation import (
-    CALIBRATION_SHOTS,
-    Calibration,
-    Mitigation,
-    calibrate_readout,
-)
 from runtime_jobs.aer.noise import Effects, find_effects
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
 from runtime_jobs.aer.simulate import simulate_states
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint, list_layouts, make_stage
 from runtime_jobs.aer.tally import Tally, tabulate
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms, read_matrices, read_vectors
 from runtime_jobs.estimation.bits import name_states
+from runtime_jobs.estimation.mitigation import (
+    CALIBRATION_SHOTS,
+    Calibration,
+    Mitigation,
+    calibrate_readout,
+)
 from runtime_jobs.estimation.standard_errors import draw_frequencies
 
 __all__ = ["AerExecutor"]
@@ -113,7 +114,13 @@ class AerExecutor(DynamicExecutor):
         self._effects: dict[tuple[int, int], Effects] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
         self._dynamic = DynamicRunner(
-            name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
+            name,
+            self._find_stage,
+            self.shots,
+            self._random,
+            self.counts,
+            self._mitigation,
+            self._calibrate,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -140,6 +147,7 @@ class AerExecutor(DynamicExecutor):
                 run then.
             ExecutionError: Aer failed.
         """
+        self.refuse_feed_forward()
         checked = [check_pub(pub) for pub in pubs]
         ready = [self._prepare(pub.circuit) for pub in checked]
         self.counts.jobs += 1
@@ -193,6 +201,19 @@ class AerExecutor(DynamicExecutor):
         static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
         return list_layouts([*static, *self._dynamic.list_durations()])
 
+    def refuse_feed_forward(self) -> None:
+        """Refuse the mitigation of fed-forward bits for circuits that feed none forward.
+
+        Raises:
+            DeviceError: It was chosen.
+        """
+        if self._mitigation.feed_forward:
+            raise DeviceError(
+                f"device {self.name!r}: mitigation=feedforward applies to the dynamic circuits of "
+                "readout=measured, but this circuit has no mid-circuit measurement; use "
+                "mitigation=readout"
+            )
+
     def open_tally(
         self,
         bases: Sequence[Basis],
@@ -241,7 +262,7 @@ class AerExecutor(DynamicExecutor):
 
     def _calibrate(self, stage: Stage, num_qubits: int) -> Calibration | None:
         """Calibrate the readout of the qubits of a stage, once; None without its mitigation."""
-        if not self._mitigation.readout:
+        if not self._mitigation.calibrates:
             return None
         key = (id(stage), num_qubits)
         if key not in self._calibrations:

@@ -73,6 +73,9 @@ class PatchedExecutor(DynamicExecutor):
                 _join(rows, [part.values for part in parts]),
                 _join_errors(rows, parts),
                 parts[0].shots,
+                None
+                if parts[0].bit_errors is None
+                else _join(rows, [p.bit_errors for p in parts if p.bit_errors is not None]),
             )
             for rows, parts in zip(dealt, found, strict=True)
         ]

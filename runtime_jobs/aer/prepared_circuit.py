@@ -11,11 +11,11 @@ from qiskit.transpiler.exceptions import TranspilerError
 from circuits.errors import InvalidValueError
 from circuits.profile import profile_circuit
 from runtime_jobs.aer.bare_parameters import PlainCircuit, make_plain
-from runtime_jobs.aer.mitigation import fold_pairs
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import StateKind, check_state_fits
 from runtime_jobs.aer.stage import Stage
 from runtime_jobs.aer.untriggered import check_triggered
+from runtime_jobs.estimation.mitigation import fold_pairs
 from runtime_jobs.hardware.gates import GATES
 
 __all__ = ["PreparedCircuit", "prepare_circuit"]

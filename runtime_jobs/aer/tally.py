@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.executors import Estimates
-from runtime_jobs.aer.mitigation import Calibration
 from runtime_jobs.estimation.bases import Basis
+from runtime_jobs.estimation.mitigation import Calibration
 from runtime_jobs.estimation.standard_errors import draw_frequencies, estimate_mean
 
 __all__ = ["Tally", "tabulate"]

@@ -23,14 +23,19 @@ _PACKAGES = ("circuits", "qrnn_qiskit", "runtime_jobs")
 _MOST_FILES = 200  # results of each kind that are kept, the newest ones
 
 
-def remember(kind: str, arguments: Sequence[object], compute: Callable[[], Any]) -> Any:
+def remember(
+    kind: str, arguments: Sequence[object], compute: Callable[[], Any], *, keep: bool = True
+) -> Any:
     """Return the result of ``compute`` for these arguments, kept from an earlier command.
 
     Args:
         kind: Name of the computation.
         arguments: Everything that its result depends on besides source and versions, as JSON.
         compute: Computes the result, of JSON types.
+        keep: Whether the result may be kept; False where it depends on other code.
     """
+    if not keep:
+        return compute()
     parts = [kind, [version(name) for name in _LIBRARIES], _read_source_state(), *arguments]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     folder = _find_folder() / kind

@@ -24,6 +24,7 @@ __all__ = [
     "Limits",
     "NewBudget",
     "Patches",
+    "QpuMitigation",
     "QpuName",
     "QpuSequences",
     "QpuShots",
@@ -193,6 +194,15 @@ SerialBranches = Annotated[
     typer.Option(
         "--serial-branches",
         help="Assume that branches on disjoint qubits run one after another, not at the same time.",
+    ),
+]
+QpuMitigation = Annotated[
+    str | None,
+    typer.Option(
+        "--mitigation",
+        metavar="METHODS",
+        help="Error mitigation of dynamic circuits: readout, feedforward, zne, readout+zne or "
+        "feedforward+zne.",
     ),
 ]
 Limits = Annotated[

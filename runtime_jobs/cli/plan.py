@@ -14,6 +14,7 @@ from runtime_jobs.cli.options import (
     Gradient,
     Limits,
     Patches,
+    QpuMitigation,
     QpuName,
     QpuSequences,
     QpuShots,
@@ -53,6 +54,7 @@ def plan(
     rep_delay: RepDelay = None,
     serial_branches: SerialBranches = False,
     limits: Limits = None,
+    mitigation: QpuMitigation = None,
     live: Annotated[
         bool,
         typer.Option("--live", help="Use today's calibration, from the account at IBM Quantum."),
@@ -83,7 +85,7 @@ def plan(
     A run that was trained on the noise of this device keeps the qubits of its training while they
     work, and the plan says by how much their calibration has changed since.
     """
-    request = read_request(on, shots, train_steps, gradient)
+    request = read_request(on, shots, train_steps, gradient, mitigation)
     terms = read_terms(limits, serial_branches=serial_branches)
 
     def compute() -> dict[str, Any]:
@@ -103,13 +105,11 @@ def plan(
         instead = {name: other.to_dict() for name, other in quote.make_others().items()}
         return quote.make().to_dict() | {"instead": instead}
 
-    if live or _is_extended(folder):  # whose file may have changed since
-        found = compute()
-    else:
-        asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
-        assumed = (spacing, usd_per_second, currency, rep_delay, asdict(terms))
-        files = digest_files(folder, _INPUTS)
-        found = remember("plans", [files, *asked, *assumed], compute)
+    asked = (request.qpu, request.shots, request.train_steps, gradient, sequences, patches)
+    assumed = (mitigation, spacing, usd_per_second, currency, rep_delay, asdict(terms))
+    files = digest_files(folder, _INPUTS)
+    keep = not live and not _is_extended(folder)  # whose file may have changed since
+    found = remember("plans", [files, *asked, *assumed], compute, keep=keep)
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
         return

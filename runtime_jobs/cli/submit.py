@@ -13,6 +13,7 @@ from runtime_jobs.cli.options import (
     Limits,
     NewBudget,
     Patches,
+    QpuMitigation,
     QpuName,
     QpuSequences,
     QpuShots,
@@ -24,6 +25,7 @@ from runtime_jobs.cli.options import (
     print_shown,
 )
 from runtime_jobs.ledger.records import WorkloadMode
+from runtime_jobs.runs.options import SendOptions
 from runtime_jobs.runs.submitting import CapError, send
 
 __all__ = ["EXAMPLES", "submit"]
@@ -50,6 +52,15 @@ def submit(
     rep_delay: RepDelay = None,
     serial_branches: SerialBranches = False,
     limits: Limits = None,
+    mitigation: QpuMitigation = None,
+    decouple: Annotated[
+        str | None,
+        typer.Option(
+            metavar="xx",
+            help="Put pairs of X into the long waits of dynamic circuits, which then take no "
+            "longer; they help against slow noise, which no simulation here shows.",
+        ),
+    ] = None,
     max_qpu_seconds: Annotated[
         float | None,
         typer.Option(
@@ -86,7 +97,8 @@ def submit(
         bool,
         typer.Option(
             "--fast-measurements",
-            help="Use measure_2 for mid-circuit measurements on qubits that have it.",
+            help="Use measure_2 and reset_2 for mid-circuit measurements and resets on qubits that "
+            "have them.",
         ),
     ] = False,
     new_budget: NewBudget = False,
@@ -100,26 +112,31 @@ def submit(
     The command returns once the jobs that need no earlier results are sent and recorded. 'qrnn
     collect' fetches the results and sends the jobs that depend on them.
     """
+    options = SendOptions(
+        shots=shots,
+        max_qpu_seconds=max_qpu_seconds,
+        sequences=sequences,
+        train_steps=train_steps,
+        gradient=gradient,
+        patches=patches,
+        spacing=spacing,
+        rep_delay=rep_delay,
+        serial_branches=serial_branches,
+        limits=limits,
+        mitigation=mitigation,
+        decouple=decouple,
+        mode=mode,
+        session_seconds=session_seconds,
+        fresh=fresh,
+        relayout=relayout,
+        fast_measurements=fast_measurements,
+        new_budget=new_budget,
+    )
     try:
         progress = send(
             folder,
             on,
-            shots=shots,
-            max_qpu_seconds=max_qpu_seconds,
-            sequences=sequences,
-            train_steps=train_steps,
-            gradient=gradient,
-            patches=patches,
-            spacing=spacing,
-            rep_delay=rep_delay,
-            serial_branches=serial_branches,
-            limits=limits,
-            mode=mode,
-            session_seconds=session_seconds,
-            fresh=fresh,
-            relayout=relayout,
-            fast_measurements=fast_measurements,
-            new_budget=new_budget,
+            options,
             say=partial(typer.echo, err=True),
             show=lambda plan: print_shown(plan.describe()),
         )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from runtime_jobs.cli.options import Extend
-
-if TYPE_CHECKING:
-    from qrnn_qiskit.tasks.base import Task
 
 __all__ = ["EXAMPLES", "tasks"]
 
@@ -27,9 +25,10 @@ def tasks(
     """List the tasks that can be trained. With TASK, list its settings for --set."""
     from rich.console import Console
 
-    from qrnn_qiskit.tasks.extensions import extend
-    from qrnn_qiskit.tasks.registry import get_task, list_summaries
+    from qrnn_qiskit.tasks.extensions import extend, list_entry_points
+    from qrnn_qiskit.tasks.registry import list_summaries
     from runtime_jobs.cli.console import make_table
+    from runtime_jobs.cli.memo import remember
 
     for file in extensions or []:
         extend(file)
@@ -39,14 +38,18 @@ def tasks(
             table.add_row(*task)
     else:
         table = make_table("key", "default", "meaning")
-        for row in _list_settings(get_task(name)):
+        # The classes of tasks import torch, which takes seconds; a list that is kept does not.
+        is_own = not extensions and name not in list_entry_points()
+        for row in remember("settings", [name], partial(_list_settings, name), keep=is_own):
             table.add_row(*row)
     Console().print(table)
 
 
-def _list_settings(task: type[Task]) -> list[tuple[str, str, str]]:
+def _list_settings(name: str) -> list[tuple[str, str, str]]:
+    from qrnn_qiskit.tasks.registry import get_task
     from qrnn_qiskit.training.schema import config_class, list_keys
 
+    task = get_task(name)
     rows, defaults = [], task.choose_defaults({})
     for key, field in list_keys(config_class(task.Settings)).items():
         if key == "task":

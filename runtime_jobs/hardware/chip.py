@@ -12,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
-from qiskit_ibm_runtime.transpiler.passes import ConvertToMidCircuitMeasure
+from qiskit.transpiler.basepasses import TransformationPass
+from qiskit_ibm_runtime.transpiler.passes import (
+    ConvertToMidCircuitMeasure,
+    ConvertToMidCircuitResetAndMeasure,
+)
 
 from circuits.final_basis import BASIS_ANGLES, FINAL_REGISTER, measure_in_basis, name_basis
 from runtime_jobs.estimation.bases import Basis
@@ -20,7 +24,7 @@ from runtime_jobs.hardware.targets import cut_target, duration_of
 
 __all__ = ["Chip", "MeasuredCircuit", "measure_in_bases", "speed_up_measurements"]
 
-_FAST_MEASUREMENT = "measure_2"
+_FAST_MEASUREMENT, _FAST_RESET = "measure_2", "reset_2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,21 +132,28 @@ class Chip:
 
 
 def speed_up_measurements(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
-    """Replace the mid-circuit measurements by the faster ``measure_2`` where a device has it.
+    """Replace mid-circuit measurements and resets by ``measure_2`` and ``reset_2``.
 
-    It takes 1.3 to 1.8 us instead of 2.2 to 2.6 us. This is the last step before a submission:
-    local simulators do not run ``measure_2``.
+    Only where a device has them, and on the qubits that have them. They take less time: a
+    measurement 1.3 to 1.8 us instead of 2.2 to 2.6 us. This is the last step before a submission:
+    local simulators do not run them.
 
     Args:
         circuit: ISA circuit on the physical qubits of the device.
         target: The device.
 
     Returns:
-        The converted circuit; ``circuit`` itself where the device has no ``measure_2``.
+        The converted circuit; ``circuit`` itself where the device has neither.
     """
-    if _FAST_MEASUREMENT not in target.operation_names:
+    measure, reset = (
+        fast if fast in target.operation_names else usual
+        for fast, usual in ((_FAST_MEASUREMENT, "measure"), (_FAST_RESET, "reset"))
+    )
+    if (measure, reset) == ("measure", "reset"):
         return circuit
-    converted: QuantumCircuit = PassManager(
-        [ConvertToMidCircuitMeasure(target, _FAST_MEASUREMENT)]
-    ).run(circuit)
+    if "reset" not in target.operation_names:  # the pass of both requires a reset
+        conversion: TransformationPass = ConvertToMidCircuitMeasure(target, measure)
+    else:
+        conversion = ConvertToMidCircuitResetAndMeasure(target, measure, reset)
+    converted: QuantumCircuit = PassManager([conversion]).run(circuit)
     return converted

@@ -14,8 +14,10 @@ from qiskit.transpiler import Target
 from circuits.profile import CircuitProfile, profile_circuit
 from circuits.recurrence import name_parameter
 from circuits.rules import HardwareRuleError, RulePub, check_rules
+from runtime_jobs.estimation.mitigation import fold_pairs
 from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import Chip
+from runtime_jobs.hardware.decoupling import decouple_waits
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.layout import count_measurements, find_interactions, find_measured
@@ -47,7 +49,13 @@ class Packing:
             return prints[0]
         return hashlib.sha256(json.dumps(prints).encode()).hexdigest()
 
-    def build(self, circuit: QuantumCircuit, patches: int = 1) -> QuantumCircuit:
+    def build(
+        self,
+        circuit: QuantumCircuit,
+        patches: int = 1,
+        factor: int = 1,
+        decouple: str | None = None,
+    ) -> QuantumCircuit:
         """Place copies of a measured circuit on the first ``patches`` patches.
 
         Each copy is compiled for its patch separately, so it is the circuit that would run there
@@ -59,10 +67,17 @@ class Packing:
         stands before branches that need new bits: all patches are measured at the same time, and
         the branches of all follow each other without other gates between them.
 
+        Args:
+            circuit: The circuit.
+            patches: Number of copies.
+            factor: Number of times that each two-qubit gate outside of branches is repeated.
+            decouple: Name of the sequence of gates in long waits, see
+                :func:`~runtime_jobs.hardware.decoupling.decouple_waits`; none by default.
+
         Returns:
             ISA circuit on all qubits of the device, as the service takes it.
         """
-        copies = [self._copy(circuit, patch, patches) for patch in range(patches)]
+        copies = [self._copy(circuit, p, patches, factor, decouple) for p in range(patches)]
         placed = QuantumCircuit(self.target.num_qubits, name=circuit.name)
         for register in chain.from_iterable(copy.cregs for copy in copies):
             placed.add_register(register)
@@ -95,10 +110,11 @@ class Packing:
             ) from error
         return profile_circuit(placed, self.target)
 
-    def profile(self, circuit: QuantumCircuit, patches: int) -> CircuitProfile:
+    def profile(self, circuit: QuantumCircuit, patches: int, factor: int = 1) -> CircuitProfile:
         """Profile the circuit that :meth:`build` makes, without checking its rules."""
-        if any(isinstance(item.operation, ControlFlowOp) for item in circuit.data):
-            return profile_circuit(self.build(circuit, patches), self.target)
+        is_dynamic = any(isinstance(item.operation, ControlFlowOp) for item in circuit.data)
+        if is_dynamic or factor > 1:
+            return profile_circuit(self.build(circuit, patches, factor), self.target)
         # Patches with gates of the same durations have the same profile: compile for one of them.
         chips = {chip.timing: chip for chip in self.chips[:patches]}
         profiles = {
@@ -126,9 +142,19 @@ class Packing:
         ]
         return min(times, default=math.inf)
 
-    def _copy(self, circuit: QuantumCircuit, patch: int, patches: int) -> QuantumCircuit:
+    def _copy(
+        self,
+        circuit: QuantumCircuit,
+        patch: int,
+        patches: int,
+        factor: int,
+        decouple: str | None,
+    ) -> QuantumCircuit:
         """Compile a circuit for a patch and name its parameters and registers after it."""
-        compiled = self.chips[patch].compile(circuit)
+        chip = self.chips[patch]
+        compiled = fold_pairs(chip.compile(circuit), factor)
+        if decouple is not None:
+            compiled = decouple_waits(compiled, chip.cut, decouple)
         if patches == 1:
             return compiled
         # Qiskit sorts parameters by name: the place in front keeps the order of ``circuit``.

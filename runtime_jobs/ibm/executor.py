@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
 
+from circuits import DynamicCircuit
 from circuits.errors import InvalidTypeError
 from circuits.final_basis import FINAL_REGISTER
 from circuits.recurrence import name_parameter
@@ -26,19 +27,34 @@ from qrnn_qiskit.executors import (
     check_values,
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.estimation.bits import name_bits
 from runtime_jobs.estimation.counting import (
     bind_bases,
     choose_final_bases,
     estimate_values,
-    read_outcomes,
+)
+from runtime_jobs.estimation.mitigated import (
+    BitCalibration,
+    MitigatedRun,
+    check_measurement,
+    find_places,
+)
+from runtime_jobs.estimation.mitigation import (
+    CALIBRATION_SHOTS,
+    FLIPS,
+    Calibration,
+    Mitigation,
+    build_calibration,
+    calibrate_readout,
 )
 from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 from runtime_jobs.ibm.dispatch import Dispatcher
+from runtime_jobs.ibm.encoding import unpack_circuit
 from runtime_jobs.ibm.frozen_circuits import Freezer
 from runtime_jobs.ibm.job_runner import BoundCircuit, JobRunner
 from runtime_jobs.ledger import Ledger
@@ -73,10 +89,14 @@ class IbmExecutor(Closing, DynamicExecutor):
         default_delay: That default in seconds, for estimates.
         layout: The qubits that the model was trained on, kept if they work; see
             :func:`runtime_jobs.hardware.packing.choose_packing`.
+        mitigation: Error mitigation of dynamic circuits.
+        decouple: Sequence of gates in long waits, see
+            :func:`~runtime_jobs.hardware.decoupling.decouple_waits`.
         closing: Closes the ledger if this executor owns it.
 
     Raises:
-        DeviceError: The run already has qubits for another number or spacing of patches.
+        DeviceError: The qubits of several patches or fast measurements would be calibrated, or the
+            run already has qubits for another number or spacing of patches.
 
     Attributes:
         counts: Requested work, whether it came from the ledger or from the service.
@@ -98,6 +118,8 @@ class IbmExecutor(Closing, DynamicExecutor):
         rep_delay: float | None = None,
         default_delay: float = REP_DELAY_SECONDS,
         layout: TrainedLayout | None = None,
+        mitigation: Mitigation | None = None,
+        decouple: str | None = None,
         closing: ExitStack | None = None,
     ) -> None:
         self._closing = closing or ExitStack()
@@ -117,6 +139,7 @@ class IbmExecutor(Closing, DynamicExecutor):
             fast_measurements=fast_measurements,
             limits=limits,
             layout=layout,
+            decouple=decouple,
         )
         self._runner = JobRunner(
             name,
@@ -131,6 +154,16 @@ class IbmExecutor(Closing, DynamicExecutor):
             default_delay=default_delay,
         )
         self._rep_delay = rep_delay
+        self._repetition = repetition
+        self._decouple = decouple
+        self._mitigation = mitigation or Mitigation()
+        self._calibrations: dict[int, Calibration] = {}
+        if self._mitigation.calibrates and (patches > 1 or fast_measurements):
+            found = f"{patches} patches" if patches > 1 else "--fast-measurements"
+            raise DeviceError(
+                "mitigation by readout or feedforward calibrates the usual measurement of one set "
+                f"of qubits, got {found}; leave one of the two out"
+            )
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: one process holds the ledger, so that nothing is paid twice."""
@@ -182,6 +215,11 @@ class IbmExecutor(Closing, DynamicExecutor):
                 :meth:`runtime_jobs.ibm.dispatch.Dispatcher.run`.
         """
         assert self.shots is not None
+        if self._mitigation != Mitigation():
+            raise DeviceError(
+                "mitigation on a QPU applies to the dynamic circuits of readout=measured, but this "
+                "circuit has no mid-circuit measurement; leave it out"
+            )
         checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
@@ -199,23 +237,59 @@ class IbmExecutor(Closing, DynamicExecutor):
         ]
 
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
-        """Run one round of dynamic circuits, as :meth:`run` does for PUBs."""
-        assert self.shots is not None
-        bases, bound_circuits = [], []
+        """Run one round of dynamic circuits, as :meth:`run` does for PUBs.
+
+        With mitigation by calibrated readouts, a round before it calibrates them.
+        """
         for pub in pubs:
-            groups = choose_final_bases(pub)
-            values = check_values(pub.circuit.circuit, pub.values)
-            bases.append(groups)
-            rows = bind_bases(pub.circuit, values, groups)
-            bound_circuits.append(
-                BoundCircuit(pub.circuit.circuit, rows, _spread(pub, len(groups)))
-            )
-        results = self._runner.run(bound_circuits, self.shots)
-        self.counts.bindings += sum(len(pub.values) for pub in pubs)
-        return [
-            read_outcomes(bits, pub.circuit, groups, len(pub.observables))
-            for pub, groups, bits in zip(pubs, bases, results, strict=True)
+            check_measurement(pub.circuit.measurement, self._mitigation, self.shots)
+        checked = [
+            pub._replace(values=check_values(pub.circuit.circuit, pub.values)) for pub in pubs
         ]
+        bases = [choose_final_bases(pub) for pub in checked]
+        runs = [
+            self._open_run(pub, len(groups)) for pub, groups in zip(checked, bases, strict=True)
+        ]
+        factors = self._mitigation.factors
+        bound_circuits = []
+        for pub, groups, run in zip(checked, bases, runs, strict=True):
+            rows = bind_bases(pub.circuit, run.values, groups)
+            places = _spread(pub, run.rows * len(groups))
+            bound_circuits += [
+                BoundCircuit(pub.circuit.circuit, rows, places, factor) for factor in factors
+            ]
+        results = iter(self._runner.run(bound_circuits, runs[0].shots))
+        self.counts.bindings += sum(len(pub.values) for pub in pubs)
+        for groups, run in zip(bases, runs, strict=True):
+            for weight in self._mitigation.weights:
+                run.add_bits(weight, next(results), groups)
+        return [run.close() for run in runs]
+
+    def _open_run(self, pub: DynamicPub, num_bases: int) -> MitigatedRun:
+        """Open the results of a PUB; its random functions are the same in every process."""
+        assert self.shots is not None
+        calibration, seed = None, [self._repetition, self._runner.rounds]
+        if self._mitigation.calibrates:
+            calibration = self._calibrate(pub.circuit)
+        random = np.random.default_rng(seed)
+        return MitigatedRun(pub, num_bases, self._mitigation, calibration, self.shots, random)
+
+    def _calibrate(self, circuit: DynamicCircuit) -> BitCalibration:
+        """Calibrate the readout of the qubits of a circuit, in a round of two sets of values."""
+        self._freezer.choose_qubits([circuit.circuit])
+        compiled = unpack_circuit(self._freezer.freeze(circuit.circuit, 1).isa)
+        (patch,) = self._freezer.get_device().patches
+        final, steps = find_places(compiled, circuit)
+        num_qubits = circuit.circuit.num_qubits
+        if num_qubits not in self._calibrations:
+            bound = BoundCircuit(build_calibration(num_qubits), FLIPS, np.arange(len(FLIPS)))
+            (bits,) = self._runner.run([bound], CALIBRATION_SHOTS)
+            read = bits[FINAL_REGISTER].to_bool_array(order="little")
+            zeros, ones = read.mean(1)
+            self._calibrations[num_qubits] = calibrate_readout(zeros, ones, CALIBRATION_SHOTS)
+        places = [patch.index(qubit) for qubit in final]
+        by_step = np.vectorize(patch.index)(steps)
+        return BitCalibration(self._calibrations[num_qubits], places, by_step)
 
     def sample(
         self, circuit: QuantumCircuit, values: ArrayLike, shots: int
@@ -241,6 +315,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         """Return qubits, calibration and job ids of the results so far, one dict per patch.
 
         ``rep_delay`` is the requested repetition delay in seconds; None for the default.
+        ``mitigation`` and ``decouple`` are there if they were requested.
         """
         found = self._freezer.find_device()
         if found is None:
@@ -251,6 +326,10 @@ class IbmExecutor(Closing, DynamicExecutor):
             "rep_delay": self._rep_delay,
             "job_ids": [record.job_id for record in self._runner.records],
         }
+        if self._mitigation != Mitigation():
+            shared["mitigation"] = self._mitigation.name
+        if self._decouple is not None:
+            shared["decouple"] = self._decouple
         return [shared | {"qubits": list(patch)} for patch in found.patches]
 
 

@@ -29,7 +29,7 @@ class Freezer:
         ledger: Ledger of the run.
         find_target: Returns the current target of the backend and its calibration time; called only
             if something has to be compiled or sent.
-        patches, spacing, fast_measurements, limits, layout: See
+        patches, spacing, fast_measurements, limits, layout, decouple: See
             :class:`~runtime_jobs.ibm.executor.IbmExecutor`.
 
     Raises:
@@ -50,8 +50,10 @@ class Freezer:
         fast_measurements: bool,
         limits: JobLimits | None,
         layout: TrainedLayout | None = None,
+        decouple: str | None = None,
     ) -> None:
         self.transpilations = 0
+        self._decouple = decouple
         self._backend = backend
         self._ledger = ledger
         self._ask = find_target
@@ -93,21 +95,26 @@ class Freezer:
         if self.find_device() is None:
             self._choose_packing(max(circuits, key=QuantumCircuit.size))
 
-    def freeze(self, circuit: QuantumCircuit, patches: int) -> FrozenCircuit:
+    def freeze(self, circuit: QuantumCircuit, patches: int, factor: int = 1) -> FrozenCircuit:
         """Return copies of a circuit on the first patches, compiled when first sent, or now.
+
+        Each two-qubit gate outside of branches is repeated ``factor`` times.
 
         Raises:
             HardwareRuleError: The copies break a rule of the hardware.
             FaultyQubitsError: The qubits of the run no longer work.
         """
         key = hash_circuit(circuit) + (f" on {patches} patches" if patches > 1 else "")
-        key += " by measure_2" if self._fast_measurements else ""
+        key += f" folded {factor} times" if factor > 1 else ""
+        key += f" with {self._decouple} pairs" if self._decouple else ""
+        if self._fast_measurements:
+            key += " by measure_2" + (" and reset_2" if circuit.count_ops().get("reset") else "")
         if key not in self._frozen:
             device = self.find_device()
             found = None
             if device is not None:
                 found = self._ledger.find_circuit(key, device.target_hash)
-            self._frozen[key] = found or self._compile(circuit, patches, key)
+            self._frozen[key] = found or self._compile(circuit, patches, factor, key)
         return self._frozen[key]
 
     def check_working(self, circuits: Iterable[FrozenCircuit]) -> None:
@@ -125,11 +132,13 @@ class Freezer:
         for isa in {circuit.isa for circuit in circuits}:
             check_working(self._backend, unpack_circuit(isa), target)
 
-    def _compile(self, circuit: QuantumCircuit, patches: int, key: str) -> FrozenCircuit:
+    def _compile(
+        self, circuit: QuantumCircuit, patches: int, factor: int, key: str
+    ) -> FrozenCircuit:
         packing = self._choose_packing(circuit)
         kept = self._ledger.find_circuit(key, packing.fingerprint())
         if kept is None:
-            placed = packing.build(circuit, patches)
+            placed = packing.build(circuit, patches, factor, self._decouple)
             profile = json.dumps(asdict(packing.check(placed, patches, self._limits)))
             if self._fast_measurements:
                 placed = speed_up_measurements(placed, packing.target)

@@ -38,11 +38,13 @@ class BoundCircuit(NamedTuple):
         circuit: The measured circuit.
         values: (R, P) parameter values in radians, one row per execution of all shots.
         groups: (R,) group of each row; rows of one group run on the same patch of qubits.
+        factor: Number of times that each two-qubit gate outside of branches is repeated.
     """
 
     circuit: QuantumCircuit
     values: NDArray[np.float64]
     groups: NDArray[np.int64]
+    factor: int = 1
 
 
 class JobRunner:
@@ -59,6 +61,7 @@ class JobRunner:
 
     Attributes:
         records: Records of all jobs of the results so far.
+        rounds: Rounds so far.
     """
 
     def __init__(
@@ -86,22 +89,22 @@ class JobRunner:
         self._repetition = repetition
         self._rep_delay = rep_delay
         self._planned_delay = default_delay if rep_delay is None else rep_delay
-        self._rounds = 0
+        self.rounds = 0
 
     def run(self, bound_circuits: Sequence[BoundCircuit], shots: int) -> list[Bits]:
         """Return the bits of every circuit by register, using as few jobs as the limits allow."""
-        self._rounds += 1
+        self.rounds += 1
         deals = [deal_rows(bound.groups, self._patches) for bound in bound_circuits]
         tables = [
             deal.pack(bound.values) for deal, bound in zip(deals, bound_circuits, strict=True)
         ]
         self._freezer.choose_qubits(bound.circuit for bound in bound_circuits)
         frozen = [
-            self._freezer.freeze(bound.circuit, deal.patches)
+            self._freezer.freeze(bound.circuit, deal.patches, bound.factor)
             for bound, deal in zip(bound_circuits, deals, strict=True)
         ]
         loads = [
-            Load(f"round {self._rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
+            Load(f"round {self.rounds}", CircuitProfile(**json.loads(kept.profile)), len(table))
             for kept, table in zip(frozen, tables, strict=True)
         ]
         jobs = split_loads(loads, shots, self._limits, self._planned_delay)
@@ -149,7 +152,7 @@ class JobRunner:
         seconds = estimate_seconds(loads, job, shots, self._limits, self._planned_delay)
         request = JobRequest(
             device=self._backend,
-            round=f"round {self._rounds}, job {number}",
+            round=f"round {self.rounds}, job {number}",
             circuit_hashes=tuple(circuit.hash for circuit in circuits),
             parameters_hash=hash_bytes(b"".join(row.tobytes() for row in rows)),
             options=json.dumps(options),

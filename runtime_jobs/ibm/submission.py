@@ -21,6 +21,7 @@ from qrnn_qiskit.training.evaluation import Evaluation, evaluate
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.provenance import describe_device, describe_provenance
 from qrnn_qiskit.training.run_folder import RunFolder
+from runtime_jobs.estimation.mitigation import parse_mitigation
 from runtime_jobs.hardware.calibration import find_trained_layout
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS
 from runtime_jobs.ibm.dispatch import Dispatcher
@@ -66,6 +67,8 @@ class Submission:
         repetition: Number of earlier runs of the same work, if it is repeated on purpose.
         patches, spacing, fast_measurements: See :class:`runtime_jobs.ibm.executor.IbmExecutor`.
         rep_delay, default_delay: See :class:`runtime_jobs.ibm.executor.IbmExecutor`.
+        mitigation: Error mitigation of dynamic circuits, by name.
+        decouple: Sequence of gates in long waits, by name.
         limits: Fields of :class:`circuits.limits.JobLimits` that differ from its defaults.
         planned_jobs: Number of jobs in the plan.
         weights: SHA-256 of the weights, see :func:`hash_weights`.
@@ -90,6 +93,8 @@ class Submission:
     rep_delay: float | None = None
     default_delay: float = REP_DELAY_SECONDS
     limits: dict[str, Any] = field(default_factory=dict)
+    mitigation: str | None = None
+    decouple: str | None = None
     planned_jobs: int | None = None
     weights: str | None = None
     is_finished: bool = False
@@ -208,6 +213,8 @@ def continue_submission(
         rep_delay=submission.rep_delay,
         default_delay=submission.default_delay,
         limits=JobLimits(**submission.limits),
+        mitigation=parse_mitigation(submission.mitigation),
+        decouple=submission.decouple,
         layout=None if relayout else find_trained_layout(run.provenance, submission.backend),
     )
     ledger.write_setting(_SETTING, asdict(submission))

@@ -8,7 +8,7 @@ misread one starts the next step in 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,7 @@ def translate_dynamic(
     parameters: Sequence[Parameter],
     basis: Sequence[tuple[Parameter, Parameter]],
     channels: Channels,
+    inverses: Mapping[int, Values] | None = None,
 ) -> DynamicProgram:
     """Translate a compiled dynamic circuit, in float64.
 
@@ -89,12 +90,14 @@ def translate_dynamic(
         parameters: Parameters in the order of the values.
         basis: The parameters of the final change of basis.
         channels: Writes the gates.
+        inverses: For each qubit the matrix (2, 2) that undoes its readout error in the mean, for
+            the bits of the steps: the exact mean of mitigated feed-forward. None by default.
 
     Raises:
         ValueError: A condition on something other than a register or a bit, or too many recorded
             bits at once.
     """
-    return _Translation(circuit, parameters, basis, channels).run()
+    return _Translation(circuit, parameters, basis, channels, inverses or {}).run()
 
 
 class _Part:
@@ -122,8 +125,10 @@ class _Translation:
         parameters: Sequence[Parameter],
         basis: Sequence[tuple[Parameter, Parameter]],
         channels: Channels,
+        inverses: Mapping[int, Values],
     ) -> None:
         self._circuit = circuit
+        self._inverses = inverses
         self._columns = {parameter: k for k, parameter in enumerate(parameters)}
         self._basis = {angle for pair in basis for angle in pair}
         self._channels = channels
@@ -256,6 +261,8 @@ class _Translation:
         entries = self._list_entries()
         slot = next(k for k in range(64) if k not in self._slots.values())
         assignment = self._channels.find_assignment(qubit)
+        if qubit in self._inverses:
+            assignment = self._inverses[qubit] @ assignment
         self._part.builder.measure(qubit, slot, assignment, _mask(entries))
         self._slots[item.clbits[0]] = slot
         self._most_slots = max(self._most_slots, slot + 1)

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
 from qrnn_qiskit.engines.cpu.lane_vectors import allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, spread_digits, to_lanes
-from qrnn_qiskit.executors import Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
-from runtime_jobs.estimation.bases import Basis
-from runtime_jobs.estimation.standard_errors import estimate_mean
 from runtime_jobs.noisy.dynamic import DynamicProgram, Record
 
-__all__ = ["draw_outcomes"]
+__all__ = ["draw_shots"]
 
 _MOST_ROWS = 2048  # records that are simulated at a time, unless one sequence has more
 
@@ -26,15 +23,13 @@ Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
-def draw_outcomes(
+def draw_shots(
     program: DynamicProgram,
     values: Values,
     finals: Sequence[Values],
-    bases: Sequence[Basis],
-    num_observables: int,
     shots: int,
     random: np.random.Generator,
-) -> Outcomes:
+) -> tuple[Counts, Counts]:
     """Draw the shots of a batch.
 
     All shots with the same record so far share one density matrix, so that the work grows with the
@@ -44,30 +39,23 @@ def draw_outcomes(
         program: The circuit.
         values: (B, P) parameter values, radians.
         finals: For each basis the values (B, P) with its final measurement.
-        bases: The bases.
-        num_observables: K.
         shots: Shots of each basis.
         random: Source of the shots.
+
+    Returns:
+        Counts of the recorded values (B, T, 2^m), those of all bases together, and of the final bit
+        strings (B, bases, 2^n).
     """
     steps, num_outcomes = len(program.records), program.num_outcomes
-    records = min(num_outcomes**steps, len(bases) * shots)
+    records = min(num_outcomes**steps, len(finals) * shots)
     size = max(1, _MOST_ROWS // records)
     outcomes = np.zeros((len(values), steps, num_outcomes), np.int64)
-    strings = np.zeros((len(values), len(bases), len(program.strings)), np.int64)
+    strings = np.zeros((len(values), len(finals), len(program.strings)), np.int64)
     for first in range(0, len(values), size):
         rows = slice(first, first + size)
         parts = [final[rows] for final in finals]
         outcomes[rows], strings[rows] = _draw(program, values[rows], parts, shots, random)
-    means = np.zeros((len(values), num_observables))
-    variances = np.zeros_like(means)
-    num_qubits = len(program.strings).bit_length() - 1
-    for k, basis in enumerate(bases):
-        columns, table = basis.tabulate(num_qubits)
-        mean, variance = estimate_mean(strings[:, k], table)
-        means[:, columns] += mean
-        variances[:, columns] += variance
-    total = shots * len(bases)
-    return Outcomes(outcomes / total, means, np.sqrt(variances), total)
+    return outcomes, strings
 
 
 def _draw(

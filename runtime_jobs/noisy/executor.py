@@ -17,7 +17,6 @@ from qrnn_qiskit.executors import DynamicPub, Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
-from runtime_jobs.aer.mitigation import CALIBRATION_SHOTS, Calibration, Mitigation
 from runtime_jobs.aer.noise import change_basis
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
 from runtime_jobs.aer.simulate import split_rows
@@ -25,6 +24,7 @@ from runtime_jobs.aer.stage import Stage, list_layouts
 from runtime_jobs.aer.tally import tabulate
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
+from runtime_jobs.estimation.mitigation import CALIBRATION_SHOTS, Calibration, Mitigation
 from runtime_jobs.noisy.channels import Channels, Matrix
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
 from runtime_jobs.noisy.limits import MOST_QUBITS, check_size
@@ -61,7 +61,13 @@ class NoisySimulator(AerExecutor):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._exact_dynamic = DynamicSimulator(
-            self.name, self._find_stage, self.shots, self._random, self.counts, self._mitigation
+            self.name,
+            self._find_stage,
+            self.shots,
+            self._random,
+            self.counts,
+            self._mitigation,
+            self._calibrate,
         )
         self._channels: dict[int, Channels] = {}
         self._strings: dict[tuple[int, tuple[int, ...], str], NDArray[np.float64]] = {}
@@ -82,6 +88,7 @@ class NoisySimulator(AerExecutor):
             ValueError: More than 7 qubits in a part without a gate to the others, such as a
                 register, or as :meth:`~runtime_jobs.aer.AerExecutor.run`.
         """
+        self.refuse_feed_forward()
         check_size(_find_widest(circuits), self.name)
         return self._find_prefixes(circuits).compile(num_steps, dtype)
 

@@ -17,6 +17,7 @@ from runtime_jobs.hardware.job_limits import (
 )
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
 from runtime_jobs.plan.description import describe_plan
+from runtime_jobs.plan.overhead import Overhead
 from runtime_jobs.plan.registers import PlacedRegister
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Plan(Presented):
         registers: The qubits of each register on each patch; empty for one register.
         trained_on: The qubits of a training on the noise of this device, and what has changed on
             them since, see :meth:`.TrainedLayout.to_dict`; None without such a training.
+        overhead: What the mitigation costs in standard errors; None without mitigation.
     """
 
     device: str
@@ -107,6 +109,7 @@ class Plan(Presented):
     allowance_days: float = 28
     registers: tuple[PlacedRegister, ...] = ()
     trained_on: dict[str, Any] | None = None
+    overhead: Overhead | None = None
 
     @property
     def circuits(self) -> int:
@@ -148,6 +151,7 @@ class Plan(Presented):
                 "jobs": tuple(jobs),
                 "patches": tuple(tuple(patch) for patch in content["patches"]),
                 "delays": Delays(**content["delays"]),
+                "overhead": content["overhead"] and Overhead(**content["overhead"]),
                 "registers": tuple(
                     PlacedRegister(**each | {"qubits": tuple(each["qubits"])})
                     for each in content["registers"]
@@ -181,6 +185,7 @@ def make_plan(
     rep_delay: float | None = None,
     delays: Delays | None = None,
     registers: tuple[PlacedRegister, ...] = (),
+    overhead: Overhead | None = None,
 ) -> Plan:
     """Split rounds into jobs and add up their costs.
 
@@ -196,6 +201,7 @@ def make_plan(
         rep_delay: Repetition delay in seconds; the default of the device by default.
         delays: Repetition delays that the device takes.
         registers: The qubits of each of several registers.
+        overhead: What the mitigation costs in standard errors.
 
     Raises:
         LimitError: A circuit exceeds the limits of a job.
@@ -235,6 +241,7 @@ def make_plan(
         delays=delays,
         serial_branches=limits.serial_branches,
         registers=registers,
+        overhead=overhead,
     )
 
 
@@ -248,6 +255,7 @@ def _plan_round(
 ) -> list[PlannedJob]:
     """Split a round into jobs, which are numbered from ``first`` and need the jobs ``after``."""
     jobs = []
+    shots = group.shots or shots
     split = split_loads(group.loads, shots, limits, rep_delay)
     for number, pieces in enumerate(split, start=first):
         circuits = sum(map(len, pieces))

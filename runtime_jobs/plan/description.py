@@ -29,6 +29,7 @@ def describe_plan(plan: Plan) -> Shown:
         f"{plan.two_qubit_depth}, {plan.duration * 1e6:.2f} us{_compare_coherence(plan)}"
         f"{_compare_branches(plan)}, "
         f"{plan.broadcasts:.0f} broadcasts",
+        *_describe_overhead(plan),
         f"closest limit of the service: {nearest.nearest_limit.replace('_', ' ')}, "
         f"{nearest.share:.1%} used by job {nearest.number}",
         f"QPU time {plan.qpu_seconds:.1f} s = {JOB_SECONDS:g} s per job + "
@@ -46,6 +47,17 @@ def describe_plan(plan: Plan) -> Shown:
             f"{plan.allowance_seconds:g} s in {plan.allowance_days:g} days"
         )
     return Shown(header, _shorten(plan), lines)
+
+
+def _describe_overhead(plan: Plan) -> list[str]:
+    """Describe what the mitigation costs in standard errors."""
+    found = plan.overhead
+    if found is None:
+        return []
+    error = f" +- {found.error:.3f}" if found.error else ""
+    circuits = f" and {found.circuits} times as many circuits" if found.circuits > 1 else ""
+    factor = f"standard errors times {found.factor:.3f}{error}"
+    return [f"mitigation {found.mitigation}: {factor}{circuits}"]
 
 
 def _describe_training(plan: Plan) -> list[str]:

@@ -17,6 +17,13 @@ from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits, DynamicFunction
 from qrnn_qiskit.on_device.gradients import group_copies
 from runtime_jobs.estimation.bases import group_terms
+from runtime_jobs.estimation.feed_forward import split_shots
+from runtime_jobs.estimation.mitigation import (
+    CALIBRATION_SHOTS,
+    FLIPS,
+    Mitigation,
+    build_calibration,
+)
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.job_limits import Load
 from runtime_jobs.hardware.packing import Packing
@@ -27,10 +34,17 @@ __all__ = ["Round", "list_rounds", "longest_circuit"]
 
 @dataclass(frozen=True)
 class Round:
-    """PUBs that can be sent together, since they need only the results of the round before."""
+    """PUBs that can be sent together, since they need only the results of the round before.
+
+    Attributes:
+        name: The purpose of the round.
+        loads: The PUBs.
+        shots: Shots of each set of values, where they are not those of the run.
+    """
 
     name: str
     loads: tuple[Load, ...]
+    shots: int | None = None
 
 
 def list_rounds(
@@ -38,6 +52,9 @@ def list_rounds(
     packing: Packing,
     ends: NDArray[np.int64],
     gradient: GradientMethod | None = None,
+    *,
+    mitigation: Mitigation | None = None,
+    shots: int = 1,
 ) -> list[Round]:
     """List the rounds of one pass of the model through sequences.
 
@@ -50,9 +67,12 @@ def list_rounds(
         packing: The qubits that the circuits are compiled for.
         ends: (B,) number of valid steps of each sequence.
         gradient: Gradient method of a training step; None for inference.
+        mitigation: Error mitigation of dynamic circuits.
+        shots: Shots of the run, which feed-forward flips divide over rows of values.
     """
     if qrnn.measurement is not None:
-        return _list_dynamic(qrnn, qrnn.measurement, packing, ends, gradient)
+        chosen = mitigation or Mitigation()
+        return _list_dynamic(qrnn, qrnn.measurement, packing, ends, gradient, chosen, shots)
     planner = _Planner(qrnn, packing)
     draws = 0 if gradient is None else gradient.num_directions
     steps = range(1, int(ends.max()) + 1)
@@ -89,23 +109,35 @@ def _list_dynamic(
     packing: Packing,
     ends: NDArray[np.int64],
     gradient: GradientMethod | None,
+    mitigation: Mitigation,
+    shots: int,
 ) -> list[Round]:
     circuits = _list_functions(qrnn, measurement)
+    rows, each = 1, None
+    if mitigation.feed_forward and measurement.bit_feedback:
+        rows, each = split_shots(shots)
     bases = len(group_terms(qrnn.readout.observables, range(qrnn.ansatz.num_qubits))) or 1
-    loader = _Loader(packing, bases)
+    loader = _Loader(packing, bases * rows)
     draws = 0 if gradient is None else gradient.num_directions
     forward, backward = [], []
     for length in np.unique(ends):
         function = circuits.function(int(length))
         circuit, sequences = _dynamic_circuit(function), int((ends == length).sum())
         label = f"the dynamic circuit of {length} steps"
-        forward.append(loader.load(label, circuit, group_copies(sequences, draws)))
+        copies = group_copies(sequences, draws)
+        forward += [loader.load(label, circuit, copies, factor) for factor in mitigation.factors]
         if gradient is not None and gradient.needs_backward_job:
             runs = gradient.count_shifts(function.count_runs(), sequences)
             groups = np.repeat(np.arange(len(runs)), runs)
-            backward.append(loader.load(label, circuit, groups))
-    rounds = [Round("all steps", tuple(forward))]
-    return [*rounds, Round("shifts", tuple(backward))] if backward else rounds
+            backward += [loader.load(label, circuit, groups, f) for f in mitigation.factors]
+    rounds = [Round("all steps", tuple(forward), each)]
+    if backward:
+        rounds.append(Round("shifts", tuple(backward), each))
+    if mitigation.calibrates:
+        circuit = build_calibration(len(packing.patches[0]))
+        load = _Loader(packing, 1).load("readout", circuit, np.arange(len(FLIPS)))
+        rounds.insert(0, Round("calibration of the readouts", (load,), CALIBRATION_SHOTS))
+    return rounds
 
 
 class _Loader:
@@ -114,14 +146,16 @@ class _Loader:
     def __init__(self, packing: Packing, bases: int) -> None:
         self._packing = packing
         self._bases = bases
-        self._profiles: dict[tuple[str, int], CircuitProfile] = {}
+        self._profiles: dict[tuple[str, int, int], CircuitProfile] = {}
 
-    def load(self, label: str, circuit: QuantumCircuit, groups: NDArray[np.int64]) -> Load:
+    def load(
+        self, label: str, circuit: QuantumCircuit, groups: NDArray[np.int64], factor: int = 1
+    ) -> Load:
         """Return the load of a circuit with rows of ``groups``; equal labels mean equal gates."""
         deal = deal_rows(np.repeat(groups, self._bases), len(self._packing.patches))
-        key = (label, deal.patches)
+        key = (label, deal.patches, factor)
         if key not in self._profiles:
-            self._profiles[key] = self._packing.profile(circuit, deal.patches)
+            self._profiles[key] = self._packing.profile(circuit, deal.patches, factor)
         return Load(label, self._profiles[key], len(deal.rows))
 
 

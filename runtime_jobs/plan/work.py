@@ -17,11 +17,13 @@ from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.training.evaluation import select_test
 from qrnn_qiskit.training.loading import TrainedModel
+from runtime_jobs.estimation.mitigation import Mitigation
 from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.hardware.repetition import Delays
 from runtime_jobs.plan.costs import Plan, make_plan
+from runtime_jobs.plan.overhead import estimate_overhead
 from runtime_jobs.plan.registers import place_registers
 from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
 
@@ -55,6 +57,7 @@ class Work:
         limits: JobLimits | None = None,
         rep_delay: float | None = None,
         delays: Delays | None = None,
+        mitigation: Mitigation | None = None,
     ) -> Plan:
         """Plan one inference, or ``train_steps`` training steps by ``gradient``.
 
@@ -66,12 +69,19 @@ class Work:
             currency: Currency of that price.
             limits: Limits of the service on one job.
             rep_delay, delays: See :func:`runtime_jobs.plan.costs.make_plan`.
+            mitigation: Error mitigation of dynamic circuits.
 
         Raises:
             LimitError: A circuit exceeds the limits of a job.
             DeviceError: The device does not take the repetition delay.
         """
-        rounds: list[Round] = list_rounds(self.qrnn, self.packing, self.ends, gradient)
+        rounds: list[Round] = list_rounds(
+            self.qrnn, self.packing, self.ends, gradient, mitigation=mitigation, shots=shots
+        )
+        overhead = None
+        if mitigation is not None and self.qrnn.measurement is not None:
+            steps = int(self.ends.max())
+            overhead = estimate_overhead(self.qrnn, self.packing, mitigation, steps)
         return make_plan(
             self.packing,
             [rounds] * (train_steps or 1),
@@ -83,6 +93,7 @@ class Work:
             rep_delay=rep_delay,
             delays=delays,
             registers=place_registers(self.qrnn.mode, self.packing),
+            overhead=overhead,
         )
 
     def in_mode(self, readout: str) -> Work:

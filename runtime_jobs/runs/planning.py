@@ -34,6 +34,7 @@ def plan(
     rep_delay: str | float | None = None,
     serial_branches: bool = False,
     limits: str | PathLike[str] | None = None,
+    mitigation: str | None = None,
     live: bool = False,
     usd_per_second: float | None = None,
     currency: str | None = None,
@@ -55,6 +56,8 @@ def plan(
         serial_branches: Whether to assume that branches on disjoint qubits run one after another.
         limits: TOML file with limits of the service, price and allowance, see
             :mod:`runtime_jobs.plan.terms`.
+        mitigation: Error mitigation of dynamic circuits: "readout", "feedforward", "zne" or, joined
+            by "+", zne with one of the others.
         live: Whether to use today's calibration, from the account at IBM Quantum.
         usd_per_second: Price of a second of QPU time, in ``currency``; 1.60 or that of ``limits``.
         currency: Currency of that price; "USD" or that of ``limits``.
@@ -68,7 +71,7 @@ def plan(
         NotReadyError: The run has not finished an epoch.
         InvalidValueError: There are fewer sequences, or the price is negative.
     """
-    request = read_request(on, shots, train_steps, gradient)
+    request = read_request(on, shots, train_steps, gradient, mitigation)
     quote = open_quote(
         run,
         request,
@@ -144,13 +147,19 @@ class Quote:
         """Plan the same work with other patches, readout mode and gradient method, by option."""
         work, method = self.work, self.request.method
         patches = len(work.packing.patches)
-        packing = work.pack_best(method, self.terms.limits) if patches == 1 else work.repack(1)
-        packed = self._plan(packing, method)
         others = {}
+        if self.request.calibrates:  # the readout of one set of qubits
+            packed = self._plan(work, method)
+        elif patches == 1:
+            packed = self._plan(work.pack_best(method, self.terms.limits), method)
+        else:
+            packed = self._plan(work.repack(1), method)
         # One patch is the best packing if a second one costs too much of the coherence.
         if len(packed.patches) != patches:
             others[f"--patches {len(packed.patches)}"] = packed
-        for mode, suited in _list_modes(work, method):
+        # Mitigation is that of dynamic circuits: the replay would have none.
+        modes = [] if self.request.mitigation else _list_modes(work, method)
+        for mode, suited in modes:
             others[f"model.readout={mode}"] = self._plan(work.in_mode(mode), suited)
         if method is not None:
             for other in _list_methods(work, method):
@@ -167,6 +176,7 @@ class Quote:
             limits=self.terms.limits,
             rep_delay=self.rep_delay,
             delays=self.delays,
+            mitigation=self.request.mitigation,
         )
         packing, layout = work.packing, self.layout
         trained_on = None if layout is None else layout.to_dict(packing.target, packing.patches)

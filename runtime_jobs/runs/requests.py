@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from qrnn_qiskit.training.loading import TrainedModel
     from qrnn_qiskit.training.run_folder import RunFolder
+    from runtime_jobs.estimation.mitigation import Mitigation
     from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.plan.work import Work
@@ -28,12 +29,19 @@ class Request(NamedTuple):
         shots: Shots per circuit and measurement basis.
         train_steps: Training steps; 0 for inference.
         method: Gradient method; None for inference.
+        mitigation: Error mitigation of dynamic circuits; None for none.
     """
 
     qpu: str
     shots: int
     train_steps: int
     method: GradientMethod | None
+    mitigation: Mitigation | None = None
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the readout of the qubits is calibrated."""
+        return self.mitigation is not None and self.mitigation.calibrates
 
     def find_work(
         self,
@@ -54,8 +62,15 @@ class Request(NamedTuple):
         from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.plan.work import find_work
 
+        if self.calibrates and patches != 1:
+            raise InvalidValueError(
+                "--mitigation readout and feedforward calibrate one set of qubits, got --patches "
+                f"{'auto' if patches is None else patches}; use --patches 1, or --mitigation zne"
+            )
         target, calibration = find_target(self.qpu, service)
         trained = load_run(run)
+        if self.mitigation is not None:
+            _check_mitigated(trained, self.mitigation, self.shots)
         work = find_work(
             trained,
             self.qpu,
@@ -71,8 +86,25 @@ class Request(NamedTuple):
         return trained, work, calibration
 
 
+def _check_mitigated(trained: TrainedModel, mitigation: Mitigation, shots: int) -> None:
+    """Refuse a mitigation that does not suit a model."""
+    from runtime_jobs.estimation.mitigated import check_measurement
+
+    measurement = trained.qrnn.measurement
+    if measurement is None:
+        raise InvalidValueError(
+            "--mitigation applies to dynamic circuits, but this run has no readout=measured; "
+            "'qrnn evaluate' mitigates a replay on a simulated device"
+        )
+    check_measurement(measurement, mitigation, shots)
+
+
 def read_request(
-    on: str, shots: int | None, train_steps: int | None, gradient: str | None
+    on: str,
+    shots: int | None,
+    train_steps: int | None,
+    gradient: str | None,
+    mitigation: str | None = None,
 ) -> Request:
     """Read the QPU with its shots, and the gradient method of training steps.
 
@@ -90,8 +122,9 @@ def read_request(
         )
     if set(device.options()) - {"shots"}:
         raise DeviceError(
-            f"expected no option but shots in the name of a QPU, got '{device}'; seed, noise and "
-            "mitigation apply only to local devices, and --patches and --spacing set the patches"
+            f"expected no option but shots in the name of a QPU, got '{device}'; seed and "
+            "noise apply only to local devices, and --patches, --spacing and --mitigation set the "
+            "others"
         )
     if device.shots is None:
         raise DeviceError(
@@ -111,4 +144,9 @@ def read_request(
         from qrnn_qiskit.executors.gradient_methods import parse_gradient
 
         method = parse_gradient(gradient)
-    return Request(device.target, device.shots, train_steps or 0, method)
+    chosen = None
+    if mitigation is not None:
+        from runtime_jobs.estimation.mitigation import parse_mitigation
+
+        chosen = parse_mitigation(mitigation)
+    return Request(device.target, device.shots, train_steps or 0, method, chosen)

@@ -8,12 +8,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
-from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
 from runtime_jobs.plan.terms import read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
+from runtime_jobs.runs.options import SendOptions
 from runtime_jobs.runs.planning import Quote
 from runtime_jobs.runs.requests import read_request
 
@@ -73,6 +73,8 @@ def submit(
     rep_delay: str | float | None = None,
     serial_branches: bool = False,
     limits: str | PathLike[str] | None = None,
+    mitigation: str | None = None,
+    decouple: str | None = None,
     mode: str = WorkloadMode.BATCH,
     session_seconds: int | None = None,
     fresh: bool = False,
@@ -92,14 +94,15 @@ def submit(
         max_qpu_seconds: Cap in seconds on the QPU time of all jobs of the run; required:
             ``plan(...).reserved_seconds`` admits all jobs.
         sequences, train_steps, gradient, patches, spacing: See :func:`runtime_jobs.plan`.
-        rep_delay, serial_branches, limits: See :func:`runtime_jobs.plan`.
+        rep_delay, serial_branches, limits, mitigation: See :func:`runtime_jobs.plan`.
+        decouple: "xx" for pairs of X in the long waits of dynamic circuits.
         mode: "batch" (billed by QPU time), "session" (reserves the device, billed by wall-clock
             time) or "job" (each job separately).
         session_seconds: With a session, the seconds after which it closes.
         fresh: Whether to sample again even if the run already has the results.
         relayout: Whether to choose qubits anew by today's calibration, and compute all again.
-        fast_measurements: Whether to use measure_2 for mid-circuit measurements where a qubit has
-            it.
+        fast_measurements: Whether to use measure_2 and reset_2 for mid-circuit measurements and
+            resets where a qubit has them.
         new_budget: For a copy of a run folder, or one whose ledger is lost: whether to send jobs
             from here too, under a separate cap.
 
@@ -115,9 +118,7 @@ def submit(
     from runtime_jobs.ibm.notices import notify
     from runtime_jobs.runs.jobs import Jobs
 
-    send(
-        run,
-        on,
+    options = SendOptions(
         shots=shots,
         max_qpu_seconds=max_qpu_seconds,
         sequences=sequences,
@@ -128,37 +129,24 @@ def submit(
         rep_delay=rep_delay,
         serial_branches=serial_branches,
         limits=limits,
+        mitigation=mitigation,
+        decouple=decouple,
         mode=mode,
         session_seconds=session_seconds,
         fresh=fresh,
         relayout=relayout,
         fast_measurements=fast_measurements,
         new_budget=new_budget,
-        say=notify,
     )
+    send(run, on, options, say=notify)
     return Jobs(run)
 
 
 def send(
     run: RunLike,
     on: str,
+    options: SendOptions,
     *,
-    shots: int | None = None,
-    max_qpu_seconds: float | None = None,
-    sequences: int | None = None,
-    train_steps: int | None = None,
-    gradient: str | None = None,
-    patches: int | None = 1,
-    spacing: int = 0,
-    rep_delay: str | float | None = None,
-    serial_branches: bool = False,
-    limits: str | PathLike[str] | None = None,
-    mode: str = WorkloadMode.BATCH,
-    session_seconds: int | None = None,
-    fresh: bool = False,
-    relayout: bool = False,
-    fast_measurements: bool = False,
-    new_budget: bool = False,
     say: Callable[[str], None],
     show: Callable[[Plan], None] | None = None,
 ) -> Progress:
@@ -167,19 +155,14 @@ def send(
     Args:
         run: The run.
         on: The QPU.
+        options: See :func:`submit`.
         say: Takes remarks.
         show: Takes the plan of a submission whose qubits are chosen anew, before it is sent.
-
-    Other arguments:
-        shots, max_qpu_seconds, ..., new_budget: See :func:`submit`.
     """
-    request = read_request(on, shots, train_steps, gradient)
-    if max_qpu_seconds is not None and not 0 < max_qpu_seconds < float("inf"):
-        raise InvalidValueError(
-            f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {max_qpu_seconds}"
-        )
-    mode = require_name("mode", mode, [str(each) for each in WorkloadMode])
-    terms = read_terms(limits, serial_branches=serial_branches)
+    request = read_request(
+        on, options.shots, options.train_steps, options.gradient, options.mitigation
+    )
+    terms = read_terms(options.limits, serial_branches=options.serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.hardware.calibration import find_trained_layout
     from runtime_jobs.ibm.service import Service
@@ -192,53 +175,54 @@ def send(
     from runtime_jobs.ledger.identity import start_new_budget
     from runtime_jobs.plan.description import describe_registers
 
-    service = None if max_qpu_seconds is None else Service()
-    delays, wanted = find_delays(request.qpu, service), parse_delay(rep_delay)
+    service = None if options.max_qpu_seconds is None else Service()
+    delays, wanted = find_delays(request.qpu, service), parse_delay(options.rep_delay)
     chosen = delays.choose(wanted, request.qpu)
     with open_ledger(opened) as ledger:
-        if patches is None and not relayout:  # a run keeps the number that its first job chose
+        patches = options.patches
+        if patches is None and not options.relayout:  # a run keeps what its first job chose
             kept = ledger.find_device(f"ibm_{request.qpu}")
             patches = None if kept is None else len(kept.patches)
-        layout = None if relayout else find_trained_layout(opened.provenance, request.qpu)
+        layout = None if options.relayout else find_trained_layout(opened.provenance, request.qpu)
         trained, work, calibration = request.find_work(
-            opened, sequences, patches, spacing, service, terms.limits, layout
+            opened, options.sequences, patches, options.spacing, service, terms.limits, layout
         )
         plan = Quote(work, request, calibration, terms, chosen, delays, layout).make()
-        if new_budget and service is not None:
+        if options.new_budget and service is not None:
             say(start_new_budget(ledger, service.list_tagged))
         former = read_submission(ledger)
         submission = Submission(
             backend=f"ibm_{request.qpu}",
             shots=request.shots,
-            sequences=sequences,
-            cap=max_qpu_seconds or 0.0,
+            sequences=options.sequences,
+            cap=options.max_qpu_seconds or 0.0,
             train_steps=request.train_steps,
-            gradient=gradient,
-            mode=mode,
-            session_seconds=session_seconds,
-            repetition=_count_repetitions(former, fresh),
+            gradient=options.gradient,
+            mode=options.mode,
+            session_seconds=options.session_seconds,
+            repetition=_count_repetitions(former, options.fresh),
             patches=len(plan.patches),
-            spacing=spacing,
-            fast_measurements=fast_measurements,
+            spacing=options.spacing,
+            fast_measurements=options.fast_measurements,
             rep_delay=wanted,
             default_delay=delays.default,
             limits=terms.list_own_limits(),
+            mitigation=options.mitigation,
+            decouple=options.decouple,
             planned_jobs=len(plan.jobs),
             weights=hash_weights(trained),
         )
         is_other = former is None or former.asks_for() != submission.asks_for()
-        if service is None or is_other or relayout:
-            _require_cap(plan, ledger, max_qpu_seconds, session_seconds)
+        if service is None or is_other or options.relayout:
+            _require_cap(plan, ledger, options.max_qpu_seconds, options.session_seconds)
         if is_other and former is not None and not former.is_finished:
             say(
                 "the earlier submission of this run has not been collected completely; its jobs "
                 "are kept, and its command continues it"
             )
-        if relayout and show is not None:
+        if options.relayout and show is not None:
             show(plan)
         elif is_other:
-            from runtime_jobs.plan.description import describe_registers
-
             for line in describe_registers(plan):
                 say(line)
         return _advance(
@@ -247,7 +231,7 @@ def send(
             submission,
             wait=False,
             retry=False,
-            relayout=relayout,
+            relayout=options.relayout,
             service=service,
             trained=trained,
         )

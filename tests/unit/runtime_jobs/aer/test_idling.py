@@ -12,7 +12,8 @@ from circuits import build_ansatz, build_dynamic, build_measurement
 from circuits.profile import FEED_FORWARD_SECONDS, profile_circuit
 from runtime_jobs import open_device
 from runtime_jobs.aer import dynamic_runner
-from runtime_jobs.aer.idling import idle_channels, insert_idling
+from runtime_jobs.aer.idling import idle_channels
+from runtime_jobs.hardware.scheduling import insert_idling
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.hardware.targets import cut_target, duration_of
 

@@ -12,7 +12,7 @@ from circuits import build_ansatz, build_readout, unroll
 from qrnn_qiskit.executors import Estimates, SimulatorExecutor
 from runtime_jobs import DeviceError, open_device
 from runtime_jobs.aer import AerExecutor
-from runtime_jobs.aer.mitigation import Mitigation, fold_pairs, parse_mitigation
+from runtime_jobs.estimation.mitigation import Mitigation, fold_pairs, parse_mitigation
 
 CIRCUIT = unroll(build_ansatz("linear", num_qubits=3, num_layers=2), 2)
 VALUES = np.random.default_rng(0).uniform(-4.0, 4.0, (20, CIRCUIT.num_parameters))
@@ -122,7 +122,10 @@ def test_folding_keeps_the_unitary() -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("aer:kingston?mitigation=trex", "readout, zne or readout.zne, got 'trex'"),
+        (
+            "aer:kingston?mitigation=trex",
+            "feedforward .*zne, readout.zne or feedforward.zne, got 'trex'",
+        ),
         ("aer:kingston?mitigation=zne+zne", "got 'zne.zne'"),
         ("aer?mitigation=zne", "there is no noise to mitigate; name a device"),
     ],

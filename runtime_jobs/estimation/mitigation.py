@@ -1,4 +1,4 @@
-"""Error mitigation by name: readout inversion and zero-noise extrapolation."""
+"""Error mitigation by name: readout inversion, feed-forward flips, zero-noise extrapolation."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import ClassicalRegister, QuantumCircuit
 
 from circuits.errors import InvalidValueError
+from circuits.final_basis import FINAL_REGISTER
+from circuits.recurrence import name_parameter
 from runtime_jobs.estimation.bases import SIGNS
 from runtime_jobs.estimation.standard_errors import find_probability_error
 
 __all__ = [
     "CALIBRATION_SHOTS",
+    "FLIPS",
     "METHODS",
     "Calibration",
     "Mitigation",
+    "build_calibration",
     "calibrate_readout",
     "fold_pairs",
     "parse_mitigation",
 ]
 
-METHODS = ("readout", "zne")
+METHODS = ("readout", "feedforward", "zne")
 CALIBRATION_SHOTS = 10_000  # of each of the two circuits that calibrate the readout
+FLIPS = np.array([[0.0], [np.pi]])
 
 _FOLDED = {"cz", "cx", "ecr"}  # each is its own inverse
 _FACTORS = (1, 3, 5)
@@ -41,10 +46,25 @@ class Mitigation:
             common to all values that use one calibration.
         factors: Number of times that each two-qubit gate is repeated; (1,) is no extrapolation.
             Every factor takes all shots, and a line through the values is extrapolated to factor 0.
+        feed_forward: Whether bits that are fed forward go through random functions that undo their
+            readout errors on average, see :mod:`runtime_jobs.estimation.feed_forward`. Includes
+            the inversion of the final readouts.
     """
 
     readout: bool = False
     factors: tuple[int, ...] = (1,)
+    feed_forward: bool = False
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the readout errors are measured."""
+        return self.readout or self.feed_forward
+
+    @property
+    def name(self) -> str:
+        """The name that :func:`parse_mitigation` reads; empty for none."""
+        chosen = (self.readout, self.feed_forward, len(self.factors) > 1)
+        return "+".join(name for name, is_on in zip(METHODS, chosen, strict=True) if is_on)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -57,26 +77,49 @@ class Mitigation:
 
 
 def parse_mitigation(text: str | None) -> Mitigation:
-    """Parse ``readout``, ``zne`` or ``readout+zne``; None is no mitigation.
+    """Parse ``readout``, ``feedforward``, ``zne``, ``readout+zne`` or ``feedforward+zne``.
+
+    None is no mitigation.
 
     Raises:
-        ValueError: Another name, or one that is given twice.
+        ValueError: Another name, one that is given twice, or readout with feedforward.
     """
     names = [] if text is None else text.split("+")
-    if len(set(names)) != len(names) or not set(names) <= set(METHODS):
+    is_known = len(set(names)) == len(names) and set(names) <= set(METHODS)
+    if not is_known or {"readout", "feedforward"} <= set(names):
         raise InvalidValueError(
-            f"expected mitigation to be readout, zne or readout+zne, got {text!r}"
+            "expected mitigation to be readout, feedforward (which includes readout), zne, "
+            f"readout+zne or feedforward+zne, got {text!r}"
         )
-    return Mitigation("readout" in names, _FACTORS if "zne" in names else (1,))
+    factors = _FACTORS if "zne" in names else (1,)
+    return Mitigation("readout" in names, factors, "feedforward" in names)
 
 
 def fold_pairs(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
-    """Repeat every CZ, CX and ECR an odd number of times: the same unitary with more noise."""
+    """Repeat every CZ, CX and ECR an odd number of times: the same unitary with more noise.
+
+    Gates inside branches are left as they are.
+    """
+    if factor == 1:
+        return circuit
     folded = circuit.copy_empty_like()
     for instruction in circuit.data:
         for _ in range(factor if instruction.operation.name in _FOLDED else 1):
             folded.append(instruction)
     return folded
+
+
+def build_calibration(num_qubits: int) -> QuantumCircuit:
+    """Build the circuit that calibrates readouts: every qubit turned by one angle and measured.
+
+    Its values for all qubits in 0 and all in 1 are ``FLIPS``.
+    """
+    circuit = QuantumCircuit(num_qubits, name="readout")
+    circuit.rx(name_parameter("flip"), range(num_qubits))
+    register = ClassicalRegister(num_qubits, FINAL_REGISTER)
+    circuit.add_register(register)
+    circuit.measure(range(num_qubits), register)
+    return circuit
 
 
 @dataclass(frozen=True)
@@ -97,6 +140,13 @@ class Calibration:
         """``worth`` after move ``number``."""
         qubit, change = self.moves[number]
         return [w + change if q == qubit else w for q, w in enumerate(self.worth)]
+
+    def find_errors(self, number: int | None = None) -> NDArray[np.float64]:
+        """Return the probabilities (n, 2) that 0 is read as 1 and 1 as 0, after a move if given."""
+        worth = self.worth if number is None else self.move(number)
+        zero, one = np.array(worth).T
+        errors: NDArray[np.float64] = np.stack([zero - 1, -1 - one], 1) / (zero - one)[:, None]
+        return errors
 
     def select(self, qubits: Sequence[int]) -> Calibration:
         """Return the calibration of some qubits, counted in the order given."""

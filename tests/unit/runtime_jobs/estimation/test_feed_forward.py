@@ -1,0 +1,60 @@
+"""Random functions of the bits that are fed forward: their weights, draws and means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runtime_jobs.estimation.feed_forward import (
+    FUNCTIONS,
+    draw_functions,
+    find_heard,
+    find_overhead,
+    invert_registers,
+    split_shots,
+    weigh_functions,
+)
+
+ERRORS = np.array([[0.01, 0.04], [0.05, 0.02], [0.03, 0.03], [0.0, 0.02], [0.0, 0.0]])
+MATRICES = np.eye(2)[FUNCTIONS].swapaxes(1, 2)  # [function, heard, recorded]
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+def test_the_mixture_of_functions_inverts_the_readout_error(errors: np.ndarray) -> None:
+    zero, one = errors
+    assignment = np.array([[1 - zero, one], [zero, 1 - one]])
+    mixture = np.tensordot(weigh_functions(errors), MATRICES, 1)
+    np.testing.assert_allclose(mixture @ assignment, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(invert_registers(errors[None, None])[0], mixture, atol=1e-12)
+
+
+def test_the_overhead_is_that_of_the_paper() -> None:
+    errors = np.full((2, 3, 2), 0.02)
+    assert find_overhead(errors, 5) == pytest.approx(1 / (1 - 2 * 0.02) ** (4 * 2 * 3))
+    assert find_overhead(errors, 1) == 1.0
+
+
+def test_shots_are_divided_over_rows() -> None:
+    assert split_shots(1000) == (50, 20)
+    assert split_shots(16) == (16, 1)
+    assert split_shots(4099) == (204, 20)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 4.0])
+def test_weights_average_to_one_and_functions_to_the_inverse(scale: float) -> None:
+    errors = scale * np.array([[[0.01, 0.04], [0.05, 0.02]]])
+    steps, batch, rows = 4, 2000, 40
+    draws = draw_functions(np.random.default_rng(1), errors, steps, batch, rows)
+    heard = find_heard(draws).reshape(batch, rows, steps - 1, 4)
+    assert (heard[:, : draws.plain] == np.arange(4)).all()
+    assert (draws.functions != 0).any((2, 3, 4)).all()  # the other rows redirect something
+    weights = draws.weigh(weigh_functions(errors))
+    # The value that the last step hears, for each recorded one: its mean is the inverse.
+    results = np.eye(4)[heard[:, :, -1]].transpose(0, 1, 3, 2)  # [heard, recorded]
+    mean = draws.average(weights[:, :, -1, None, None], results, 0.0)
+    error = np.sqrt(mean.variances.mean(0) / batch) + 1e-12
+    residuals = (mean.values.mean(0) - invert_registers(errors)[0]) / error
+    assert np.abs(residuals).max() < 4.5
+    # The total weight is exactly 1, whatever was drawn.
+    ones = draws.average(weights, np.ones((batch, rows, steps)), 0.0)
+    np.testing.assert_allclose(ones.values, 1.0, atol=1e-12)
