@@ -17,6 +17,9 @@ from qrnn_qiskit.recurrent import RecurrentModel, recall_memory
 
 __all__ = ["GRU", "LSTM", "RNN", "TorchModel"]
 
+_MOST_BITS = 16
+Memory = Tensor | tuple[Tensor, ...]
+
 
 class TorchModel(RecurrentModel):
     """A PyTorch network with H hidden units; output and readouts are the hidden units.
@@ -26,6 +29,10 @@ class TorchModel(RecurrentModel):
         hidden_size: Number of hidden units H.
         num_biases: 2, as in torch, or 1: the bias of the recurrent weights then stays 0. In RNN and
             LSTM the second bias adds parameters and no expressive power.
+        memory_bits: Bits b of a hidden unit, 1 to 16, in RNN and GRU: after each step a unit, which
+            lies in [-1, 1], is rounded to the nearest of 2^b equally spaced values. The gradient
+            passes as if it were not (the straight-through estimator, arXiv:1308.3432). None for
+            the floats of the dtype.
         dropout: Probability of dropping an output in training.
         dtype: ``torch.float32`` or ``torch.float64``; torch's default dtype unless given.
     """
@@ -39,6 +46,7 @@ class TorchModel(RecurrentModel):
         hidden_size: int,
         *,
         num_biases: int = 2,
+        memory_bits: int | None = None,
         dropout: float = 0.0,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -47,6 +55,11 @@ class TorchModel(RecurrentModel):
         self.hidden_size = require_count("hidden_size", hidden_size)
         if num_biases not in (1, 2):
             raise InvalidValueError(f"expected num_biases of 1 or 2, got {num_biases!r}")
+        if memory_bits is not None and require_count("memory_bits", memory_bits) > _MOST_BITS:
+            raise InvalidValueError(
+                f"expected memory_bits from 1 to {_MOST_BITS}, or None, got {memory_bits}"
+            )
+        self.memory_bits = memory_bits
         check_number("dropout", dropout, minimum=0.0, below=1.0)
         self.network = self.network_class(input_size, hidden_size, batch_first=True, dtype=dtype)
         if num_biases == 1:
@@ -72,12 +85,13 @@ class TorchModel(RecurrentModel):
         """Run sequences; see :meth:`RecurrentModel.forward`."""
         ends = check_batch(x, lengths, self.input_size, next(self.parameters()).dtype)
         memory = None if state is None else self._recall(state, x)
-        if ends is None or min(ends) == x.shape[1]:
+        last = torch.tensor([x.shape[1]] * len(x) if ends is None else ends)
+        if self.memory_bits is not None:
+            output, memory = self._run_rounded(x, memory, last)
+        elif ends is None or min(ends) == x.shape[1]:
             # The gradient of a packed sequence takes time that grows with the square of T.
             output, memory = self.network(x, memory)
-            last = torch.full((len(x),), x.shape[1])
         else:
-            last = torch.tensor(ends)
             packed = pack_padded_sequence(x, last, batch_first=True, enforce_sorted=False)
             packed, memory = self.network(packed, memory)
             output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
@@ -85,12 +99,27 @@ class TorchModel(RecurrentModel):
         readouts = output[torch.arange(len(x)), last - 1]
         return output, HiddenState(readouts, memory=self._join(memory))
 
-    def _join(self, memory: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    def _run_rounded(self, x: Tensor, memory: Memory | None, last: Tensor) -> tuple[Tensor, Memory]:
+        """Run step by step; the output of a step is the rounded memory after it."""
+        assert self.memory_bits is not None
+        half = (2**self.memory_bits - 1) / 2  # the number of intervals in a unit
+        outputs: list[Tensor] = []
+        for step, inputs in enumerate(x.unbind(1)):
+            moved = self.network(inputs[:, None], memory)[1]
+            rounded = torch.round((moved.detach() + 1) * half) / half - 1
+            moved = moved + (rounded - moved.detach())
+            valid = (last > step)[:, None]
+            memory = moved if memory is None else torch.where(valid, moved, memory)
+            outputs.append(moved[0] * valid)
+        assert memory is not None
+        return torch.stack(outputs, 1), memory
+
+    def _join(self, memory: Memory) -> Tensor:
         """Join the memory to (B, H), for LSTM to (B, 2H): hidden units, then cells."""
         parts = memory if isinstance(memory, tuple) else (memory,)
         return torch.cat([part[0] for part in parts], 1)
 
-    def _recall(self, state: HiddenState, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def _recall(self, state: HiddenState, x: Tensor) -> Memory:
         width = self.hidden_size * (2 if self.kind == "lstm" else 1)
         memory = recall_memory(state, (len(x), width))
         parts = tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from statistics import median
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -16,6 +17,7 @@ from qrnn_qiskit.tables.statistics import (
     Spread,
     compare,
     find_baseline,
+    find_reached,
     find_solved,
     measure_others,
 )
@@ -121,6 +123,16 @@ def write_report(out: Path, title: str, note: str, rows: list[Row]) -> list[Path
             f"{_format(row, name, spread)} |"
             for row, name, spread in others
         ]
+    aimed = [row for row in rows if row.pair.task.target is not None]
+    if aimed:
+        marked += ["", "| task | model | parameters | target | sequences until it is reached |"]
+        marked += ["| --- | --- | --- | --- | --- |"]
+        marked += [
+            f"| {row.pair.task.name} | {row.pair.model.name} | {row.results[0].parameters} | "
+            f"{row.pair.headline} {row.pair.task.target:g} | {_format_reached(out, row)} |"
+            for row in aimed
+        ]
+        marked += ["", "Median over the seeds that reach it; by the validation of each epoch."]
     solved = find_solved(rows)
     if solved:
         marked += ["", "| model | largest delay solved with every seed | with any seed |"]
@@ -216,6 +228,14 @@ def _find_left(rows: list[Row]) -> float:
     means = [row.test.mean for row in rows if row.test]
     shown = [value for row in rows for value in row.values] + ends + means
     return min((value for value in shown if value > 0), default=2.0) / 2
+
+
+def _format_reached(out: Path, row: Row) -> str:
+    found, total = find_reached(out, row)
+    reached = sorted(count for count in found if count is not None)
+    if not reached:
+        return f"not within {total}"
+    return f"{median(reached):g} ({len(reached)} of {len(found)} seeds)"
 
 
 def _format(row: Row, metric: str, spread: Spread | None) -> str:

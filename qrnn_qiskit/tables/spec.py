@@ -51,6 +51,8 @@ class TaskColumn(_Part):
         margin: Margin of non-inferiority, in the units of its headline metric.
         settings: Configuration values of its cells.
         metrics: Further metrics of the test sequences for the report.
+        target: Value of the headline metric; the report has the training sequences until it is
+            reached on the validation sequences.
         seeds, search: Replace those of the table, for all models: a task whose runs take hours may
             have fewer.
     """
@@ -61,6 +63,7 @@ class TaskColumn(_Part):
     margin: float = Field(gt=0)
     settings: Settings = {}
     metrics: list[str] = []
+    target: float | None = None
     seeds: list[int] | None = Field(default=None, min_length=1)
     search: SearchBudget | None = None
 

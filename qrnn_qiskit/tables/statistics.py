@@ -12,12 +12,15 @@ from qrnn_qiskit.tables.cells import CellResult, read_result
 from qrnn_qiskit.tables.runner import choose_rate
 from qrnn_qiskit.tables.spec import Pair
 from qrnn_qiskit.tasks.copying_memory import CopyingMemory
+from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.schema import ConfigError
 
 __all__ = [
     "Row",
     "Spread",
     "compare",
     "find_baseline",
+    "find_reached",
     "find_solved",
     "measure_others",
     "summarize",
@@ -168,3 +171,31 @@ def find_solved(rows: list[Row]) -> dict[str, tuple[int, int]]:
         model: (max(every for every, _ in found), max(some for _, some in found))
         for model, found in delays.items()
     }
+
+
+def find_reached(out: Path, row: Row) -> tuple[list[int | None], int]:
+    """Find the training sequences after which each seed first reached the target of its task.
+
+    They are counted at the ends of epochs, by the metric of the validation sequences; None where
+    the target was not reached.
+
+    Returns:
+        The counts, and the sequences of a whole run.
+
+    Raises:
+        ConfigError: The task of the table has no target.
+    """
+    pair, reached, total = row.pair, [], 0
+    if pair.task.target is None:
+        raise ConfigError(f"task {pair.task.name!r} of the table has no target; set target=VALUE")
+    sign = 1 if pair.higher_is_better else -1
+    for cell in pair.seed_cells(row.rate):
+        run = RunFolder(out / cell.path, cell.resolve())
+        first = None
+        for line in run.read_metrics():
+            total = line["step"] * run.config.train.batch_size
+            distance = sign * (line[f"validation_{pair.headline}"] - pair.task.target)
+            if first is None and distance >= 0:
+                first = total
+        reached.append(first)
+    return reached, total

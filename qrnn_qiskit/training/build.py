@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from circuits.errors import InvalidValueError
 from circuits.validation import require_name
 from qrnn_qiskit.controller import choose_feedback_gain
 from qrnn_qiskit.models.classical import GRU, LSTM, RNN
@@ -30,9 +31,9 @@ __all__ = ["KINDS", "build_recurrent"]
 _CONTROLLED = ("num_qubits", "num_layers", "controller_hidden", "activation")
 _GAINS = ("rotations", "feedback_gain", "angle_gain")
 _TAKEN: dict[str, tuple[Callable[..., RecurrentModel], tuple[str, ...]]] = {
-    "rnn": (RNN, ("hidden_size", "num_biases")),
+    "rnn": (RNN, ("hidden_size", "num_biases", "memory_bits")),
     "lstm": (LSTM, ("hidden_size", "num_biases", "chrono")),
-    "gru": (GRU, ("hidden_size", "num_biases")),
+    "gru": (GRU, ("hidden_size", "num_biases", "memory_bits")),
     "hmm": (HMM, ("hidden_size",)),
     "lru": (LRU, ("hidden_size", "radius", "max_phase")),
     "ssm": (DiagonalSSM, ("hidden_size", "frequencies", "input_gain")),
@@ -49,6 +50,7 @@ _NOT_OF_QRNN = {
     "parameters",
     "hidden_size",
     "num_biases",
+    "memory_bits",
     "chrono",
     "radius",
     "max_phase",
@@ -77,6 +79,11 @@ def build_recurrent(
             of the model is invalid.
     """
     kind = require_name("model.kind", model.kind, KINDS)
+    if model.memory_bits is not None and kind not in ("rnn", "gru"):
+        raise InvalidValueError(
+            f"model.memory_bits={model.memory_bits} rounds hidden units in [-1, 1], those of rnn "
+            f"and gru, but model.kind is {kind!r}; set it to none"
+        )
     if ansatz_file is not None:
         model = model.model_copy(update={"ansatz": str(ansatz_file)})
     gain = choose_feedback_gain(model.feedback_gain, num_steps or 1)

@@ -89,6 +89,9 @@ class ModelConfig(Section):
         32, le=MOST_WIDTH, description="hidden units; unused by qrnn, staggered, orthogonal"
     )
     num_biases: int = Field(2, description="rnn, lstm, gru: bias vectors per gate, 1 or 2")
+    memory_bits: int | None = Field(
+        None, description="rnn, gru: bits of a hidden unit between steps, 1 to 16; none: floats"
+    )
     chrono: int | Literal["auto"] | None = Field(
         None,
         description="lstm: longest memory in steps at the start, for the biases of its gates; "

@@ -52,8 +52,13 @@ class RecordSettings(DataSettings):
 
     @model_validator(mode="after")
     def _fit_memory(self) -> RecordSettings:
-        check_sizes(self, self.steps, "steps")
+        check_sizes(self, self.num_outcomes, "steps")
         return self
+
+    @property
+    def num_outcomes(self) -> int:
+        """Outcomes of a record; one a step unless a task makes several of a step."""
+        return self.steps
 
 
 class RecordTask(Task):
@@ -96,7 +101,7 @@ class RecordTask(Task):
 
     @abstractmethod
     def generate(self, count: int, random: np.random.Generator) -> Drawn:
-        """Draw ``count`` records of ``settings.steps`` steps."""
+        """Draw ``count`` records of ``settings.num_outcomes`` outcomes."""
 
     def load(self) -> Splits:
         """Generate all splits; every epoch trains on new records."""

@@ -30,6 +30,7 @@ from qrnn_qiskit.tables.statistics import (
     Spread,
     compare,
     find_baseline,
+    find_reached,
     find_solved,
     summarize,
 )
@@ -360,6 +361,34 @@ def test_the_report_has_the_other_metrics_that_are_asked_for(
     mean = np.mean([result.test["cross_entropy"] for result in rows[0].results])
     text = write_report(finished, table.title, "", rows)[0].read_text()
     assert f"| toys | first | cross_entropy | {mean:.4g} ±" in text
+
+
+def test_the_report_has_the_sequences_until_a_target_is_reached(
+    finished: Path, tmp_path: Path
+) -> None:
+    def report(target: float) -> tuple[list[list[int | None]], str]:
+        path = tmp_path / "target.toml"
+        path.write_text(FILE.replace("margin = 0.05", f"margin = 0.05\ntarget = {target}"))
+        rows = summarize(finished, read_table_file(path).pairs())
+        text = write_report(finished, "Toys", "", rows)[0].read_text()
+        return [find_reached(finished, row)[0] for row in rows], text
+
+    row = summarize(finished, read_table_file(tmp_path / "table.toml").pairs())[0]
+    curves = [
+        [json.loads(line)["validation_accuracy"] for line in file.read_text().splitlines()]
+        for cell in row.pair.seed_cells(row.rate)
+        if (file := finished / cell.path / "metrics.jsonl")
+    ]
+    best = max(map(max, curves))
+    counts, text = report(best)
+    steps = [next((30 * (n + 1) for n, v in enumerate(c) if v >= best), None) for c in curves]
+    assert counts[0] == steps
+    assert f"| accuracy {best:g} |" in text
+    assert report(0.0)[0] == [[30] * 3] * 2
+    counts, text = report(1.5)
+    assert counts == [[None] * 3] * 2
+    assert "| toys | second | " in text
+    assert "| accuracy 1.5 | not within 60 |" in text
 
 
 def test_a_metric_that_no_task_has_is_told_before_the_first_run_and_after_the_last(

@@ -7,9 +7,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+import stim
 from numpy.typing import NDArray
 from qiskit.quantum_info import Pauli, Statevector
 
+from qrnn_qiskit.tasks.records.error_model import build_repetition_code
 from qrnn_qiskit.tasks.records.paulis import SQUARE, draw_outcomes, list_local_paulis
 from qrnn_qiskit.tasks.records.renewal import compute_hazards, draw_events
 
@@ -105,3 +107,45 @@ def test_the_log_loss_of_the_exact_hazards_is_the_entropy_rate_of_the_process() 
     assert error < 2e-3
     assert abs(means.mean() - ages @ surprise) < 4 * error
     assert abs(events[:, 50:].mean() - 1 / survival.sum()) < 0.005
+
+
+@pytest.mark.parametrize(("distance", "rounds"), [(2, 1), (3, 1)])
+def test_predictions_of_a_code_are_those_of_all_its_errors(distance: int, rounds: int) -> None:
+    model = build_repetition_code(distance, rounds, 0.1)
+    joint: dict[tuple[int, ...], float] = {}
+    for happens in product((0, 1), repeat=len(model.probabilities)):
+        chances = np.where(happens, model.probabilities, 1 - model.probabilities)
+        record = tuple((np.array(happens) @ model.flips % 2).tolist())
+        joint[record] = joint.get(record, 0.0) + float(np.prod(chances))
+    records = np.array(list(joint))
+    ones = model.predict(records)
+    found = np.where(records == 1, ones, 1 - ones).prod(1)
+    np.testing.assert_allclose(found, list(joint.values()), atol=1e-14)
+    assert len(joint) == 2 ** records.shape[1]
+
+
+def test_drawn_events_are_those_of_the_circuit() -> None:
+    count, noise = 20_000, 0.05
+    model = build_repetition_code(3, 3, noise)
+    circuit = stim.Circuit.generated(
+        "repetition_code:memory",
+        distance=3,
+        rounds=3,
+        after_clifford_depolarization=noise,
+        after_reset_flip_probability=noise,
+        before_measure_flip_probability=noise,
+        before_round_data_depolarization=noise,
+    )
+    detectors, flips = circuit.compile_detector_sampler(seed=1).sample(
+        count, separate_observables=True
+    )
+    sampled = np.concatenate((detectors, flips), 1).astype(int)
+    drawn = model.draw(count, np.random.default_rng(2))
+    # Means of the bits and of the parities of all pairs.
+    pairs = [(bits[:, :, None] ^ bits[:, None]) for bits in (sampled, drawn)]
+    for one, other in ((sampled, drawn), pairs):
+        assert np.abs(one.mean(0) - other.mean(0)).max() < 5 * math.sqrt(0.5 / count)
+    # Exact probabilities are calibrated on the circuit's own events.
+    ones = model.predict(sampled)
+    assert np.abs((ones - sampled).mean(0)).max() < 5 * math.sqrt(0.25 / count)
+    assert np.abs(((ones - sampled) * (ones - 0.5)).mean(0)).max() < 5 * math.sqrt(0.07 / count)

@@ -44,14 +44,14 @@ def predict_exactly(batch: Sequences) -> Tensor:
 
 
 @pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
-@pytest.mark.parametrize("name", ["square", "process"])
+@pytest.mark.parametrize("name", ["square", "process", "syndromes"])
 def test_a_prediction_depends_on_earlier_outcomes_and_no_other(
     name: str, settings: dict[str, Any]
 ) -> None:
     experiment = make(name, **settings)
     inputs = experiment.splits.test.inputs[:40]
     # QRNN refuses another outcome of an observable that is measured twice in a row: none is.
-    inputs[..., 0] = torch.arange(inputs.shape[1]) % (9 if name == "square" else 1)
+    inputs[..., 0] = torch.arange(inputs.shape[1]) % len(experiment.task.labels)
     changed = inputs.clone()
     changed[:, 7, 1] = 1 - changed[:, 7, 1]
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_a_prediction_depends_on_earlier_outcomes_and_no_other(
     torch.testing.assert_close(before.exp().sum(-1), torch.ones(inputs.shape[:2]))
 
 
-@pytest.mark.parametrize("name", ["square", "stabilizer", "process"])
+@pytest.mark.parametrize("name", ["square", "stabilizer", "process", "syndromes"])
 def test_the_exact_probabilities_have_no_excess(name: str) -> None:
     task = make_task(name)
     test = task.load().test
@@ -72,7 +72,7 @@ def test_the_exact_probabilities_have_no_excess(name: str) -> None:
     entropy = -(test.targets * exact[..., 1]).where(test.targets > 0, 0.0)
     entropy -= ((1 - test.targets) * exact[..., 0]).where(test.targets < 1, 0.0)
     assert means["log_loss"] == pytest.approx(float(entropy.mean()), abs=0.02)
-    if name != "process":
+    if name in ("square", "stabilizer"):
         assert means["determined_loss"] == 0
         free = 1 - means["determined_share"]
         assert means["log_loss"] == pytest.approx(free * math.log(2), abs=1e-12)
@@ -114,6 +114,21 @@ def test_the_floor_knows_only_the_shares_of_the_tokens() -> None:
     exact = task.summarize(task.measure(predict_exactly(splits.test), splits.test))["log_loss"]
     assert floor == pytest.approx(float(log_loss) - exact.value, abs=1e-3)
     assert floor > 0.05
+
+
+def test_the_last_step_of_a_syndrome_is_a_decoder() -> None:
+    task = make_task("syndromes", test_size=3000, noise=0.05)
+    test = task.load().test
+    assert test.inputs.shape[1:] == (2 * 9 + 1, 2)
+    assert test.inputs[0, :, 0].tolist() == [0, 1] * 9 + [2]
+    exact = task.summarize(task.measure(predict_exactly(test), test))
+    assert exact["logical_excess"].value == 0
+    assert exact["logical_error"].value == exact["best_logical_error"].value
+    guess = torch.full((*test.inputs.shape[:2], 2), math.log(0.5), dtype=torch.float64)
+    blind = task.summarize(task.measure(guess, test))
+    flips = float(test.inputs[:, -1, 1].double().mean())
+    assert blind["logical_error"].value == pytest.approx(flips)
+    assert 0 < exact["logical_error"].value < 0.7 * flips
 
 
 def test_epochs_differ_and_repeat() -> None:
