@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from circuits.errors import InvalidValueError
 from runtime_jobs.hardware.repetition import Delays, parse_delay
-from runtime_jobs.plan.terms import Terms, read_terms
+from runtime_jobs.pricing.terms import Terms, read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_trained_run
 from runtime_jobs.runs.requests import Request, read_request
 
 if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from runtime_jobs.hardware.calibration import TrainedLayout
-    from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.work import Work
+    from runtime_jobs.pricing.costs import Plan
+    from runtime_jobs.pricing.work import Work
 
 __all__ = ["Quote", "open_quote", "plan"]
 
@@ -54,7 +54,7 @@ def plan(
             given.
         serial_branches: Whether to assume that branches on disjoint qubits run one after another.
         limits: TOML file with limits of the service, price and allowance, see
-            :mod:`runtime_jobs.plan.terms`.
+            :mod:`runtime_jobs.pricing.terms`.
         live: Whether to use today's calibration, from the account at IBM Quantum.
         usd_per_second: Price of a second of QPU time, in ``currency``; 1.60 or that of ``limits``.
         currency: Currency of that price; "USD" or that of ``limits``.
