@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,10 +58,12 @@ class Estimates:
     Attributes:
         values: (B, K) float64.
         standard_errors: (B, K) float64, above 0, or None where the values are exact.
+        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it.
     """
 
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
+    pub_result: Any = None
 
 
 class DynamicPub(NamedTuple):
@@ -95,12 +97,14 @@ class Outcomes:
         standard_errors: (B, K) float64 of ``values``, above 0, or None where they are exact.
         shots: Executions per sequence from which ``outcomes`` are estimated, summed over all
             bases; None where they are exact.
+        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it.
     """
 
     outcomes: NDArray[np.float64]
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
     shots: int | None = None
+    pub_result: Any = None
 
 
 @dataclass

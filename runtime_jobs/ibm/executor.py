@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
+from qiskit.primitives import DataBin, SamplerPubResult
 
 from circuits.errors import InvalidTypeError
 from circuits.final_basis import FINAL_REGISTER
@@ -27,7 +29,7 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.bits import name_bits
+from runtime_jobs.estimation.bits import Bits, name_bits
 from runtime_jobs.estimation.counting import (
     bind_bases,
     choose_final_bases,
@@ -74,12 +76,14 @@ class IbmExecutor(Closing, DynamicExecutor):
         layout: The qubits that the model was trained on, kept if they work; see
             :func:`runtime_jobs.hardware.packing.choose_packing`.
         closing: Closes the ledger if this executor owns it.
+        keep_results: Whether results keep the ``PubResult`` that they were computed from.
 
     Raises:
         DeviceError: The run already has qubits for another number or spacing of patches.
 
     Attributes:
         counts: Requested work, whether it came from the ledger or from the service.
+        pub_results: The ``PubResult`` of every PUB so far, in order, if they are kept.
     """
 
     def __init__(
@@ -99,8 +103,11 @@ class IbmExecutor(Closing, DynamicExecutor):
         default_delay: float = REP_DELAY_SECONDS,
         layout: TrainedLayout | None = None,
         closing: ExitStack | None = None,
+        keep_results: bool = False,
     ) -> None:
         self._closing = closing or ExitStack()
+        self._keep_results = keep_results
+        self.pub_results: list[SamplerPubResult] = []
         self.backend = name
         self.shots: int | None = require_count("shots", shots)
         if gradient is not None:
@@ -194,7 +201,10 @@ class IbmExecutor(Closing, DynamicExecutor):
         results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
-            Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
+            Estimates(
+                *estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)),
+                self._keep(bits),
+            )
             for pub, groups, bits in zip(checked, bases, results, strict=True)
         ]
 
@@ -213,7 +223,10 @@ class IbmExecutor(Closing, DynamicExecutor):
         results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
-            read_outcomes(bits, pub.circuit, groups, len(pub.observables))
+            replace(
+                read_outcomes(bits, pub.circuit, groups, len(pub.observables)),
+                pub_result=self._keep(bits),
+            )
             for pub, groups, bits in zip(pubs, bases, results, strict=True)
         ]
 
@@ -230,7 +243,16 @@ class IbmExecutor(Closing, DynamicExecutor):
         )
         (bits,) = self._runner.run([bound], shots)
         self.counts.bindings += len(pub.values)
+        self._keep(bits)
         return name_bits(bits[FINAL_REGISTER])
+
+    def _keep(self, bits: Bits) -> SamplerPubResult | None:
+        """Keep the bits of a PUB, joined if it was split over several jobs, if that was asked."""
+        if not self._keep_results:
+            return None
+        (shape,) = {array.shape for array in bits.values()}
+        self.pub_results.append(SamplerPubResult(DataBin(**bits, shape=shape)))
+        return self.pub_results[-1]
 
     def describe(self) -> list[str]:
         """Describe the physical qubits in use, in one line; an empty list before the first job."""
