@@ -13,10 +13,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALLED := .venv/.installed
 
-.PHONY: help demo quick quick-tests test all-tests check slow look example lowest docs notebooks changelog bench loopback lock clean
+.PHONY: help demo quick quick-tests test all-tests check slow integrations look example lowest docs notebooks changelog bench loopback lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## train the digits, print a table, draw pictures
 	$(BIN)/qrnn train digits
@@ -33,7 +33,7 @@ BESIDE := @$(MAKE) --no-print-directory --jobs=2 check
 quick: $(INSTALLED) ## the checks and the fast tests (under 3 minutes), for every change
 	$(BESIDE) quick-tests
 
-QUICK := not (process or service or noisy or triton or notebook or training or slow or browser)
+QUICK := not (process or service or noisy or triton or notebook or training or slow or browser or integrations)
 quick-tests: $(INSTALLED)
 	$(PYTEST) -m "$(QUICK)" --limit-seconds=2
 
@@ -51,6 +51,10 @@ check: $(INSTALLED) ## style, types and import directions
 
 slow: $(INSTALLED) ## the tests that take minutes, and the rest of the long sweeps
 	$(RUN) pytest -m slow
+
+integrations: $(INSTALLED) ## the model inside Lightning's Trainer and skorch
+	$(RUN) pip install --quiet --require-hashes --no-deps -r requirements-integrations.lock
+	$(RUN) pytest -m integrations
 
 look: docs ## report and documentation in a headless Chromium (needs one, such as Debian's chromium)
 	$(RUN) pytest -m browser
@@ -103,6 +107,9 @@ lock: ## resolve the dependencies again (needs uv)
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra bench -c requirements.lock -o requirements-bench.lock
 	$(LOCK) --extra docs -c requirements.lock -o requirements-docs.lock
+	@# Only what the packages of requirements.lock lack.
+	$(LOCK) --extra integrations -c requirements.lock | awk 'NR == FNR { known[$$1]; next } \
+		/^[a-z]/ { keep = !($$1 in known) } keep' requirements.lock - > requirements-integrations.lock
 
 clean: ## remove the environment and the caches, never a run
 	rm -rf .venv .venv-lowest docs/_build docs/notebooks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runtime_jobs.plan  # noqa: F401  first, so that the function of this name replaces it here
 from runtime_jobs.devices import DeviceError, DeviceName, open_device, parse_device_name
 from runtime_jobs.runs.evaluating import evaluate
 from runtime_jobs.runs.planning import plan

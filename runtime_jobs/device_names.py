@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from math import inf
 
 from circuits.errors import InvalidValueError
 from circuits.limits import MOST_PATCHES, MOST_QUBITS, MOST_SEED, MOST_SHOTS
@@ -109,34 +110,64 @@ def parse_device_name(text: str) -> DeviceName:
     return replace(DeviceName(name, target), **options)  # type: ignore[arg-type]
 
 
-def expand_device_names(texts: Iterable[str]) -> list[str]:
+def expand_device_names(texts: Iterable[str], factors: Sequence[float] | None = None) -> list[str]:
     """Return device names with a list of noise factors as one name for each factor.
 
     >>> expand_device_names(["aer", "simulator:kingston?noise=0,1"])
     ['aer', 'simulator:kingston?noise=0', 'simulator:kingston?noise=1']
+    >>> expand_device_names(["simulator", "aer:kingston"], [1, 3])
+    ['simulator', 'aer:kingston?noise=1', 'aer:kingston?noise=3']
 
     Args:
         texts: Names of devices, of which those with a target may have factors joined by commas.
+        factors: Factors for all devices with a target; these names then have none of their own.
 
     Returns:
         Every name once, in order.
 
     Raises:
-        DeviceError: See :func:`parse_device_name`; or a factor is missing.
+        DeviceError: See :func:`parse_device_name`; or a factor is missing, or there is no device
+            whose noise could be multiplied.
     """
+    devices = [(text, parse_device_name(text)) for text in texts]
+    if factors is not None and not any(device.target for _, device in devices):
+        raise DeviceError(
+            "noise multiplies the calibrated noise of a device, and none was named, only "
+            f"{', '.join(text for text, _ in devices)}; name one, such as aer:kingston?shots=1000"
+        )
     names: dict[str, None] = {}
-    for text in texts:
-        device = parse_device_name(text)
-        if device.target is None or device.noise is None:  # the commas of error rates stay
-            names[text] = None
+    for text, device in devices:
+        if device.target is None or (factors is None and device.noise is None):
+            names[text] = None  # the commas of error rates stay
             continue
-        for factor in device.noise.split(","):
-            if not factor:
-                raise DeviceError(
-                    f"device {text!r}: expected noise factors joined by commas, such as noise=0,1,3"
-                )
+        for factor in _list_factors(text, device.noise, factors):
             names[str(replace(device, noise=factor))] = None
     return list(names)
+
+
+def _list_factors(text: str, named: str | None, factors: Sequence[float] | None) -> list[str]:
+    """Return the noise factors of a device as they are written in its names."""
+    if factors is None:
+        found = (named or "").split(",")
+    elif named is not None:
+        raise DeviceError(
+            f"device {text!r} has noise={named} in its name, but noise was given as an argument "
+            "as well; give one of the two"
+        )
+    else:
+        found = [_write_factor(factor) for factor in factors]
+    if not found or not all(found):
+        raise DeviceError(
+            f"device {text!r}: expected noise factors such as noise=0,1,3 (in Python "
+            "noise=[0, 1, 3]), got an empty one"
+        )
+    return found
+
+
+def _write_factor(factor: object) -> str:
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < inf:
+        raise DeviceError(f"expected noise as finite factors of at least 0, got {factor!r}")
+    return f"{factor:g}"
 
 
 def _parse_options(query: str, text: str) -> dict[str, str | int]:

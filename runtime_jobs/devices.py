@@ -1,10 +1,10 @@
-"""Devices by name: open the executor behind a name."""
+"""Devices: open the executor behind a name, a backend or a primitive."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from runtime_jobs.device_names import (
     DEVICES,
@@ -15,17 +15,21 @@ from runtime_jobs.device_names import (
 )
 
 if TYPE_CHECKING:
+    from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2
+    from qiskit.providers import BackendV2
     from qiskit_aer.noise import NoiseModel
 
     from qrnn_qiskit.executors import Executor
     from runtime_jobs.aer.stage import StageFinder
     from runtime_jobs.estimation.mitigation import Mitigation
 
-__all__ = ["DEVICES", "DeviceError", "DeviceName", "open_device", "parse_device_name"]
+__all__ = ["DEVICES", "DeviceError", "DeviceLike", "DeviceName", "open_device", "parse_device_name"]
+
+DeviceLike: TypeAlias = "str | BackendV2 | BaseSamplerV2 | BaseEstimatorV2"
 
 
 def open_device(
-    name: str,
+    device: DeviceLike,
     *,
     shots: int | None = None,
     seed: int | None = None,
@@ -34,8 +38,16 @@ def open_device(
     max_qpu_seconds: float | None = None,
     ledger: Path | None = None,
     new_budget: bool = False,
+    keep_results: bool = False,
 ) -> Executor:
     """Open a device by name: ``simulator``, ``simulator:kingston``, ``aer``, ``ibm:kingston``.
+
+    It also opens a backend (``BackendV2``, such as an ``AerSimulator``) and a V2 primitive.
+    Circuits are compiled for the backend, on qubits chosen by their errors, and sent to its ``run``
+    or to the primitive; nothing is recorded or capped there. A simulated device of Qiskit, such as
+    ``FakeKingston`` or ``GenericBackendV2``, is the noisy model of the qubits in use, as
+    ``aer:NAME`` is, because its own ``run`` takes seconds. An estimator gives values only: no
+    samples, no dynamic circuits.
 
     ``simulator:NAME`` simulates the circuits of a device exactly with its calibrated noise, as
     ``aer:NAME`` does, but in one compiled pass and with the exact gradient of the noisy circuits.
@@ -46,11 +58,13 @@ def open_device(
     closed (``executor.close()``, or ``with open_device(...) as executor``).
 
     Args:
-        name: Device name, see :func:`parse_device_name`. A key in it and the argument of the same
-            name must not differ.
+        device: Device name, see :func:`parse_device_name`; or a ``BackendV2``, a ``SamplerV2`` or
+            an ``EstimatorV2``. A key in a name and the argument of the same name must not differ.
         shots: Executions of each circuit. Without shots ``simulator`` and ``aer`` give exact
             values, with the noise of the target, if any; ``aer`` samples dynamic circuits with
-            noise and needs shots for them.
+            noise and needs shots for them. Samplers and backends that run need shots; an estimator
+            takes them as the precision 1 / sqrt(shots), and without them gives exact values if
+            that is its default.
         seed: Seed of the sampling.
         gradient: Gradient method on a device; the simulator has its own, the adjoint, also with
             noise.
@@ -62,20 +76,68 @@ def open_device(
             devices have none.
         new_budget: For a copy of a ledger folder, or one whose ledger is lost: whether to send jobs
             from it under a separate cap. Its results are kept and do not count against that cap.
+        keep_results: Whether ``Estimates`` and ``Outcomes`` have the ``PubResult`` that they were
+            computed from, and ``executor.pub_results`` all of them in order; on QPUs, primitives
+            and backends.
 
     Raises:
         DeviceError: The name cannot be parsed, the device is unknown, or it does not take one of
             the options.
+        InvalidTypeError: ``device`` is something else.
     """
-    device = merge_options(parse_device_name(name), shots, seed)
+    if not isinstance(device, str):
+        unused = {"noise_model": noise_model, "max_qpu_seconds": max_qpu_seconds, "ledger": ledger}
+        _refuse_given(device, unused | {"new_budget": new_budget or None})
+        from runtime_jobs.primitives import open_given
+
+        return open_given(
+            device, shots=shots, seed=seed, gradient=gradient, keep_results=keep_results
+        )
+    return _open_named(
+        merge_options(parse_device_name(device), shots, seed),
+        gradient=gradient,
+        noise_model=noise_model,
+        cap=max_qpu_seconds,
+        ledger=ledger,
+        new_budget=new_budget,
+        keep_results=keep_results,
+    )
+
+
+def _refuse_given(device: object, unused: dict[str, object]) -> None:
+    for key, value in unused.items():
+        if value is not None:
+            raise DeviceError(
+                f"{key} was given, but it applies to devices by name, and the device is a "
+                f"{type(device).__name__}; leave {key} out"
+            )
+
+
+def _open_named(
+    device: DeviceName,
+    *,
+    gradient: str | None,
+    noise_model: NoiseModel | None,
+    cap: float | None,
+    ledger: Path | None,
+    new_budget: bool,
+    keep_results: bool,
+) -> Executor:
     if new_budget and device.name != "ibm":
         raise DeviceError(f"device '{device}' uses no QPU time; leave new_budget out")
+    if keep_results and device.name != "ibm":
+        raise DeviceError(
+            f"device '{device}' computes values from simulated states, without PUB results; leave "
+            "keep_results out, or open a SamplerV2 or an AerSimulator"
+        )
     is_noisy = device.target is not None or device.noise is not None or noise_model is not None
     if device.name == "aer" or (device.name == "simulator" and is_noisy):
         return _open_aer(device, gradient, noise_model)
     if device.name == "simulator":
         return _open_simulator(device, gradient, noise_model)
-    return _open_ibm(device, gradient, max_qpu_seconds, ledger, new_budget=new_budget)
+    return _open_ibm(
+        device, gradient, cap, ledger, new_budget=new_budget, keep_results=keep_results
+    )
 
 
 def _open_simulator(
@@ -101,6 +163,7 @@ def _open_ibm(
     folder: Path | None,
     *,
     new_budget: bool,
+    keep_results: bool,
 ) -> Executor:
     given = {"target": device.target, "shots": device.shots, "max_qpu_seconds": cap}
     for key, value in (given | {"ledger": folder}).items():
@@ -145,6 +208,7 @@ def _open_ibm(
             patches=device.patches or 1,
             spacing=device.spacing or 0,
             closing=stack.pop_all(),
+            keep_results=keep_results,
         )
 
 

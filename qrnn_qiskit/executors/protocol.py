@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,10 +58,12 @@ class Estimates:
     Attributes:
         values: (B, K) float64.
         standard_errors: (B, K) float64, above 0, or None where the values are exact.
+        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it.
     """
 
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
+    pub_result: Any = None
 
 
 class DynamicPub(NamedTuple):
@@ -98,6 +100,8 @@ class Outcomes:
         bit_errors: (B, T, m) float64, the standard error of the probability that each bit is 1,
             where it is not that of ``shots`` independent executions: with mitigation. Mitigated
             outcomes may lie outside of [0, 1] by such errors.
+        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it; with
+            zero-noise extrapolation that of the circuit as it is.
     """
 
     outcomes: NDArray[np.float64]
@@ -105,6 +109,7 @@ class Outcomes:
     standard_errors: NDArray[np.float64] | None = None
     shots: int | None = None
     bit_errors: NDArray[np.float64] | None = None
+    pub_result: Any = None
 
 
 @dataclass

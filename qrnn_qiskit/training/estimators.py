@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from qrnn_qiskit.tasks.data.arrays import to_array
+from qrnn_qiskit.tasks.data.arrays import DataError, to_array
 from qrnn_qiskit.tasks.data.dataset import Dataset
 from qrnn_qiskit.training.fit import fit
 from qrnn_qiskit.training.loading import TrainedModel
@@ -55,8 +57,8 @@ class _QRNNEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.settings = settings
         self.out = out
 
-    def _fit(self, x: Any, y: Any, goal: str) -> None:
-        data = Dataset(_add_features(x), to_array(y), goal=goal)
+    def _fit(self, x: Any, y: NDArray[Any], goal: str) -> None:
+        data = Dataset(self._read(x, reset=True), y, goal=goal)
         settings = {
             "model.num_qubits": self.num_qubits,
             "model.num_layers": self.num_layers,
@@ -76,18 +78,32 @@ class _QRNNEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
                 seed=self.random_state,
                 settings=settings | dict(self.settings or {}),
             )
-        self.n_features_in_ = data.x.shape[2]
+        if not _is_table(x):
+            self.n_features_in_ = data.x.shape[2]
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the class or the values of each sequence, in the form of ``y``.
+    def _read(self, x: Any, *, reset: bool) -> Any:
+        """Return sequences for a Dataset; a table (N, T) by the rules of scikit-learn.
 
-        Raises:
-            NotFittedError: ``fit`` was not called.
-            DataError: The sequences have other features than those of ``fit``.
+        Args:
+            x: The sequences.
+            reset: Whether they set the number of features, or have to have it.
         """
+        if not _is_table(x):
+            return x
+        least = 2 if reset else 1
+        found = validate_data(self, X=x, reset=reset, ensure_min_samples=least)
+        return np.asarray(found)[:, :, None]
+
+    def _predict(self, x: Any) -> NDArray[Any]:
         check_is_fitted(self)
-        predicted: NDArray[Any] = self.model_.predict(_add_features(X))
+        predicted: NDArray[Any] = self.model_.predict(self._read(x, reset=False))
         return predicted
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        return tags
 
 
 class QRNNClassifier(ClassifierMixin, _QRNNEstimator):  # type: ignore[misc]
@@ -117,9 +133,25 @@ class QRNNClassifier(ClassifierMixin, _QRNNEstimator):  # type: ignore[misc]
             DataError: The sequences or the classes cannot be used.
             ConfigError: A parameter is out of range.
         """
-        self._fit(X, y, "classes")
-        self.classes_ = np.unique(to_array(y))
+        labels = column_or_1d(_require(self, y), warn=True)
+        check_classification_targets(labels)
+        classes, places = np.unique(labels, return_inverse=True)
+        # A Dataset takes integers and texts only; it keeps their order.
+        self._names = classes.astype(str if classes.dtype.kind in "OUS" else np.int64)
+        self._fit(X, self._names[places], "classes")
+        self.classes_ = classes
         return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the class of each sequence, (N,).
+
+        Raises:
+            NotFittedError: ``fit`` was not called.
+            DataError: The sequences have other features than those of ``fit``.
+        """
+        predicted = self._predict(X)
+        found: NDArray[Any] = self.classes_[np.searchsorted(self._names, predicted)]
+        return found
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict the probability of each class, (N, C).
@@ -128,7 +160,7 @@ class QRNNClassifier(ClassifierMixin, _QRNNEstimator):  # type: ignore[misc]
             NotFittedError: ``fit`` was not called.
         """
         check_is_fitted(self)
-        return self.model_.predict_proba(_add_features(X))
+        return self.model_.predict_proba(self._read(X, reset=False))
 
 
 class QRNNRegressor(RegressorMixin, _QRNNEstimator):  # type: ignore[misc]
@@ -141,13 +173,42 @@ class QRNNRegressor(RegressorMixin, _QRNNEstimator):  # type: ignore[misc]
             DataError: The sequences or the values cannot be used.
             ConfigError: A parameter is out of range.
         """
-        self._fit(X, y, "values")
+        values = check_array(_require(self, y), ensure_2d=False, allow_nd=True, dtype=np.float64)
+        self._fit(X, values, "values")
         return self
 
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the values of each sequence, in the shape of ``y``.
 
-def _add_features(x: Any) -> Any:
-    """Return sequences whose steps are one number, (N, T), as (N, T, 1); others unchanged."""
+        Raises:
+            NotFittedError: ``fit`` was not called.
+            DataError: The sequences have other features than those of ``fit``.
+        """
+        return self._predict(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _require(estimator: _QRNNEstimator, y: Any) -> NDArray[Any]:
+    """Return targets as an array; a DataError without any."""
+    if y is None:
+        raise DataError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+    return to_array(y)
+
+
+def _is_table(x: Any) -> bool:
+    """Return whether each step of all sequences is one number, (N, T), as scikit-learn has it.
+
+    Arrays (N, T, E) and lists of sequences (T_i, E) are no tables.
+    """
+    if scipy.sparse.issparse(x):
+        return True
     if isinstance(x, list | tuple):
-        return x
-    array = to_array(x)
-    return array[:, :, None] if array.ndim == 2 else array
+        return not x or np.ndim(x[0]) < 2
+    rank: int = x.ndim if hasattr(x, "ndim") else np.asarray(x).ndim
+    return rank < 3

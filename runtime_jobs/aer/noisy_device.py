@@ -12,13 +12,12 @@ from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_reado
 
 from runtime_jobs.aer.noise import to_kraus
 from runtime_jobs.aer.stage import Stage
-from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.calibration import read_errors
 from runtime_jobs.hardware.chip import Chip
 from runtime_jobs.hardware.gates import make_translator
 from runtime_jobs.hardware.layout import Pairs, count_measurements, find_interactions, find_measured
 from runtime_jobs.hardware.patches import choose_patches
-from runtime_jobs.hardware.targets import cut_target, describe_qubits
+from runtime_jobs.hardware.targets import check_instructions, cut_target, describe_qubits
 
 __all__ = ["DeviceStages", "build_device_model"]
 
@@ -76,21 +75,12 @@ class DeviceStages:
         Raises:
             DeviceError: The device lacks qubits or instructions.
         """
-        self._check_instructions(circuit)
+        check_instructions(self._target, circuit, self._name)
         interactions = find_interactions(self._translator.run(circuit))
         key = (circuit.num_qubits, interactions, find_measured(circuit))
         if key not in self._stages:
             self._stages[key] = self._make_stage(*key, count_measurements(circuit))
         return self._stages[key]
-
-    def _check_instructions(self, circuit: QuantumCircuit) -> None:
-        needed = {"if_else", "reset"} & set(circuit.count_ops())
-        missing = sorted(needed - set(self._target.operation_names))
-        if missing:
-            raise DeviceError(
-                f"device {self._name!r} has no {' and no '.join(missing)}, which circuit "
-                f"{circuit.name!r} needs; use another device, see 'qrnn devices'"
-            )
 
     def _make_stage(
         self,

@@ -129,7 +129,7 @@ def _compare(path: Path, names: list[str], service: Service | None) -> None:
     from runtime_jobs.cli.console import make_table
     from runtime_jobs.hardware.snapshots import find_caveat
     from runtime_jobs.hardware.targets import median_errors
-    from runtime_jobs.plan.work import find_work
+    from runtime_jobs.pricing.work import find_work
 
     trained = load(open_trained_run(path).path)
     table = make_table("device", "qubits", "2q error", "readout", "duration", "of T1", "of T2")

@@ -25,7 +25,7 @@ from runtime_jobs.cli.options import (
     TrainSteps,
     print_shown,
 )
-from runtime_jobs.plan.terms import read_terms
+from runtime_jobs.pricing.terms import read_terms
 from runtime_jobs.runs.planning import open_quote
 from runtime_jobs.runs.requests import read_request
 
@@ -113,8 +113,8 @@ def plan(
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
         return
-    from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.description import describe_others
+    from runtime_jobs.pricing.costs import Plan
+    from runtime_jobs.pricing.description import describe_others
 
     print_shown(Plan.from_dict(found).describe())
     others = {name: Plan.from_dict(other) for name, other in found["instead"].items()}

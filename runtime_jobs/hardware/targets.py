@@ -6,10 +6,14 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
+
+from runtime_jobs.device_names import DeviceError
 
 __all__ = [
     "DEAD_ERROR",
+    "check_instructions",
     "coherence_of",
     "coupler_errors",
     "cut_target",
@@ -24,6 +28,21 @@ __all__ = [
 # parameters and their shifts leave that range, so it is compiled to the other two-qubit gate.
 _LEFT_OUT = {"measure_2", "reset_2", "rzz"}
 DEAD_ERROR = 0.5  # a gate or readout that errs this often carries no information
+
+
+def check_instructions(target: Target, circuit: QuantumCircuit, name: str) -> None:
+    """Check that a device has the instructions that dynamic circuits need.
+
+    Raises:
+        DeviceError: It has no ``if_else`` or no ``reset``, and the circuit needs it.
+    """
+    needed = {"if_else", "reset"} & set(circuit.count_ops())
+    missing = sorted(needed - set(target.operation_names))
+    if missing:
+        raise DeviceError(
+            f"device {name!r} has no {' and no '.join(missing)}, which circuit {circuit.name!r} "
+            "needs; use another device, see 'qrnn devices'"
+        )
 
 
 def error_of(target: Target, name: str, qubits: tuple[int, ...]) -> float:

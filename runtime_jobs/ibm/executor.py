@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit.circuit import QuantumCircuit
+from qiskit.primitives import DataBin, SamplerPubResult
 
 from circuits import DynamicCircuit
 from circuits.errors import InvalidTypeError
@@ -29,7 +31,7 @@ from qrnn_qiskit.executors import (
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.bits import name_bits
+from runtime_jobs.estimation.bits import Bits, name_bits
 from runtime_jobs.estimation.counting import (
     bind_bases,
     choose_final_bases,
@@ -93,6 +95,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         decouple: Sequence of gates in long waits, see
             :func:`~runtime_jobs.hardware.decoupling.decouple_waits`.
         closing: Closes the ledger if this executor owns it.
+        keep_results: Whether results keep the ``PubResult`` that they were computed from.
 
     Raises:
         DeviceError: The qubits of several patches or fast measurements would be calibrated, or the
@@ -100,6 +103,7 @@ class IbmExecutor(Closing, DynamicExecutor):
 
     Attributes:
         counts: Requested work, whether it came from the ledger or from the service.
+        pub_results: The ``PubResult`` of every PUB so far, in order, if they are kept.
     """
 
     def __init__(
@@ -121,8 +125,11 @@ class IbmExecutor(Closing, DynamicExecutor):
         mitigation: Mitigation | None = None,
         decouple: str | None = None,
         closing: ExitStack | None = None,
+        keep_results: bool = False,
     ) -> None:
         self._closing = closing or ExitStack()
+        self._keep_results = keep_results
+        self.pub_results: list[SamplerPubResult] = []
         self.backend = name
         self.shots: int | None = require_count("shots", shots)
         if gradient is not None:
@@ -232,7 +239,10 @@ class IbmExecutor(Closing, DynamicExecutor):
         results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in checked)
         return [
-            Estimates(*estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)))
+            Estimates(
+                *estimate_values(bits, groups, pub.circuit.num_qubits, len(pub.observables)),
+                self._keep(bits),
+            )
             for pub, groups, bits in zip(checked, bases, results, strict=True)
         ]
 
@@ -260,10 +270,16 @@ class IbmExecutor(Closing, DynamicExecutor):
             ]
         results = iter(self._runner.run(bound_circuits, runs[0].shots))
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
+        kept = []
         for groups, run in zip(bases, runs, strict=True):
-            for weight in self._mitigation.weights:
-                run.add_bits(weight, next(results), groups)
-        return [run.close() for run in runs]
+            found = [next(results) for _ in factors]
+            for weight, bits in zip(self._mitigation.weights, found, strict=True):
+                run.add_bits(weight, bits, groups)
+            kept.append([self._keep(bits) for bits in found])
+        return [
+            replace(run.close(), pub_result=first)
+            for run, (first, *_) in zip(runs, kept, strict=True)
+        ]
 
     def _open_run(self, pub: DynamicPub, num_bases: int) -> MitigatedRun:
         """Open the results of a PUB; its random functions are the same in every process."""
@@ -304,7 +320,16 @@ class IbmExecutor(Closing, DynamicExecutor):
         )
         (bits,) = self._runner.run([bound], shots)
         self.counts.bindings += len(pub.values)
+        self._keep(bits)
         return name_bits(bits[FINAL_REGISTER])
+
+    def _keep(self, bits: Bits) -> SamplerPubResult | None:
+        """Keep the bits of a PUB, joined if it was split over several jobs, if that was asked."""
+        if not self._keep_results:
+            return None
+        (shape,) = {array.shape for array in bits.values()}
+        self.pub_results.append(SamplerPubResult(DataBin(**bits, shape=shape)))
+        return self.pub_results[-1]
 
     def describe(self) -> list[str]:
         """Describe the physical qubits in use, in one line; an empty list before the first job."""

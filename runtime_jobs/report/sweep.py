@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from qrnn_qiskit.tasks.data.spreadsheet import write_csv
 from qrnn_qiskit.training.run_folder import RunFolder
 from runtime_jobs.device_names import DeviceError, parse_device_name
 
-__all__ = ["FLOOR", "Sweep", "find_sweep"]
+__all__ = ["FLOOR", "Sweep", "find_noise", "find_sweep"]
 
 FLOOR = "majority_accuracy"  # the same for all devices: in the table, not in the picture
 
@@ -38,6 +38,28 @@ class Sweep:
     """
 
     rows: Sequence[_Row]
+
+    @classmethod
+    def collect(cls, evaluations: Iterable[Mapping[str, Any]]) -> Sweep | None:
+        """Collect evaluations on the same sequences; the last one of each device and noise counts.
+
+        The exact simulator counts as no noise. Devices with custom error rates and QPUs are left
+        out: their noise is no multiple.
+
+        Returns:
+            The evaluations; None with fewer than two, or without a noisy one.
+        """
+        placed = [row for evaluation in evaluations if (row := _place(evaluation)) is not None]
+        rows = list({(row.series, row.noise): row for row in placed}.values())
+        if len(rows) < 2 or not any(row.noise for row in rows):
+            return None
+        order = list(dict.fromkeys(row.series for row in rows))
+        return cls(sorted(rows, key=lambda row: (order.index(row.series), row.noise)))
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether any device was evaluated at several factors."""
+        return len({row.series for row in self.rows}) < len(self.rows)
 
     @property
     def columns(self) -> list[str]:
@@ -110,43 +132,43 @@ class Sweep:
 def find_sweep(run: RunFolder, sequences: int | None = None) -> Sweep | None:
     """Find the evaluations of a run on devices whose noise is a multiple of a calibration.
 
-    The exact simulator counts as no noise. Devices with custom error rates and QPUs are left out:
-    their noise is no multiple.
-
     Args:
         run: The run.
         sequences: Only evaluations on that many test sequences, so that all are on the same ones;
             by default on as many as possible.
 
     Returns:
-        The evaluations; None with fewer than two, or without a noisy one.
+        See :meth:`Sweep.collect`.
     """
     digest = run.digest_checkpoint()
-    last: dict[int, dict[tuple[str, float], _Row]] = {}
+    by_size: dict[int, list[dict[str, Any]]] = {}
     for evaluation in run.read_evaluations():
         made = evaluation["provenance"].get("checkpoint_sha256")
-        row = _place(evaluation)
-        if row is not None and evaluation["weights"] == "best" and made == digest:
-            last.setdefault(evaluation["sequences"], {})[row.series, row.noise] = row
-    for size in sorted(last, reverse=True) if sequences is None else [sequences]:
-        rows = list(last.get(size, {}).values())
-        if len(rows) > 1 and any(row.noise for row in rows):
-            order = list(dict.fromkeys(row.series for row in rows))
-            return Sweep(sorted(rows, key=lambda row: (order.index(row.series), row.noise)))
-    return None
+        if evaluation["weights"] == "best" and made == digest:
+            by_size.setdefault(evaluation["sequences"], []).append(evaluation)
+    sizes = sorted(by_size, reverse=True) if sequences is None else [sequences]
+    found = (Sweep.collect(by_size.get(size, [])) for size in sizes)
+    return next((sweep for sweep in found if sweep is not None), None)
+
+
+def find_noise(device: str) -> float | None:
+    """Find the factor on the calibrated noise of a device; None where its noise is no multiple."""
+    try:
+        parsed = parse_device_name(device)
+    except DeviceError:  # an executor of the user with a name of its own
+        return None
+    if parsed.name == "ibm" or (parsed.target is None and parsed.noise is not None):
+        return None
+    noise = 0.0 if parsed.target is None else float(parsed.noise or 1.0)
+    return noise if math.isfinite(noise) else None
 
 
 def _place(evaluation: Mapping[str, Any]) -> _Row | None:
     """Place an evaluation in its series; None for a device without a factor on its noise."""
-    try:
-        device = parse_device_name(evaluation["device"])
-    except DeviceError:  # an executor of the user with a name of its own
+    noise = find_noise(evaluation["device"])
+    if noise is None:
         return None
-    if device.name == "ibm" or (device.target is None and device.noise is not None):
-        return None
-    noise = 0.0 if device.target is None else float(device.noise or 1.0)
-    if not math.isfinite(noise):
-        return None
+    device = parse_device_name(evaluation["device"])
     return _Row(str(replace(device, noise=None, seed=None)), noise, evaluation)
 
 

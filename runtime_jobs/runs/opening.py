@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from circuits.errors import InvalidTypeError, OperationError
-from runtime_jobs.devices import DeviceError, open_device, parse_device_name
+from runtime_jobs.devices import DeviceError, DeviceLike, open_device, parse_device_name
 
 if TYPE_CHECKING:
     from qiskit.transpiler import Target
@@ -80,17 +80,31 @@ def open_trained_run(run: RunLike) -> RunFolder:
 
 
 def open_local_device(
-    name: str, *, shots: int | None = None, gradient: str | None = None
+    device: DeviceLike | Executor, *, shots: int | None = None, gradient: str | None = None
 ) -> Executor:
-    """Open a device on this machine; DeviceError for a QPU, which takes jobs."""
-    device = parse_device_name(name)
-    if device.name == "ibm":
+    """Open a device on this machine; DeviceError for a QPU, which takes jobs.
+
+    An executor that is open already stays as it is, and takes neither shots nor a gradient.
+    """
+    if isinstance(device, str):
+        parsed = parse_device_name(device)
+        if parsed.name == "ibm":
+            raise DeviceError(
+                f"expected a device on this machine, got {device!r}, a QPU that queues and bills "
+                "its jobs; use --on simulator here, or send the run to the QPU with 'qrnn submit "
+                f"DIR --on {parsed} --max-qpu-seconds S'"
+            )
+        return open_device(device, shots=shots, gradient=gradient)
+    from qrnn_qiskit.executors import Executor
+
+    if not isinstance(device, Executor):
+        return open_device(device, shots=shots, gradient=gradient)
+    if shots not in (None, device.shots):
         raise DeviceError(
-            f"expected a device on this machine, got {name!r}, a QPU that queues and bills its "
-            f"jobs; use --on simulator here, or send the run to the QPU with 'qrnn submit DIR --on "
-            f"{device} --max-qpu-seconds S'"
+            f"expected {shots} shots, but {device.name} was opened with "
+            f"{'none' if device.shots is None else device.shots}; give shots where it is opened"
         )
-    return open_device(name, shots=shots, gradient=gradient)
+    return device
 
 
 def find_target(name: str, service: Service | None) -> tuple[Target, str]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from circuits.errors import InvalidValueError
 from runtime_jobs.hardware.repetition import Delays, parse_delay
-from runtime_jobs.plan.terms import Terms, read_terms
+from runtime_jobs.pricing.terms import Terms, read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_trained_run
 from runtime_jobs.runs.requests import Request, read_request
 
 if TYPE_CHECKING:
     from qrnn_qiskit.executors.gradient_methods import GradientMethod
     from runtime_jobs.hardware.calibration import TrainedLayout
-    from runtime_jobs.plan.costs import Plan
-    from runtime_jobs.plan.work import Work
+    from runtime_jobs.pricing.costs import Plan
+    from runtime_jobs.pricing.work import Work
 
 __all__ = ["Quote", "open_quote", "plan"]
 
@@ -55,7 +55,7 @@ def plan(
             given.
         serial_branches: Whether to assume that branches on disjoint qubits run one after another.
         limits: TOML file with limits of the service, price and allowance, see
-            :mod:`runtime_jobs.plan.terms`.
+            :mod:`runtime_jobs.pricing.terms`.
         mitigation: Error mitigation of dynamic circuits: "readout", "feedforward", "zne" or, joined
             by "+", zne with one of the others.
         live: Whether to use today's calibration, from the account at IBM Quantum.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runtime_jobs.estimation.mitigation import Mitigation
     from runtime_jobs.hardware.calibration import TrainedLayout
     from runtime_jobs.ibm.service import Service
-    from runtime_jobs.plan.work import Work
+    from runtime_jobs.pricing.work import Work
 
 __all__ = ["Request", "read_request"]
 
@@ -56,11 +56,11 @@ class Request(NamedTuple):
         """Return the trained model, its work on the QPU, and the origin of the calibration.
 
         Without a ``service``, the calibration is a snapshot on this machine. ``patches`` None takes
-        the number that :meth:`~runtime_jobs.plan.work.Work.pack_best` finds. ``layout`` are the
+        the number that :meth:`~runtime_jobs.pricing.work.Work.pack_best` finds. ``layout`` are the
         qubits of the training, which are kept if they work.
         """
         from qrnn_qiskit.training.loading import load_run
-        from runtime_jobs.plan.work import find_work
+        from runtime_jobs.pricing.work import find_work
 
         if self.calibrates and patches != 1:
             raise InvalidValueError(

@@ -11,7 +11,7 @@ from circuits.errors import InvalidValueError
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
-from runtime_jobs.plan.terms import read_terms
+from runtime_jobs.pricing.terms import read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_run, open_trained_run
 from runtime_jobs.runs.options import SendOptions
 from runtime_jobs.runs.planning import Quote
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import Submission
     from runtime_jobs.ledger import JobRecord, Ledger
-    from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.pricing.costs import Plan
     from runtime_jobs.runs.jobs import Jobs
 
 __all__ = ["CapError", "Progress", "collect", "send", "submit"]
@@ -173,7 +173,7 @@ def send(
         read_submission,
     )
     from runtime_jobs.ledger.identity import start_new_budget
-    from runtime_jobs.plan.description import describe_registers
+    from runtime_jobs.pricing.description import describe_registers
 
     service = None if options.max_qpu_seconds is None else Service()
     delays, wanted = find_delays(request.qpu, service), parse_delay(options.rep_delay)

@@ -23,7 +23,7 @@ from qrnn_qiskit.training.schema import Config
 from qrnn_qiskit.training.trainer import TrainingDiverged, resume
 from runtime_jobs.hardware.chip import measure_in_bases
 from runtime_jobs.hardware.packing import choose_packing
-from runtime_jobs.plan.rounds import longest_circuit
+from runtime_jobs.pricing.rounds import longest_circuit
 
 if TYPE_CHECKING:
     from qrnn_qiskit.model import QRNN

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from localqpu.control_client import LocalqpuControl
+from qiskit.primitives import StatevectorSampler
+from qiskit_aer import AerSimulator
 
 from qrnn_qiskit import Dataset, fit, load
 from qrnn_qiskit.training.evaluation import Evaluation
-from runtime_jobs import evaluate, plan, show, submit
+from runtime_jobs import evaluate, open_device, plan, show, submit
 from runtime_jobs.cli import run as call
 from runtime_jobs.ledger import JobsPendingError
 from runtime_jobs.runs.jobs import Jobs
@@ -138,6 +140,62 @@ def test_devices_and_runs_of_the_wrong_kind_are_named(make_run: Path, tmp_path: 
         show(tmp_path / "absent")
     with pytest.raises(ValueError, match="Did you mean 'batch'"):
         submit(make_run, "ibm:kingston", shots=9, max_qpu_seconds=9, mode="batsh")
+
+
+@pytest.mark.noisy
+def test_a_sweep_over_noise_is_one_table_and_one_picture(make_run: Path) -> None:
+    sweep = evaluate(make_run, on=["simulator", "simulator:kingston"], noise=[0, 3], sequences=3)
+    assert [each.device for each in sweep] == [
+        "simulator",
+        "simulator:kingston?noise=0",
+        "simulator:kingston?noise=3",
+    ]
+    table = sweep.to_pandas()
+    assert set(table["noise"]) == {0.0, 3.0}
+    assert set(table["metric"]) >= set(sweep.metrics)
+    (axes, *_) = sweep.draw().axes
+    assert axes.get_xlabel().startswith("noise")
+    shown = sweep._repr_html_()
+    assert shown.count("<tr>") == 4
+    assert shown.count("data:image/png;base64,") == 1
+    (single,) = evaluate(make_run, on="simulator:kingston", noise=2, sequences=3)
+    assert single.device == "simulator:kingston?noise=2"
+    assert "base64" not in evaluate(make_run, on=["simulator"], sequences=3)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("on", "noise", "message"),
+    [
+        ("simulator", [0, 1], r"none was named, only simulator; name one, such as aer:kingston"),
+        ("aer:kingston?noise=2", [1], "has noise=2 in its name, but noise was given"),
+        ("simulator:kingston", [-1], "expected noise as finite factors of at least 0, got -1"),
+        ("simulator:kingston", ["1"], "of at least 0, got '1'"),
+        ("simulator:kingston", [], r"noise=\[0, 1, 3\]\), got an empty one"),
+        (AerSimulator(), [1], "got a AerSimulator, which is evaluated without noise="),
+    ],
+    ids=str,
+)
+def test_noise_that_multiplies_nothing_is_refused(
+    make_run: Path, on: str, noise: list[float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(make_run, on=on, noise=noise, shots=10)
+
+
+def test_a_run_is_evaluated_on_a_backend_a_primitive_and_an_open_executor(make_run: Path) -> None:
+    executor = open_device(StatevectorSampler(seed=0), shots=50, keep_results=True)
+    found = evaluate(
+        make_run, on=[AerSimulator(), StatevectorSampler(), executor], shots=50, sequences=2
+    )
+    assert [each.device for each in found] == [
+        "backend:aer_simulator?shots=50",
+        "sampler:StatevectorSampler?shots=50",
+        "sampler:StatevectorSampler?shots=50",
+    ]
+    assert len(executor.pub_results) == 3  # type: ignore[attr-defined]
+    assert set(found.to_pandas()["noise"].isna()) == {True}
+    with pytest.raises(ValueError, match=r"expected 60 shots, but sampler.* was opened with 50"):
+        evaluate(make_run, on=executor, shots=60)
 
 
 @pytest.mark.process

@@ -12,6 +12,8 @@ from loopback import submit
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from runtime_jobs import open_device
 from runtime_jobs.cli import run
@@ -79,6 +81,26 @@ def test_a_copied_ledger_is_used_with_a_new_budget(
     assert len(service.jobs()) == 2
     with pytest.raises(DeviceError, match="new_budget"):
         open_device("aer", shots=50, new_budget=True)
+
+
+def test_results_of_a_qpu_carry_the_pub_results(tmp_path: Path, service: LocalqpuControl) -> None:
+    options = {"shots": 50, "max_qpu_seconds": 10, "ledger": tmp_path, "keep_results": True}
+    with open_device("ibm:kingston", **options) as executor:
+        found = executor.estimate(
+            build_pair(), np.array([[0.0], [np.pi]]), [SparsePauliOp("ZZ"), SparsePauliOp("XI")]
+        )
+        assert executor.pub_results == [found.pub_result]
+    bits = found.pub_result.data.final  # two sets of values in two bases
+    assert (bits.shape, bits.num_shots, bits.num_bits) == ((4,), 50, 2)
+    assert {"00"} in [set(bits.get_counts(row)) for row in range(2)]  # Z of the first set
+
+
+def test_a_qpu_is_opened_by_name_only(service: LocalqpuControl) -> None:
+    backend = QiskitRuntimeService().backend("ibm_kingston")
+    for device in (backend, Sampler(mode=backend)):
+        with pytest.raises(DeviceError, match=r"open_device\('ibm:kingston', shots=1000"):
+            open_device(device, shots=10)
+    assert not service.jobs()
 
 
 @pytest.mark.parametrize("missing", ["shots", "max_qpu_seconds", "ledger"])

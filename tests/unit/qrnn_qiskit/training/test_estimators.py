@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
 
 from qrnn_qiskit import QRNNClassifier, QRNNRegressor
 from qrnn_qiskit.tasks import DataError
@@ -52,6 +55,42 @@ def test_a_regressor_takes_series_of_one_number(tmp_path: Path) -> None:
     assert -10 < model.score(X[:, :, 0], X[:, 0, 0]) <= 1
     with pytest.raises(DataError, match=r"expected 1 features \(E\)"):
         model.predict(X)
+
+
+@pytest.mark.training
+def test_a_table_follows_the_rules_of_scikit_learn() -> None:
+    table, labels = X[:, :, 0], np.where(Y == "up", 7, 3)[:, None]
+    with pytest.warns(DataConversionWarning):
+        model = QRNNClassifier(**TINY).fit(table.tolist(), labels)
+    assert model.n_features_in_ == 3
+    assert set(model.predict(table)) <= {3, 7}
+    assert model.classes_.tolist() == [3, 7]
+    with pytest.raises(ValueError, match="X has 2 features, but QRNNClassifier is expecting 3"):
+        model.predict(table[:, :2])
+    for wrong, message in (
+        (scipy.sparse.csr_array(table), "Sparse data was passed"),
+        (np.where(table > 1, np.nan, table), "contains NaN"),
+        (table[0], "Reshape your data"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            QRNNClassifier(**TINY).fit(wrong, Y)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        QRNNClassifier(**TINY).fit(table, X[:, 0, 0])
+    with pytest.raises(DataError, match="QRNNRegressor requires y to be passed"):
+        QRNNRegressor().fit(X, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [QRNNClassifier, QRNNRegressor])
+def test_the_estimators_pass_the_checks_of_scikit_learn(kind: type[QRNNClassifier]) -> None:
+    """All of them: a table (N, T) is a series of T numbers. None is expected to fail."""
+    model = kind(num_qubits=2, num_layers=1, controller_hidden=4, epochs=30, learning_rate=0.03)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(model, on_fail=None, on_skip=None)
+    wrong = {each["check_name"] for each in results if each["status"] != "passed"}
+    assert wrong <= {"check_array_api_input"}  # skipped without SCIPY_ARRAY_API
+    assert len(results) > 40
 
 
 def test_bad_parameters_and_data_are_refused() -> None:

@@ -13,8 +13,8 @@ from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.hardware.patches import choose_patches
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.hardware.targets import coupler_errors
-from runtime_jobs.plan.registers import place_registers
-from runtime_jobs.plan.rounds import longest_circuit
+from runtime_jobs.pricing.registers import place_registers
+from runtime_jobs.pricing.rounds import longest_circuit
 
 
 @pytest.mark.parametrize("readout", ["expectation", "measured"])

@@ -6,7 +6,7 @@ import pytest
 
 from circuits.errors import InvalidValueError
 from circuits.limits import LIMITS_DATE, JobLimits
-from runtime_jobs.plan.terms import read_terms
+from runtime_jobs.pricing.terms import read_terms
 
 
 def test_a_file_replaces_what_it_names(tmp_path: Path) -> None:

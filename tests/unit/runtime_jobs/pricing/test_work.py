@@ -11,7 +11,7 @@ from qrnn_qiskit.training.run_folder import create_run
 from qrnn_qiskit.training.trainer import train
 from runtime_jobs import open_device
 from runtime_jobs.hardware.snapshots import open_target
-from runtime_jobs.plan.work import find_work
+from runtime_jobs.pricing.work import find_work
 
 
 def test_a_text_that_goes_on_runs_on_a_local_device_and_is_not_planned(tmp_path: Path) -> None:

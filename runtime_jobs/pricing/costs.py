@@ -16,13 +16,13 @@ from runtime_jobs.hardware.job_limits import (
     weigh_job,
 )
 from runtime_jobs.hardware.repetition import REP_DELAY_SECONDS, Delays
-from runtime_jobs.plan.description import describe_plan
-from runtime_jobs.plan.overhead import Overhead
-from runtime_jobs.plan.registers import PlacedRegister
+from runtime_jobs.pricing.description import describe_plan
+from runtime_jobs.pricing.overhead import Overhead
+from runtime_jobs.pricing.registers import PlacedRegister
 
 if TYPE_CHECKING:
     from runtime_jobs.hardware.packing import Packing
-    from runtime_jobs.plan.rounds import Round
+    from runtime_jobs.pricing.rounds import Round
 
 __all__ = ["Plan", "PlannedJob", "make_plan"]
 

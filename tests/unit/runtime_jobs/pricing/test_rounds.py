@@ -10,8 +10,8 @@ from runtime_jobs import open_device
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.hardware.snapshots import open_target
-from runtime_jobs.plan.costs import make_plan
-from runtime_jobs.plan.rounds import list_rounds, longest_circuit
+from runtime_jobs.pricing.costs import make_plan
+from runtime_jobs.pricing.rounds import list_rounds, longest_circuit
 
 SHOTS = 16
 

@@ -10,7 +10,7 @@ from runtime_jobs.hardware.job_limits import JOB_SECONDS, MARGIN
 from runtime_jobs.hardware.repetition import share_left
 
 if TYPE_CHECKING:
-    from runtime_jobs.plan.costs import Plan
+    from runtime_jobs.pricing.costs import Plan
 
 __all__ = ["describe_others", "describe_plan", "describe_registers"]
 

@@ -22,10 +22,10 @@ from runtime_jobs.hardware.calibration import TrainedLayout
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import Packing, choose_packing
 from runtime_jobs.hardware.repetition import Delays
-from runtime_jobs.plan.costs import Plan, make_plan
-from runtime_jobs.plan.overhead import estimate_overhead
-from runtime_jobs.plan.registers import place_registers
-from runtime_jobs.plan.rounds import Round, list_rounds, longest_circuit
+from runtime_jobs.pricing.costs import Plan, make_plan
+from runtime_jobs.pricing.overhead import estimate_overhead
+from runtime_jobs.pricing.registers import place_registers
+from runtime_jobs.pricing.rounds import Round, list_rounds, longest_circuit
 
 __all__ = ["Work", "find_work"]
 
@@ -68,7 +68,7 @@ class Work:
             price_per_second: Price of a second of QPU time.
             currency: Currency of that price.
             limits: Limits of the service on one job.
-            rep_delay, delays: See :func:`runtime_jobs.plan.costs.make_plan`.
+            rep_delay, delays: See :func:`runtime_jobs.pricing.costs.make_plan`.
             mitigation: Error mitigation of dynamic circuits.
 
         Raises:

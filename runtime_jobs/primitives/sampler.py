@@ -1,0 +1,165 @@
+"""The executor on a SamplerV2: circuits are measured in bases, values estimated from the bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from qiskit.circuit import QuantumCircuit
+from qiskit.primitives import BaseSamplerV2
+from qiskit.transpiler import Target
+
+from circuits.final_basis import FINAL_REGISTER
+from circuits.validation import require_count
+from qrnn_qiskit.executors import (
+    Counts,
+    DynamicExecutor,
+    DynamicPub,
+    Estimates,
+    Outcomes,
+    Pub,
+    check_pub,
+    check_unmeasured,
+    check_values,
+)
+from qrnn_qiskit.executors.gradient_methods import parse_gradient
+from runtime_jobs.estimation.bases import Basis, group_terms
+from runtime_jobs.estimation.bits import Bits, name_bits
+from runtime_jobs.estimation.counting import (
+    bind_bases,
+    choose_final_bases,
+    estimate_values,
+    read_outcomes,
+)
+from runtime_jobs.hardware.chip import measure_in_bases
+from runtime_jobs.primitives.placing import Placer, PrimitiveError, bind_by_name, run_primitive
+
+__all__ = ["SamplerExecutor"]
+
+
+class SamplerExecutor(DynamicExecutor):
+    """Runs circuits on a SamplerV2, also those with mid-circuit measurements where it takes them.
+
+    Args:
+        find_sampler: Returns the sampler; called once for each job.
+        target: The device that circuits are compiled for; None for fully connected qubits.
+        shots: Shots of each measurement basis of each set of values.
+        name: Name of the device, for tables.
+        gradient: Gradient method of backward, see :class:`~qrnn_qiskit.executors.Executor`.
+        keep_results: Whether results keep the ``PubResult`` that they were computed from.
+
+    Attributes:
+        counts: Exact counts of the work so far.
+        pub_results: The ``PubResult`` of every PUB so far, in order, if they are kept.
+    """
+
+    def __init__(
+        self,
+        find_sampler: Callable[[], BaseSamplerV2],
+        target: Target | None,
+        shots: int,
+        *,
+        name: str,
+        gradient: str | None = None,
+        keep_results: bool = False,
+    ) -> None:
+        if gradient is not None:
+            parse_gradient(gradient)
+        self.name = name
+        self.shots: int | None = require_count("shots", shots)
+        self.gradient = gradient
+        self.counts = Counts()
+        self.pub_results: list[Any] = []
+        self._find_sampler = find_sampler
+        self._keep_results = keep_results
+        self._placer = Placer(name, target, self.counts)
+
+    def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
+        """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
+
+        Raises:
+            TypeError, ValueError: Observables or values do not fit, or the device lacks qubits or
+                gates. Nothing has run then.
+            PrimitiveError: The sampler failed.
+        """
+        assert self.shots is not None
+        checked = [check_pub(pub) for pub in pubs]
+        bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
+        measured = [measure_in_bases(pub.circuit) for pub in checked]
+        rows = [
+            circuit.bind(pub.values, groups)
+            for circuit, pub, groups in zip(measured, checked, bases, strict=True)
+        ]
+        results = self._sample([each.circuit for each in measured], rows, self.shots)
+        self.counts.bindings += sum(len(pub.values) for pub in checked)
+        estimates = []
+        for pub, groups, result in zip(checked, bases, results, strict=True):
+            count, num_qubits = len(pub.observables), pub.circuit.num_qubits
+            found = estimate_values(_read_bits(result), groups, num_qubits, count)
+            estimates.append(Estimates(*found, self._keep(result)))
+        return estimates
+
+    def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
+        """Run one job of dynamic circuits; see :meth:`run`."""
+        assert self.shots is not None
+        bases = [choose_final_bases(pub) for pub in pubs]
+        values = [check_values(pub.circuit.circuit, pub.values) for pub in pubs]
+        rows = [
+            bind_bases(pub.circuit, angles, groups)
+            for pub, angles, groups in zip(pubs, values, bases, strict=True)
+        ]
+        results = self._sample([pub.circuit.circuit for pub in pubs], rows, self.shots)
+        self.counts.bindings += sum(len(angles) for angles in values)
+        outcomes = []
+        for pub, groups, result in zip(pubs, bases, results, strict=True):
+            found = read_outcomes(_read_bits(result), pub.circuit, groups, len(pub.observables))
+            outcomes.append(replace(found, pub_result=self._keep(result)))
+        return outcomes
+
+    def sample(
+        self, circuit: QuantumCircuit, values: ArrayLike, shots: int
+    ) -> list[dict[str, int]]:
+        """Measure all qubits; see :class:`~qrnn_qiskit.executors.Executor` and :meth:`run`."""
+        shots = require_count("shots", shots)
+        check_unmeasured(circuit)
+        angles = check_values(circuit, values)
+        measured = measure_in_bases(circuit)
+        (result,) = self._sample([measured.circuit], [measured.bind(angles, [Basis()])], shots)
+        self.counts.bindings += len(angles)
+        self._keep(result)
+        return name_bits(_read_bits(result)[FINAL_REGISTER])
+
+    def _sample(
+        self, circuits: Sequence[QuantumCircuit], rows: Sequence[NDArray[np.float64]], shots: int
+    ) -> list[Any]:
+        """Run circuits with their rows of values in one job."""
+        pubs = []
+        for circuit, values in zip(circuits, rows, strict=True):
+            placed = self._placer.place(circuit)
+            pubs.append((placed, bind_by_name(placed, list(circuit.parameters), values)))
+        sampler = self._find_sampler()
+        results = run_primitive(self.name, lambda: sampler.run(pubs, shots=shots), len(pubs))
+        for values, result in zip(rows, results, strict=True):
+            for bits in _read_bits(result).values():
+                if (bits.size, bits.num_shots) != (len(values), shots):
+                    raise PrimitiveError(
+                        f"{self.name} gave {bits.num_shots} shots of {bits.size} sets of values, "
+                        f"expected {shots} of {len(values)}"
+                    )
+        self.counts.jobs += 1
+        self.counts.pubs += len(pubs)
+        self.counts.executions += shots * sum(len(values) for values in rows)
+        return results
+
+    def _keep(self, result: Any) -> Any:
+        if not self._keep_results:
+            return None
+        self.pub_results.append(result)
+        return result
+
+
+def _read_bits(result: Any) -> Bits:
+    return dict(result.data.items())
