@@ -162,9 +162,7 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
             for request in requests
         ]
 
-    def _sample_calls(
-        self, sampler: Sampler, request: _Request, shots: int
-    ) -> dict[str, BitArray]:
+    def _sample_calls(self, sampler: Sampler, request: _Request, shots: int) -> dict[str, BitArray]:
         """Return the bits of each register, (B, bases) of them, from several calls."""
         plain = request.prepared.plain
         rows, most = _split_call(plain.circuit, request.angles.shape[1], shots)
@@ -182,7 +180,10 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
                 except (QiskitError, RuntimeError, MemoryError) as error:
                     raise ExecutionError(describe_failure(plain.circuit, str(error))) from error
             found.append(
-                {name: BitArray.concatenate_shots([call[name] for call in calls]) for name in calls[0]}
+                {
+                    name: BitArray.concatenate_shots([call[name] for call in calls])
+                    for name in calls[0]
+                }
             )
         return {name: BitArray.concatenate([part[name] for part in found]) for name in found[0]}
 
