@@ -5,10 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 from circuits.limits import MOST_FILE_BYTES
 
-__all__ = ["is_utf8", "read_file"]
+__all__ = ["expand_user", "is_utf8", "read_file"]
+
+
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home of its user in place of ``~``, which stays without a home."""
+    return Path(os.path.expanduser(path))  # Path.expanduser would raise
 
 
 def is_utf8(text: str | os.PathLike[str]) -> bool:

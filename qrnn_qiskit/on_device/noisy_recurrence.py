@@ -25,7 +25,14 @@ from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits, close_state
 
-__all__ = ["NoisySegment", "NoisyStep", "Sampler", "StepwiseExecutor", "run_noisy"]
+__all__ = [
+    "NoisySegment",
+    "NoisyStep",
+    "Sampler",
+    "StepwiseExecutor",
+    "no_gradient",
+    "run_noisy",
+]
 
 Drawn = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -123,6 +130,15 @@ class StepwiseExecutor(Executor, Protocol):
         ...
 
 
+def no_gradient(name: str) -> GradientError:
+    """Return the error of a gradient through trajectories on the device ``name``."""
+    return GradientError(
+        f"{name!r} samples trajectories of circuits of this size, which have no exact gradient; "
+        "open it with a gradient method (--gradient simulator or spsa on the command line), or "
+        "run it under torch.no_grad()"
+    )
+
+
 def run_noisy(
     circuits: PrefixCircuits,
     executor: StepwiseExecutor,
@@ -214,11 +230,7 @@ class _Pass:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run the steps by a sampler; see :meth:`run`."""
         if torch.is_grad_enabled() and any(p.requires_grad for p in self._controller.parameters()):
-            raise GradientError(
-                f"{self._executor.name!r} samples trajectories of circuits of this size, which "
-                "have no exact gradient; open it with a gradient method (--gradient simulator on "
-                "the command line), or run it under torch.no_grad()"
-            )
+            raise no_gradient(self._executor.name)
         batch_size, before = past.shape[:2]
         values = past.reshape(batch_size, -1)
         outputs, errors = [], []

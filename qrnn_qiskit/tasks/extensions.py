@@ -20,6 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from circuits.errors import InvalidValueError
+from circuits.files import expand_user
 
 __all__ = [
     "GROUP",
@@ -52,7 +53,7 @@ def extend(path: str | os.PathLike[str], sha256: str | None = None) -> None:
     Raises:
         ExtensionError: The file is missing, has changed, or fails.
     """
-    file = Path(path).expanduser().absolute()
+    file = expand_user(path).absolute()
     try:
         content = file.read_bytes()
     except OSError as error:

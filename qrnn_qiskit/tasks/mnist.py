@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from circuits.errors import InvalidValueError
+from circuits.files import expand_user
 from qrnn_qiskit.heads import LastStateHead
 from qrnn_qiskit.tasks.base import (
     DataSettings,
@@ -289,7 +290,7 @@ def _find_idx(folder: Path, stem: str) -> Path:
 def _download(datasets: Any) -> tuple[Images, Images]:
     """Download training and test images with torchvision, which caches them."""
     train, test = (
-        datasets.MNIST(str(CACHE.expanduser()), train=part, download=True) for part in (True, False)
+        datasets.MNIST(str(expand_user(CACHE)), train=part, download=True) for part in (True, False)
     )
     return _take(train), _take(test)
 

@@ -1,8 +1,8 @@
 """Dynamic circuits on Aer: exact, sampled, and with the noise of a device.
 
 Sampled circuits go through the Sampler of ``qiskit_ibm_runtime`` as they would on a QPU: one job,
-one PUB for each circuit, with all sets of values and all measurement bases as its bindings. The
-local mode of the Sampler adds no measurable time to that of Aer.
+PUBs whose bindings are sets of values and all measurement bases. A PUB is run in calls of about a
+second, which Ctrl-C waits for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.exceptions import QiskitError
+from qiskit.primitives import BitArray
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
@@ -30,10 +31,10 @@ from runtime_jobs.aer.dynamic_compiler import DynamicCompiler, Prepared
 from runtime_jobs.aer.idling import idle_channels
 from runtime_jobs.aer.noise import check_noise_model
 from runtime_jobs.aer.simulate import (
+    CALL_SECONDS,
     ExecutionError,
     check_state_fits,
     describe_failure,
-    fetch_result,
     split_rows,
     sweep_values,
 )
@@ -51,6 +52,8 @@ __all__ = ["DynamicRunner", "compile_dynamic"]
 # A simulated device also runs circuits that are too long for a QPU; a warning reports those.
 _UNBOUNDED = JobLimits(coherence=math.inf)
 _ANGLE_DECIMALS = 12  # the default of the local mode rounds angles to 1e-5 quarter turns
+# Of a trajectory: for each operation, and for each number of the state that it acts on.
+_OPERATION_SECONDS, _NUMBER_SECONDS = 3e-7, 4e-9
 
 
 @dataclass(frozen=True)
@@ -150,33 +153,43 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
             max_parallel_experiments=0,
         )
         sampler = Sampler(mode=simulator)
-        sampler.options.simulator.seed_simulator = int(self._random.integers(2**31))
         sampler.options.simulator.angle_decimals = _ANGLE_DECIMALS
         runs = [self._open_run(r.pub, len(r.bases), r.prepared[0]) for r in requests]
-        parts = [
-            (request, run, factor)
-            for request, run in zip(requests, runs, strict=True)
-            for factor in range(len(self._mitigation.factors))
-        ]
-        plains = [request.prepared[factor].plain for request, _, factor in parts]
-        try:
-            job = sampler.run(
-                [
-                    (
-                        plain.circuit,
-                        {tuple(plain.angles): request.find_angles(run.values, factor)},
-                    )
-                    for plain, (request, run, factor) in zip(plains, parts, strict=True)
-                ],
-                shots=runs[0].shots,
-            )
-            results = fetch_result(job)
-        except (QiskitError, RuntimeError, MemoryError) as error:
-            raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
-        for (request, run, factor), result in zip(parts, results, strict=True):
-            bits = dict(result.data.items())
-            run.add_bits(self._mitigation.weights[factor], bits, request.bases)
+        for request, run in zip(requests, runs, strict=True):
+            for factor, weight in enumerate(self._mitigation.weights):
+                plain, angles = (
+                    request.prepared[factor].plain,
+                    request.find_angles(run.values, factor),
+                )
+                bits = self._sample_calls(sampler, plain, angles, run.shots)
+                run.add_bits(weight, bits, request.bases)
         return [run.close() for run in runs]
+
+    def _sample_calls(
+        self, sampler: Sampler, plain: PlainCircuit, angles: NDArray[np.float64], shots: int
+    ) -> dict[str, BitArray]:
+        """Return the bits of each register, (B, bases) of them, from several calls."""
+        rows, most = _split_call(plain.circuit, angles.shape[1], shots)
+        found: list[dict[str, BitArray]] = []
+        for start in range(0, len(angles), rows):
+            part = angles[start : start + rows]
+            calls = []
+            for done in range(0, shots, most):
+                # Of equal seeds for any machine: a result does not depend on the time of a call.
+                sampler.options.simulator.seed_simulator = int(self._random.integers(2**31))
+                pub = (plain.circuit, {tuple(plain.angles): part})
+                try:
+                    job = sampler.run([pub], shots=min(most, shots - done))
+                    calls.append(dict(job.result()[0].data.items()))
+                except (QiskitError, RuntimeError, MemoryError) as error:
+                    raise ExecutionError(describe_failure(plain.circuit, str(error))) from error
+            found.append(
+                {
+                    name: BitArray.concatenate_shots([call[name] for call in calls])
+                    for name in calls[0]
+                }
+            )
+        return {name: BitArray.concatenate([call[name] for call in found]) for name in found[0]}
 
 
 def compile_dynamic(
@@ -214,6 +227,21 @@ def compile_dynamic(
     return (ready if stage.noise is None else waiting), timing
 
 
+def _split_call(circuit: QuantumCircuit, num_bases: int, shots: int) -> tuple[int, int]:
+    """Return how many sets of values, and how many shots of them, a call runs."""
+    operation = _OPERATION_SECONDS + _NUMBER_SECONDS * 2**circuit.num_qubits
+    most = max(1, int(CALL_SECONDS / (operation * _count_operations(circuit) * num_bases)))
+    return max(1, most // shots), min(most, shots)
+
+
+def _count_operations(circuit: QuantumCircuit) -> int:
+    """Count the operations of a circuit, those of all branches included."""
+    return sum(
+        1 + sum(map(_count_operations, getattr(item.operation, "blocks", ())))
+        for item in circuit.data
+    )
+
+
 def _read_exactly(request: _Request) -> Outcomes:
     """Exact outcomes and values, from density matrices."""
     circuit, bases = request.pub.circuit, request.bases
@@ -223,7 +251,9 @@ def _read_exactly(request: _Request) -> Outcomes:
     angles = angles.reshape(-1, angles.shape[-1])
     data = [
         item
-        for rows in split_rows(len(angles), plain.circuit.num_qubits, "density_matrix")
+        for rows in split_rows(
+            len(angles), plain.circuit.num_qubits, "density_matrix", plain.circuit.size()
+        )
         for item in sweep_values(simulator, plain.circuit, plain, angles[rows])
     ]
     *steps, final = (register.name for register in circuit.circuit.cregs)

@@ -16,12 +16,11 @@ from circuits.errors import InvalidValueError, OperationError
 from runtime_jobs.aer.bare_parameters import PlainCircuit
 
 __all__ = [
+    "CALL_SECONDS",
     "ExecutionError",
     "StateKind",
     "check_state_fits",
     "describe_failure",
-    "fetch_result",
-    "is_simulating",
     "run_aer",
     "simulate_states",
     "split_rows",
@@ -33,7 +32,10 @@ StateKind = Literal["statevector", "density_matrix"]
 _EXPONENTS: dict[StateKind, int] = {"statevector": 1, "density_matrix": 2}
 _MOST_LOG_BYTES = 32  # of the state of one sequence, base 2
 _CALL_BYTES = 2**28  # of the states of one call
-_jobs: list[Any] = []  # the last one
+# Nothing else runs during a call, as Aer keeps the lock of the interpreter: Ctrl-C waits for its
+# end. A call of one circuit cannot be split further.
+CALL_SECONDS = 1.0  # of one thread, about
+_OPERATION_SECONDS, _NUMBER_SECONDS = 3e-6, 1.5e-8  # for each operation, and number of its state
 
 
 class ExecutionError(OperationError):
@@ -54,9 +56,14 @@ def check_state_fits(circuit: QuantumCircuit, kind: StateKind, remedy: str) -> N
         )
 
 
-def split_rows(rows: int, num_qubits: int, kind: StateKind) -> Iterator[slice]:
-    """Split a batch of ``rows`` into parts whose states fit into one call."""
-    chunk = max(1, _CALL_BYTES // 2 ** _count_log_bytes(num_qubits, kind))
+def split_rows(
+    rows: int, num_qubits: int, kind: StateKind, num_operations: int = 0
+) -> Iterator[slice]:
+    """Split a batch of ``rows`` into parts that fit into one call: their states and their time."""
+    log_bytes = _count_log_bytes(num_qubits, kind)
+    seconds = num_operations * (_OPERATION_SECONDS + _NUMBER_SECONDS * 2 ** (log_bytes - 4))
+    most = CALL_SECONDS / seconds if seconds else rows
+    chunk = max(1, min(_CALL_BYTES // 2**log_bytes, int(most)))
     for start in range(0, rows, chunk):
         yield slice(start, min(start + chunk, rows))
 
@@ -87,7 +94,7 @@ def simulate_states(
     else:
         circuit.save_density_matrix()
     simulator = AerSimulator(method=kind, noise_model=noise, runtime_parameter_bind_enable=True)
-    for rows in split_rows(len(values), circuit.num_qubits, kind):
+    for rows in split_rows(len(values), circuit.num_qubits, kind, circuit.size()):
         data = sweep_values(simulator, circuit, plain, plain.evaluate(values[rows]))
         yield rows, np.array([np.asarray(item[kind]) for item in data])
 
@@ -132,24 +139,13 @@ def run_aer(
         ExecutionError: Aer failed; the message names the first circuit and Aer's cause.
     """
     try:
-        result = fetch_result(simulator.run(circuits, shots=1, **options))
+        result = simulator.run(circuits, shots=1, **options).result()
     except (QiskitError, RuntimeError, MemoryError) as error:
         raise ExecutionError(describe_failure(circuits[0], str(error))) from error
     if not result.success:
         causes = [str(result.status), *(str(item.status) for item in result.results)]
         raise ExecutionError(describe_failure(circuits[0], "; ".join(dict.fromkeys(causes))))
     return [result.data(k) for k in range(len(result.results))]
-
-
-def fetch_result(job: Any) -> Any:
-    """Wait for the result of a job of Aer or of a sampler on it; Ctrl-C ends the wait at once."""
-    _jobs[:] = [job]
-    return job.result()
-
-
-def is_simulating() -> bool:
-    """Return whether Aer still computes after an interrupt: nothing can stop its thread."""
-    return any(not job.in_final_state() for job in _jobs)
 
 
 def describe_failure(circuit: QuantumCircuit, cause: str) -> str:

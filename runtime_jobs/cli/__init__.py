@@ -7,7 +7,6 @@ inside their commands, so that ``qrnn --help`` answers at once.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -98,13 +97,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # None, or another object, in other programs
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
-    if code == ExitCode.INTERRUPTED and _is_simulating():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)  # an exit would wait for the thread of Aer
     sys.exit(code)
-
-
-def _is_simulating() -> bool:
-    simulate = sys.modules.get("runtime_jobs.aer.simulate")  # not imported here, which takes long
-    return simulate is not None and bool(simulate.is_simulating())

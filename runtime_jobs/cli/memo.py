@@ -38,7 +38,10 @@ def remember(
         return compute()
     parts = [kind, [version(name) for name in _LIBRARIES], _read_source_state(), *arguments]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    folder = _find_folder() / kind
+    cache = _find_folder()
+    if cache is None:
+        return json.loads(json.dumps(compute()))
+    folder = cache / kind
     file = folder / f"{key}.json"
     # A damaged or unreadable file is computed again.
     with suppress(OSError, ValueError):
@@ -61,9 +64,12 @@ def digest_files(folder: Path, patterns: Sequence[str]) -> list[tuple[str, str]]
     return [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
 
 
-def _find_folder() -> Path:
+def _find_folder() -> Path | None:
     chosen = os.environ.get("XDG_CACHE_HOME")
-    return (Path(chosen) if chosen else Path.home() / ".cache") / "qrnn_qiskit"
+    try:
+        return (Path(chosen) if chosen else Path.home() / ".cache") / "qrnn_qiskit"
+    except RuntimeError:  # a user without a home
+        return None
 
 
 def _read_source_state() -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
+from qiskit.providers import QiskitBackendNotFoundError
 from qiskit.transpiler import Target
 from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, RuntimeJobV2, Session
 from qiskit_ibm_runtime.api.client import RuntimeClient
@@ -107,13 +108,13 @@ class Service:
     def find_target(self, name: str) -> tuple[Target, str]:
         """Return the target of a backend with today's errors, and its calibration time."""
         with translate_errors(f"the backend {name!r} cannot be read"):
-            backend = self._client.backend(name)
+            backend = self._find_backend(name)
             return backend.target, _find_calibration(backend)
 
     def find_delays(self, name: str) -> Delays:
         """Return the repetition delays that a backend takes."""
         with translate_errors(f"the backend {name!r} cannot be read"):
-            return _read_delays(self._client.backend(name))
+            return _read_delays(self._find_backend(name))
 
     def submit(
         self,
@@ -149,7 +150,7 @@ class Service:
             ServiceError: The backend cannot be used.
         """
         with translate_errors(f"the backend {name!r} cannot be read"):
-            backend = self._client.backend(name)
+            backend = self._find_backend(name)
             status = backend.status()
             if status.operational is not True:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
@@ -214,7 +215,7 @@ class Service:
         with translate_errors(
             f"a {mode} on {name!r} cannot be opened{hint if mode is WorkloadMode.SESSION else ''}"
         ):
-            opened = _WORKLOADS[mode](self._client.backend(name), max_time=max_time)
+            opened = _WORKLOADS[mode](self._find_backend(name), max_time=max_time)
             if not is_id(opened.session_id):
                 raise ServiceError(f"the service named it {opened.session_id!r}; try again later")
             return str(opened.session_id)
@@ -240,6 +241,16 @@ class Service:
         """Close a batch or session: its jobs run to their ends, and it accepts no more."""
         with translate_errors(f"the {workload.mode} {workload.id} cannot be closed"):
             self._find_workload(workload).close()
+
+    def _find_backend(self, name: str) -> IBMBackend:
+        """Return a backend; the client calls one unknown if the service refused any request."""
+        self._transport.refusal = None
+        try:
+            return self._client.backend(name)
+        except QiskitBackendNotFoundError as error:
+            if self._transport.refusal is None:
+                raise
+            raise QiskitBackendNotFoundError(self._transport.refusal) from error
 
     def _find_workload(self, workload: Workload) -> Session:
         return _WORKLOADS[workload.mode].from_id(workload.id, self._client)
@@ -296,7 +307,7 @@ class Service:
     def count_pending(self, name: str) -> int:
         """Return the number of jobs in the queue of a backend, including those of other users."""
         with translate_errors(f"the backend {name!r} cannot be read"):
-            return int(self._client.backend(name).status().pending_jobs)
+            return int(self._find_backend(name).status().pending_jobs)
 
     def fetch(self, job_id: str, tag: str) -> RawResult:
         """Fetch the result of a job that is done, as the service sends it.

@@ -27,6 +27,7 @@ ANSWER_SECONDS = 60.0
 POST_SECONDS = 300.0  # a job of many circuits takes long to upload
 LONGEST_PAUSE = 30.0  # seconds, whatever Retry-After requests
 _REPEATS_WITHOUT_ANSWER = 1
+_LONGEST_REFUSAL = 300  # bytes
 
 
 class BoundedRetry(Retry):
@@ -83,10 +84,15 @@ class Post:
 
 
 class Transport:
-    """The network of IBM's client, on which the POSTs of jobs are noted."""
+    """The network of IBM's client, on which the POSTs of jobs are noted.
+
+    Attributes:
+        refusal: The last answer that refused a request, in words; None if there was none.
+    """
 
     def __init__(self) -> None:
         self._post = Post()
+        self.refusal: str | None = None
 
     def attach(self, client: QiskitRuntimeService) -> None:
         """Carry all later requests of the instances of a client."""
@@ -115,9 +121,13 @@ class Transport:
             self._post.status, self._post.body = None, b""
         return is_job
 
-    def note_answer(self, response: Response) -> None:
-        """Note the answer to the POST of a job."""
-        self._post.status, self._post.body = response.status_code, response.content
+    def note_answer(self, response: Response, is_job: bool) -> None:
+        """Note an answer: that to the POST of a job, and any refusal."""
+        if is_job:
+            self._post.status, self._post.body = response.status_code, response.content
+        if not response.ok:
+            text = response.content[:_LONGEST_REFUSAL].decode(errors="replace")
+            self.refusal = f"the service answered with status {response.status_code}: {text}"
 
 
 class _Adapter(HTTPAdapter):
@@ -141,6 +151,5 @@ class _Adapter(HTTPAdapter):
         is_job = self._transport.note(request)
         named["timeout"] = CONNECT_SECONDS, POST_SECONDS if is_job else ANSWER_SECONDS
         response = super().send(request, *arguments, **named)
-        if is_job:
-            self._transport.note_answer(response)
+        self._transport.note_answer(response, is_job)
         return response

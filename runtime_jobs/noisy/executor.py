@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from circuits.separation import find_parts
 from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, pack_zero
 from qrnn_qiskit.executors import DynamicPub, Outcomes
-from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep
+from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep, no_gradient
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
 from runtime_jobs.aer.noise import change_basis
@@ -154,16 +154,27 @@ class NoisySimulator(AerExecutor):
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run dynamic circuits exactly, or draw their shots from the exact distribution.
 
+        With more than 7 qubits the shots are trajectories of Aer, of the same compiled circuits
+        with the same noise.
+
         Raises:
-            TypeError, ValueError: Bad values or observables, too many qubits, mitigation, or a
-                device that lacks qubits or instructions.
+            TypeError, ValueError: Bad values or observables, too many qubits without shots,
+                mitigation, or a device that lacks qubits or instructions.
         """
+        if self.shots is not None and any(map(_is_large, pubs)):
+            return super().run_dynamic(pubs)
         return self._exact_dynamic.run(pubs)
 
     def pull_dynamic(
         self, pubs: Sequence[DynamicPub], gradients: Sequence[Outcomes]
     ) -> list[NDArray[np.float64]]:
-        """Pull a gradient back; see :class:`~qrnn_qiskit.executors.AdjointExecutor`."""
+        """Pull a gradient back; see :class:`~qrnn_qiskit.executors.AdjointExecutor`.
+
+        Raises:
+            GradientError: Trajectories, which have no exact gradient.
+        """
+        if any(map(_is_large, pubs)):
+            raise no_gradient(self.name)
         return self._exact_dynamic.pull(pubs, gradients)
 
     def describe(self) -> list[str]:
@@ -173,7 +184,8 @@ class NoisySimulator(AerExecutor):
     def layouts(self) -> list[dict[str, Any]]:
         """Physical qubits in use so far, with the seconds of the longest circuit on them."""
         static = [(prepared.stage, prepared.seconds) for prepared in self._prepared.values()]
-        return list_layouts([*static, *self._exact_dynamic.list_durations()])
+        dynamic = [*self._exact_dynamic.list_durations(), *self._dynamic.list_durations()]
+        return list_layouts([*static, *dynamic])
 
     def find_channels(self, stage: Stage) -> Channels:
         """Return the channels of a stage."""
@@ -241,6 +253,11 @@ class NoisySimulator(AerExecutor):
         if circuits not in self._prefixes:
             self._prefixes[circuits] = _Prefixes(self, circuits)
         return self._prefixes[circuits]
+
+
+def _is_large(pub: DynamicPub) -> bool:
+    """Return whether a register of a dynamic circuit has more than 7 qubits with its ancillas."""
+    return pub.circuit.circuit.num_qubits // pub.circuit.num_registers > MOST_QUBITS
 
 
 def _find_widest(circuits: PrefixCircuits) -> int:

@@ -292,6 +292,23 @@ def work_and_kill(folder: Path, kills: int, **work: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_user_without_a_home_plans_submits_and_collects(
+    folder: Path, service: LocalqpuControl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def find(_: object) -> None:
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", find)
+    monkeypatch.chdir(tmp_path)  # a folder named ~ may appear here
+    sizes = ["--on", "ibm:kingston", "--shots", "200", "--sequences", "3"]
+    assert run(["plan", str(folder), *sizes]) == ExitCode.DONE
+    assert submit(folder) == ExitCode.DONE
+    collect(folder)
+    assert len(service.jobs()) == 1
+
+
 SLOW = pytest.param(50, marks=pytest.mark.slow)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from circuits.files import read_file
+from circuits.files import expand_user, read_file
 from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.decoding import decode
 
 __all__ = ["DataFile", "read_array", "read_bytes", "read_lines"]
 
 # A path in the settings, made absolute so that a run can be resumed from any folder.
-# os.path.expanduser leaves a user as it is whom the system does not know; Path.expanduser raises.
-DataFile = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)).absolute())]
+DataFile = Annotated[Path, AfterValidator(lambda path: expand_user(path).absolute())]
 
 
 def read_bytes(path: Path) -> bytes:

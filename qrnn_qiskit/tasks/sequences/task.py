@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from circuits.files import expand_user
 from qrnn_qiskit import metrics
 from qrnn_qiskit.heads import LastStateHead, StepHead
 from qrnn_qiskit.tasks.base import Sequences, Splits, Task, TaskModel, number_rows
@@ -131,7 +132,7 @@ class LabelledSequences(Task):
         if file is None or given.get("data.goal") is not None or str(file).lower() == "none":
             return dict(cls.defaults)
         names = {name: given.get(f"data.{name}", getattr(_COLUMNS, name)) for name in _FIELDS}
-        goal = find_file_goal(Path(file).expanduser(), Columns(**names))
+        goal = find_file_goal(expand_user(file), Columns(**names))
         return cls.defaults | ({} if goal is None else {"data.goal": goal})
 
     @property

@@ -1,42 +1,96 @@
-"""Ctrl-C while Aer computes, which nothing can stop."""
+"""Ctrl-C while Aer computes: it keeps the interpreter's lock, so its calls are short."""
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from qiskit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
+
+from qrnn_qiskit.training.config import resolve_config
+from qrnn_qiskit.training.run_folder import create_run
+from qrnn_qiskit.training.trainer import train
+from runtime_jobs import open_device
+from runtime_jobs.aer import dynamic_runner, simulate
+
+pytestmark = pytest.mark.noisy
+
+SECONDS = 5.0  # until a command has ended
+COMMAND = """
 from qiskit_aer import AerSimulator
+import runtime_jobs.cli
 
-from runtime_jobs.aer import simulate
+def run(*words, run=AerSimulator.run, **options):
+    print("Aer", flush=True)
+    return run(*words, **options)
 
-
-def make_circuit(num_qubits: int, num_layers: int) -> QuantumCircuit:
-    circuit = QuantumCircuit(num_qubits)
-    for layer in range(num_layers):
-        for qubit in range(num_qubits):
-            circuit.rx(0.1 + layer, qubit)
-            circuit.cx(qubit, (qubit + 1) % num_qubits)
-    circuit.save_expectation_value(SparsePauliOp("Z"), [0])
-    return circuit
+AerSimulator.run = run
+runtime_jobs.cli.main()
+"""
 
 
-@pytest.mark.noisy
-def test_an_interrupt_ends_the_wait_and_the_call_is_known_to_go_on() -> None:
-    sent: list[float] = []
+def test_results_of_several_calls_are_those_of_one(
+    make_case: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, int]] = []
+    run = dynamic_runner.Sampler.run
 
-    def interrupt() -> None:
-        sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+    def count(self: Any, pubs: list[Any], *, shots: int) -> Any:
+        calls.append((len(next(iter(pubs[0][1].values()))), shots))
+        return run(self, pubs, shots=shots)
 
-    threading.Timer(0.2, interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        simulate.run_aer(AerSimulator(method="statevector"), [make_circuit(21, 20)])
-    assert time.perf_counter() - sent[0] < 1.0
-    assert simulate.is_simulating()
-    simulate._jobs[0].result()
-    assert not simulate.is_simulating()
+    pub = make_case(batch=3).pub()
+    (exact,) = open_device("aer").run_dynamic([pub])
+    monkeypatch.setattr(dynamic_runner.Sampler, "run", count)
+    for rows, most in ((2, 1000), (1, 400)):
+        monkeypatch.setattr(dynamic_runner, "_split_call", lambda *_, r=rows, m=most: (r, m))
+        (found,) = open_device("aer?shots=1000&seed=1").run_dynamic([pub])
+        assert found.shots == 3000
+        assert found.standard_errors is not None
+        np.testing.assert_allclose(found.outcomes, exact.outcomes, atol=0.05)  # five deviations
+        assert (np.abs(found.values - exact.values) < 5 * found.standard_errors + 1e-9).all()
+    assert calls == [(2, 1000), (1, 1000), *[(1, 400), (1, 400), (1, 200)] * 3]
+
+
+def test_calls_are_short(make_case: Callable[..., Any]) -> None:
+    circuit = make_case(num_steps=8, num_qubits=4).circuit.circuit
+    assert dynamic_runner._split_call(circuit, 3, 100) == (37, 100)
+    assert dynamic_runner._split_call(circuit, 3, 10**6) == (1, 3708)
+    rows = list(simulate.split_rows(1000, 7, "density_matrix", 1000))
+    assert rows[0] == slice(0, 11)  # 1000 of them take minutes
+    assert rows[-1].stop == 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readout", ["measured", "expectation"])
+def test_a_command_ends_within_five_seconds(tmp_path: Path, readout: str) -> None:
+    small = {"epochs": 1, "readout": readout, "controller_hidden": 4, "num_qubits": 7}
+    train(create_run(tmp_path / "run", resolve_config("digits", small)))
+    words = ["evaluate", str(tmp_path / "run"), "--on", "aer:kingston?shots=100000"]
+    if readout == "expectation":  # exact density matrices: as many circuits as take a while
+        words[-1] = "aer:kingston?shots=1000&mitigation=readout+zne"
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "Aer\n"
+    time.sleep(0.5)
+    start = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert time.perf_counter() - start < SECONDS
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors

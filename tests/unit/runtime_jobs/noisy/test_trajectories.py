@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import PTM, SuperOp
+from scipy.stats import chisquare
 
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.executors.gradient_methods import GradientError
@@ -89,6 +93,48 @@ def test_a_sequence_carries_on() -> None:
         model.executor = open_device("simulator:kingston?shots=4000&seed=3")
         whole, _ = model(x)
     assert float((output[:, 0] - whole[:, 2]).abs().max()) < 0.1  # five standard errors
+
+
+@pytest.mark.usefixtures("sampled")
+def test_outcomes_of_dynamic_circuits_have_the_exact_means_and_errors(
+    make_case: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pub = make_case(batch=4, num_steps=2).pub()
+    device = open_device("simulator:kingston?noise=5&shots=2000&seed=1")
+    (drawn,) = device.run_dynamic([pub])
+    with pytest.raises(GradientError, match="trajectories"):
+        device.pull_dynamic([pub], [drawn])
+    assert drawn.shots == 6000
+    assert drawn.standard_errors is not None
+    assert len(device.layouts()) == 1
+    monkeypatch.setattr("runtime_jobs.noisy.executor.MOST_QUBITS", 7)
+    scaled = {}
+    for noise in (0, 5):
+        (exact,) = open_device(f"simulator:kingston?noise={noise}").run_dynamic([pub])
+        counts = drawn.outcomes * drawn.shots
+        least = min(
+            chisquare(seen, chances * drawn.shots).pvalue
+            for seen, chances in zip(
+                counts.reshape(-1, 2), exact.outcomes.reshape(-1, 2), strict=True
+            )
+        )
+        scaled[noise] = float(
+            np.square((drawn.values - exact.values) / drawn.standard_errors).mean()
+        )
+        assert (least * 8 > 1e-3) == (noise == 5)
+    assert scaled[5] == pytest.approx(1.0, abs=0.9)  # of 24 values
+    assert scaled[0] > 3
+
+
+def test_eight_qubits_of_a_dynamic_circuit_are_sampled() -> None:
+    model = QRNN(2, 7, num_layers=1, readout="measured")
+    model.executor = open_device("simulator:kingston?shots=10&seed=0")
+    x = torch.zeros(1, 1, 2)
+    with torch.no_grad():
+        output, state = model(x)
+    assert output.shape == (1, 1, 1)
+    assert state.standard_errors is not None
+    assert float(state.standard_errors.max()) > 0
 
 
 def test_eight_qubits_are_sampled_without_a_gradient() -> None:
