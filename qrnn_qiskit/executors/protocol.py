@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,12 +76,14 @@ class DynamicPub(NamedTuple):
         observables: K Hermitian observables on the n memory qubits, read after the last step;
             without any, only outcomes are returned.
         groups: As in :class:`Pub`.
+        keeps_records: Whether the results hold the record of every execution.
     """
 
     circuit: DynamicCircuit
     values: NDArray[np.float64]
     observables: Sequence[SparsePauliOp]
     groups: NDArray[np.int64] | None = None
+    keeps_records: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,15 @@ class Outcomes:
         standard_errors: (B, K) float64 of ``values``, above 0, or None where they are exact.
         shots: Executions per sequence from which ``outcomes`` are estimated, summed over all
             bases; None where they are exact.
+        records: (B, shots, T, R) unsigned integers, the value that each of R registers stored in
+            each step of each execution; None where they are exact or were not asked for.
     """
 
     outcomes: NDArray[np.float64]
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64] | None = None
     shots: int | None = None
+    records: NDArray[np.unsignedinteger[Any]] | None = None
 
 
 @dataclass

@@ -71,18 +71,16 @@ class _Request:
     """A checked PUB with its compiled circuit.
 
     Attributes:
-        circuit: Circuit of the PUB.
-        prepared: The same circuit, compiled.
+        pub: The PUB.
+        prepared: Its circuit, compiled.
         angles: Angles (B, bases, Q) of the compiled circuit, radians.
         bases: Bases of the final measurement.
-        num_observables: Number of observables K.
     """
 
-    circuit: DynamicCircuit
+    pub: DynamicPub
     prepared: _Prepared
     angles: NDArray[np.float64]
     bases: list[Basis]
-    num_observables: int
 
 
 class DynamicRunner(DynamicCompiler[_Prepared]):
@@ -112,7 +110,7 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
         prepared = self._prepare(circuit)
         angles = prepared.plain.evaluate(bind_bases(circuit, values, bases))
         by_basis = angles.reshape(len(values), len(bases), -1)
-        return _Request(circuit, prepared, by_basis, bases, len(pub.observables))
+        return _Request(pub, prepared, by_basis, bases)
 
     def _compile(self, circuit: DynamicCircuit) -> _Prepared:
         stage = self._find_stage(circuit.circuit)
@@ -163,9 +161,7 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
         except (QiskitError, RuntimeError, MemoryError) as error:
             raise ExecutionError(describe_failure(plains[0].circuit, str(error))) from error
         return [
-            read_outcomes(
-                dict(result.data.items()), request.circuit, request.bases, request.num_observables
-            )
+            read_outcomes(dict(result.data.items()), request.pub, request.bases)
             for request, result in zip(requests, results, strict=True)
         ]
 
@@ -214,10 +210,11 @@ def _read_exactly(request: _Request) -> Outcomes:
         for rows in split_rows(len(angles), plain.circuit.num_qubits, "density_matrix")
         for item in sweep_values(simulator, plain.circuit, plain, angles[rows])
     ]
-    *steps, final = (register.name for register in request.circuit.circuit.cregs)
+    *steps, final = (register.name for register in request.pub.circuit.circuit.cregs)
     # Outcomes do not depend on the final basis: those of the first one are taken.
     first = data[:: len(request.bases)]
     outcomes = np.array([[item[step] for step in steps] for item in first])
-    outcomes = outcomes.reshape(len(first), request.circuit.num_steps, -1)
+    outcomes = outcomes.reshape(len(first), request.pub.circuit.num_steps, -1)
     probabilities = np.array([item[final] for item in data])
-    return Outcomes(outcomes, average_values(probabilities, request.bases, request.num_observables))
+    num_observables = len(request.pub.observables)
+    return Outcomes(outcomes, average_values(probabilities, request.bases, num_observables))

@@ -30,6 +30,7 @@ __all__ = ["PatchedExecutor"]
 
 _Pub = TypeVar("_Pub", Pub, DynamicPub)
 _Result = TypeVar("_Result", Estimates, Outcomes)
+_Values = TypeVar("_Values", bound=NDArray[Any])
 Rows = list[NDArray[np.int64]]  # of a PUB on each patch that it needs
 
 
@@ -73,6 +74,7 @@ class PatchedExecutor(DynamicExecutor):
                 _join(rows, [part.values for part in parts]),
                 _join_errors(rows, parts),
                 parts[0].shots,
+                _join_records(rows, parts),
             )
             for rows, parts in zip(dealt, found, strict=True)
         ]
@@ -142,9 +144,9 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
     return pub._replace(values=np.asarray(pub.values)[rows], groups=None)
 
 
-def _join(rows: Rows, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _join(rows: Rows, parts: Sequence[_Values]) -> _Values:
     """Join the results of all patches in the order of the rows."""
-    joined = np.concatenate(parts)
+    joined: _Values = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()
     return joined
 
@@ -154,3 +156,10 @@ def _join_errors(
 ) -> NDArray[np.float64] | None:
     errors = [part.standard_errors for part in parts if part.standard_errors is not None]
     return _join(rows, errors) if errors else None
+
+
+def _join_records(
+    rows: Rows, parts: Sequence[Outcomes]
+) -> NDArray[np.unsignedinteger[Any]] | None:
+    records = [part.records for part in parts if part.records is not None]
+    return _join(rows, records) if records else None

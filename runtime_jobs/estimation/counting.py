@@ -12,7 +12,7 @@ from circuits import DynamicCircuit, build_readout
 from circuits.final_basis import FINAL_REGISTER
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.bits import Bits, count_states
+from runtime_jobs.estimation.bits import Bits, count_states, read_states
 from runtime_jobs.estimation.standard_errors import estimate_mean, estimate_mean_of_shots
 
 __all__ = [
@@ -127,26 +127,29 @@ def _estimate_by_bits(
     return values, np.sqrt(variances)
 
 
-def read_outcomes(
-    bits: Bits, circuit: DynamicCircuit, bases: Sequence[Basis], num_observables: int
-) -> Outcomes:
+def read_outcomes(bits: Bits, pub: DynamicPub, bases: Sequence[Basis]) -> Outcomes:
     """Estimate the outcomes and observables of a dynamic circuit from its bits.
 
     Args:
         bits: Bits of B * bases rows; the basis changes fastest.
-        circuit: Circuit that measured them.
+        pub: The circuit that measured them, and its observables.
         bases: Bases of its final measurement.
-        num_observables: Number of observables K.
 
     Returns:
         Outcomes of B sets of values, those of several registers of a step side by side. The
         registers of the steps do not depend on the final basis, so the outcomes take the shots of
         all bases together.
     """
+    circuit, num_observables = pub.circuit, len(pub.observables)
     names = [register.name for step in circuit.step_registers for register in step]
     counts = np.stack([count_states(bits[name], circuit.num_outcomes) for name in names], 1)
     counts = counts.reshape(-1, len(bases), circuit.num_steps, counts[0].size // circuit.num_steps)
     counts = counts.sum(1)
     shots = int(counts[0, 0, : circuit.num_outcomes].sum())
     values, errors = estimate_values(bits, bases, circuit.num_qubits, num_observables)
-    return Outcomes(counts / shots, values, errors, shots)
+    records = None
+    if pub.keeps_records:
+        smallest = np.min_scalar_type(circuit.num_outcomes - 1)
+        states = np.stack([read_states(bits[name]).astype(smallest) for name in names], 2)
+        records = states.reshape(len(counts), shots, circuit.num_steps, circuit.num_registers)
+    return Outcomes(counts / shots, values, errors, shots, records)

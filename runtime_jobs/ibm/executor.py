@@ -213,7 +213,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         results = self._runner.run(bound_circuits, self.shots)
         self.counts.bindings += sum(len(pub.values) for pub in pubs)
         return [
-            read_outcomes(bits, pub.circuit, groups, len(pub.observables))
+            read_outcomes(bits, pub, groups)
             for pub, groups, bits in zip(pubs, bases, results, strict=True)
         ]
 

@@ -82,7 +82,7 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
         self._refuse_mitigation()
         requests = [self._request(pub) for pub in pubs]
         found = [
-            _join(pub, [self._evaluate(part, len(pub.observables)) for part in parts], parts)
+            _join(pub, [self._evaluate(part, pub) for part in parts], parts)
             for pub, parts in zip(pubs, requests, strict=True)
         ]
         self._count_job((len(parts[0].values), len(parts[0].bases)) for parts in requests)
@@ -140,11 +140,19 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
             parts.append(_Part(program, tuple(memories[k]), recorded))
         return _Prepared(stage, timing, parts)
 
-    def _evaluate(self, request: _Request, num_observables: int) -> Outcomes:
+    def _evaluate(self, request: _Request, pub: DynamicPub) -> Outcomes:
         part, values, finals, bases = request
+        num_observables = len(pub.observables)
         if self._shots is not None:
             return draw_outcomes(
-                part.program, values, finals, bases, num_observables, self._shots, self._random
+                part.program,
+                values,
+                finals,
+                bases,
+                num_observables,
+                self._shots,
+                self._random,
+                pub.keeps_records,
             )
         run = DynamicRun(part.program, values, finals)
         strings = run.strings.reshape(-1, run.strings.shape[-1])
@@ -155,13 +163,20 @@ def _join(pub: DynamicPub, found: Sequence[Outcomes], requests: Sequence[_Reques
     """Put the results of the parts side by side."""
     circuit, size = pub.circuit, pub.circuit.num_outcomes
     outcomes = np.zeros((len(pub.values), circuit.num_steps, circuit.num_registers * size))
+    records = None
+    if found[0].records is not None:
+        shape = *found[0].records.shape[:2], circuit.num_steps, circuit.num_registers
+        records = np.zeros(shape, found[0].records.dtype)
     for each, request in zip(found, requests, strict=True):
         for k, (step, register) in enumerate(request.part.places):
+            if records is not None and each.records is not None:
+                records[:, :, step, register] = each.records[:, :, k, 0]
             outcomes[:, step, register * size : (register + 1) * size] = each.outcomes[:, k]
     # An observable belongs to one part; the others contribute 0.
     values = np.sum([each.values for each in found], 0)
     errors = [each.standard_errors for each in found if each.standard_errors is not None]
-    return Outcomes(outcomes, values, np.sum(errors, 0) if errors else None, found[0].shots)
+    joined = np.sum(errors, 0) if errors else None
+    return Outcomes(outcomes, values, joined, found[0].shots, records)
 
 
 def _pull(request: _Request, wanted: Outcomes) -> Values:
