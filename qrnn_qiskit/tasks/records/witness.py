@@ -74,14 +74,15 @@ def average_contexts(values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
 
 
 def summarize_contexts(values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
-    """Compute the ``witness`` with its standard error; nothing where a context was not measured.
+    """Compute the ``witness`` with its standard error.
 
     The error is that of the mean over sequences, whose places differ in what was measured before,
-    or that of the shots where it is larger.
+    or that of the shots where it is larger. There is no witness where fewer than two sequences
+    measure a context.
     """
-    means = average_contexts(values)
-    if len(means) < len(CONTEXTS):
+    if min(int((values[f"places_{name}"] > 0).sum()) for name in CONTEXTS) < 2:
         return {}
+    means = average_contexts(values)
     witness, of_shots = 0.0, 0.0
     by_sequence = torch.zeros(len(values["shots"]), dtype=torch.float64)
     for name, (mean, error) in means.items():
@@ -89,7 +90,5 @@ def summarize_contexts(values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
         witness += SIGNS[name] * mean
         of_shots += 0.0 if error is None else error**2
         by_sequence += SIGNS[name] * (products - mean * places) / places.mean()
-    of_sequences = 0.0
-    if len(by_sequence) > 1:
-        of_sequences = by_sequence.var(correction=1).item() / len(by_sequence)
+    of_sequences = by_sequence.var(correction=1).item() / len(by_sequence)
     return {"witness": MeanAndError(witness, max(of_shots, of_sequences) ** 0.5)}
