@@ -2,17 +2,26 @@
 
     python benchmarks/records.py
     python benchmarks/records.py --frame undone --tools ours torch
+    python benchmarks/records.py --tools ours measure --rounds 1   # minutes
+    python benchmarks/records.py --tools ours --qubits 14 --steps 100 --batch 16 --rounds 1
 
 Each round times every tool once on the same weights, inputs and records, so that what else the
-machine does meets all of them. Prints the median seconds of forward and backward, and the median of
-the ratios within a round. ``pennylane`` takes part where it is installed: its default.qubit runs
-the gates of a step with backprop, broadcast over the batch, and torch does the rest.
+machine does meets all of them. Prints the median seconds of forward and backward, the median of the
+ratios within a round, and the most memory that the process has taken.
+
+Two ways to do it in PennyLane take part where it is installed. ``pennylane``: its default.qubit
+runs the gates of a step with backprop, broadcast over the batch, and torch conditions the state.
+``measure``: ``qml.measure(postselect=...)`` in the circuit, which says nothing about the
+probability of what it selects. So each step of each sequence is a circuit of its own, which selects
+the record before the step and returns the probabilities of the next bit. It needs mcm_method
+"tree-traversal"; "deferred" takes a wire for each measurement of a qubit.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import resource
 import statistics
 from collections.abc import Callable
 
@@ -137,6 +146,44 @@ class PennyLaneRecords(TorchRecords):
         return state.reshape(len(state), *[2] * self.num_qubits).permute(0, *axes).flatten(1)
 
 
+class PennyLaneMeasure(TorchRecords):
+    """The same with ``qml.measure(postselect=...)``: a circuit for each step of each sequence."""
+
+    def __init__(self, model: QRNN) -> None:
+        super().__init__(model)
+        import pennylane as qml
+        from peers.pennylane_torch import apply_layer
+
+        device = qml.device("default.qubit", wires=self.num_qubits)
+
+        @qml.qnode(device, interface="torch", diff_method="backprop", mcm_method="tree-traversal")
+        def find_next(theta: Tensor, bits: list[int]) -> object:
+            for step, angles in enumerate(theta.unbind(0)):
+                for part in angles.chunk(self.num_layers):
+                    apply_layer(self.num_qubits, part)
+                if step < len(bits):
+                    qml.measure(0, postselect=bits[step])
+                    if self.is_undone:
+                        for part in reversed(angles.chunk(self.num_layers)):
+                            qml.adjoint(apply_layer)(self.num_qubits, part)
+            return qml.probs(wires=0)
+
+        self.find_next = find_next
+
+    def find_likelihood(self, x: Tensor, record: Tensor) -> Tensor:
+        """Return the log-likelihood (B, T) of a record (B, T, 1)."""
+        before = torch.cat((-torch.ones(len(x), 1, 1), 2 * record[:, :-1] - 1), 1)
+        theta = self.controller(torch.cat((x, before), 2))
+        logs = []
+        for angles, row in zip(theta, record[..., 0].int().tolist(), strict=True):
+            found = [
+                self.find_next(angles[: step + 1], row[:step])[bit].log()
+                for step, bit in enumerate(row)
+            ]
+            logs.append(torch.stack(found))
+        return torch.stack(logs).to(x.dtype)
+
+
 def main() -> None:
     """Print the median times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -165,12 +212,15 @@ def main() -> None:
     if "torch" in arguments.tools:
         plain = TorchRecords(model)
         calls["torch"] = lambda: plain.find_likelihood(x, record)
-    if "pennylane" in arguments.tools and importlib.util.find_spec("pennylane"):
-        pennylane = PennyLaneRecords(model)
-        calls["pennylane"] = lambda: pennylane.find_likelihood(x, record)
+    if importlib.util.find_spec("pennylane"):
+        for name, kind in (("pennylane", PennyLaneRecords), ("measure", PennyLaneMeasure)):
+            if name in arguments.tools:
+                peer = kind(model)
+                calls[name] = lambda peer=peer: peer.find_likelihood(x, record)
     check_agreement(model, calls)
     times = time_rounds(calls, arguments.rounds)
-    print(f"{arguments} on {torch.get_num_threads()} thread(s)")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{arguments} on {torch.get_num_threads()} thread(s), at most {peak:.2f} GiB")
     for name, found in times.items():
         ratios = [other / own for other, own in zip(found, times["ours"], strict=True)]
         print(

@@ -468,6 +468,28 @@ class QRNN(Rebuildable, IdentifiedModule, RecurrentModel):
         x, _ = self._check_inputs(x, None)
         return self.mode.sample(self.controller, x, generator)
 
+    def draw_records(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Draw records of measured bits from the device, one for each shot, without gradient.
+
+        Where :meth:`forward` counts the shots of a device, this keeps them. Only with
+        ``readout="measured"``, and on an executor with shots; :meth:`sample` simulates.
+
+        Args:
+            x: (batch, time, input_size) of the model's dtype.
+            lengths: (batch,) integers, the valid steps of each sequence; all steps by default.
+
+        Returns:
+            (batch, shots, time, bits) uint8, 0 or 1; 0 past a sequence's length. The final
+            measurement of the observables does not touch a record, so these are the shots of all
+            its bases: three times those of the device with the default observables.
+
+        Raises:
+            TypeError, ValueError: An input does not fit the model, or the executor draws none.
+        """
+        x, ends = self._check_inputs(x, lengths)
+        with torch.no_grad():
+            return self.mode.draw(self.controller, self._executor, x, ends)
+
     def _check_inputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, list[int] | None]:
         refuse_transforms()
         if type(x) is not Tensor and isinstance(x, Tensor):

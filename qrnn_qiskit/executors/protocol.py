@@ -78,12 +78,14 @@ class DynamicPub(NamedTuple):
         observables: K Hermitian observables on the n memory qubits, read after the last step;
             without any, only outcomes are returned.
         groups: As in :class:`Pub`.
+        keeps_records: Whether the results hold the record of every execution.
     """
 
     circuit: DynamicCircuit
     values: NDArray[np.float64]
     observables: Sequence[SparsePauliOp]
     groups: NDArray[np.int64] | None = None
+    keeps_records: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,10 @@ class Outcomes:
         bit_errors: (B, T, m) float64, the standard error of the probability that each bit is 1,
             where it is not that of ``shots`` independent executions: with mitigation. Mitigated
             outcomes may lie outside of [0, 1] by such errors.
-        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it; with
-            zero-noise extrapolation that of the circuit as it is.
+        pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it;
+            with zero-noise extrapolation that of the circuit as it is.
+        records: (B, shots, T, R) unsigned integers, the value that each of R registers stored in
+            each step of each execution; None where they are exact or were not asked for.
     """
 
     outcomes: NDArray[np.float64]
@@ -110,6 +114,7 @@ class Outcomes:
     shots: int | None = None
     bit_errors: NDArray[np.float64] | None = None
     pub_result: Any = None
+    records: NDArray[np.unsignedinteger[Any]] | None = None
 
 
 @dataclass

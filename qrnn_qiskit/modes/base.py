@@ -181,6 +181,16 @@ class ReadoutMode(ABC):
         """
         raise self._refuse_record("sample")
 
+    def draw(
+        self, controller: nn.Module, executor: Executor, x: Tensor, ends: list[int] | None
+    ) -> Tensor:
+        """Draw records (B, shots, T, R m) of sequences ``x`` (B, T, E) from an executor.
+
+        Raises:
+            ValueError: The mode measures no bits, or the executor draws none.
+        """
+        raise self._refuse_record("draw_records")
+
     def _refuse_record(self, method: str) -> InvalidValueError:
         return InvalidValueError(
             f"{method} runs along the bits of measurements, but readout={self.name!r} measures "

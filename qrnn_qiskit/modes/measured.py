@@ -48,6 +48,7 @@ from qrnn_qiskit.modes.trajectories import (
     estimate_errors,
     sample_trajectories,
 )
+from qrnn_qiskit.on_device.drawing import draw_on_device
 from qrnn_qiskit.on_device.dynamic import run_on_device
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
 from qrnn_qiskit.recurrent import Filtered
@@ -175,6 +176,15 @@ class MeasuredMode(ReadoutMode):
         with keep_precision(x.device):
             return self._conditioning.sample(controller, x, generator)
 
+    def draw(
+        self, controller: nn.Module, executor: Executor, x: Tensor, ends: list[int] | None
+    ) -> Tensor:
+        """Draw records from an executor; see :meth:`ReadoutMode.draw`."""
+        self.check_placement(x.device)
+        last = [x.shape[1]] * len(x) if ends is None else ends
+        circuits, runner = self._circuits, _require_dynamic(executor)
+        return draw_on_device(circuits, runner, self.find_angles(controller, x), last)
+
     def _run_exact(
         self, controller: nn.Module, x: Tensor, state: HiddenState | None, ends: list[int]
     ) -> Run:
@@ -219,15 +229,10 @@ class MeasuredMode(ReadoutMode):
         state: HiddenState | None,
         ends: list[int],
     ) -> Run:
-        if not isinstance(executor, DynamicExecutor):
-            raise InvalidValueError(
-                f"readout='measured' needs an executor of dynamic circuits, but {executor.name!r} "
-                "runs none; use a device with mid-circuit measurement, such as aer:kingston, or "
-                "the simulator without a gradient method"
-            )
+        runner = _require_dynamic(executor)
         tables = self.tabulate(controller, x)
         outcomes, state, shots = run_on_device(
-            self._circuits, executor, tables, state, ends, self._simulate
+            self._circuits, runner, tables, state, ends, self._simulate
         )
         output = self.sum_bits(outcomes)
         if shots is not None and state.output_standard_errors is None:
@@ -345,3 +350,14 @@ class MeasuredMode(ReadoutMode):
             damped = damp_observables(observables, self.measurement)
             self._sampled = Simulator(circuit, damped, dtype)
         return self._sampled
+
+
+def _require_dynamic(executor: Executor) -> DynamicExecutor:
+    """Return an executor of dynamic circuits; ValueError for any other one."""
+    if not isinstance(executor, DynamicExecutor):
+        raise InvalidValueError(
+            f"readout='measured' needs an executor of dynamic circuits, but {executor.name!r} "
+            "runs none; use a device with mid-circuit measurement, such as aer:kingston, or "
+            "the simulator without a gradient method"
+        )
+    return executor

@@ -23,7 +23,6 @@ from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read
 from qrnn_qiskit.training.experiment import Experiment
 from qrnn_qiskit.training.inference import (
     Inference,
-    ReadoutRecord,
     infer,
     order_batches,
     predict_new,
@@ -175,11 +174,12 @@ def _evaluate(
     size = batch_size or trained.config.train.evaluation_batch_size
     task, model, device = trained.task, trained.model, trained.qrnn.executor
     before, start = replace(device.counts), time.monotonic()
+    finished = [0]
     with (
         record_readouts(model, keeps_output=_fits(trained, chosen)) as record,
-        _open_bar(trained, chosen, size, record, progress and is_watched()),
+        _open_bar(trained, chosen, size, finished, progress and is_watched()),
     ):
-        inference = infer(task, model, chosen, size)
+        inference = infer(task, model, chosen, size, note=finished.append)
     prediction = predict_new(model, chosen, size, inference)
     seconds = time.monotonic() - start
     estimates = _estimate(task, trained.splits.train, chosen, inference, prediction)
@@ -266,16 +266,14 @@ def _describe(
 
 
 def _open_bar(
-    trained: TrainedModel, chosen: Sequences, batch_size: int, record: ReadoutRecord, enabled: bool
+    trained: TrainedModel, chosen: Sequences, batch_size: int, finished: list[int], enabled: bool
 ) -> EvaluationProgress:
-    """Open a bar over the jobs of a device, or over the batches of the simulator."""
+    """Open a bar over the jobs of a device, or over the batches, of which the last are finished."""
     steps = torch.full((len(chosen),), chosen.inputs.shape[1])
     batches = torch.split(steps if chosen.lengths is None else chosen.lengths, batch_size)
     device, jobs = trained.qrnn.executor, len(batches)
     if isinstance(device, SimulatorExecutor):
-        return EvaluationProgress(
-            "batches", jobs, lambda: len(record.batches.get("readouts", ())), enabled
-        )
+        return EvaluationProgress("batches", jobs, lambda: finished[-1], enabled)
     if trained.qrnn.mode.waits_between_steps:
         jobs = sum(int(lengths.max()) for lengths in batches)
     before = device.counts.jobs

@@ -87,12 +87,23 @@ def predict_sequences(model: TaskModel, sequences: Sequences, batch_size: int) -
     )
 
 
-def infer(task: Task, model: TaskModel, sequences: Sequences, batch_size: int) -> Inference:
-    """Predict sequences with known targets in evaluation mode, and measure the predictions."""
+def infer(
+    task: Task,
+    model: TaskModel,
+    sequences: Sequences,
+    batch_size: int,
+    note: Callable[[int], None] | None = None,
+) -> Inference:
+    """Predict sequences with known targets in evaluation mode, and measure the predictions.
+
+    ``note`` is called after each batch with the number of batches so far.
+    """
     kept: list[tuple[Tensor, Tensor]] = []
 
     def keep(indices: Tensor, batch: Sequences, prediction: Tensor) -> None:
         kept.append((indices, model.condense(prediction, batch)))
+        if note is not None:
+            note(len(kept))
 
     measures = measure(task, model, sequences, batch_size, note=keep)
     return Inference(measures.values, measures.loss, _join(kept))

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from circuits import DynamicCircuit
 from qrnn_qiskit.executors import Counts, DynamicPub
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint
-from runtime_jobs.estimation.mitigated import BitCalibration, MitigatedRun, check_measurement
+from runtime_jobs.estimation.mitigated import (
+    BitCalibration,
+    MitigatedRun,
+    check_measurement,
+    refuse_records,
+)
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
 from runtime_jobs.hardware.scheduling import Timing
 
@@ -104,6 +109,7 @@ class DynamicCompiler(ABC, Generic[_Kind]):
         """Raise a ValueError for a circuit that the mitigation does not suit."""
         for pub in pubs:
             check_measurement(pub.circuit.measurement, self._mitigation, self._shots)
+            refuse_records(pub, self._mitigation)
 
     def _calibrate_bits(self, prepared: _Kind) -> BitCalibration | None:
         """Calibrate the readout of the bits of a circuit, once; None without such mitigation."""

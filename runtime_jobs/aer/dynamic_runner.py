@@ -157,10 +157,8 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
         runs = [self._open_run(r.pub, len(r.bases), r.prepared[0]) for r in requests]
         for request, run in zip(requests, runs, strict=True):
             for factor, weight in enumerate(self._mitigation.weights):
-                plain, angles = (
-                    request.prepared[factor].plain,
-                    request.find_angles(run.values, factor),
-                )
+                plain = request.prepared[factor].plain
+                angles = request.find_angles(run.values, factor)
                 bits = self._sample_calls(sampler, plain, angles, run.shots)
                 run.add_bits(weight, bits, request.bases)
         return [run.close() for run in runs]

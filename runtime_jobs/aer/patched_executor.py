@@ -30,6 +30,7 @@ __all__ = ["PatchedExecutor"]
 
 _Pub = TypeVar("_Pub", Pub, DynamicPub)
 _Result = TypeVar("_Result", Estimates, Outcomes)
+_Values = TypeVar("_Values", bound=NDArray[Any])
 Rows = list[NDArray[np.int64]]  # of a PUB on each patch that it needs
 
 
@@ -76,6 +77,7 @@ class PatchedExecutor(DynamicExecutor):
                 None
                 if parts[0].bit_errors is None
                 else _join(rows, [p.bit_errors for p in parts if p.bit_errors is not None]),
+                records=_join_records(rows, parts),
             )
             for rows, parts in zip(dealt, found, strict=True)
         ]
@@ -145,9 +147,9 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
     return pub._replace(values=np.asarray(pub.values)[rows], groups=None)
 
 
-def _join(rows: Rows, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _join(rows: Rows, parts: Sequence[_Values]) -> _Values:
     """Join the results of all patches in the order of the rows."""
-    joined = np.concatenate(parts)
+    joined: _Values = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()
     return joined
 
@@ -157,3 +159,8 @@ def _join_errors(
 ) -> NDArray[np.float64] | None:
     errors = [part.standard_errors for part in parts if part.standard_errors is not None]
     return _join(rows, errors) if errors else None
+
+
+def _join_records(rows: Rows, parts: Sequence[Outcomes]) -> NDArray[np.unsignedinteger[Any]] | None:
+    records = [part.records for part in parts if part.records is not None]
+    return _join(rows, records) if records else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BitArray
 
-__all__ = ["Bits", "count_states", "join_bits", "name_bits", "name_states"]
+__all__ = ["Bits", "count_states", "join_bits", "name_bits", "name_states", "read_states"]
 
 Bits = dict[str, BitArray]  # by the name of the classical register
 
@@ -32,14 +32,20 @@ def count_states(bits: BitArray, size: int) -> NDArray[np.int64]:
         Counts (rows, size) in shots, the shape of ``bits`` flattened to rows in C order. Bit 0 of
         the register is the least significant bit of the value.
     """
-    rows = bits.array.reshape(-1, *bits.array.shape[-2:])
-    states = np.zeros(rows.shape[:-1], np.int64)
-    for byte in np.moveaxis(rows, -1, 0):  # the first byte is the most significant
-        states = states * 256 + byte
+    states = read_states(bits)
     # One bincount over all rows: the values of each row are shifted into a range of their own.
     offsets = np.arange(len(states))[:, None] * size
     counts = np.bincount((states + offsets).ravel(), minlength=len(states) * size)
     return counts.reshape(len(states), size)
+
+
+def read_states(bits: BitArray) -> NDArray[np.int64]:
+    """Read the value of a register in each shot, (rows, shots), as :func:`count_states` does."""
+    rows = bits.array.reshape(-1, *bits.array.shape[-2:])
+    states = np.zeros(rows.shape[:-1], np.int64)
+    for byte in np.moveaxis(rows, -1, 0):  # the first byte is the most significant
+        states = states * 256 + byte
+    return states
 
 
 def name_states(counts: NDArray[np.int64]) -> list[dict[str, int]]:

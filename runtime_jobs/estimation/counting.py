@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from circuits import DynamicCircuit, build_readout
 from circuits.final_basis import FINAL_REGISTER
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from runtime_jobs.estimation.bases import SIGNS, Basis, group_terms
-from runtime_jobs.estimation.bits import Bits, count_states
+from runtime_jobs.estimation.bits import Bits, count_states, read_states
 from runtime_jobs.estimation.standard_errors import estimate_mean, estimate_mean_of_shots
 
 __all__ = [
@@ -179,22 +180,42 @@ def read_steps(
     return counts / shots, shots
 
 
-def read_outcomes(
-    bits: Bits, circuit: DynamicCircuit, bases: Sequence[Basis], num_observables: int
-) -> Outcomes:
-    """Estimate the outcomes and observables of a dynamic circuit from its bits.
+def read_records(
+    bits: Bits, circuit: DynamicCircuit, num_bases: int
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the values that the registers stored in each step of each execution.
 
     Args:
         bits: Bits of B * bases rows; the basis changes fastest.
         circuit: Circuit that measured them.
+        num_bases: Number of bases, whose executions are put one after another.
+
+    Returns:
+        (B, shots, T, R) of R registers in a step.
+    """
+    names = [register.name for step in circuit.step_registers for register in step]
+    smallest = np.min_scalar_type(circuit.num_outcomes - 1)
+    states = np.stack([read_states(bits[name]).astype(smallest) for name in names], 2)
+    rows, shots, _ = states.shape
+    shape = rows // num_bases, num_bases * shots, circuit.num_steps, circuit.num_registers
+    return states.reshape(shape)
+
+
+def read_outcomes(bits: Bits, pub: DynamicPub, bases: Sequence[Basis]) -> Outcomes:
+    """Estimate the outcomes and observables of a dynamic circuit from its bits.
+
+    Args:
+        bits: Bits of B * bases rows; the basis changes fastest.
+        pub: The circuit that measured them, and its observables.
         bases: Bases of its final measurement.
-        num_observables: Number of observables K.
 
     Returns:
         Outcomes of B sets of values, those of several registers of a step side by side. The
         registers of the steps do not depend on the final basis, so the outcomes take the shots of
         all bases together.
     """
+    circuit = pub.circuit
     outcomes, shots = read_steps(bits, circuit, len(bases))
-    values, errors = estimate_values(bits, bases, circuit.num_qubits, num_observables)
-    return Outcomes(outcomes, values, errors, shots)
+    values, errors = estimate_values(bits, bases, circuit.num_qubits, len(pub.observables))
+    records = read_records(bits, circuit, len(bases)) if pub.keeps_records else None
+    return Outcomes(outcomes, values, errors, shots, records=records)

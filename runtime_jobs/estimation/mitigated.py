@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from circuits.feed_forward import redirect_branches
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.estimation.bits import Bits
-from runtime_jobs.estimation.counting import Worth, estimate_values, read_steps
+from runtime_jobs.estimation.counting import Worth, estimate_values, read_records, read_steps
 from runtime_jobs.estimation.feed_forward import (
     Draws,
     Mean,
@@ -27,7 +28,7 @@ from runtime_jobs.estimation.feed_forward import (
 )
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
 
-__all__ = ["BitCalibration", "MitigatedRun", "check_measurement", "find_places"]
+__all__ = ["BitCalibration", "MitigatedRun", "check_measurement", "find_places", "refuse_records"]
 
 Values = NDArray[np.float64]
 Read = Callable[[Worth | None], tuple[Values, Values]]
@@ -55,6 +56,15 @@ def check_measurement(measurement: Measurement, mitigation: Mitigation, shots: i
         raise InvalidValueError(
             f"mitigation=feedforward divides the shots over random functions of the bits and needs "
             f"at least {_LEAST_SHOTS}, got {shots}; give more shots"
+        )
+
+
+def refuse_records(pub: DynamicPub, mitigation: Mitigation) -> None:
+    """Refuse to keep records that a mitigation has changed (ValueError)."""
+    if pub.keeps_records and mitigation != Mitigation():
+        raise InvalidValueError(
+            "records of single executions were requested of a device with error mitigation, which "
+            "holds for averages only; open the device without mitigation"
         )
 
 
@@ -115,6 +125,7 @@ class MitigatedRun:
     Attributes:
         values: The parameter values (rows, P) to run.
         shots: Shots of each row and basis.
+        records: (B, shots, T, R) the record of each execution, if the PUB keeps them.
     """
 
     def __init__(
@@ -128,6 +139,8 @@ class MitigatedRun:
     ) -> None:
         self.values = np.asarray(pub.values)
         self.shots = shots
+        self.records: NDArray[np.unsignedinteger[Any]] | None = None
+        self._keeps_records = pub.keeps_records
         self._circuit = pub.circuit
         self._num_bases = num_bases
         self._calibration = calibration
@@ -184,6 +197,8 @@ class MitigatedRun:
             return estimate_values(bits, bases, circuit.num_qubits, count, worth)
 
         self.add(weight, read_steps(bits, circuit, len(bases))[0], read)
+        if self._keeps_records:
+            self.records = read_records(bits, circuit, len(bases))
 
     def close(self) -> Outcomes:
         """Return the estimates with their standard errors, that of the calibration included."""
@@ -194,7 +209,7 @@ class MitigatedRun:
         values, outcomes, _ = (total.values for total in self._sums)
         executions = self._factors * self.rows * self.shots * self._num_bases
         bit_errors = errors[2] if self._is_mitigated else None
-        return Outcomes(outcomes, values, errors[0], executions, bit_errors)
+        return Outcomes(outcomes, values, errors[0], executions, bit_errors, records=self.records)
 
     def _estimate(self, outcomes: Values, read: Read, move: int | None) -> list[Mean]:
         """Return observables, outcomes and bits, with the calibration as it is or after a move."""

@@ -42,6 +42,7 @@ from runtime_jobs.estimation.mitigated import (
     MitigatedRun,
     check_measurement,
     find_places,
+    refuse_records,
 )
 from runtime_jobs.estimation.mitigation import (
     CALIBRATION_SHOTS,
@@ -253,6 +254,7 @@ class IbmExecutor(Closing, DynamicExecutor):
         """
         for pub in pubs:
             check_measurement(pub.circuit.measurement, self._mitigation, self.shots)
+            refuse_records(pub, self._mitigation)
         checked = [
             pub._replace(values=check_values(pub.circuit.circuit, pub.values)) for pub in pubs
         ]

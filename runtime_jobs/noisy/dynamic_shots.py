@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +29,8 @@ def draw_shots(
     finals: Sequence[Values],
     shots: int,
     random: np.random.Generator,
-) -> tuple[Counts, Counts]:
+    keeps_records: bool = False,
+) -> tuple[Counts, Counts, NDArray[np.unsignedinteger[Any]] | None]:
     """Draw the shots of a batch.
 
     All shots with the same record so far share one density matrix, so that the work grows with the
@@ -41,21 +42,26 @@ def draw_shots(
         finals: For each basis the values (B, P) with its final measurement.
         shots: Shots of each basis.
         random: Source of the shots.
+        keeps_records: Whether the record of each shot is returned.
 
     Returns:
-        Counts of the recorded values (B, T, 2^m), those of all bases together, and of the final bit
-        strings (B, bases, 2^n).
+        Counts of the recorded values (B, T, 2^m), those of all bases together, of the final bit
+        strings (B, bases, 2^n), and the records (B, shots, T) in random order or None.
     """
     steps, num_outcomes = len(program.records), program.num_outcomes
     records = min(num_outcomes**steps, len(finals) * shots)
     size = max(1, _MOST_ROWS // records)
     outcomes = np.zeros((len(values), steps, num_outcomes), np.int64)
     strings = np.zeros((len(values), len(finals), len(program.strings)), np.int64)
+    kept = []
     for first in range(0, len(values), size):
         rows = slice(first, first + size)
         parts = [final[rows] for final in finals]
-        outcomes[rows], strings[rows] = _draw(program, values[rows], parts, shots, random)
-    return outcomes, strings
+        outcomes[rows], strings[rows], ended = _draw(program, values[rows], parts, shots, random)
+        if keeps_records:
+            found = np.concatenate([each.list_records(shots) for each in ended], 1)
+            kept += [random.permutation(record) for record in found]
+    return outcomes, strings, np.stack(kept) if kept else None
 
 
 def _draw(
@@ -64,12 +70,21 @@ def _draw(
     finals: Sequence[Values],
     shots: int,
     random: np.random.Generator,
-) -> tuple[Counts, Counts]:
-    """Counts of the recorded values (B, T, 2^m) and of the final bit strings (B, bases, 2^n)."""
+) -> tuple[Counts, Counts, list[_Rows]]:
+    """Counts of the recorded values (B, T, 2^m) and of the final bit strings (B, bases, 2^n).
+
+    Also the rows at the end, for each basis.
+    """
     num_sequences = len(values)
     state = np.zeros((num_sequences, program.num_entries, 4**program.num_qubits))
     state[:, 0, spread_digits(program.num_qubits)] = 1.0  # |0...0>
-    rows = _Rows(state, np.arange(num_sequences), np.full((num_sequences, len(finals)), shots))
+    rows = _Rows(
+        state,
+        np.arange(num_sequences),
+        np.full((num_sequences, len(finals)), shots),
+        np.zeros((num_sequences, 0), np.min_scalar_type(program.num_outcomes - 1)),
+    )
+    ended = []
     steps, shared = len(program.records), program.num_shared
     outcomes = np.zeros((num_sequences, steps, program.num_outcomes), np.int64)
     strings = np.zeros((num_sequences, len(finals), len(program.strings)), np.int64)
@@ -80,7 +95,8 @@ def _draw(
         probabilities = read[:, program.final_entries].sum(1) @ program.strings.T
         seen = draw_counts(random, probabilities, part.shots[:, 0])
         np.add.at(strings[:, k], part.owner, seen)
-    return outcomes, strings
+        ended.append(part)
+    return outcomes, strings, ended
 
 
 class _Rows(NamedTuple):
@@ -90,16 +106,29 @@ class _Rows(NamedTuple):
         state: (R, entries, 4^N) the state of each.
         owner: (R,) the sequence that each belongs to.
         shots: (R, bases) how many shots of each basis have this record.
+        record: (R, t) the recorded values so far.
     """
 
     state: Values
     owner: Counts
     shots: Counts
+    record: NDArray[np.unsignedinteger[Any]]
 
     def select(self, basis: int) -> _Rows:
         """Return the rows with shots of a basis."""
         chosen = np.flatnonzero(self.shots[:, basis])
-        return _Rows(self.state[chosen], self.owner[chosen], self.shots[chosen, basis : basis + 1])
+        return _Rows(
+            self.state[chosen],
+            self.owner[chosen],
+            self.shots[chosen, basis : basis + 1],
+            self.record[chosen],
+        )
+
+    def list_records(self, shots: int) -> NDArray[np.unsignedinteger[Any]]:
+        """Return the record of each shot, (B, shots, t), of rows of one basis."""
+        order = np.argsort(self.owner, kind="stable")
+        repeated = np.repeat(self.record[order], self.shots[order, 0], axis=0)
+        return repeated.reshape(-1, shots, self.record.shape[1])
 
 
 def _advance(
@@ -136,7 +165,9 @@ def _split_records(
         chosen = recorded == outcome
         parts[chosen, entry] = state[kept[chosen], entry]
     parts /= probabilities[kept, recorded][:, None, None]
-    return _Rows(parts, rows.owner[kept], drawn[kept, recorded]), recorded
+    values = recorded.astype(rows.record.dtype)[:, None]
+    record = np.concatenate((rows.record[kept], values), 1)
+    return _Rows(parts, rows.owner[kept], drawn[kept, recorded], record), recorded
 
 
 def draw_counts(random: np.random.Generator, probabilities: Values, shots: Counts) -> Counts:

@@ -44,6 +44,7 @@ from runtime_jobs.noisy.parts import (
 __all__ = ["DynamicSimulator"]
 
 Values = NDArray[np.float64]
+Records = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,11 +228,15 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
         for weight, each in zip(self._mitigation.weights, prepared, strict=True):
             requests = self._divide(pub, run.values, bases, each)
             drawn = [
-                draw_shots(r.part.program, run.values, r.finals, run.shots, self._random)
+                draw_shots(
+                    r.part.program, run.values, r.finals, run.shots, self._random, pub.keeps_records
+                )
                 for r in requests
             ]
-            outcomes = _join(pub, [counts for counts, _ in drawn], requests)
-            strings = [counts for _, counts in drawn]
+            outcomes = _join(pub, [counts for counts, _, _ in drawn], requests)
+            strings = [counts for _, counts, _ in drawn]
+            if pub.keeps_records:
+                run.records = _join_records(pub, [records for _, _, records in drawn], requests)
             read = partial(_read_values, requests, strings, len(pub.observables))
             run.add(weight, outcomes / (run.shots * len(bases)), read)
         return run.close()
@@ -267,6 +272,19 @@ def _join(
         for k, (step, register) in enumerate(request.part.places):
             outcomes[:, step, register * size : (register + 1) * size] = each[:, k]
     return outcomes
+
+
+def _join_records(
+    pub: DynamicPub, found: Sequence[Records | None], requests: Sequence[_Request]
+) -> Records:
+    """Put the records (rows, shots, t) of the parts side by side."""
+    given = [each for each in found if each is not None]
+    shape = *given[0].shape[:2], pub.circuit.num_steps, pub.circuit.num_registers
+    records = np.zeros(shape, given[0].dtype)
+    for each, request in zip(given, requests, strict=True):
+        for k, (step, register) in enumerate(request.part.places):
+            records[:, :, step, register] = each[:, :, k]
+    return records
 
 
 def _pull(request: _Request, wanted: Outcomes) -> Values:

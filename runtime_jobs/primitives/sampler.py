@@ -115,7 +115,7 @@ class SamplerExecutor(DynamicExecutor):
         self.counts.bindings += sum(len(angles) for angles in values)
         outcomes = []
         for pub, groups, result in zip(pubs, bases, results, strict=True):
-            found = read_outcomes(_read_bits(result), pub.circuit, groups, len(pub.observables))
+            found = read_outcomes(_read_bits(result), pub, groups)
             outcomes.append(replace(found, pub_result=self._keep(result)))
         return outcomes
 

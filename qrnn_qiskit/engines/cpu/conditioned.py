@@ -14,13 +14,9 @@ from torch import Tensor
 from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, unpack_states
-from qrnn_qiskit.engines.cpu.conditioned_kernels import (
-    X,
-    Y,
-    Z,
-    reverse_conditioned,
-    run_conditioned,
-)
+from qrnn_qiskit.engines.cpu.conditioned_kernels import reverse_conditioned, run_conditioned
+from qrnn_qiskit.engines.cpu.conditioned_measurements import Measurements, X, Y, Z
+from qrnn_qiskit.engines.cpu.interruption import call_kernel
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.threads import count_threads
 from qrnn_qiskit.engines.lowering import invert_primitives, lower_circuit, name_parameters
@@ -82,15 +78,22 @@ class ConditionedSimulator:
         self.real = real_dtype(dtype)
         self.num_qubits: int = circuit.num_qubits
         self.num_bits = len(qubits)
-        self.qubits = np.asarray(qubits, np.int64)
-        self.paulis = np.array([_PAULIS[letter] for letter in paulis], np.int64)
-        self.amplitudes = np.ascontiguousarray(amplitudes, self.real)
+        self.measurements = Measurements(
+            np.asarray(qubits, np.int64),
+            np.array([_PAULIS[letter] for letter in paulis], np.int64),
+            np.ascontiguousarray(amplitudes, self.real),
+        )
         self.is_undone = is_undone
         self.least = float((_ROUNDING * np.finfo(self.real).eps) ** 2)
         primitives, names = lower_circuit(circuit), name_parameters(circuit)
         self.program = compile_primitives(primitives, self.num_qubits, names, self.real)
         inverse = invert_primitives(primitives) if is_undone else ()
         self.inverse = compile_primitives(inverse, self.num_qubits, names, self.real)
+
+    def count_work(self, batch_size: int, num_steps: int) -> int:
+        """Return amplitudes times sweeps of gates, of all sequences and steps."""
+        sweeps = self.program.kind.size + self.inverse.kind.size
+        return batch_size * num_steps * sweeps << self.num_qubits
 
     def count_bytes(self, batch_size: int, num_kept: int) -> int:
         """Return the bytes of a run that keeps the states of ``num_kept`` steps for backward."""
@@ -159,14 +162,13 @@ class _Conditioned(Function):
         record = np.array(bits.numpy(), np.int64)
         before = np.zeros(batch, np.int64) if values is None else values.numpy()
         uniform = np.empty((0, 0, 0), real) if draws is None else draws.numpy().astype(real)
-        run_conditioned(
-            count_threads(len(psi), steps << n),
+        threads = count_threads(len(psi), steps << n)
+        arguments = (
+            threads,
             simulator.program,
             simulator.inverse,
             simulator.is_undone,
-            simulator.qubits,
-            simulator.paulis,
-            simulator.amplitudes,
+            simulator.measurements,
             simulator.least,
             psi,
             before,
@@ -180,6 +182,8 @@ class _Conditioned(Function):
             ones,
             taken,
         )
+        work = simulator.count_work(batch, steps)
+        call_kernel(lambda stop: run_conditioned(*arguments, stop), work, threads)
         is_past = np.arange(steps)[None, :, None] >= ends[:, None, None]
         with np.errstate(divide="ignore"):
             logs = np.where(is_past, 0.0, np.log(taken)).astype(real)
@@ -218,13 +222,12 @@ class _Conditioned(Function):
         if by_vector is not None:
             last = pack_states(by_vector, batch, n, real)
         gradient = np.zeros((batch, steps, ctx.shape[3]), real)
-        reverse_conditioned(
-            count_threads(len(lam), steps << n),
+        threads = count_threads(len(lam), steps << n)
+        arguments = (
+            threads,
             simulator.program,
             simulator.is_undone,
-            simulator.qubits,
-            simulator.paulis,
-            simulator.amplitudes,
+            simulator.measurements,
             record,
             ctx.ends,
             last,
@@ -236,6 +239,8 @@ class _Conditioned(Function):
             lam,
             gradient,
         )
+        work = simulator.count_work(batch, steps)
+        call_kernel(lambda stop: reverse_conditioned(*arguments, stop), work, threads)
         by_start = unpack_states(lam, batch, n) if ctx.needs_input_grad[6] else None
         by_tables = torch.from_numpy(gradient).reshape(ctx.shape)
         return None, None, None, None, None, by_tables, by_start

@@ -20,6 +20,7 @@ from qrnn_qiskit.backward import Function, once_differentiable
 from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.blocks import count_blocks, pack_states, unpack_states
 from qrnn_qiskit.engines.cpu.channels import make_channels, write_map
+from qrnn_qiskit.engines.cpu.interruption import call_kernel
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES, allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.outcomes import reverse_outcomes, run_outcomes
 from qrnn_qiskit.engines.cpu.threads import count_threads
@@ -119,6 +120,11 @@ class DensitySimulator:
         rest = [q for q in range(self.num_qubits) if len(noise) and q not in qubits]
         self.channels, self.adjoint = make_channels([(q, noisy) for q in rest], maps, self.real)
 
+    def count_work(self, batch_size: int, num_steps: int) -> int:
+        """Return elements times sweeps of gates, of all sequences, steps and outcomes."""
+        sweeps = self.program.kind.size + self.inverse.kind.size
+        return batch_size * num_steps * self.num_outcomes * sweeps << (2 * self.num_qubits)
+
     def count_bytes(self, batch_size: int, num_kept: int) -> int:
         """Return the bytes of a run that keeps the states of ``num_kept`` steps for backward."""
         of_step = self.num_outcomes if self.is_undone else 1
@@ -186,10 +192,14 @@ class _Measured(Function):
         threads = count_threads(len(rho), steps * rho.shape[2] // lanes)
         channels = simulator.channels
         rest = rho, theta.numpy(), branches, ends, last, totals, scales, outcomes
-        if simulator.is_undone:
-            run_undone(threads, simulator.program, simulator.inverse, channels, *rest)
-        else:
-            run_outcomes(threads, simulator.program, channels, *rest)
+
+        def run(stop: NDArray[np.int64]) -> None:
+            if simulator.is_undone:
+                run_undone(threads, simulator.program, simulator.inverse, channels, *rest, stop)
+            else:
+                run_outcomes(threads, simulator.program, channels, *rest, stop)
+
+        call_kernel(run, simulator.count_work(batch, steps), threads)
         ctx.simulator, ctx.ends, ctx.branches = simulator, ends, branches
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(theta, *map(torch.from_numpy, (start, totals, scales)))
@@ -216,10 +226,14 @@ class _Measured(Function):
         angles = theta.numpy(), ctx.branches
         ends = ctx.ends if by_density is not None else ctx.ends[:0]
         rest = ends, lam, last, totals.numpy(), scales.numpy(), weights, gradient
-        if simulator.is_undone:
-            reverse_undone(threads, *step, *angles, *rest)
-        else:
-            reverse_outcomes(threads, *step, start.numpy(), *angles, *rest)
+
+        def reverse(stop: NDArray[np.int64]) -> None:
+            if simulator.is_undone:
+                reverse_undone(threads, *step, *angles, *rest, stop)
+            else:
+                reverse_outcomes(threads, *step, start.numpy(), *angles, *rest, stop)
+
+        call_kernel(reverse, simulator.count_work(batch, steps), threads)
         _, _, _, needs_density = ctx.needs_input_grad
         by_start = simulator.unpack(lam, batch) if needs_density else None
         return None, None, torch.from_numpy(gradient).permute(1, 2, 0, 3), by_start

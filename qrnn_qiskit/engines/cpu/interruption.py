@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEVER", "is_long", "run_stoppable"]
+__all__ = ["NEVER", "call_kernel", "is_long", "run_stoppable"]
 
 Outcome = TypeVar("Outcome")
 Flag = NDArray[np.int64]
@@ -38,6 +38,17 @@ def is_long(work: int, threads: int) -> bool:
         threads: The number of threads that share it.
     """
     return work > _LONG * threads and threading.current_thread() is threading.main_thread()
+
+
+def call_kernel(call: Callable[[Flag], Outcome], work: int, threads: int) -> Outcome:
+    """Return ``call(flag)``, so that Ctrl-C ends it soon if it takes long.
+
+    Args:
+        call: As in :func:`run_stoppable`.
+        work: As in :func:`is_long`.
+        threads: As in :func:`is_long`.
+    """
+    return run_stoppable(call) if is_long(work, threads) else call(_never)
 
 
 def run_stoppable(call: Callable[[Flag], Outcome]) -> Outcome:

@@ -114,12 +114,14 @@ def _apply(
 
 @kernel
 def _forward(
-    program: Any, maps: Any, state: Any, turns: Any, size: int, lanes: int, tape: Any
+    program: Any, maps: Any, state: Any, turns: Any, size: int, lanes: int, tape: Any, stop: Any
 ) -> None:
     """Apply all operations to the entries of one block; with a tape, keep what they turn."""
     scratch = zero_vectors(16, lanes, state)
     kept = 0
     for k in range(program.kind.size):
+        if stop[0]:
+            return
         kind, qubit, other = program.kind[k], program.qubit[k], program.other[k]
         number, entries = program.number[k], program.entries[k]
         for e in range(state.shape[0]):
@@ -154,11 +156,14 @@ def _backward(
     lanes: int,
     tape: Any,
     gradient: Any,
+    stop: Any,
 ) -> None:
     """Pull the derivative back through all operations of one block."""
     scratch = zero_vectors(16, lanes, lam)
     kept = tape.shape[0]
     for k in range(program.kind.size - 1, -1, -1):
+        if stop[0]:
+            return
         kind, qubit, other = program.kind[k], program.qubit[k], program.other[k]
         number, entries = program.number[k], program.entries[k]
         for e in range(lam.shape[0] - 1, -1, -1):
@@ -183,16 +188,15 @@ def _backward(
 @kernel
 def _run_block(block: int, arguments: Any) -> None:
     """Run the program on one block."""
-    program, maps, state, turns = arguments
+    program, maps, state, turns, stop = arguments
     lanes = turns.shape[2]
     none = np.empty((0, 1), state.dtype)
-    _forward(
-        program, maps, state[block], turns[block].ravel(), state.shape[2] // lanes, lanes, none
-    )
+    size = state.shape[2] // lanes
+    _forward(program, maps, state[block], turns[block].ravel(), size, lanes, none, stop)
 
 
 @entry_point
-def run_program(threads: int, program: Any, maps: Any, state: Any, turns: Any) -> None:
+def run_program(threads: int, program: Any, maps: Any, state: Any, turns: Any, stop: Any) -> None:
     """Run a program on all blocks.
 
     Args:
@@ -201,21 +205,23 @@ def run_program(threads: int, program: Any, maps: Any, state: Any, turns: Any) -
         maps: Their maps.
         state: (blocks, entries, 4^N * lanes), moved on in place.
         turns: (blocks, 2 Q, lanes), cosine and sine of each angle in turn.
+        stop: The stop flag, see :mod:`.interruption`.
     """
-    share_blocks(_run_block, state.shape[0], threads, (program, maps, state, turns))
+    share_blocks(_run_block, state.shape[0], threads, (program, maps, state, turns, stop))
 
 
 @kernel
 def _reverse_block(block: int, arguments: Any) -> None:
     """Run the program again on one block, keeping what rotations turn, and pull back."""
-    program, maps, adjoint, start, turns, lam, gradient, rotations = arguments
+    program, maps, adjoint, start, turns, lam, gradient, rotations, stop = arguments
     lanes = turns.shape[2]
     size = start.shape[2] // lanes
     tape = np.empty((rotations, size // 2 * lanes), start.dtype)
     state = start[block].copy()
     flat = turns[block].ravel()
-    _forward(program, maps, state, flat, size, lanes, tape)
-    _backward(program, adjoint, lam[block], flat, size, lanes, tape, gradient[block].ravel())
+    _forward(program, maps, state, flat, size, lanes, tape, stop)
+    by_angles = gradient[block].ravel()
+    _backward(program, adjoint, lam[block], flat, size, lanes, tape, by_angles, stop)
 
 
 @entry_point
@@ -229,6 +235,7 @@ def reverse_program(
     lam: Any,
     gradient: Any,
     rotations: int,
+    stop: Any,
 ) -> None:
     """Pull the derivative of a loss back through a program.
 
@@ -243,6 +250,7 @@ def reverse_program(
             respect to the state before it.
         gradient: Zeros (blocks, Q, lanes); on return the derivative with respect to the angles.
         rotations: Rotations of all entries, which the tape of a block keeps.
+        stop: As in :func:`run_program`.
     """
-    arguments = (program, maps, adjoint, start, turns, lam, gradient, rotations)
+    arguments = (program, maps, adjoint, start, turns, lam, gradient, rotations, stop)
     share_blocks(_reverse_block, start.shape[0], threads, arguments)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
+from qrnn_qiskit.engines.cpu.interruption import call_kernel
 from qrnn_qiskit.engines.cpu.lane_vectors import allocate_aligned, lanes_per_vector
 from qrnn_qiskit.engines.cpu.noisy_kernels import (
     DROP,
@@ -180,7 +181,9 @@ class NoisyProgram:
     def run(self, state: NDArray[Any], angles: NDArray[np.float64]) -> None:
         """Move ``state`` (blocks, entries, 4^N * lanes) on in place by ``angles`` (B, Q)."""
         turns = self._find_turns(angles, len(state))
-        run_program(self._count_threads(state), self._operations, self._maps, state, turns)
+        threads = self._count_threads(state)
+        arguments = threads, self._operations, self._maps, state, turns
+        call_kernel(lambda stop: run_program(*arguments, stop), self._count_work(state), threads)
 
     def pull(
         self, start: NDArray[Any], angles: NDArray[np.float64], lam: NDArray[Any]
@@ -199,8 +202,9 @@ class NoisyProgram:
         turns = self._find_turns(angles, len(start))
         shape = (len(start), self.num_angles, turns.shape[2])
         gradient = allocate_aligned(shape, self._real)
-        reverse_program(
-            self._count_threads(start),
+        threads = self._count_threads(start)
+        arguments = (
+            threads,
             self._operations,
             self._maps,
             self._adjoint,
@@ -210,7 +214,13 @@ class NoisyProgram:
             gradient,
             self._rotations,
         )
+        work = self._count_work(start)
+        call_kernel(lambda stop: reverse_program(*arguments, stop), work, threads)
         return from_lanes(gradient, len(angles))
+
+    def _count_work(self, state: NDArray[Any]) -> int:
+        """Return coefficients times operations, of all sequences and entries."""
+        return len(self._operations.kind) * state.size
 
     def _count_threads(self, state: NDArray[Any]) -> int:
         return count_threads(len(state), len(self._operations.kind) << (2 * self.num_qubits))

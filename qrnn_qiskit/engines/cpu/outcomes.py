@@ -18,42 +18,25 @@ from typing import Any
 
 import numpy as np
 
-from qrnn_qiskit.engines.cpu.angles import gather_turns, scatter_slopes
-from qrnn_qiskit.engines.cpu.blocks import gather_step, zero_vectors
-from qrnn_qiskit.engines.cpu.channels import apply_map, merge_outcomes, split_outcomes
+from qrnn_qiskit.engines.cpu.blocks import zero_vectors
+from qrnn_qiskit.engines.cpu.channels import split_outcomes
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
-from qrnn_qiskit.engines.cpu.lane_vectors import load, splat, store
-from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, inline, kernel
+from qrnn_qiskit.engines.cpu.lane_vectors import splat, store
+from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
+from qrnn_qiskit.engines.cpu.outcome_parts import (
+    add_ended,
+    add_matrix,
+    apply_noise,
+    find_trace,
+    find_turns,
+    pull_outcomes,
+    pull_traces,
+    read_traces,
+    rescale,
+    write_gradient,
+)
 from qrnn_qiskit.engines.cpu.steps import evolve, unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
-
-
-@kernel
-def add_matrix(source: Any, target: Any, vectors: int) -> None:
-    """Add ``vectors`` lane vectors to ``target``."""
-    for k in range(vectors):
-        store(target, k, load(target, k) + load(source, k))
-
-
-@kernel
-def add_ended(
-    ends: Any, step: int, first: int, lanes: int, source: Any, target: Any, adds: bool
-) -> None:
-    """Copy (or add) the matrices (2^m, size) of sequences whose last valid step this is."""
-    for lane in range(min(lanes, ends.size - first)):
-        if ends[first + lane] == step + 1:
-            for c in range(source.shape[0]):
-                for i in range(lane, source.shape[1], lanes):
-                    target[c, i] = target[c, i] + source[c, i] if adds else source[c, i]
-
-
-@inline
-def find_trace(matrix: Any, num_qubits: int) -> Any:
-    """Return the trace of each lane's density matrix."""
-    value = splat(matrix, 0.0)
-    for x in range(1 << num_qubits):
-        value = value + load(matrix, 2 * ((x << num_qubits) | x))
-    return value
 
 
 @kernel
@@ -65,41 +48,6 @@ def _find_scale(total: Any, num_qubits: int, scale: Any) -> None:
     the forward run and does not differentiate it.
     """
     store(scale, 0, splat(total, 1.0) / find_trace(total, num_qubits))
-
-
-@kernel
-def rescale(matrix: Any, vectors: int, scale: Any) -> None:
-    """Multiply ``vectors`` lane vectors by ``scale``, lane by lane."""
-    factor = load(scale, 0)
-    for k in range(vectors):
-        store(matrix, k, factor * load(matrix, k))
-
-
-@kernel
-def read_traces(
-    rho: Any, num_qubits: int, step: int, first: int, lanes: int, outcomes: Any
-) -> None:
-    """Write the traces of ``rho[c]``, the probabilities of the stored values c, to ``outcomes``."""
-    for c in range(rho.shape[0]):
-        total = np.zeros(lanes, rho.dtype)
-        store(total, 0, find_trace(rho[c], num_qubits))
-        for lane in range(min(lanes, outcomes.shape[1] - first)):
-            outcomes[step, first + lane, c] = total[lane]
-
-
-@kernel
-def pull_traces(
-    lam: Any, num_qubits: int, step: int, first: int, lanes: int, gradient: Any
-) -> None:
-    """Add the derivative with respect to the probabilities to the diagonals of ``lam``."""
-    for c in range(lam.shape[0]):
-        weight = np.zeros(lanes, lam.dtype)
-        for lane in range(min(lanes, gradient.shape[1] - first)):
-            weight[lane] = gradient[step, first + lane, c]
-        value = load(weight, 0)
-        for x in range(1 << num_qubits):
-            i = 2 * ((x << num_qubits) | x)
-            store(lam[c], i, load(lam[c], i) + value)
 
 
 @entry_point
@@ -115,6 +63,7 @@ def run_outcomes(
     totals: Any,
     scales: Any,
     outcomes: Any,
+    stop: Any,
 ) -> None:
     """Run all steps of all sequences.
 
@@ -131,6 +80,7 @@ def run_outcomes(
             backward follows.
         scales: Factors (T or 1, blocks, lanes) that gave these states the trace 1, written.
         outcomes: Probabilities (T, B, 2^m) of the stored values, written.
+        stop: The stop flag, see :mod:`.interruption`.
     """
     arguments = (
         program,
@@ -143,6 +93,7 @@ def run_outcomes(
         totals,
         scales,
         outcomes,
+        stop,
     )
     share_blocks(_run_block, rho.shape[0], threads, arguments)
 
@@ -161,6 +112,7 @@ def _run_block(block: int, arguments: Any) -> None:
         totals,
         scales,
         outcomes,
+        stop,
     ) = arguments
     n = program.num_qubits // 2
     size = rho.shape[2]
@@ -172,18 +124,18 @@ def _run_block(block: int, arguments: Any) -> None:
     residual = np.zeros((rho.shape[1], program.offset.size * lanes))
     state = rho[block]
     for step in range(theta.shape[2]):
+        if stop[0]:
+            return
         total = totals[step % totals.shape[0], block]
         total[:] = 0.0
         for c in range(branches if step == 0 else rho.shape[1]):
-            gather_step(theta[c], step, first, lanes, angles)
-            gather_turns(program, angles, turns, residual[c])
+            find_turns(program, theta[c], step, (first, lanes), angles, turns, residual[c])
             evolve(program, state[c], turns, scratch)
             add_matrix(state[c], total, size // lanes)
         scale = scales[step % totals.shape[0], block]
         _find_scale(total, n, scale)
         rescale(total, size // lanes, scale)
-        for k in range(channels.noise_qubit.size):
-            apply_map(total, total, n, channels.noise_qubit[k], channels.noise[k], False)
+        apply_noise(channels, n, total)
         split_outcomes(channels, n, total, state)
         read_traces(state, n, step, first, lanes, outcomes)
         add_ended(ends, step, first, lanes, state, last[block], False)
@@ -205,6 +157,7 @@ def reverse_outcomes(
     scales: Any,
     weights: Any,
     gradient: Any,
+    stop: Any,
 ) -> None:
     """Pull the derivative of the loss back through all steps.
 
@@ -223,6 +176,7 @@ def reverse_outcomes(
         scales: As written by :func:`run_outcomes`.
         weights: Derivative (T, B, 2^m) of the loss with respect to the probabilities.
         gradient: Zeros (2^m, B, T, P); on return the derivative with respect to the angles.
+        stop: As in :func:`run_outcomes`.
     """
     arguments = (
         program,
@@ -238,6 +192,7 @@ def reverse_outcomes(
         scales,
         weights,
         gradient,
+        stop,
     )
     share_blocks(_reverse_block, start.shape[0], threads, arguments)
 
@@ -259,6 +214,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
         scales,
         weights,
         gradient,
+        stop,
     ) = arguments
     n = program.num_qubits // 2
     size = start.shape[2]
@@ -272,11 +228,11 @@ def _reverse_block(block: int, arguments: Any) -> None:
     state, pull = start[block], lam[block]
     before = np.empty_like(state)
     for step in range(theta.shape[2] - 1, -1, -1):
+        if stop[0]:
+            return
         add_ended(ends, step, first, lanes, last[block], pull, True)
         pull_traces(pull, n, step, first, lanes, weights)
-        merge_outcomes(adjoint, n, pull)
-        for k in range(channels.noise_qubit.size):
-            apply_map(pull[0], pull[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
+        pull_outcomes(adjoint, n, pull)
         rescale(pull[0], size // lanes, scales[step, block])
         count = branches
         if step > 0:
@@ -287,12 +243,8 @@ def _reverse_block(block: int, arguments: Any) -> None:
         # The state before the measurement is a sum over c, so every branch has the same adjoint.
         pull[1:] = pull[0]
         for c in range(count):
-            gather_step(theta[c], step, first, lanes, angles)
-            gather_turns(program, angles, turns, residual[c])
+            find_turns(program, theta[c], step, (first, lanes), angles, turns, residual[c])
             evolve(program, before[c], turns, scratch)
             slopes[:] = 0.0
             unevolve(program, before[c], pull[c], turns, slopes, scratch)
-            scatter_slopes(program, slopes, angles)
-            for lane in range(min(lanes, theta.shape[1] - first)):
-                for i in range(theta.shape[3]):
-                    gradient[c, first + lane, step, i] = angles[i * lanes + lane]
+            write_gradient(program, slopes, angles, step, (first, lanes), gradient[c])

@@ -14,19 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from qrnn_qiskit.engines.cpu.angles import gather_turns, scatter_slopes
-from qrnn_qiskit.engines.cpu.blocks import gather_step, zero_vectors
-from qrnn_qiskit.engines.cpu.channels import apply_map, merge_outcomes, split_outcomes
+from qrnn_qiskit.engines.cpu.blocks import zero_vectors
+from qrnn_qiskit.engines.cpu.channels import split_outcomes
 from qrnn_qiskit.engines.cpu.diagonals import scratch_vectors
 from qrnn_qiskit.engines.cpu.lane_vectors import splat, store
 from qrnn_qiskit.engines.cpu.numba_compiler import entry_point, kernel
-from qrnn_qiskit.engines.cpu.outcomes import (
+from qrnn_qiskit.engines.cpu.outcome_parts import (
     add_ended,
     add_matrix,
+    apply_noise,
     find_trace,
+    find_turns,
+    pull_outcomes,
     pull_traces,
     read_traces,
     rescale,
+    write_gradient,
 )
 from qrnn_qiskit.engines.cpu.steps import evolve, unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
@@ -36,8 +39,7 @@ from qrnn_qiskit.engines.cpu.threads import share_blocks
 def _split(channels: Any, num_qubits: int, source: Any, whole: Any, parts: Any) -> None:
     """Set ``parts[c]`` to the part of ``source`` with the stored value c, after the noise."""
     whole[:] = source
-    for k in range(channels.noise_qubit.size):
-        apply_map(whole, whole, num_qubits, channels.noise_qubit[k], channels.noise[k], False)
+    apply_noise(channels, num_qubits, whole)
     split_outcomes(channels, num_qubits, whole, parts)
 
 
@@ -55,6 +57,7 @@ def run_undone(
     kept: Any,
     scales: Any,
     outcomes: Any,
+    stop: Any,
 ) -> None:
     """Run all steps of all sequences; the arguments are those of :func:`.outcomes.run_outcomes`.
 
@@ -75,6 +78,7 @@ def run_undone(
         kept,
         scales,
         outcomes,
+        stop,
     )
     share_blocks(_run_block, rho.shape[0], threads, arguments)
 
@@ -94,6 +98,7 @@ def _run_block(block: int, arguments: Any) -> None:
         kept,
         scales,
         outcomes,
+        stop,
     ) = arguments
     n = program.num_qubits // 2
     size = rho.shape[2]
@@ -108,13 +113,14 @@ def _run_block(block: int, arguments: Any) -> None:
     state = rho[block]
     parts, whole = np.empty_like(state), zero_vectors(2 << (2 * n), lanes, rho)
     for step in range(theta.shape[2]):
+        if stop[0]:
+            return
         before = kept[step % kept.shape[0], block]
         scale = scales[step % scales.shape[0], block]
         count = branches if step == 0 else rho.shape[1]
         trace = splat(rho, 0.0)
         for c in range(count):
-            gather_step(theta[c], step, first, lanes, angles)
-            gather_turns(program, angles, turns, residual[c])
+            find_turns(program, theta[c], step, (first, lanes), angles, turns, residual[c])
             evolve(program, state[c], turns, scratch)
             trace = trace + find_trace(state[c], n)
         store(scale, 0, splat(rho, 1.0) / trace)
@@ -125,8 +131,9 @@ def _run_block(block: int, arguments: Any) -> None:
         state[:] = 0.0
         for c in range(count):
             _split(channels, n, before[c], whole, parts)
-            gather_step(theta[c], step, first, lanes, angles)
-            gather_turns(inverse, angles, turns_back, residual_back[c])
+            find_turns(
+                inverse, theta[c], step, (first, lanes), angles, turns_back, residual_back[c]
+            )
             for value in range(rho.shape[1]):
                 evolve(inverse, parts[value], turns_back, scratch)
                 add_matrix(parts[value], state[value], size // lanes)
@@ -149,6 +156,7 @@ def reverse_undone(
     scales: Any,
     weights: Any,
     gradient: Any,
+    stop: Any,
 ) -> None:
     """Pull the derivative of the loss back; the arguments are those of ``reverse_outcomes``.
 
@@ -167,6 +175,7 @@ def reverse_undone(
         scales,
         weights,
         gradient,
+        stop,
     )
     share_blocks(_reverse_block, lam.shape[0], threads, arguments)
 
@@ -187,6 +196,7 @@ def _reverse_block(block: int, arguments: Any) -> None:
         scales,
         weights,
         gradient,
+        stop,
     ) = arguments
     n = program.num_qubits // 2
     size = lam.shape[2]
@@ -201,14 +211,15 @@ def _reverse_block(block: int, arguments: Any) -> None:
     parts, pulled = np.empty_like(pull), np.empty_like(pull)
     whole, copy = zero_vectors(2 << (2 * n), lanes, lam), zero_vectors(2 << (2 * n), lanes, lam)
     for step in range(theta.shape[2] - 1, -1, -1):
+        if stop[0]:
+            return
         add_ended(ends, step, first, lanes, last[block], pull, True)
         pull_traces(pull, n, step, first, lanes, weights)
         before = kept[step, block]
         after = pull.copy()
         pull[:] = 0.0
         for c in range(branches if step == 0 else lam.shape[1]):
-            gather_step(theta[c], step, first, lanes, angles)
-            gather_turns(program, angles, turns, residual[c])
+            find_turns(program, theta[c], step, (first, lanes), angles, turns, residual[c])
             slopes[:] = 0.0
             _split(channels, n, before[c], whole, parts)
             pulled[:] = after
@@ -217,14 +228,9 @@ def _reverse_block(block: int, arguments: Any) -> None:
                 evolve(program, pulled[value], turns, scratch)
                 copy[:] = pulled[value]
                 unevolve(program, copy, parts[value], turns, slopes, scratch)
-            merge_outcomes(adjoint, n, pulled)
-            for k in range(channels.noise_qubit.size):
-                apply_map(pulled[0], pulled[0], n, adjoint.noise_qubit[k], adjoint.noise[k], False)
+            pull_outcomes(adjoint, n, pulled)
             copy[:] = before[c]
             unevolve(program, copy, pulled[0], turns, slopes, scratch)
             rescale(pulled[0], size // lanes, scales[step, block])
             pull[c, :] = pulled[0]
-            scatter_slopes(program, slopes, angles)
-            for lane in range(min(lanes, theta.shape[1] - first)):
-                for i in range(theta.shape[3]):
-                    gradient[c, first + lane, step, i] = angles[i * lanes + lane]
+            write_gradient(program, slopes, angles, step, (first, lanes), gradient[c])

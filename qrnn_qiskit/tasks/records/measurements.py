@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -13,8 +14,10 @@ from circuits.limits import MOST_DATA
 from qrnn_qiskit import metrics
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
 from qrnn_qiskit.tasks.base import Sequences
+from qrnn_qiskit.tasks.records.drawn import is_drawn, measure_drawn, summarize_drawn
 from qrnn_qiskit.tasks.records.paulis import SQUARE, draw_outcomes, list_local_paulis
 from qrnn_qiskit.tasks.records.task import Drawn, RecordSettings, RecordTask, pick_recorded
+from qrnn_qiskit.tasks.records.witness import measure_contexts, summarize_contexts
 from qrnn_qiskit.tasks.registry import register
 
 __all__ = ["Square", "Stabilizer", "StabilizerSettings"]
@@ -23,12 +26,17 @@ __all__ = ["Square", "Stabilizer", "StabilizerSettings"]
 class PauliTask(RecordTask):
     """Pauli observables drawn at random and measured one after another, from |0...0>.
 
-    An outcome is determined where its exact probability is 0 or 1.
+    An outcome is determined where its exact probability is 0 or 1. A device with shots draws the
+    records of the tokens, which are judged by the exact process: see
+    :mod:`qrnn_qiskit.tasks.records.drawn`.
     """
+
+    draws = True
 
     ranges: ClassVar[dict[str, tuple[float, float]]] = RecordTask.ranges | {
         "determined_loss": metrics.NON_NEGATIVE,
         "determined_share": metrics.SHARE,
+        "determined_true": metrics.SHARE,
     }
 
     def generate(self, count: int, random: np.random.Generator) -> Drawn:
@@ -36,8 +44,17 @@ class PauliTask(RecordTask):
         tokens = random.integers(len(self.labels), size=(count, self.settings.steps))
         return tokens, *draw_outcomes(self.labels, tokens, random)
 
+    def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
+        """Compute the excess log-loss, also of records that a device drew."""
+        if not is_drawn(prediction):
+            return super().loss(prediction, batch)
+        values = measure_drawn(self.labels, prediction, batch)
+        return torch.tensor(summarize_drawn(values)["excess"].value)
+
     def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
         """Compute also the loss at determined outcomes, and their share of all."""
+        if is_drawn(prediction):
+            return measure_drawn(self.labels, prediction, batch)
         losses = -pick_recorded(prediction, batch)
         determined = (batch.targets - 0.5).abs() == 0.5
         return super().measure(prediction, batch) | {
@@ -47,6 +64,8 @@ class PauliTask(RecordTask):
 
     def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
         """Compute the means; ``determined_loss`` is that of a determined outcome, 0 without any."""
+        if "wrong_share" in values:
+            return summarize_drawn(values)
         means = super().summarize(values)
         share = means["determined_share"].value
         if share == 0:
@@ -89,6 +108,18 @@ class Square(PauliTask):
     def labels(self) -> tuple[str, ...]:
         """The nine observables, row by row."""
         return SQUARE
+
+    def measure(self, prediction: Tensor, batch: Sequences) -> dict[str, Tensor]:
+        """Measure also the contexts in records that a device drew."""
+        values = super().measure(prediction, batch)
+        if is_drawn(prediction):
+            values |= measure_contexts(batch.inputs[..., 0], prediction)
+        return values
+
+    def summarize(self, values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
+        """Compute also the witness of contextuality, where a device drew records."""
+        found = super().summarize(values)
+        return found | summarize_contexts(values) if "shots" in values else found
 
 
 class StabilizerSettings(RecordSettings):

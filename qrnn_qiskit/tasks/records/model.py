@@ -12,11 +12,12 @@ from torch.nn import functional
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors import runs_compiled
 from qrnn_qiskit.heads import StepHead
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 from qrnn_qiskit.tasks.copying_memory import OneHot
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = ["FilteringModel", "ReadingModel", "RecordEmbedding", "build_model"]
@@ -63,14 +64,25 @@ class ReadingModel(TaskModel):
 class FilteringModel(TaskModel):
     """A model of measurements, whose state is conditioned on the record; it needs no head.
 
-    The prediction is that of :class:`ReadingModel`.
+    In simulation the prediction is that of :class:`ReadingModel`. A device draws records of its
+    own, and these are the prediction, (B, shots, T) uint8, where the task can judge them.
+
+    Args:
+        qrnn: The recurrent model.
+        embedding: Encodes the steps.
+        draws: Whether the task can judge drawn records.
     """
+
+    def __init__(self, qrnn: RecurrentModel, embedding: RecordEmbedding, draws: bool) -> None:
+        super().__init__(qrnn, nn.Identity(), embedding)
+        self.draws = draws
 
     def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """Return the prediction for a batch and the state after it, starting from ``state``."""
-        self._refuse_devices()
-        outcomes = batch.inputs[..., 1:]
         x = self.embed(batch)
+        if not runs_compiled(self.qrnn.executor):
+            return self._draw(x, batch.lengths), HiddenState(x.new_zeros(len(x), 0))
+        outcomes = batch.inputs[..., 1:]
         filtered = self.qrnn.filter(x, outcomes.to(x.dtype), batch.lengths, state)
         recorded = filtered.log_likelihood[..., None].clamp(max=0.0)  # rounding
         # No gradient through the other outcome: no loss reads it, and at a probability of 0 its
@@ -80,17 +92,20 @@ class FilteringModel(TaskModel):
         zero, one = torch.where(is_one, other, recorded), torch.where(is_one, recorded, other)
         return torch.cat((zero, one), dim=-1), filtered.state
 
-    def _refuse_devices(self) -> None:
-        executor = self.qrnn.executor
-        if not runs_compiled(executor):
+    def _draw(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        if self.training or not self.draws or not isinstance(self.qrnn, QRNN):
+            what = "trains" if self.training else "predicts"
             raise InvalidValueError(
-                f"a model that is conditioned on records runs in exact simulation, but the device "
-                f"is {executor.name!r}, which draws records of its own; leave --on and --gradient "
-                "out, or run model.circuits(x) there"
+                f"a model that is conditioned on given records {what} in exact simulation, but the "
+                f"device is {self.qrnn.executor.name!r}, which draws records of its own; leave --on "
+                "and --gradient out, or run model.draw_records(x) there"
             )
+        return self.qrnn.draw_records(x, lengths)[..., 0]
 
 
-def build_model(qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int) -> TaskModel:
+def build_model(
+    qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int, draws: bool = False
+) -> TaskModel:
     """Build the model of a task of records.
 
     A model that filters gets the tokens, any other one the previous outcomes too.
@@ -98,6 +113,7 @@ def build_model(qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int) 
     Args:
         qrnn_factory: Builds the recurrent model for inputs of a width.
         num_tokens: V.
+        draws: Whether the task can judge records that a device draws.
 
     Raises:
         ValueError: The model measures more than one bit in a step.
@@ -111,4 +127,4 @@ def build_model(qrnn_factory: Callable[[int], RecurrentModel], num_tokens: int) 
             f"{qrnn.record_size}; set model.num_ancillas=1 and model.num_registers=1"
         )
     qrnn = qrnn_factory(num_tokens)  # only now is the width known
-    return FilteringModel(qrnn, nn.Identity(), RecordEmbedding(num_tokens, reads=False))
+    return FilteringModel(qrnn, RecordEmbedding(num_tokens, reads=False), draws)

@@ -6,12 +6,13 @@ state throughout, so that every outcome has the probability 0, 1/2 or 1 given th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SQUARE", "draw_outcomes", "list_local_paulis"]
+__all__ = ["SQUARE", "draw_outcomes", "find_probabilities", "list_local_paulis"]
 
 # The square of Mermin (Phys. Rev. Lett. 65, 3373, 1990) and Peres, row by row: the Paulis of a row
 # or of a column commute. Their product is +1, that of the last column -1.
@@ -48,7 +49,47 @@ def draw_outcomes(
         0, 1/2 or 1.
     """
     drawn = random.random(tokens.shape)
-    outcomes, probabilities = np.empty_like(tokens), np.empty(tokens.shape)
+    outcomes = np.empty_like(tokens)
+
+    def choose(part: slice, step: int, ones: NDArray[np.float64]) -> NDArray[np.int64]:
+        outcomes[part, step] = drawn[part, step] < ones
+        return outcomes[part, step]
+
+    return outcomes, _follow(labels, tokens, choose)
+
+
+def find_probabilities(
+    labels: Sequence[str], tokens: NDArray[np.int64], outcomes: NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    """Find the probabilities of 1 along given outcomes, from |0...0>.
+
+    An outcome that is impossible counts as misread: the state keeps the value that it has.
+
+    Args:
+        labels: As in :func:`draw_outcomes`.
+        tokens: (N, T) the Pauli that is measured in each step, from 0 to V - 1.
+        outcomes: (N, T) 0 or 1.
+
+    Returns:
+        (N, T), exactly 0, 1/2 or 1.
+    """
+
+    def choose(part: slice, step: int, ones: NDArray[np.float64]) -> NDArray[np.int64]:
+        given = outcomes[part, step].astype(np.int64)
+        return np.where(np.abs(given - ones) == 1, 1 - given, given)
+
+    return _follow(labels, tokens, choose)
+
+
+# From a part of the sequences, a step and the probabilities of 1 there to the outcomes.
+_Choose = Callable[[slice, int, NDArray[np.float64]], NDArray[np.int64]]
+
+
+def _follow(
+    labels: Sequence[str], tokens: NDArray[np.int64], choose: _Choose
+) -> NDArray[np.float64]:
+    """Measure the Paulis of ``tokens`` (N, T) and return the probabilities of 1 (N, T)."""
+    probabilities = np.empty(tokens.shape)
     sources, factors = _tabulate(labels)
     for start in range(0, len(tokens), _TOGETHER):
         part = slice(start, start + _TOGETHER)
@@ -59,12 +100,12 @@ def draw_outcomes(
             moved = np.take_along_axis(states, sources[measured], 1) * factors[measured]
             means = np.einsum("ns,ns->n", states.conj(), moved).real
             ones = np.round(1 - means) / 2  # a stabilizer state has the mean -1, 0 or 1
-            bits = (drawn[part, step] < ones).astype(np.int64)
+            bits = choose(part, step, ones)
             weights = np.where(bits == 1, ones, 1 - ones)
             states = states + (1 - 2 * bits)[:, None] * moved
             states /= 2 * np.sqrt(weights)[:, None]
-            outcomes[part, step], probabilities[part, step] = bits, ones
-    return outcomes, probabilities
+            probabilities[part, step] = ones
+    return probabilities
 
 
 def _tabulate(labels: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:

@@ -22,6 +22,7 @@ from qrnn_qiskit.tasks.base import DataSettings, Sequences, Splits, Task, TaskMo
 from qrnn_qiskit.tasks.data.data_error import DataError, quote
 from qrnn_qiskit.tasks.data.sizes import check_sizes
 from qrnn_qiskit.tasks.data.tables import Row, Table, read_table
+from qrnn_qiskit.tasks.records.drawn import is_drawn
 from qrnn_qiskit.tasks.records.model import build_model
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class RecordTask(Task):
     headline = "excess"
     higher_is_better = False
     ranges: ClassVar[dict[str, tuple[float, float]]] = {"log_loss": metrics.NON_NEGATIVE}
+    draws: ClassVar[bool] = False
+    """Whether records that a device drew can be judged: see :meth:`FilteringModel.run`."""
     classical: ClassVar[dict[str, Any]] = {"model.hidden_size": 64, "train.learning_rate": 0.003}
     """The defaults of a model that reads the record, instead of those in measured mode."""
 
@@ -119,7 +122,7 @@ class RecordTask(Task):
 
     def build(self, qrnn_factory: Callable[[int], RecurrentModel]) -> TaskModel:
         """Build a model that is conditioned on the record, or one that reads it."""
-        return build_model(qrnn_factory, len(self.labels))
+        return build_model(qrnn_factory, len(self.labels), self.draws)
 
     def loss(self, prediction: Tensor, batch: Sequences) -> Tensor:
         """Compute the excess log-loss in nats a step: log-loss minus the entropy of the process.
@@ -174,7 +177,12 @@ class RecordTask(Task):
     def tabulate(
         self, prediction: Tensor, batch: Sequences
     ) -> tuple[list[str], list[list[str | float | int]]]:
-        """Tabulate row, tokens, outcomes, the predicted probabilities of 1, and the exact ones."""
+        """Tabulate row, tokens, outcomes, the predicted probabilities of 1, and the exact ones.
+
+        Of records that a device drew, the share of 1 among its shots in each step.
+        """
+        if is_drawn(prediction):
+            return self._tabulate_drawn(prediction, batch)
         names = ["tokens"] * (len(self.labels) > 1)
         header = ["row", *names, "outcomes", "probabilities_of_1"]
         header += ["exact_probabilities"] * batch.has_targets
@@ -188,6 +196,16 @@ class RecordTask(Task):
             row += [_show(batch.targets[index, :end])] * batch.has_targets
             rows.append(row)
         return header, rows
+
+    def _tabulate_drawn(
+        self, records: Tensor, batch: Sequences
+    ) -> tuple[list[str], list[list[str | float | int]]]:
+        rows: list[list[str | float | int]] = []
+        for index, number in enumerate(number_rows(batch)):
+            end = batch.inputs.shape[1] if batch.lengths is None else int(batch.lengths[index])
+            tokens = " ".join(self.labels[token] for token in batch.inputs[index, :end, 0])
+            rows.append([number, tokens, _show(records[index, :, :end].double().mean(0))])
+        return ["row", "tokens", "shares_of_1"], rows
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the settings, which determine the generated data."""

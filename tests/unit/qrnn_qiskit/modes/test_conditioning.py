@@ -142,15 +142,26 @@ def test_a_record_has_the_likelihood_of_its_kraus_operators(coupling: str, frame
 
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("coupling", COUPLINGS)
-@pytest.mark.parametrize(("num_bits", "num_steps"), [(1, 4), (2, 3)])
+@pytest.mark.parametrize("bit_feedback", [True, False])
+@pytest.mark.parametrize("num_bits", [1, 2])
 def test_all_records_together_have_probability_1(
-    coupling: str, frame: str, num_bits: int, num_steps: int
+    coupling: str, frame: str, bit_feedback: bool, num_bits: int
 ) -> None:
-    model = build(coupling, frame, num_ancillas=num_bits, measured_bases="XY"[:num_bits])
-    records = list_records(num_steps, num_bits)
-    x = torch.randn(1, num_steps, 2, dtype=torch.float64).expand(len(records), -1, -1)
-    total = model.filter(x, records).log_likelihood.sum(1).exp().sum()
-    assert total.item() == pytest.approx(1, abs=1e-10)
+    """Up to 3 qubits, 2 bits and 4 steps: all 256 records."""
+    bases = "XY"[:num_bits]
+    for num_qubits, num_steps in itertools.product((2, 3), (1, 4)):
+        model = build(
+            coupling,
+            frame,
+            num_qubits=num_qubits,
+            num_ancillas=num_bits,
+            measured_bases=bases,
+            bit_feedback=bit_feedback,
+        )
+        records = list_records(num_steps, num_bits)
+        x = torch.randn(1, num_steps, 2, dtype=torch.float64).expand(len(records), -1, -1)
+        total = model.filter(x, records).log_likelihood.sum(1).exp().sum()
+        assert total.item() == pytest.approx(1, abs=1e-10)
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)

@@ -10,9 +10,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qrnn_qiskit.training import evaluation, progress
+from qrnn_qiskit.training.config import resolve_config
 from qrnn_qiskit.training.evaluation import evaluate
 from qrnn_qiskit.training.progress import EvaluationProgress, TrainingProgress
-from qrnn_qiskit.training.run_folder import RunFolder
+from qrnn_qiskit.training.run_folder import RunFolder, create_run
 from qrnn_qiskit.training.tensorboard import TensorBoardProgress
 from qrnn_qiskit.training.trainer import resume, train
 
@@ -76,6 +77,19 @@ def test_an_evaluation_shows_its_bar_on_a_terminal_only(
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "batches 3/3" in plain(shown.err)
+
+
+def test_the_bar_of_a_model_conditioned_on_records_moves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"train_size": 8, "validation_size": 8, "test_size": 40}
+    settings = sizes | {"epochs": 1, "evaluation_batch_size": 16}
+    run = create_run(tmp_path / "run", resolve_config("square", settings))
+    train(run)
+    capfd.readouterr()
+    monkeypatch.setattr(evaluation, "is_watched", lambda: True)
+    evaluate(run, progress=True)
+    assert "batches 3/3" in plain(capfd.readouterr().err)
 
 
 def test_tensorboard_has_the_numbers_of_the_run(create: Callable[..., RunFolder]) -> None:

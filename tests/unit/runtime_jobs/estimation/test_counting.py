@@ -8,13 +8,16 @@ from qiskit.primitives import BitArray
 from qiskit.quantum_info import SparsePauliOp
 
 from circuits import build_ansatz, build_dynamic, build_measurement, build_readout
+from qrnn_qiskit.executors import DynamicPub
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.estimation.bits import count_states, join_bits, name_states
 from runtime_jobs.estimation.counting import average_values, bind_bases, read_outcomes
 
 ANSATZ = build_ansatz(num_qubits=2, num_layers=1)
 DYNAMIC = build_dynamic(ANSATZ, build_measurement(num_qubits=2, num_ancillas=1), 2)
-BASES = group_terms([SparsePauliOp("XI"), SparsePauliOp("ZZ"), SparsePauliOp("IX")], range(2))
+OBSERVABLES = [SparsePauliOp("XI"), SparsePauliOp("ZZ"), SparsePauliOp("IX")]
+BASES = group_terms(OBSERVABLES, range(2))
+PUB = DynamicPub(DYNAMIC, np.zeros((3, 1)), OBSERVABLES, keeps_records=True)
 
 
 def draw_bits(shape: tuple[int, ...], shots: int) -> dict[str, BitArray]:
@@ -46,13 +49,26 @@ def test_an_axis_of_bases_and_flat_rows_give_the_same_outcomes() -> None:
     parts = (slice(2), slice(2, None))
     halves = [{name: bits[part] for name, bits in flat.items()} for part in parts]
     found, expected, joined = (
-        read_outcomes(bits, DYNAMIC, BASES, 3) for bits in (apart, flat, join_bits(halves))
+        read_outcomes(bits, PUB, BASES) for bits in (apart, flat, join_bits(halves))
     )
     assert found.shots == len(BASES) * 50
     for other in (expected, joined):
         np.testing.assert_array_equal(found.outcomes, other.outcomes)
         np.testing.assert_array_equal(found.values, other.values)
         np.testing.assert_array_equal(found.standard_errors, other.standard_errors)
+        assert found.records is not None
+        assert other.records is not None
+        np.testing.assert_array_equal(found.records, other.records)
+
+
+def test_records_are_those_that_the_outcomes_count() -> None:
+    bits = draw_bits((3, len(BASES)), 50)
+    found = read_outcomes(bits, PUB, BASES)
+    assert found.records is not None
+    assert found.records.shape == (3, 100, 2, 1)
+    np.testing.assert_allclose(found.records[..., 0].mean(1), found.outcomes[..., 1])
+    np.testing.assert_array_equal(found.records[1, 50:, 0, 0], bits["step0"].array[1, 1, :, 0])
+    assert read_outcomes(bits, PUB._replace(keeps_records=False), BASES).records is None
 
 
 def test_the_basis_changes_fastest_and_frequencies_average_as_probabilities_do() -> None:
@@ -62,13 +78,14 @@ def test_the_basis_changes_fastest_and_frequencies_average_as_probabilities_do()
     np.testing.assert_array_equal(bound[1], DYNAMIC.bind_basis(values, BASES[1].spell(2))[0])
     bits = draw_bits((3 * len(BASES),), 40)
     frequencies = count_states(bits["final"], 4) / 40
-    expected = read_outcomes(bits, DYNAMIC, BASES, 3).values
+    expected = read_outcomes(bits, PUB, BASES).values
     np.testing.assert_allclose(average_values(frequencies, BASES, 3), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("num_observables", [0, 2])
 def test_a_basis_without_terms_gives_no_values(num_observables: int) -> None:
-    found = read_outcomes(draw_bits((4,), 10), DYNAMIC, [Basis()], num_observables)
+    pub = PUB._replace(observables=OBSERVABLES[:num_observables])
+    found = read_outcomes(draw_bits((4,), 10), pub, [Basis()])
     np.testing.assert_array_equal(found.values, np.zeros((4, num_observables)))
 
 

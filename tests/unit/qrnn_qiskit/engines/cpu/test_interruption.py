@@ -11,10 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from sampling import slow_pairs
 from torch import Tensor
 
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.engines.cpu import interruption
+from qrnn_qiskit.engines.cpu.noisy_program import ProgramBuilder, pack_zero
 from qrnn_qiskit.training.interruption import catch_interrupt
 
 SECONDS = 1.0  # until a call has ended
@@ -43,6 +45,17 @@ def make_long(**settings: object) -> tuple[QRNN, Tensor]:
     model = QRNN(input_size=1, **{"num_qubits": 10, "num_layers": 2} | settings)  # type: ignore[arg-type]
     x = torch.rand(256, 784, 1)
     model(x[:1, :1].to(model.dtype))  # imports and compiles, if that was not done before
+    return model, x
+
+
+def make_measured(**settings: object) -> tuple[QRNN, Tensor]:
+    """As :func:`make_long`, compiled for records too."""
+    torch.manual_seed(0)
+    model = QRNN(input_size=1, num_layers=2, **settings)  # type: ignore[arg-type]
+    x = torch.rand(256, 784, 1)
+    if model.num_qubits < 7:
+        model(x[:1, :1])[0].sum().backward()
+    model.filter(x[:1, :1], torch.zeros(1, 1, 1)).log_likelihood.sum().backward()
     return model, x
 
 
@@ -88,6 +101,64 @@ def test_ctrl_c_ends_every_long_kernel_within_a_second(
     model, x = make_long(**settings)
     call = start(model, x.to(model.dtype))
     interrupt = Interrupt(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    assert interrupt.measure() < SECONDS
+
+
+def run_filter(model: QRNN, x: Tensor) -> Callable[[], object]:
+    record = torch.zeros(*x.shape[:2], 1)
+    record[:, 1::2] = 1.0
+
+    def run() -> object:
+        with torch.no_grad():
+            return model.filter(x, record)
+
+    return run
+
+
+def run_filter_backward(model: QRNN, x: Tensor) -> Callable[[], object]:
+    found = model.filter(x[:32, :400], torch.zeros(32, 400, 1))
+    return found.log_likelihood.sum().backward
+
+
+def run_noisy(model: QRNN, x: Tensor) -> Callable[[], object]:
+    """Rotations of six qubits, each with some noise, as one long program."""
+    builder = ProgramBuilder(6)
+    for number in range(4000):
+        builder.rotate(1 + number % 3, number % 6)
+        builder.map((number % 6,), np.diag([1.0, 0.99, 0.99, 0.99]))
+    program = builder.build(torch.float64)
+    start = pack_zero(64, 6, 1, torch.float64)
+    return lambda: program.run(start, np.full((64, program.num_angles), 0.3))
+
+
+MEASURED: dict[str, object] = {"readout": "measured", "coupling": "symmetric", "num_qubits": 5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        (MEASURED | {"num_qubits": 10}, run_filter),
+        *slow_pairs(
+            [
+                (MEASURED, run_forward),
+                (MEASURED, run_backward),
+                (MEASURED | {"measurement_frame": "undone"}, run_forward),
+                (MEASURED | {"measurement_frame": "undone"}, run_backward),
+                (MEASURED | {"num_qubits": 10}, run_filter_backward),
+                (MEASURED, run_noisy),
+            ]
+        ),
+    ],
+    ids=str,
+)
+def test_ctrl_c_ends_measured_and_noisy_kernels(
+    settings: dict[str, object], start: Callable[[QRNN, Tensor], Callable[[], object]]
+) -> None:
+    model, x = make_measured(**settings)
+    call = start(model, x)
+    interrupt = Interrupt(0.2)
     with pytest.raises(KeyboardInterrupt):
         call()
     assert interrupt.measure() < SECONDS

@@ -203,10 +203,15 @@ def test_a_device_is_refused_with_what_to_do() -> None:
         def run(self, pubs: Any) -> list[Estimates]:
             raise AssertionError("no circuit may run")
 
-    experiment = make("square")
-    experiment.model.qrnn._executor = Sampler(gradient="spsa")
-    with pytest.raises(ValueError, match=r"exact simulation, but the device is 'aer'.*--on"):
-        experiment.model.run(experiment.splits.test)
+    for name, training, message in (
+        ("square", True, r"trains in exact simulation, but the device is 'aer'.*--on"),
+        ("process", False, r"predicts in exact simulation.*model.draw_records"),
+        ("square", False, r"needs an executor of dynamic circuits, but 'aer' runs none"),
+    ):
+        experiment = make(name)
+        experiment.model.train(training).qrnn._executor = Sampler(gradient="spsa")
+        with pytest.raises(ValueError, match=message):
+            experiment.model.run(experiment.splits.test.select(slice(2)))
 
 
 @pytest.mark.training
