@@ -131,7 +131,12 @@ class StabilizerSettings(RecordSettings):
 
 @register
 class Stabilizer(PauliTask):
-    """X, Y and Z of each qubit on a line, and XX, YY and ZZ of neighbours."""
+    """X, Y and Z of each qubit on a line, and XX, YY and ZZ of neighbours.
+
+    The model has one qubit more than the process by default. It does not need it: with the same
+    number, some seeds stop at observables that contradict each other in a few products; the larger
+    space leaves training a way around.
+    """
 
     name = "stabilizer"
     summary = "predict outcomes of local Pauli measurements on a line of qubits"
@@ -139,17 +144,19 @@ class Stabilizer(PauliTask):
     Settings = StabilizerSettings
     settings: StabilizerSettings
     defaults: ClassVar[dict[str, Any]] = Square.defaults | {
-        "model.num_qubits": 3,
-        "model.num_layers": 5,
+        "model.num_qubits": 4,
+        "model.num_layers": 8,
         "model.angle_gain": 3.0,  # from angles near 0 the loss stays high for most of the epochs
         "train.epochs": 100,
+        "train.learning_rate": 0.05,
     }
 
     @classmethod
     def choose_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the model as many qubits as the process has, where they are given."""
-        qubits = given.get("data.num_qubits", cls.defaults["model.num_qubits"])
-        return super().choose_defaults(given) | {"model.num_qubits": qubits}
+        """Give the model one qubit more than the process has."""
+        qubits = given.get("data.num_qubits", cls.Settings.model_fields["num_qubits"].default)
+        more = int(qubits) + 1 if str(qubits).isdecimal() else cls.defaults["model.num_qubits"]
+        return super().choose_defaults(given) | {"model.num_qubits": more}
 
     @property
     def labels(self) -> tuple[str, ...]:

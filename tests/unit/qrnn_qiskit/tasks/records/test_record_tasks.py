@@ -144,7 +144,8 @@ def test_epochs_differ_and_repeat() -> None:
 
 def test_defaults_follow_the_process_and_the_kind_of_model() -> None:
     wide = resolve_config("stabilizer", {"data.num_qubits": 5})
-    assert (wide.model.num_qubits, wide.model.measurement_frame) == (5, "undone")
+    assert (wide.model.num_qubits, wide.model.measurement_frame) == (6, "undone")
+    assert resolve_config("stabilizer", {"data.num_qubits": "2"}).model.num_qubits == 3
     for settings in ({"model.kind": "lstm"}, {"model.readout": "expectation"}):
         config = resolve_config("square", settings)
         assert config.model.measurement_frame == "kept"
