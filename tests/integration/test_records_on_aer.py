@@ -70,7 +70,7 @@ def test_devices_draw_records_by_their_likelihoods() -> None:
     )
     x, lengths = torch.randn(2, STEPS, 2, dtype=torch.float64), torch.tensor([STEPS, STEPS - 1])
     p_values = []
-    for name in ("aer", "aer:kingston?noise=0&patches=2", "simulator"):
+    for name in ("aer", "aer:kingston?noise=0&patches=2", "simulator:kingston?noise=0"):
         model.executor = open_device(name, shots=700, seed=3)
         drawn = model.draw_records(x, lengths).long()
         assert drawn.shape == (2, 3 * 700, STEPS, BITS)
@@ -92,7 +92,7 @@ def test_an_untrained_square_has_no_witness_of_contextuality(tmp_path: Path) -> 
     settings = {"epochs": 1, "train_size": 64, "validation_size": 10, "test_size": 100, "seed": 1}
     run = create_run(tmp_path / "run", resolve_config("square", settings))
     train(run)
-    found = evaluate(run, "simulator?shots=30")
+    found = evaluate(run, "simulator:kingston?noise=0&shots=30")
     witness = found.metrics["witness"]
     assert witness["value"] + 3 * witness["standard_error"] < 4
     assert found.metrics["determined_true"]["value"] < 0.9
