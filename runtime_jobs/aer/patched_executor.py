@@ -55,7 +55,7 @@ class PatchedExecutor(DynamicExecutor):
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :meth:`runtime_jobs.aer.executor.AerExecutor.run`."""
         dealt = [self._deal(pub, pub.circuit) for pub in pubs]
-        found = self._run_patches(pubs, dealt, AerExecutor.run)
+        found = self._run_patches(pubs, dealt, lambda patch, part: patch.run(part))
         return [
             Estimates(_join(rows, [part.values for part in parts]), _join_errors(rows, parts))
             for rows, parts in zip(dealt, found, strict=True)
@@ -67,7 +67,7 @@ class PatchedExecutor(DynamicExecutor):
         See :meth:`runtime_jobs.aer.dynamic_runner.DynamicRunner.run`.
         """
         dealt = [self._deal(pub, pub.circuit.circuit) for pub in pubs]
-        found = self._run_patches(pubs, dealt, AerExecutor.run_dynamic)
+        found = self._run_patches(pubs, dealt, lambda patch, part: patch.run_dynamic(part))
         return [
             Outcomes(
                 _join(rows, [part.outcomes for part in parts]),

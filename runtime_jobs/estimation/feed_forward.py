@@ -1,9 +1,10 @@
 """Feed-forward without bias from readout errors, by random functions of the bits.
 
 The method of arXiv:2406.07611. A misread bit selects a wrong branch, and no processing of the
-results undoes that. But the inverse of the readout error is a mixture of the four functions of a bit with weights that add up to 1, some
-of them negative. In each run every bit that is fed forward goes through a random function, and the
-results are added up with the weights. The mean is that of error-free bits; its variance grows.
+results undoes that. But the inverse of the readout error is a mixture of the four functions of a
+bit, with weights that add up to 1, some of them negative. In each run every bit that is fed forward
+goes through a random function, and the results are added up with the weights. The mean is that of
+error-free bits; its variance grows.
 """
 
 from __future__ import annotations

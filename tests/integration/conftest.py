@@ -116,6 +116,17 @@ def trained(make_once: MakeOnce) -> dict[str, Path]:
 
 
 @pytest.fixture
+def resetting(make_once: MakeOnce, tmp_path: Path) -> Path:
+    """A copy of a run of dynamic circuits that reset their ancilla."""
+    settings = TINY | {"readout": "measured", "ancilla_return": "reset"}
+
+    def train_one(folder: Path) -> None:
+        train(create_run(folder / "run", resolve_config("digits", settings)))
+
+    return Path(shutil.copytree(make_once("resetting", train_one) / "run", tmp_path / "resetting"))
+
+
+@pytest.fixture
 def folder(trained: dict[str, Path], tmp_path: Path) -> Path:
     """A copy of a run without feedback: all its steps are one job."""
     return Path(shutil.copytree(trained["none"], tmp_path / "run"))

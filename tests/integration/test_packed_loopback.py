@@ -15,7 +15,8 @@ from loopback import collect, count_posts
 
 from runtime_jobs.cli import run
 from runtime_jobs.cli.failures import ExitCode
-from runtime_jobs.ledger import Ledger
+from runtime_jobs.ibm.encoding import unpack_circuit
+from runtime_jobs.ledger import JobRecord, Ledger
 
 SHOTS = 400
 pytestmark = pytest.mark.filterwarnings("ignore::circuits.rules.HardwareRuleWarning")
@@ -222,3 +223,63 @@ def test_a_packed_dynamic_submission_with_a_short_delay_runs_what_was_planned(
     with Ledger(folder) as ledger:
         assert f"done {ledger.list_jobs()[-1].job_id}: round 1, job 1" in shown.err
     assert "(stand-in, no QPU)" in shown.out
+
+
+@pytest.mark.slow
+def test_a_mitigated_submission_runs_what_was_planned(
+    trained: dict[str, Path],
+    resetting: Path,
+    service: LocalqpuControl,
+    received: list[list[tuple[int, int, int]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A round that calibrates the readouts, then rows with random functions of the bits."""
+    on = ["--on", "ibm:kingston", "--shots", "320", "--sequences", "2"]
+    on += ["--mitigation", "feedforward+zne", "--rep-delay", "50us"]
+    branch = ["submit", str(trained["measured"]), *on, "--max-qpu-seconds", "60"]
+    assert run(branch) == ExitCode.BAD_INPUT
+    assert "ancilla_return=reset" in capsys.readouterr().err
+    folder, given = resetting, [str(resetting), *on]
+    packed = ["submit", *given, "--patches", "2", "--max-qpu-seconds", "60"]
+    assert run(packed) == ExitCode.BAD_INPUT
+    assert "calibrate one set of qubits" in capsys.readouterr().err
+
+    planned = plan(folder, capsys, *given)
+    sent = ["submit", *given, "--decouple", "xx", "--max-qpu-seconds"]
+    assert run([*sent, str(planned["reserved_seconds"])]) == ExitCode.DONE
+    assert len(service.jobs()) == 1  # the calibration: the flips depend on it
+    collect(folder)
+    rows = 16 * 3 * 2  # rows of 20 shots, bases, sequences
+    assert received == [[(2, 10_000, 1)], [(rows, 20, 9)] * 3]
+    assert [job["executions"] for job in planned["jobs"]] == [20_000, 3 * rows * 20]
+    assert [job["max_execution_time"] for job in planned["jobs"]] == [
+        job.max_execution_time for job in _read_jobs(folder)
+    ]
+    overhead = planned["overhead"]
+    assert overhead["mitigation"] == "feedforward+zne"
+    assert overhead["circuits"] == 3
+    assert 1.0 < overhead["factor"] < 3.0
+    assert 0.0 < overhead["error"] < 0.1
+
+    with Ledger(folder) as ledger:
+        device = ledger.find_device("ibm_kingston")
+        frozen = ledger.find_first_circuit(device.target_hash)
+    counts = unpack_circuit(frozen.isa).count_ops()
+    assert counts["delay"] == counts["x"] > 0
+    (file,) = (folder / "evaluations").glob("*ibm*.json")
+    (layout,) = json.loads(file.read_text())["provenance"]["device"]["layouts"]
+    assert (layout["mitigation"], layout["decouple"]) == ("feedforward+zne", "xx")
+    assert run(["evaluate", str(folder), "--sequences", "2"]) == ExitCode.DONE
+    (exact,) = (folder / "evaluations").glob("*simulator*.npz")
+    with np.load(file.with_suffix(".npz")) as measured, np.load(exact) as simulated:
+        distance = np.abs(measured["readouts"] - simulated["readouts"])
+        assert (distance < 5 * measured["standard_errors"]).all()
+
+    posts = count_posts(service)
+    assert run([*sent, str(planned["reserved_seconds"])]) == ExitCode.DONE  # everything is known
+    assert count_posts(service) == posts
+
+
+def _read_jobs(folder: Path) -> list[JobRecord]:
+    with Ledger(folder) as ledger:
+        return ledger.list_jobs()

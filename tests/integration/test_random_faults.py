@@ -6,6 +6,7 @@ misbehaves. Then the service behaves again, and the run must come to its result.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,12 +52,20 @@ class Case:
     fault: Fault
     cap: int
     mode: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
     def do(self, command: str) -> int:
         place = str(self.folder)
         sizes = ["--on", "ibm:kingston", "--shots", "50", "--sequences", "2"]
         words = {
-            "submit": [*sizes, "--max-qpu-seconds", str(self.cap), "--mode", *self.mode],
+            "submit": [
+                *sizes,
+                *self.options,
+                "--max-qpu-seconds",
+                str(self.cap),
+                "--mode",
+                *self.mode,
+            ],
             "plan": sizes,
             "jobs": ["--watch", "--every", "0.1"],
         }
@@ -123,13 +132,53 @@ def test_a_random_fault_costs_nothing_twice_and_ends_in_a_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     random = Random(seed)
-    fault = draw_fault(seed, proxy)
     readout = random.choice(["none", "none", "none", "expectation"])
     mode = random.choice([("batch",), ("job",), ("session", "--session-seconds", str(SESSION))])
     # As large as the plan, or with some room; a session may have to be replaced once.
     cap = LIMIT * JOBS[readout] + random.choice([0, LIMIT]) + 3 * SESSION * (mode[0] == "session")
     folder = Path(shutil.copytree(trained[readout], tmp_path / "run"))
-    case = Case(folder, fault, cap, mode)
+    case = Case(folder, draw_fault(seed, proxy), cap, mode)
+    check_case(case, random, service, loopback, proxy, capsys)
+
+
+OPTIONS = [
+    ("--patches", "auto", "--rep-delay", "50us"),
+    ("--patches", "2", "--rep-delay", "20us", "--decouple", "xx"),
+    ("--mitigation", "feedforward", "--decouple", "xx"),
+    ("--mitigation", "feedforward+zne", "--rep-delay", "1ms"),
+]
+
+
+@pytest.mark.parametrize("seed", [1000, *slow(range(1001, 1048))])
+def test_random_faults_with_options_of_dynamic_circuits(
+    seed: int,
+    resetting: Path,
+    service: LocalqpuControl,
+    loopback: Any,
+    proxy: Proxy,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    random = Random(seed)
+    options = OPTIONS[seed % len(OPTIONS)]
+    capsys.readouterr()
+    sizes = ["--on", "ibm:kingston", "--shots", "50", "--sequences", "2"]
+    planned = [word for word in options if word not in ("--decouple", "xx")]
+    assert run(["plan", str(resetting), *sizes, *planned, "--json"]) == ExitCode.DONE
+    cap = json.loads(capsys.readouterr().out)["reserved_seconds"] + random.choice([0, LIMIT])
+    case = Case(resetting, draw_fault(seed, proxy), cap, ("batch",), options)
+    check_case(case, random, service, loopback, proxy, capsys)
+
+
+def check_case(
+    case: Case,
+    random: Random,
+    service: LocalqpuControl,
+    loopback: Any,
+    proxy: Proxy,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Bring a run through its fault and to its end; nothing is lost and nothing paid twice."""
+    fault = case.fault
     loopback.charge = charge
     service.set_scenario({"queue": {"polls_before_running": random.choice([0, 0, 2, 8])}})
     case.prepare(random)

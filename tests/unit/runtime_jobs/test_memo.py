@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from runtime_jobs.cli import run
+from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.cli.memo import digest_files, remember
 
 
@@ -49,3 +53,23 @@ def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
     assert before == both[1:]
     (tmp_path / "config.toml").write_text("c")
     assert digest_files(tmp_path, ["config.toml"]) != before
+
+
+@pytest.mark.process
+def test_light_commands_answer_without_torch(cache: Path, tmp_path: Path) -> None:
+    assert run(["tasks", "digits"]) == ExitCode.DONE  # keeps the list, which needs torch
+    script = (
+        "import sys; from runtime_jobs.cli import run; "
+        "codes = [run(words) for words in (['tasks'], ['tasks', 'digits'], ['jobs'])]; "
+        "import runtime_jobs.ibm.service; "  # of qrnn account
+        "sys.exit(1 if any(codes) or 'torch' in sys.modules else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def test_a_list_that_may_change_is_not_kept(cache: Path) -> None:
+    calls: list[int] = []
+    for _ in range(2):
+        remember("settings", ["mine"], lambda: calls.append(1), keep=False)
+    assert len(calls) == 2
+    assert not cache.exists()

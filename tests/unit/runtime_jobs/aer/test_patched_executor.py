@@ -128,3 +128,19 @@ def test_the_same_seed_draws_the_same_and_patches_draw_apart() -> None:
 def test_impossible_patches_are_refused(name: str, complaint: str) -> None:
     with pytest.raises(DeviceError, match=complaint):
         open_device(name).estimate(CIRCUIT, VALUES, OBSERVABLES)
+
+
+@pytest.mark.noisy
+def test_patches_of_the_exact_simulator_run_dynamic_circuits(make_case) -> None:
+    case = make_case(batch=2, num_steps=2, ancilla_return="reset")
+    ideal = open_device("aer").run_dynamic([case.pub()])[0]
+    device = "simulator:kingston?noise=2&patches=2"
+    plain, mitigated = (
+        open_device(device + more).run_dynamic([case.pub()])[0]
+        for more in ("", "&mitigation=feedforward")
+    )
+    before, after = (np.abs(each.values - ideal.values).max() for each in (plain, mitigated))
+    assert after < before < 0.1
+    drawn = open_device(device + "&mitigation=feedforward&shots=400").run_dynamic([case.pub()])[0]
+    assert drawn.bit_errors is not None
+    assert drawn.bit_errors.shape == (2, 2, 1)

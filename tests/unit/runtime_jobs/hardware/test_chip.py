@@ -10,7 +10,7 @@ from qiskit.circuit.controlflow import IfElseOp
 from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 from qiskit.transpiler import InstructionProperties, Target
-from qiskit_ibm_runtime.circuit import MidCircuitMeasure
+from qiskit_ibm_runtime.circuit import MidCircuitMeasure, MidCircuitReset
 
 from circuits import build_ansatz, build_dynamic, build_measurement, unroll
 from runtime_jobs.estimation.bases import group_terms
@@ -60,7 +60,7 @@ def test_compiling_keeps_the_state() -> None:
     assert Operator(compiled).equiv(Operator(circuit.assign_parameters(values)))
 
 
-def make_target(*, fast: bool) -> Target:
+def make_target(*, fast: bool, resets: bool = False) -> Target:
     target = Target(num_qubits=3)
     qubits = [(q,) for q in range(3)]
     for gate in (RZGate(Parameter("a")), SXGate(), XGate(), Measure(), Reset()):
@@ -70,6 +70,8 @@ def make_target(*, fast: bool) -> Target:
     target.add_instruction(IfElseOp, name="if_else")
     if fast:
         target.add_instruction(MidCircuitMeasure("measure_2"), dict.fromkeys(qubits))
+    if resets:  # on two of the three qubits
+        target.add_instruction(MidCircuitReset("reset_2"), dict.fromkeys(qubits[:2]))
     return target
 
 
@@ -97,6 +99,29 @@ def test_measurements_of_steps_are_converted_and_the_last_ones_are_not(
     assert [converted.find_bit(item.clbits[0]).index for item in fast] == [0, 1]
     assert converted.parameters == circuit.parameters
     assert counts["if_else"] == before["if_else"]
+
+
+@pytest.mark.parametrize(("ancilla", "resets"), [(0, 2), (2, 0)])
+@pytest.mark.parametrize("fast", [True, False])
+def test_resets_are_converted_on_qubits_that_have_the_fast_one(
+    ancilla: int, resets: int, fast: bool
+) -> None:
+    measurement = build_measurement(num_qubits=2, ancilla_return="reset")
+    dynamic = build_dynamic(build_ansatz(num_qubits=2), measurement, 3)
+    layout = [1, 2 - ancilla, ancilla]
+    compiled = transpile(
+        dynamic.circuit, target=make_target(fast=False), initial_layout=layout, optimization_level=1
+    )
+    target = make_target(fast=fast, resets=True)
+    if not resets:
+        with pytest.warns(UserWarning, match="reset_2 with qubits .2. is not supported"):
+            converted = speed_up_measurements(compiled, target)
+    else:
+        converted = speed_up_measurements(compiled, target)
+    counts = converted.count_ops()
+    assert (counts.get("reset_2", 0), counts.get("reset", 0)) == (resets, 2 - resets)
+    assert counts.get("measure_2", 0) == 2 * fast
+    assert counts["measure"] == compiled.count_ops()["measure"] - 2 * fast
 
 
 def test_a_device_without_it_keeps_the_circuit(circuit: QuantumCircuit) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from circuits import build_ansatz, build_dynamic, build_measurement
+from circuits.limits import JobLimits
 from circuits.registers import repeat_ansatz
+from circuits.rules import RulePub, Violation, find_violations
 from qrnn_qiskit import QRNN
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.layout import find_interactions, find_measured
@@ -62,3 +64,18 @@ def test_a_register_that_fits_nowhere_is_named() -> None:
             "kingston",
             find_measured(circuit),
         )
+
+
+def test_22_measured_registers_fit_the_coherence_while_their_branches_are_parallel() -> None:
+    measurement = build_measurement(num_qubits=3)
+    circuit = build_dynamic(build_ansatz(num_qubits=3), measurement, 4, 22).circuit
+    target = open_target("kingston")
+    placed = choose_packing("kingston", target, circuit).build(circuit)
+
+    def list_errors(limits: JobLimits) -> list[Violation]:
+        found = find_violations([RulePub(placed, 1)], target, shots=1, limits=limits)
+        return [violation for violation in found if violation.is_error]
+
+    assert list_errors(JobLimits()) == []
+    (error,) = list_errors(JobLimits(serial_branches=True))
+    assert "coherence" in error.rule
