@@ -12,9 +12,8 @@ from qiskit_ibm_runtime.fake_provider import FakeKingston
 from qiskit_machine_learning.connectors import TorchConnector
 from qiskit_machine_learning.gradients import ParamShiftEstimatorGradient
 from qiskit_machine_learning.neural_networks import EstimatorQNN
-from torch import nn
-
 from study.series import BATCH, EPOCHS, RATE, STEPS, TEST, TRAIN
+from torch import nn
 
 QUBITS = 2
 OBSERVABLES = [SparsePauliOp.from_sparse_list([(p, [q], 1)], QUBITS) for p in "XYZ" for q in (0, 1)]
@@ -22,6 +21,7 @@ NOISY = 5  # test sequences on the fake device
 
 
 def make_prefix(steps, estimator, pass_manager=None):
+    """Make the layer of the first steps, from all their angles to the readouts."""
     circuit = QuantumCircuit(QUBITS)
     angles = ParameterVector("a", steps * 2 * QUBITS)
     for step in range(steps):
@@ -43,6 +43,8 @@ def make_prefix(steps, estimator, pass_manager=None):
 
 
 class Model(nn.Module):
+    """Controller, prefixes and head."""
+
     def __init__(self):
         super().__init__()
         self.controller = nn.Sequential(
@@ -53,6 +55,7 @@ class Model(nn.Module):
         self.prefixes = [make_prefix(t + 1, estimator) for t in range(STEPS)]
 
     def forward(self, x):
+        """Map series (B, T, 2) to logits (B, 3)."""
         readouts = torch.tensor([0.0] * 2 * QUBITS + [1.0] * QUBITS).expand(len(x), -1)
         angles = []
         for t, prefix in enumerate(self.prefixes):
@@ -62,6 +65,7 @@ class Model(nn.Module):
 
 
 def measure(model, title, count):
+    """Print the accuracy on the first test series."""
     start = time.perf_counter()
     x, y = torch.tensor(TEST[0][:count]).float(), torch.tensor(TEST[1][:count])
     with torch.no_grad():

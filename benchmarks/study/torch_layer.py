@@ -4,19 +4,19 @@ import time
 
 import pennylane as qml
 import torch
-from torch import nn
-
 from study.series import BATCH, EPOCHS, RATE, STEPS, TEST, TRAIN
+from torch import nn
 
 QUBITS = 2
 
 
 def make_layer(steps, noise=None):
+    """Make the layer of the first steps, from all their angles to the readouts."""
     device = qml.device("default.mixed" if noise else "default.qubit", wires=QUBITS)
 
     @qml.qnode(device, interface="torch", diff_method="backprop")
     def prefix(inputs):
-        angles = inputs.reshape(inputs.shape[:-1] + (steps, 2 * QUBITS))
+        angles = inputs.reshape((*inputs.shape[:-1], steps, 2 * QUBITS))
         for step in range(steps):
             for q in range(QUBITS):
                 qml.RY(angles[..., step, 2 * q], wires=q)
@@ -29,6 +29,8 @@ def make_layer(steps, noise=None):
 
 
 class Model(nn.Module):
+    """Controller, prefixes and head."""
+
     def __init__(self):
         super().__init__()
         self.controller = nn.Sequential(
@@ -38,6 +40,7 @@ class Model(nn.Module):
         self.prefixes = [make_layer(t + 1) for t in range(STEPS)]
 
     def forward(self, x):
+        """Map series (B, T, 2) to logits (B, 3)."""
         readouts = torch.tensor([0.0] * 2 * QUBITS + [1.0] * QUBITS).expand(len(x), -1)
         angles = []
         for t, prefix in enumerate(self.prefixes):
@@ -47,6 +50,7 @@ class Model(nn.Module):
 
 
 def measure(model, title):
+    """Print the accuracy on the test series."""
     start = time.perf_counter()
     x, y = torch.tensor(TEST[0]).float(), torch.tensor(TEST[1])
     with torch.no_grad():
