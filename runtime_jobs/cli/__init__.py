@@ -48,7 +48,10 @@ _COMMANDS = (
     *(account, plan, submit, jobs, collect, cancel),
 )
 # Commands that load torch or Qiskit, which takes seconds.
-_SLOW = {"train", "evaluate", "predict", "resume", "show", "table", "search", "plan", "submit"}
+_SLOW = {
+    *("train", "evaluate", "predict", "resume", "show", "compare", "table", "search"),
+    *("devices", "plan", "submit", "collect", "cancel"),
+}
 for command in _COMMANDS:
     app.command(epilog=command.EXAMPLES)(getattr(command, command.__name__.rpartition(".")[2]))
 

@@ -17,8 +17,8 @@ from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.cli.options import parse_count
 
 COMMANDS = [
-    *("tasks", "devices", "train", "evaluate", "predict", "resume", "show", "table", "search"),
-    *("account", "plan", "submit", "jobs", "collect", "cancel"),
+    *("tasks", "devices", "train", "evaluate", "predict", "resume", "show", "compare", "table"),
+    *("search", "account", "plan", "submit", "jobs", "collect", "cancel"),
 ]
 HEAVY = {"torch", "qiskit", "numba", "matplotlib", "sklearn", "qrnn_qiskit"}
 
@@ -47,6 +47,22 @@ def test_the_program_is_installed_and_its_exit_code_arrives() -> None:
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert "Did you mean 'train'?" in refused.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [["collect", "absent"], ["compare", "absent"]])
+def test_a_terminal_shows_a_line_before_anything_heavy_is_imported(words: list[str]) -> None:
+    code = f"import sys; from runtime_jobs.cli import run; sys.exit(run({words!r}))"
+    terminal, other = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], stderr=other, stdout=other) as process:
+        os.close(other)
+        first = os.read(terminal, 200).decode()
+        # Processor time, which other programs do not change as they do the time of day.
+        times = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        process.kill()
+    os.close(terminal)
+    assert first.startswith(f"qrnn {words[0]}: loading torch and Qiskit ...")
+    assert sum(map(int, times)) / os.sysconf("SC_CLK_TCK") < 0.5
 
 
 @pytest.mark.process
