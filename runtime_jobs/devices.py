@@ -250,7 +250,7 @@ def _find_stages(device: DeviceName, noise_model: NoiseModel | None) -> list[Sta
     if noise_model is not None:
         raise DeviceError(
             f"device '{device}' has the noise of {device.target}, but noise_model was given as "
-            "well; give noise_model to 'aer'"
+            f"well; give noise_model to '{device.name}'"
         )
     spacing = device.spacing or 0
     return [

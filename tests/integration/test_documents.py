@@ -72,3 +72,17 @@ def test_relative_links_have_targets(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     local = [link.split("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
     assert not [link for link in local if not (page.parent / link).exists()]
+
+
+def test_every_row_about_reliability_names_tests_that_exist() -> None:
+    known = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        known |= {path.name, *re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
+    lines = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith("| ---")]
+    rows = [row for row in rows if not re.search(r"\| tests? \|$", row, re.IGNORECASE)]
+    assert len(rows) > 60
+    for row in rows:
+        named = re.findall(r"(test_\w+(?:\.py)?)", row.rstrip(" |").rpartition(" | ")[2])
+        assert named, row
+        assert set(named) <= known, row
