@@ -260,7 +260,8 @@ class IbmExecutor(Closing, DynamicExecutor):
         ]
         bases = [choose_final_bases(pub) for pub in checked]
         runs = [
-            self._open_run(pub, len(groups)) for pub, groups in zip(checked, bases, strict=True)
+            self._open_run(place, pub, len(groups))
+            for place, (pub, groups) in enumerate(zip(checked, bases, strict=True))
         ]
         factors = self._mitigation.factors
         bound_circuits = []
@@ -283,10 +284,10 @@ class IbmExecutor(Closing, DynamicExecutor):
             for run, (first, *_) in zip(runs, kept, strict=True)
         ]
 
-    def _open_run(self, pub: DynamicPub, num_bases: int) -> MitigatedRun:
+    def _open_run(self, place: int, pub: DynamicPub, num_bases: int) -> MitigatedRun:
         """Open the results of a PUB; its random functions are the same in every process."""
         assert self.shots is not None
-        calibration, seed = None, [self._repetition, self._runner.rounds]
+        calibration, seed = None, [self._repetition, self._runner.rounds, place]
         if self._mitigation.calibrates:
             calibration = self._calibrate(pub.circuit)
         random = np.random.default_rng(seed)
