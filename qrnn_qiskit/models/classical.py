@@ -102,6 +102,7 @@ class TorchModel(RecurrentModel):
     def _run_rounded(self, x: Tensor, memory: Memory | None, last: Tensor) -> tuple[Tensor, Memory]:
         """Run step by step; the output of a step is the rounded memory after it."""
         assert self.memory_bits is not None
+        assert not isinstance(memory, tuple)
         half = (2**self.memory_bits - 1) / 2  # the number of intervals in a unit
         outputs: list[Tensor] = []
         for step, inputs in enumerate(x.unbind(1)):

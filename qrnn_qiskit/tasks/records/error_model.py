@@ -57,14 +57,15 @@ class ErrorModel:
         found = np.empty(records.shape)
         rows = np.arange(len(records))
         touched = [np.flatnonzero(row).tolist() for row in self.flips]
-        weights, is_open = np.ones(len(records)), list[int]()  # an axis of 2 for each open bit
+        weights: NDArray[np.float64] = np.ones(len(records))
+        is_open: list[int] = []  # the bits of the axes of weights after the first, of size 2 each
         for place in range(records.shape[1]):
             now = [number for number, bits in enumerate(touched) if bits[0] == place]
             for bit in sorted({place}.union(*(touched[number] for number in now)) - {*is_open}):
                 weights = np.stack((weights, np.zeros_like(weights)), -1)
                 is_open.append(bit)
             for number in now:
-                axes = [1 + is_open.index(bit) for bit in touched[number]]
+                axes = tuple(1 + is_open.index(bit) for bit in touched[number])
                 chance = self.probabilities[number]
                 weights = (1 - chance) * weights + chance * np.flip(weights, axes)
             weights = np.moveaxis(weights, 1 + is_open.index(place), 1)
@@ -110,13 +111,13 @@ def build_repetition_code(distance: int, rounds: int, noise: float) -> ErrorMode
     )
     logical = circuit.num_detectors
     probabilities, flips = [], []
-    for error in circuit.detector_error_model().flattened():
-        if error.type != "error":
+    for entry in circuit.detector_error_model().flattened():
+        if entry.type != "error":
             continue
         flipped = np.zeros(logical + 1, bool)
-        for target in error.targets_copy():
+        for target in entry.targets_copy():
             flipped[target.val if target.is_relative_detector_id() else logical] ^= True
         if flipped.any():
-            probabilities.append(error.args_copy()[0])
+            probabilities.append(entry.args_copy()[0])
             flips.append(flipped)
     return ErrorModel(np.array(probabilities), np.array(flips))

@@ -61,7 +61,7 @@ class Syndromes(RecordTask):
         "model.activation": "linear",
         "train.epochs": 40,
         "train.batch_size": 64,
-        "train.learning_rate": 0.03,
+        "train.learning_rate": 0.1,
         "train.schedule": "cosine",
     }
 
