@@ -158,8 +158,6 @@ def _join_errors(
     return _join(rows, errors) if errors else None
 
 
-def _join_records(
-    rows: Rows, parts: Sequence[Outcomes]
-) -> NDArray[np.unsignedinteger[Any]] | None:
+def _join_records(rows: Rows, parts: Sequence[Outcomes]) -> NDArray[np.unsignedinteger[Any]] | None:
     records = [part.records for part in parts if part.records is not None]
     return _join(rows, records) if records else None

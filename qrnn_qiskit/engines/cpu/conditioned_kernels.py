@@ -36,6 +36,7 @@ from qrnn_qiskit.engines.cpu.outcome_parts import add_ended
 from qrnn_qiskit.engines.cpu.steps import evolve, unevolve
 from qrnn_qiskit.engines.cpu.threads import share_blocks
 
+
 @kernel
 def _gather_chosen(
     tables: Any, chosen: Any, step: int, first: int, lanes: int, angles: Any

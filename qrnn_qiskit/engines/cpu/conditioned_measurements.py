@@ -210,5 +210,3 @@ def pull_measurement(
         a, b = f * (a + r * a1) + p * a0, f * (b + r * b1) + p * b0
         c, d = g * (c + r * c1) + q * c0, g * (d + r * d1) + q * d0
         _store_signs(lam, k, qubit, pauli, a, b, c, d)
-
-
