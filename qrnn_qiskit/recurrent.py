@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ class RecurrentModel(nn.Module, ABC):
         if name != "simulator" or gradient is not None:
             self.refuse_device(name)
 
-    def refuse_device(self, name: str) -> None:
+    def refuse_device(self, name: str) -> NoReturn:
         """Raise ValueError: only QRNN runs on devices."""
         raise InvalidValueError(
             f"the device {name!r} was requested, but a model of the kind {self.kind!r} has no "
@@ -150,6 +150,14 @@ class RecurrentModel(nn.Module, ABC):
             f"filter conditions a model on recorded bits, but one of the kind {self.kind!r} has no "
             "outcomes of its own; use model.kind=qrnn with model.readout=measured, or hmm"
         )
+
+    def draw_records(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Draw records (B, shots, T, m) of sequences x (B, T, E) from the device.
+
+        Raises:
+            ValueError: No device runs a model of this kind.
+        """
+        self.refuse_device(self.executor.name)
 
     @abstractmethod
     def forward(

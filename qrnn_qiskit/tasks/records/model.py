@@ -13,7 +13,6 @@ from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors import runs_compiled
 from qrnn_qiskit.heads import StepHead
 from qrnn_qiskit.hidden_state import HiddenState
-from qrnn_qiskit.model import QRNN
 from qrnn_qiskit.tasks.base import Sequences, TaskModel
 from qrnn_qiskit.tasks.copying_memory import OneHot
 
@@ -93,12 +92,12 @@ class FilteringModel(TaskModel):
         return torch.cat((zero, one), dim=-1), filtered.state
 
     def _draw(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        if self.training or not self.draws or not isinstance(self.qrnn, QRNN):
+        if self.training or not self.draws:
             what = "trains" if self.training else "predicts"
             raise InvalidValueError(
                 f"a model that is conditioned on given records {what} in exact simulation, but the "
-                f"device is {self.qrnn.executor.name!r}, which draws records of its own; leave --on "
-                "and --gradient out, or run model.draw_records(x) there"
+                f"device is {self.qrnn.executor.name!r}, which draws records of its own; leave "
+                "--on and --gradient out, or run model.draw_records(x) there"
             )
         return self.qrnn.draw_records(x, lengths)[..., 0]
 
