@@ -7,8 +7,10 @@ import importlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from localqpu.control_client import LocalqpuControl
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("circuits", "qrnn_qiskit", "runtime_jobs")
@@ -86,3 +88,32 @@ def test_every_row_about_reliability_names_tests_that_exist() -> None:
         named = re.findall(r"(test_\w+(?:\.py)?)", row.rstrip(" |").rpartition(" | ")[2])
         assert named, row
         assert set(named) <= known, row
+
+
+@pytest.mark.service
+def test_the_python_of_the_readme_runs_as_written(
+    tmp_path: Path,
+    service: LocalqpuControl,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every line, in the folder of a new user, with the stand-in as the account at IBM."""
+    monkeypatch.chdir(tmp_path)
+    (program,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    lines = [line for line in program.splitlines() if line and not line.startswith("#")]
+    assert len(lines) <= 15
+    imported = re.findall(
+        r"^(?:from|import) (qrnn_qiskit|runtime_jobs)(\S*)", program, re.MULTILINE
+    )
+    assert imported
+    assert not [below for _, below in imported if below]
+    names: dict[str, Any] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert (tmp_path / "runs/mine/report.html").exists()
+    assert len(service.jobs()) == 1  # the first step; the others need its readouts
+    assert names["jobs"].read()[0].circuits == names["p"].jobs[0].circuits
+    shown = capsys.readouterr().out
+    assert "aer:kingston?shots=1000" in shown
+    assert "cap: --max-qpu-seconds" in shown

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
+from localqpu.control_client import LocalqpuControl
 
 from qrnn_qiskit import load
 from qrnn_qiskit.tasks import ExtensionError, extend, registry
@@ -118,6 +121,57 @@ def test_a_task_of_an_installed_package_is_found_by_its_name(tmp_path: Path) -> 
     }
     with pytest.raises(ExtensionError, match=r"needs the package other-package 1\.2"):
         load("runs/b")
+
+
+@pytest.mark.slow
+@pytest.mark.service
+@pytest.mark.parametrize("name", ["mine", "theirs"])
+def test_a_foreign_task_is_killed_resumed_shown_planned_and_submitted(
+    tmp_path: Path, service: LocalqpuControl, name: str
+) -> None:
+    """Each command in a process of its own, none of which knows the task beforehand."""
+    packages = str(write_package(tmp_path / "packages")) if name == "theirs" else ""
+    Path("mytasks.py").write_text(TASK.format(name="mine"))
+    extend = [] if name == "theirs" else ["--extend", "mytasks.py"]
+    found = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH", "")]))
+    settings = ["--set", "train.epochs=200", "--set", "data.train_size=64"]
+    training = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "runtime_jobs",
+            "train",
+            name,
+            *extend,
+            *settings,
+            "--out",
+            "runs/a",
+        ],
+        env=os.environ | {"PYTHONPATH": found},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    metrics = Path("runs/a/metrics.jsonl")
+    while training.poll() is None and not (
+        metrics.exists() and metrics.read_text().count("\n") > 2
+    ):
+        Event().wait(0.02)
+    training.kill()
+    assert training.wait() == -signal.SIGKILL
+    epochs = metrics.read_text().count("\n")
+    assert 2 < epochs < 200
+    for words in (
+        "resume runs/a",
+        "show runs/a",
+        "plan runs/a --on ibm:kingston --shots 100 --sequences 1",
+        "submit runs/a --on ibm:kingston --shots 100 --sequences 1 --max-qpu-seconds 300",
+        "collect runs/a --wait",
+    ):
+        done = call_elsewhere(words, path=packages)
+        assert done.returncode == 0, done.stderr
+    assert metrics.read_text().count("\n") == 200
+    assert Path("runs/a/report.html").exists()
+    assert len(service.jobs()) == 24  # the steps of a sequence
 
 
 def test_extensions_that_fail_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
