@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from qiskit.circuit.library import XGate
 from qiskit.quantum_info import DensityMatrix, Operator, SuperOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
+from sampling import slow
 from scipy.stats import chisquare
 from slopes import measure_slope_error
 
@@ -29,6 +31,7 @@ from runtime_jobs.noisy.dynamic_run import DynamicRun
 pytestmark = pytest.mark.noisy
 
 SHOTS = 100_000
+FAMILIES = [("product", "cz"), *product(("linear", "ring", "brick"), ("cz", "rzz", "crx"))]
 History = tuple[tuple[int, int], ...]  # recorded and seen bit of each measurement
 
 
@@ -231,10 +234,19 @@ def test_two_ancillas_and_routing(make_case: Callable[..., Any]) -> None:
     np.testing.assert_allclose(found.values, expected.values, atol=1e-9)
 
 
-@pytest.mark.parametrize("num_ancillas", [1, 2])
-def test_the_gradient_is_that_of_the_noisy_circuit(num_ancillas: int) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_ancillas": 2},
+        *slow({"ansatz": a, "entangler": e, "num_qubits": 3} for a, e in FAMILIES),
+    ],
+    ids=str,
+)
+def test_the_gradient_is_that_of_the_noisy_circuit(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    model = QRNN(2, 2, readout="measured", num_ancillas=num_ancillas, dtype=torch.float64)
+    options = {"num_qubits": 2, "dtype": torch.float64} | options
+    model = QRNN(2, readout="measured", controller_hidden=4, **options)
     model.executor = open_device("simulator:kingston?noise=3")
     x = torch.randn(3, 3, 2, dtype=torch.float64)
     lengths = torch.tensor([3, 1, 2])

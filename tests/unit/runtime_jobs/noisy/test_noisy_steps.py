@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from qiskit.quantum_info import SparsePauliOp
+from sampling import slow
 from slopes import measure_slope_error
 
 from qrnn_qiskit import QRNN
@@ -80,7 +82,17 @@ def test_every_device_with_branches_agrees_with_aer(device: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"ansatz": "ring"}, {"ansatz": "brick", "entangler": "crx"}, {"ansatz": "product"}],
+    [
+        {},
+        {"ansatz": "ring"},
+        {"ansatz": "brick", "entangler": "crx"},
+        {"ansatz": "product"},
+        *slow(
+            {"ansatz": a, "entangler": e}
+            for a, e in product(("linear", "ring", "brick"), ("cz", "rzz", "crx"))
+        ),
+    ],
+    ids=str,
 )
 def test_the_gradient_is_that_of_the_noisy_circuits(options: dict[str, Any]) -> None:
     model = make_model(3, num_layers=1, **options)
