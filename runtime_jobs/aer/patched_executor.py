@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -149,9 +149,9 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
 
 def _join(rows: Rows, parts: Sequence[_Values]) -> _Values:
     """Join the results of all patches in the order of the rows."""
-    joined: _Values = np.concatenate(parts)
+    joined = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()
-    return joined
+    return cast(_Values, joined)
 
 
 def _join_errors(

@@ -257,7 +257,8 @@ class NoisySimulator(AerExecutor):
 
 def _is_large(pub: DynamicPub) -> bool:
     """Return whether a register of a dynamic circuit has more than 7 qubits with its ancillas."""
-    return pub.circuit.circuit.num_qubits // pub.circuit.num_registers > MOST_QUBITS
+    of_register: int = pub.circuit.circuit.num_qubits // pub.circuit.num_registers
+    return of_register > MOST_QUBITS
 
 
 def _find_widest(circuits: PrefixCircuits) -> int:
