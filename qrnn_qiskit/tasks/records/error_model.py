@@ -35,8 +35,13 @@ class ErrorModel:
 
     def draw(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
         """Draw ``count`` records, (N, K) 0 or 1."""
-        happens = random.random((count, len(self.probabilities))) < self.probabilities
-        return happens.astype(np.int64) @ self.flips.astype(np.int64) % 2
+        flips = self.flips.astype(np.float32)  # counts of flips are exact in it, and BLAS has it
+        drawn = np.empty((count, flips.shape[1]), np.int64)
+        for start in range(0, count, _TOGETHER):
+            part = drawn[start : start + _TOGETHER]
+            happens = random.random((len(part), len(flips))) < self.probabilities
+            part[:] = (happens.astype(np.float32) @ flips) % 2
+        return drawn
 
     def predict(self, records: NDArray[np.int64]) -> NDArray[np.float64]:
         """Compute the exact probability of a 1 in each place, given the bits before it.

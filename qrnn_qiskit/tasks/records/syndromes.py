@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from circuits.limits import MOST_DATA
 from qrnn_qiskit import metrics
 from qrnn_qiskit.tasks.base import Sequences
 from qrnn_qiskit.tasks.records.error_model import ErrorModel, build_repetition_code
@@ -22,7 +21,7 @@ __all__ = ["SyndromeSettings", "Syndromes"]
 class SyndromeSettings(RecordSettings):
     """Settings of the code and of its noise."""
 
-    steps: int = Field(default=8, ge=1, le=MOST_DATA, description="rounds of syndrome measurement")
+    steps: int = Field(default=8, ge=1, le=200, description="rounds of syndrome measurement")
     distance: int = Field(default=3, ge=2, le=9, description="data qubits of the repetition code")
     noise: float = Field(
         default=0.02, gt=0, lt=0.5, description="probability of an error in each place of a circuit"

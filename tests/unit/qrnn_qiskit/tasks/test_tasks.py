@@ -17,8 +17,8 @@ MakeTask = Callable[[str], Task]
 
 NAMES = [
     *("copying-memory", "digits", "language", "mackey-glass", "mnist", "narma10", "process"),
-    *("santa-fe", "sentiment", "sequences", "series", "square", "stabilizer", "sunspots", "text"),
-    "translation",
+    *("santa-fe", "sentiment", "sequences", "series", "square", "stabilizer", "sunspots"),
+    *("syndromes", "text", "translation"),
 ]
 
 

@@ -35,6 +35,7 @@ DATA: dict[str, dict[str, Any]] = {
     "series": {"target": "y", "file": "y\n" + "\n".join(str(t * t % 11) for t in range(80))},
     "square": {"steps": 8, "train_size": 40},
     "stabilizer": {"steps": 8, "train_size": 40},
+    "syndromes": {"steps": 2, "train_size": 40},
     "text": {"file": "text,label\n" + "so good a film,1\nso very bad it is,0\n" * 20},
     "translation": {  # the messages of Django are other ones in other releases
         "file": "".join(
@@ -60,6 +61,7 @@ LOSSES: dict[str, list[float]] = {
     "square": [1.49899883, 1.03170127, 2.10278386, 1.54674438],
     "stabilizer": [0.832282273, 1.06638104, 1.43532192, 1.69912976],
     "sunspots": [0.614870897, 1.11724317, 0.417402661, 0.714633953],
+    "syndromes": [0.240821791, 0.954924124, 0.49624178, 0.0464274797],
     "text": [0.738714219, 0.738891814, 0.707190237, 0.706870507],
     "translation": [2.86711419, 2.82689463, 2.77668174, 2.6861053],
 }
