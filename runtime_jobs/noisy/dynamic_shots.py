@@ -179,8 +179,8 @@ def _split_records(
         parts[chosen, entry] = state[kept[chosen], entry]
     parts /= probabilities[kept, recorded][:, None, None]
     values = recorded.astype(rows.record.dtype)[:, None]
-    record = np.concatenate((rows.record[kept], values), 1)
-    return _Rows(parts, rows.owner[kept], drawn[kept, recorded], record), recorded
+    records = np.concatenate((rows.record[kept], values), 1)
+    return _Rows(parts, rows.owner[kept], drawn[kept, recorded], records), recorded
 
 
 def draw_counts(random: np.random.Generator, probabilities: Values, shots: Counts) -> Counts:
