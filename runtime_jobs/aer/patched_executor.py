@@ -30,7 +30,6 @@ __all__ = ["PatchedExecutor"]
 
 _Pub = TypeVar("_Pub", Pub, DynamicPub)
 _Result = TypeVar("_Result", Estimates, Outcomes)
-_Values = TypeVar("_Values", bound=NDArray[Any])
 Rows = list[NDArray[np.int64]]  # of a PUB on each patch that it needs
 
 
@@ -147,7 +146,7 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
     return pub._replace(values=np.asarray(pub.values)[rows], groups=None)
 
 
-def _join(rows: Rows, parts: Sequence[_Values]) -> _Values:
+def _join(rows: Rows, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Join the results of all patches in the order of the rows."""
     joined = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()

@@ -89,8 +89,8 @@ def test_devices_draw_records_by_their_likelihoods() -> None:
 
 @pytest.mark.noisy
 def test_an_untrained_square_has_no_witness_of_contextuality(tmp_path: Path) -> None:
-    settings = {"epochs": 1, "train_size": 64, "validation_size": 10, "test_size": 100, "seed": 1}
-    run = create_run(tmp_path / "run", resolve_config("square", settings))
+    sizes = {"train_size": 64, "validation_size": 10, "test_size": 150, "steps": 8}
+    run = create_run(tmp_path / "run", resolve_config("square", sizes | {"epochs": 1, "seed": 1}))
     train(run)
     found = evaluate(run, "simulator:kingston?noise=0&shots=30")
     witness = found.metrics["witness"]
@@ -99,4 +99,4 @@ def test_an_untrained_square_has_no_witness_of_contextuality(tmp_path: Path) -> 
     assert {"excess", "log_loss", "determined_loss"} <= set(found.metrics)
     (file,) = (run.path / "evaluations").glob("*shots*.npz")
     with np.load(file) as kept:
-        assert kept["prediction"].shape == (100, 3 * 30, 20)
+        assert kept["prediction"].shape == (150, 3 * 30, 8)
