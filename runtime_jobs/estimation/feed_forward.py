@@ -124,7 +124,8 @@ def invert_registers(errors: Values) -> Values:
     for bits in errors:
         whole: Values = np.ones((1, 1))
         for zero, one in bits:  # bit 0 is the least significant
-            whole = np.kron(np.linalg.inv([[1 - zero, one], [zero, 1 - one]]), whole)
+            inverse = np.linalg.inv([[1 - zero, one], [zero, 1 - one]])
+            whole = np.asarray(np.kron(inverse, whole), np.float64)
         matrices.append(whole)
     return np.stack(matrices)
 
