@@ -32,9 +32,9 @@ __all__ = [
 # What a branch hears for a recorded bit of 0 and 1: the bit, its opposite, always 0, always 1.
 FUNCTIONS = np.array([[0, 1], [1, 0], [0, 0], [1, 1]])
 
-_ROW_SHOTS = 20  # the most shots of a row, which share the functions
+_ROW_SHOTS = 40  # the most shots of a row, which share the functions
 _LEAST_ROWS = 16
-_LEAST_REDIRECTED = 8
+_LEAST_REDIRECTED = 4
 _SPARE = 1e-4  # in the drawing of functions, so that none is impossible
 
 Values = NDArray[np.float64]
@@ -55,7 +55,8 @@ class ShotSplit(NamedTuple):
 def split_shots(shots: int) -> ShotSplit:
     """Divide shots over rows; a remainder of less than one row is not run.
 
-    There are at least 16 rows, as far as the shots suffice, of at most 20 shots each.
+    There are at least 16 rows, as far as the shots suffice, of at most 40 shots each. Each row
+    counts as a circuit for the limits of the service.
     """
     each = min(_ROW_SHOTS, max(1, shots // _LEAST_ROWS))
     return ShotSplit(shots // each, each)
@@ -80,18 +81,34 @@ def weigh_functions(errors: Values, like: Values | None = None) -> Values:
     return found
 
 
-def find_overhead(errors: Values, num_steps: int) -> float:
+def find_overhead(errors: Values, num_steps: int, rows: int | None = None) -> float:
     """Return the factor on the standard errors of the readouts after T steps.
 
-    It is the product of the absolute weights of all bits that are fed forward: those of every step
-    but the last. For equal errors r of both bits that is 1 / (1 - 2 r) for each bit.
+    With shots of all rows in proportion to the probability of their functions it is the product of
+    the absolute weights of all bits that are fed forward: those of every step but the last. For
+    equal errors r of both bits that is 1 / (1 - 2 r) for each bit. With few rows more of them are
+    redirected than in proportion.
 
     Args:
         errors: (R, m, 2), see :func:`weigh_functions`.
         num_steps: T.
+        rows: Rows of each set of values; any number by default.
     """
-    each = np.abs(weigh_functions(errors)).sum(-1)
-    return float(each.prod() ** (num_steps - 1))
+    weights = weigh_functions(errors)
+    total, kept = np.abs(weights).sum(-1).prod(), np.abs(weights[..., 0]).prod()
+    total, kept = float(total ** (num_steps - 1)), float(kept ** (num_steps - 1))
+    share = 1 - kept / total
+    if rows is None or share < _SPARE:
+        return total
+    others = _count_redirected(rows, share)
+    plain = kept**2 / (rows - others)
+    return math.sqrt(rows * (plain + share * (total**2 - kept**2 / (1 - share)) / others))
+
+
+def _count_redirected(rows: int, share: float) -> int:
+    """Return how many rows have other functions than the bits, by the probability of those."""
+    count = max(math.ceil(rows * share), min(_LEAST_REDIRECTED, rows // 2))
+    return min(count, rows - max(2, rows // 8))
 
 
 def invert_registers(errors: Values) -> Values:
@@ -107,8 +124,8 @@ def invert_registers(errors: Values) -> Values:
     for bits in errors:
         whole: Values = np.ones((1, 1))
         for zero, one in bits:  # bit 0 is the least significant
-            matrix: Values = np.array([[1 - zero, one], [zero, 1 - one]], np.float64)
-            whole = np.kron(np.linalg.inv(matrix), whole)
+            inverse = np.linalg.inv([[1 - zero, one], [zero, 1 - one]])
+            whole = np.asarray(np.kron(inverse, whole), np.float64)
         matrices.append(whole)
     return np.stack(matrices)
 
@@ -214,8 +231,7 @@ def draw_functions(
     share = 1 - kept[-1]
     if not len(each):
         return Draws(rows, np.zeros((batch, 0, *shape), np.int64), 0.0, chances)
-    count = max(math.ceil(rows * share), min(_LEAST_REDIRECTED, rows // 2))
-    count = min(count, rows - max(2, rows // 8))
+    count = _count_redirected(rows, share)
     total = batch * count
     drawn = _draw(random, each, total)
     first = _draw(random, (kept[:-1] * (1 - each[:, 0]) / share)[None], total)[:, 0]

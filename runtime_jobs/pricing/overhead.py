@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qrnn_qiskit.model import QRNN
-from runtime_jobs.estimation.feed_forward import find_overhead
+from runtime_jobs.estimation.feed_forward import find_overhead, split_shots
 from runtime_jobs.estimation.mitigation import CALIBRATION_SHOTS, Mitigation
 from runtime_jobs.estimation.standard_errors import find_probability_error
 from runtime_jobs.hardware.packing import Packing
@@ -35,9 +35,9 @@ class Overhead:
 
 
 def estimate_overhead(
-    qrnn: QRNN, packing: Packing, mitigation: Mitigation, num_steps: int
+    qrnn: QRNN, packing: Packing, mitigation: Mitigation, num_steps: int, shots: int
 ) -> Overhead:
-    """Estimate the overhead of the longest sequences of a model, of T steps."""
+    """Estimate the overhead of the longest sequences of a model, of T steps, at ``shots``."""
     measurement, registers = qrnn.measurement, qrnn.mode.num_registers
     assert measurement is not None
     stretch = float(np.linalg.norm(mitigation.weights))
@@ -52,7 +52,7 @@ def estimate_overhead(
     (patch,) = packing.patches
     found = np.array([error_of(packing.target, "measure", (patch[place],)) for place in places])
     errors = np.repeat(found.reshape(registers, bits, 1), 2, 2)
-    factor = find_overhead(errors, num_steps)
+    factor = find_overhead(errors, num_steps, split_shots(shots).rows)
     # The factor is a product over bits, whose errors are equal for 0 and 1 here.
     relative = [
         2 * find_probability_error(error, CALIBRATION_SHOTS) / (1 - 2 * error) for error in found

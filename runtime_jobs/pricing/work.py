@@ -81,7 +81,7 @@ class Work:
         overhead = None
         if mitigation is not None and self.qrnn.measurement is not None:
             steps = int(self.ends.max())
-            overhead = estimate_overhead(self.qrnn, self.packing, mitigation, steps)
+            overhead = estimate_overhead(self.qrnn, self.packing, mitigation, steps, shots)
         return make_plan(
             self.packing,
             [rounds] * (train_steps or 1),

@@ -132,6 +132,18 @@ def test_more_noise_pulls_values_further_to_zero(make_case, find_reference) -> N
     assert 1.05 > overlap(1) > worse + 0.1
 
 
+def test_mitigated_shots_scatter_around_the_values_without_readout_error(make_case) -> None:
+    case = make_case(num_steps=2, ancilla_return="reset")
+    (exact,) = open_device("aer").run_dynamic([case.pub()])
+    executor = open_device("aer?noise=readout:0.04&mitigation=feedforward+zne&shots=400&seed=1")
+    (found,) = executor.run_dynamic([case.pub()])
+    assert np.abs((found.values - exact.values) / found.standard_errors).max() < 4.5
+    clicks = (found.outcomes - exact.outcomes)[:, :, 1:] / found.bit_errors
+    assert np.abs(clicks).max() < 4.5
+    assert executor.counts.executions == 2 * 3 * 3 * 400 + 2 * 10_000  # factors, bases, calibration
+    assert executor.counts.transpilations == 3
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [

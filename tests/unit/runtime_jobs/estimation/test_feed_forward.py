@@ -35,9 +35,21 @@ def test_the_overhead_is_that_of_the_paper() -> None:
 
 
 def test_shots_are_divided_over_rows() -> None:
-    assert split_shots(1000) == (50, 20)
+    assert split_shots(1000) == (25, 40)
     assert split_shots(16) == (16, 1)
-    assert split_shots(4099) == (204, 20)
+    assert split_shots(4099) == (102, 40)
+
+
+@pytest.mark.parametrize(("error", "rows"), [(0.005, 25), (0.04, 25), (0.04, 400)])
+def test_the_overhead_is_that_of_the_draws(error: float, rows: int) -> None:
+    errors, steps, batch = np.full((1, 1, 2), error), 6, 4000
+    random = np.random.default_rng(4)
+    draws = draw_functions(random, errors, steps, batch, rows)
+    weights = draws.weigh(weigh_functions(errors))[:, :, -1:]
+    mean = draws.average(weights, random.normal(size=(batch, rows, 1)), 0.0)
+    found = mean.values.std() * np.sqrt(rows)
+    assert found == pytest.approx(find_overhead(errors, steps, rows), rel=0.05)
+    assert find_overhead(errors, steps, rows) >= find_overhead(errors, steps) > 1
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 4.0])

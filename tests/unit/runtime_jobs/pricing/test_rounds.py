@@ -7,10 +7,12 @@ import torch
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs import open_device
+from runtime_jobs.estimation.mitigation import parse_mitigation
 from runtime_jobs.hardware.job_limits import JobLimits
 from runtime_jobs.hardware.packing import choose_packing
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.pricing.costs import make_plan
+from runtime_jobs.pricing.overhead import estimate_overhead
 from runtime_jobs.pricing.rounds import list_rounds, longest_circuit
 
 SHOTS = 16
@@ -105,3 +107,21 @@ def test_seconds_and_price_follow_the_formula() -> None:
     assert job.max_execution_time == 4
     assert plan.price == pytest.approx(2.0 * job.seconds)
     assert plan.reserved_seconds == 4
+
+
+def test_mitigation_adds_a_calibration_rows_and_folded_circuits() -> None:
+    model = QRNN(1, 2, readout="measured", ancilla_return="reset")
+    packing = choose_packing("kingston", open_target("kingston"), longest_circuit(model, 3))
+    mitigation = parse_mitigation("feedforward+zne")
+    ends = np.array([3, 3])
+    calibration, steps = list_rounds(model, packing, ends, mitigation=mitigation, shots=320)
+    assert (calibration.shots, [load.circuits for load in calibration.loads]) == (10_000, [2])
+    # Rows of 20 shots for each of two sequences and three bases, in a circuit for each factor.
+    assert (steps.shots, [load.circuits for load in steps.loads]) == (20, [16 * 2 * 3] * 3)
+    gates = [load.profile.two_qubit_gates for load in steps.loads]
+    assert gates == [gates[0], 3 * gates[0], 5 * gates[0]]
+    overhead = estimate_overhead(model, packing, mitigation, 3, 320)
+    single = estimate_overhead(model, packing, parse_mitigation("zne"), 3, 320)
+    assert (overhead.circuits, single.error) == (3, 0.0)
+    assert overhead.factor > single.factor == pytest.approx(np.linalg.norm(mitigation.weights))
+    assert 0 < overhead.error < 0.1
