@@ -169,9 +169,10 @@ def _list_factors(text: str, named: str | None, factors: Sequence[float] | None)
 
 
 def _write_factor(factor: object) -> str:
-    if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= factor < inf:
+    number = float(factor) if isinstance(factor, Real) and not isinstance(factor, bool) else -1.0
+    if not 0 <= number < inf:
         raise DeviceError(f"expected noise as finite factors of at least 0, got {factor!r}")
-    return f"{float(factor):g}"
+    return f"{number:g}"
 
 
 def _parse_options(query: str, text: str) -> dict[str, str | int]:

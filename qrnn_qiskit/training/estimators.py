@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from qrnn_qiskit.tasks.data.arrays import DataError, to_array
+from qrnn_qiskit.tasks.data.arrays import to_array
+from qrnn_qiskit.tasks.data.data_error import DataError
 from qrnn_qiskit.tasks.data.dataset import Dataset
 from qrnn_qiskit.training.fit import fit
 from qrnn_qiskit.training.loading import TrainedModel
