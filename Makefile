@@ -97,7 +97,7 @@ loopback: $(INSTALLED) ## a stand-in for IBM Quantum on this machine, and how to
 		QISKIT_IBM_CHANNEL=ibm_quantum_platform QISKIT_IBM_URL=$(SERVICE)/experimental/../api/v1 \
 		QISKIT_IBM_TOKEN=loopback \
 		QISKIT_IBM_INSTANCE=crn:v1:bluemix:public:quantum-computing:us-east:a/localqpu::localqpu
-	@$(BIN)/localqpu start --port $(PORT) --backends ibm_kingston,ibm_fez,ibm_marrakesh
+	@$(BIN)/python tests/support/loopback_server.py $(PORT) ibm_kingston,ibm_fez,ibm_marrakesh
 
 # Hashes only: a lock without URLs installs from whatever index pip is set up for.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from math import inf
+from numbers import Real
 
 from circuits.errors import InvalidValueError
 from circuits.limits import MOST_PATCHES, MOST_QUBITS, MOST_SEED, MOST_SHOTS
@@ -99,7 +100,10 @@ def parse_device_name(text: str) -> DeviceName:
     if name not in DEVICES:
         nearest = get_close_matches(name, DEVICES, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise DeviceError(f"unknown device {name!r} in {text!r}; {hint}known: {', '.join(DEVICES)}")
+        raise DeviceError(
+            f"unknown device {name!r} in {text!r}; {hint}known: {', '.join(DEVICES)}; the name of "
+            "a QPU follows a colon, as in aer:kingston or ibm:kingston"
+        )
     if target is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
         raise DeviceError(
             f"device {text!r}: expected the name of a QPU as target in {_GRAMMAR}, got {target!r}"
@@ -165,9 +169,10 @@ def _list_factors(text: str, named: str | None, factors: Sequence[float] | None)
 
 
 def _write_factor(factor: object) -> str:
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < inf:
+    number = float(factor) if isinstance(factor, Real) and not isinstance(factor, bool) else -1.0
+    if not 0 <= number < inf:
         raise DeviceError(f"expected noise as finite factors of at least 0, got {factor!r}")
-    return f"{factor:g}"
+    return f"{number:g}"
 
 
 def _parse_options(query: str, text: str) -> dict[str, str | int]:

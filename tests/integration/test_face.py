@@ -144,7 +144,9 @@ def test_devices_and_runs_of_the_wrong_kind_are_named(make_run: Path, tmp_path: 
 
 @pytest.mark.noisy
 def test_a_sweep_over_noise_is_one_table_and_one_picture(make_run: Path) -> None:
-    sweep = evaluate(make_run, on=["simulator", "simulator:kingston"], noise=[0, 3], sequences=3)
+    sweep = evaluate(
+        make_run, on=["simulator", "simulator:kingston"], noise=np.array([0, 3]), sequences=3
+    )
     assert [each.device for each in sweep] == [
         "simulator",
         "simulator:kingston?noise=0",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import loopback_server
 import numpy as np
 import pytest
 from localqpu.control_client import LocalqpuControl
@@ -151,3 +155,21 @@ def test_a_plan_from_live_calibration_compares_replay_with_dynamic_circuits(
     assert "calibrated 20" in shown
     assert "model.readout=measured" in shown
     assert "--patches 4" in shown
+
+
+@pytest.mark.process
+def test_the_stand_in_speaks_english(capsys: pytest.CaptureFixture[str]) -> None:
+    program = Path(loopback_server.__file__)
+    with subprocess.Popen(
+        [sys.executable, program, "0", "ibm_kingston"], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        line = serving.stdout.readline()
+        port = line.rpartition(":")[2].strip()
+        assert loopback_server.main(int(port), "ibm_kingston") == 2
+        serving.send_signal(signal.SIGINT)
+        rest = serving.stdout.read()
+    assert line.startswith("# Serving ibm_kingston at http://127.0.0.1:")
+    assert serving.returncode == 0
+    assert f"cannot listen on port {port}" in capsys.readouterr().err
+    assert rest == "\n# stopped\n"

@@ -16,11 +16,14 @@ __all__ = ["join_sequences", "join_targets", "to_array"]
 
 
 def to_array(value: Any) -> NDArray[Any]:
-    """Return an array, a tensor or a list as an array."""
+    """Return an array, a tensor, a list or a column of pandas as an array."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        # pandas holds texts as objects.
+        is_text = array.dtype == object and all(isinstance(item, str) for item in array.flat)
+        return array.astype(str) if is_text and array.size else array
     except ValueError as error:  # lists of unequal lengths
         raise DataError(f"expected an array, a tensor or a list of equal rows, got {error}") from (
             error

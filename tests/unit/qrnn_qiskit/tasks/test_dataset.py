@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -136,3 +137,10 @@ def test_bad_arrays_are_refused_in_one_sentence(arguments: dict[str, Any], messa
     with pytest.raises(DataError, match=message) as caught:
         Dataset(given.pop("x"), given.pop("y"), **given)
     assert "\n" not in str(caught.value)
+
+
+def test_texts_of_pandas_are_classes() -> None:
+    names = pandas.Series(np.where(X[:, 0, 0] > 0, "up", "down"), dtype=object)
+    assert Dataset(X, names).targets.classes == Dataset(X, names.tolist()).targets.classes
+    with pytest.raises(DataError, match=r"got object; convert it"):
+        Dataset(X, names.mask(names == "up"))
