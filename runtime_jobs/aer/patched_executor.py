@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -148,9 +148,9 @@ def _take(pub: _Pub, rows: NDArray[np.int64]) -> _Pub:
 
 def _join(rows: Rows, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Join the results of all patches in the order of the rows."""
-    joined = np.concatenate(parts)
+    joined: NDArray[Any] = np.concatenate(parts)
     joined[np.concatenate(rows)] = joined.copy()
-    return cast(_Values, joined)
+    return joined
 
 
 def _join_errors(
