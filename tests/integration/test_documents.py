@@ -76,6 +76,7 @@ def test_relative_links_have_targets(page: Path) -> None:
     assert not [link for link in local if not (page.parent / link).exists()]
 
 
+@pytest.mark.slow
 @pytest.mark.service
 def test_the_python_of_the_readme_runs_as_written(
     tmp_path: Path,
