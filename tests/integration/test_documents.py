@@ -90,6 +90,7 @@ def test_every_row_about_reliability_names_tests_that_exist() -> None:
         assert set(named) <= known, row
 
 
+@pytest.mark.slow
 @pytest.mark.service
 def test_the_python_of_the_readme_runs_as_written(
     tmp_path: Path,
