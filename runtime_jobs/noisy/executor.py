@@ -257,13 +257,8 @@ class NoisySimulator(AerExecutor):
 
 def _is_large(pub: DynamicPub) -> bool:
     """Return whether a register of a dynamic circuit has more than 7 qubits with its ancillas."""
-<<<<<<< HEAD
-    of_register: int = pub.circuit.circuit.num_qubits // pub.circuit.num_registers
-    return of_register > MOST_QUBITS
-=======
     size: int = pub.circuit.circuit.num_qubits // pub.circuit.num_registers
     return size > MOST_QUBITS
->>>>>>> q/noise
 
 
 def _find_widest(circuits: PrefixCircuits) -> int:
