@@ -14,6 +14,7 @@ from slopes import measure_slope_error
 
 from qrnn_qiskit import QRNN
 from runtime_jobs import open_device
+from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.snapshots import list_local_devices
 from runtime_jobs.noisy import NoisySimulator
 
@@ -75,6 +76,10 @@ def test_observables_may_be_any_operators() -> None:
 @pytest.mark.parametrize("device", list(list_local_devices()))
 def test_every_device_with_branches_agrees_with_aer(device: str) -> None:
     for num_qubits in (1, 2, 3, 4):
+        if device == "kyoto" and num_qubits > 1:  # no coupler works in its snapshot
+            with pytest.raises(DeviceError, match="no 2 connected qubits"):
+                compare(make_model(2), device)
+            continue
         for family in ("linear", "ring", "brick", "product"):
             if family in ("linear", "product") or num_qubits > 1:
                 assert compare(make_model(num_qubits, ansatz=family), device) < 1e-8
