@@ -109,7 +109,7 @@ class TorchModel(RecurrentModel):
             moved = self.network(inputs[:, None], memory)[1]
             rounded = torch.round((moved.detach() + 1) * half) / half - 1
             moved = moved + (rounded - moved.detach())
-            valid = (last > step)[:, None]
+            valid = (last > step)[:, None].to(x.device)
             memory = moved if memory is None else torch.where(valid, moved, memory)
             outputs.append(moved[0] * valid)
         assert memory is not None

@@ -82,9 +82,12 @@ class Work:
         if mitigation is not None and self.qrnn.measurement is not None:
             steps = int(self.ends.max())
             overhead = estimate_overhead(self.qrnn, self.packing, mitigation, steps, shots)
+        # The readouts are calibrated once, before the first pass.
+        is_calibrated = overhead is not None and mitigation is not None and mitigation.calibrates
+        later = rounds[1:] if is_calibrated else rounds
         return make_plan(
             self.packing,
-            [rounds] * (train_steps or 1),
+            [rounds, *[later] * ((train_steps or 1) - 1)],
             sequences=len(self.ends),
             shots=shots,
             price_per_second=price_per_second,

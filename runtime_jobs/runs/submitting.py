@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
+from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
@@ -165,6 +166,7 @@ def send(
     terms = read_terms(options.limits, serial_branches=options.serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.hardware.calibration import find_trained_layout
+    from runtime_jobs.hardware.decoupling import SEQUENCES
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
         Submission,
@@ -175,6 +177,8 @@ def send(
     from runtime_jobs.ledger.identity import start_new_budget
     from runtime_jobs.pricing.description import describe_registers
 
+    if options.decouple is not None:
+        require_name("--decouple (in Python decouple)", options.decouple, SEQUENCES)
     service = None if options.max_qpu_seconds is None else Service()
     delays, wanted = find_delays(request.qpu, service), parse_delay(options.rep_delay)
     chosen = delays.choose(wanted, request.qpu)

@@ -51,13 +51,15 @@ def measure_drawn(labels: Sequence[str], records: Tensor, batch: Sequences) -> d
 def summarize_drawn(values: Mapping[str, Tensor]) -> dict[str, MeanAndError]:
     """Compute the metrics of the tasks from the shares of :func:`measure_drawn`, and one more.
 
-    ``determined_true`` is the share of determined outcomes that come true.
+    ``determined_true`` is the share of determined outcomes that come true; it is left out, with
+    ``determined_loss``, where no outcome is determined.
     """
     determined, wrong = values["determined_share"].double(), values["wrong_share"].double()
     share = determined.mean().item()
     found = {"determined_share": estimate_mean(determined)}
-    if share == 0:
-        return found
+    if share == 0:  # nothing that could come true: the entropy is all there is
+        log_loss = MeanAndError(math.log(2), 0.0)
+        return found | {"excess": MeanAndError(0.0, 0.0), "log_loss": log_loss}
     true = 1 - wrong.mean().item() / share
     loss = _find_entropy(true)
     # The errors of functions of means, to first order: those of the mean of what a sequence adds.
