@@ -99,7 +99,7 @@ class Outcomes:
         standard_errors: (B, K) float64 of ``values``, above 0, or None where they are exact.
         shots: Executions per sequence from which ``outcomes`` are estimated, summed over all
             bases; None where they are exact.
-        bit_errors: (B, T, m) float64, the standard error of the probability that each bit is 1,
+        bit_errors: (B, T, R m) float64, the standard error of the probability that each bit is 1,
             where it is not that of ``shots`` independent executions: with mitigation. Mitigated
             outcomes may lie outside of [0, 1] by such errors.
         pub_result: The ``PubResult`` of the primitive, on executors that were opened to keep it;

@@ -138,7 +138,7 @@ class Draws:
         plain: Rows of each set in which every branch hears its bits as they are recorded.
         functions: (B, N, T - 1, R, m) those of the other N rows, as indices of ``FUNCTIONS``.
         share: Probability of the other rows if all functions were drawn freely.
-        chances: (R, m, 4) probability of each function.
+        chances: (R, m, 4), or (T - 1, R, m, 4), probability of each function.
     """
 
     plain: int
@@ -155,14 +155,19 @@ class Draws:
         """Return the weight of the rows that are not plain, for results after each step.
 
         Args:
-            weights: (R, m, 4) of the functions of each bit, see :func:`weigh_functions`.
+            weights: Of the functions of each bit, see :func:`weigh_functions`, in the shape of
+                ``chances``.
 
         Returns:
             (B, N, T) the weight of what is measured in step t: the product over the functions of
             the steps before it, over the probability with which they were drawn.
         """
-        ratios = (weights / self.chances)[
-            np.arange(weights.shape[0])[:, None], np.arange(weights.shape[1]), self.functions
+        steps, registers, bits = self.functions.shape[2:]
+        ratios = np.broadcast_to(weights / self.chances, (steps, registers, bits, 4))[
+            np.arange(steps)[:, None, None],
+            np.arange(registers)[:, None],
+            np.arange(bits),
+            self.functions,
         ]
         product = np.cumprod(ratios.prod((3, 4)), axis=2)
         first = np.ones((*product.shape[:2], 1))
@@ -218,14 +223,15 @@ def draw_functions(
 
     Args:
         random: Source of the draws.
-        errors: (R, m, 2), see :func:`weigh_functions`.
+        errors: (R, m, 2), or (T - 1, R, m, 2) where they differ between the steps, see
+            :func:`weigh_functions`.
         num_steps: T.
         batch: B.
         rows: Rows of each set, at least 4.
     """
     sizes = np.abs(weigh_functions(errors)) + _SPARE
     chances = sizes / sizes.sum(-1, keepdims=True)
-    shape = (num_steps - 1, *errors.shape[:2])
+    shape = (num_steps - 1, *errors.shape[-3:-1])
     each = np.broadcast_to(chances, (*shape, 4)).reshape(-1, 4)
     kept = np.concatenate(([1.0], np.cumprod(each[:, 0])))  # no other function before each bit
     share = 1 - kept[-1]

@@ -74,17 +74,18 @@ def find_places(
     """Find the qubits of a compiled circuit that are measured.
 
     Returns:
-        The qubit of each final bit, and (R, m) that of each bit of the registers of a step.
+        The qubit of each final bit, and (T, R, m) that of each bit of the registers of a step: not
+        the same in every step where the circuit is routed.
     """
     read = {
         item.clbits[0]: compiled.find_bit(item.qubits[0]).index
         for item in compiled.data
         if isinstance(item.operation, Measure)
     }
-    first = compiled.cregs[: circuit.num_registers]
-    return [read[bit] for bit in compiled.cregs[-1]], np.array(
-        [[read[b] for b in r] for r in first]
-    )
+    *registers, last = compiled.cregs
+    steps = np.array([[read[bit] for bit in register] for register in registers])
+    shape = circuit.num_steps, circuit.num_registers, -1
+    return [read[bit] for bit in last], steps.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class BitCalibration:
     Attributes:
         calibration: Those of the qubits.
         final: The qubit of each final bit.
-        steps: (R, m) the qubit of each bit of a step.
+        steps: (T, R, m) the qubit of each bit of a step.
     """
 
     calibration: Calibration
@@ -107,7 +108,7 @@ class BitCalibration:
         return [worth[qubit] for qubit in self.final]
 
     def find_errors(self, move: int | None = None) -> Values:
-        """Return the readout errors (R, m, 2) of the bits of a step, after a move."""
+        """Return the readout errors (T, R, m, 2) of the bits of the steps, after a move."""
         return self.calibration.find_errors(move)[self.steps]
 
 
@@ -151,7 +152,7 @@ class MitigatedRun:
         if mitigation.feed_forward and pub.circuit.measurement.bit_feedback:
             assert calibration is not None
             rows, self.shots = split_shots(shots)
-            errors = calibration.find_errors()
+            errors = calibration.find_errors()[:-1]  # the last step feeds no branch
             self._draws = draw_functions(random, errors, pub.circuit.num_steps, batch, rows)
             heard = find_heard(self._draws)
             self.values = redirect_branches(pub.circuit, self.values.repeat(rows, 0), heard)
@@ -215,22 +216,27 @@ class MitigatedRun:
         """Return observables, outcomes and bits, with the calibration as it is or after a move."""
         calibration = self._calibration
         values, errors = read(None if calibration is None else calibration.find_worth(move))
+        ones = recorded = self._sum_bits(outcomes)
+        contrast: Values | float = 1.0  # of the recorded bits, which the inversion divides by
         if self._inverts:
             assert calibration is not None
-            outcomes = self._invert(outcomes, calibration.find_errors(move))
-        ones = self._sum_bits(outcomes)
+            wrong = calibration.find_errors(move)
+            outcomes = self._invert(outcomes, wrong)
+            ones = self._sum_bits(outcomes)
+            contrast = 1 - wrong.sum(-1).reshape(len(wrong), -1)
         shots = self.shots * self._num_bases
         draws = self._draws
         if draws is None:
-            smooth = (ones * shots + 1) / (shots + 2)
+            smooth = (recorded * shots + 1) / (shots + 2)  # never an error of 0
+            variances = smooth * (1 - smooth) / shots / contrast**2
             return [
                 Mean(values, errors**2),
                 Mean(outcomes, np.zeros_like(outcomes)),
-                Mean(ones, np.clip(smooth * (1 - smooth), 1 / (shots + 2), None) / shots),
+                Mean(ones, variances),
             ]
         assert calibration is not None
-        functions = weigh_functions(calibration.find_errors(move), calibration.find_errors())
-        weights = draws.weigh(functions)
+        before, after = calibration.find_errors(), calibration.find_errors(move)
+        weights = draws.weigh(weigh_functions(after[:-1], before[:-1]))
 
         def average(weight: Values, result: Values, most: Values | float) -> Mean:
             return draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]), most)
@@ -246,7 +252,10 @@ class MitigatedRun:
         """Undo the readout errors of outcomes (rows, T, R 2^m)."""
         registers, size = self._circuit.num_registers, self._circuit.num_outcomes
         split = outcomes.reshape(*outcomes.shape[:2], registers, size)
-        inverted = np.einsum("rij,btrj->btri", invert_registers(errors), split)
+        steps = len(errors)
+        inverses = invert_registers(errors.reshape(steps * registers, *errors.shape[2:]))
+        inverses = inverses.reshape(steps, registers, size, size)
+        inverted = np.einsum("trij,btrj->btri", inverses, split)
         return np.asarray(inverted, np.float64).reshape(outcomes.shape)
 
     def _sum_bits(self, outcomes: Values) -> Values:

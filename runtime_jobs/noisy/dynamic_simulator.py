@@ -161,7 +161,7 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
         stage = self._find_stage(circuit.circuit)
         ready, timing = compile_dynamic(circuit.circuit, stage, self._name, factor)
         places = find_places(ready, circuit)
-        inverses = self._find_inverses(stage, ready.num_qubits, places[1])
+        inverses = self._find_inverses(stage, ready.num_qubits)
         parameters = list(circuit.circuit.parameters)
         channels = Channels(stage.noise)
         divided = divide_registers(ready, circuit)
@@ -187,16 +187,14 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
             parts.append(_Part(program, tuple(memories[k]), recorded))
         return _Prepared(stage, timing, ready.num_qubits, *places, parts)
 
-    def _find_inverses(
-        self, stage: Stage, num_qubits: int, steps: NDArray[np.int64]
-    ) -> dict[int, Values]:
-        """Find the matrices that undo the readout errors of the bits of a step, without shots."""
+    def _find_inverses(self, stage: Stage, num_qubits: int) -> dict[int, Values]:
+        """Find the matrices that undo the readout error of each qubit, without shots."""
         if self._shots is not None or not self._mitigation.feed_forward:
             return {}
         calibration = self._calibrate(stage, num_qubits)
         assert calibration is not None
         errors = calibration.find_errors()
-        return {int(q): invert_registers(errors[q][None, None])[0] for q in steps.flat}
+        return dict(enumerate(invert_registers(errors[:, None])))
 
     def _evaluate(
         self, pub: DynamicPub, bases: list[Basis], prepared: Sequence[_Prepared]

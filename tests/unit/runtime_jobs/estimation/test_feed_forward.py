@@ -70,3 +70,27 @@ def test_weights_average_to_one_and_functions_to_the_inverse(scale: float) -> No
     # The total weight is exactly 1, whatever was drawn.
     ones = draws.average(weights, np.ones((batch, rows, steps)), 0.0)
     np.testing.assert_allclose(ones.values, 1.0, atol=1e-12)
+
+
+def test_errors_may_differ_between_the_steps() -> None:
+    errors = np.array([[[0.01, 0.04], [0.05, 0.02]]])
+    steps, batch, rows = 4, 2000, 40
+    each = np.array([0.2, 1.0, 3.0])[:, None, None, None] * errors
+    draws = draw_functions(np.random.default_rng(1), each, steps, batch, rows)
+    weights, heard = draws.weigh(weigh_functions(each)), find_heard(draws)
+    heard = heard.reshape(batch, rows, steps - 1, 4)
+    for step in range(steps - 1):
+        results = np.eye(4)[heard[:, :, step]].transpose(0, 1, 3, 2)
+        mean = draws.average(weights[:, :, step + 1, None, None], results, 0.0)
+        error = np.sqrt(mean.variances.mean(0) / batch) + 1e-12
+        residuals = (mean.values.mean(0) - invert_registers(each[step])[0]) / error
+        assert np.abs(residuals).max() < 4.5
+    repeated = np.repeat(errors[None], steps - 1, 0)
+    one, same = (
+        draw_functions(np.random.default_rng(1), given, steps, 10, rows)
+        for given in (errors, repeated)
+    )
+    np.testing.assert_array_equal(one.functions, same.functions)
+    np.testing.assert_allclose(
+        one.weigh(weigh_functions(errors)), same.weigh(weigh_functions(repeated))
+    )
