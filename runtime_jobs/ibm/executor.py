@@ -259,6 +259,8 @@ class IbmExecutor(Closing, DynamicExecutor):
             pub._replace(values=check_values(pub.circuit.circuit, pub.values)) for pub in pubs
         ]
         bases = [choose_final_bases(pub) for pub in checked]
+        if self._mitigation.calibrates:  # by the largest circuit, as without a calibration
+            self._freezer.choose_qubits([pub.circuit.circuit for pub in checked])
         runs = [
             self._open_run(place, pub, len(groups))
             for place, (pub, groups) in enumerate(zip(checked, bases, strict=True))
@@ -295,7 +297,6 @@ class IbmExecutor(Closing, DynamicExecutor):
 
     def _calibrate(self, circuit: DynamicCircuit) -> BitCalibration:
         """Calibrate the readout of the qubits of a circuit, in a round of two sets of values."""
-        self._freezer.choose_qubits([circuit.circuit])
         compiled = unpack_circuit(self._freezer.freeze(circuit.circuit, 1).isa)
         (patch,) = self._freezer.get_device().patches
         final, steps = find_places(compiled, circuit)
