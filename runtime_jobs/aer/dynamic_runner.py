@@ -173,7 +173,7 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
             part = angles[start : start + rows]
             calls = []
             for done in range(0, shots, most):
-                # Of equal seeds for any machine: a result does not depend on the time of a call.
+                # The calls, and so their seeds, are the same on every machine.
                 sampler.options.simulator.seed_simulator = int(self._random.integers(2**31))
                 pub = (plain.circuit, {tuple(plain.angles): part})
                 try:
