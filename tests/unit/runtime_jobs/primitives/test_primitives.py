@@ -150,7 +150,7 @@ class Strange(StatevectorSampler):
         ("aer?shots=5", {"keep_results": True}, "without PUB results"),
         ("simulator", {"keep_results": True}, "without PUB results"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if hasattr(value, "run") else str(value),
 )
 def test_options_that_a_device_would_ignore_are_refused(
     device: object, options: dict[str, int], message: str

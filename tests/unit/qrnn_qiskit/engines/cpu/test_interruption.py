@@ -156,7 +156,7 @@ MEASURED: dict[str, object] = {"readout": "measured", "coupling": "symmetric", "
             ]
         ),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),  # without addresses
 )
 def test_ctrl_c_ends_measured_and_noisy_kernels(
     settings: dict[str, object], start: Callable[[QRNN, Tensor], Callable[[], object]]
