@@ -129,6 +129,7 @@ def test_a_sampled_result_is_repeated_only_on_request(
     assert len(service.jobs()) == 2
 
 
+@pytest.mark.slow
 def test_a_faulty_qubit_is_reported_and_another_layout_is_priced(
     replay: Path, service: LocalqpuControl, loopback: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
