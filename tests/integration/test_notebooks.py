@@ -25,10 +25,13 @@ def test_there_are_notebooks() -> None:
 
 
 @pytest.mark.notebook
+LONG = ("03_noisy_devices", "04_ibm_jobs")
+
+
 @pytest.mark.parametrize(
     "notebook",
     [
-        pytest.param(path, marks=pytest.mark.slow) if path.stem == "03_noisy_devices" else path
+        pytest.param(path, marks=pytest.mark.slow) if path.stem in LONG else path
         for path in NOTEBOOKS
     ],
     ids=lambda path: path.stem,

@@ -42,9 +42,10 @@ def start_writer(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_what_was_written_before_a_kill_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_what_was_written_before_a_kill_is_there(tmp_path: Path, kills: int) -> None:
     choose = random.Random(0)
-    for _ in range(10):
+    for _ in range(kills):
         writer = start_writer(tmp_path)
         assert writer.stdout is not None
         first = writer.stdout.readline()
