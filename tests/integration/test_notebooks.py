@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LONG = ("03_noisy_devices", "04_ibm_jobs")
 
 
 def read_code(notebook: Path) -> list[dict[str, Any]]:
@@ -25,9 +26,6 @@ def test_there_are_notebooks() -> None:
 
 
 @pytest.mark.notebook
-LONG = ("03_noisy_devices", "04_ibm_jobs")
-
-
 @pytest.mark.parametrize(
     "notebook",
     [
