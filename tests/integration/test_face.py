@@ -71,6 +71,7 @@ def test_own_arrays_go_from_training_to_results_of_a_qpu(
     assert f"cap: --max-qpu-seconds {cap}" in str(planned)
 
 
+@pytest.mark.training
 def test_the_command_line_prints_what_the_face_returns(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

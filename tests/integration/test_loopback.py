@@ -324,7 +324,7 @@ def test_kills_at_random_moments_lose_nothing_and_send_nothing_twice(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("kills", [2, SLOW])
+@pytest.mark.parametrize("kills", [pytest.param(5, marks=pytest.mark.slow), SLOW])
 def test_training_that_was_killed_ends_with_the_same_weights(
     folder: Path, trained: dict[str, Path], tmp_path: Path, service: LocalqpuControl, kills: int
 ) -> None:

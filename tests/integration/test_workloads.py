@@ -74,7 +74,8 @@ def test_a_session_is_within_the_cap_for_all_the_time_that_it_may_take(
         assert ledger.committed_seconds() == 0
 
 
-@pytest.mark.parametrize("mode", [pytest.param("batch", marks=pytest.mark.slow), "session"])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["batch", "session"])
 def test_a_closed_batch_or_session_is_replaced(
     replay: Path, service: LocalqpuControl, loopback: Any, mode: str, monkeypatch
 ) -> None:

@@ -189,6 +189,7 @@ for name, call in calls.items():
 """
 
 
+@pytest.mark.process
 def test_refusals_take_less_than_a_second_and_200_mb() -> None:
     program = MEASURE.format(folder=str(Path(__file__).parent))
     done = subprocess.run(

@@ -147,9 +147,9 @@ PATHS = st.sampled_from(["itself", "itself", "ours", "Qiskit's"])
 CHOICES = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=120, **CHOICES)
+@settings(max_examples=80, **CHOICES)
 @given(data=st.data(), path=PATHS, seed=st.integers(0, 2**16))
-def test_120_random_circuits_run_as_in_qiskit_or_are_refused(
+def test_80_random_circuits_run_as_in_qiskit_or_are_refused(
     data: st.DataObject, path: str, seed: int
 ) -> None:
     assert "\n" not in try_circuit(draw_case(data), path, seed)

@@ -66,6 +66,7 @@ def test_a_register_that_fits_nowhere_is_named() -> None:
         )
 
 
+@pytest.mark.noisy
 def test_22_measured_registers_fit_the_coherence_while_their_branches_are_parallel() -> None:
     measurement = build_measurement(num_qubits=3)
     circuit = build_dynamic(build_ansatz(num_qubits=3), measurement, 4, 22).circuit

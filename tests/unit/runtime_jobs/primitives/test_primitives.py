@@ -89,6 +89,7 @@ def test_an_exact_estimator_needs_no_shots_and_gives_the_gradient(device: object
         torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.noisy
 def test_a_backend_runs_the_dynamic_circuits_of_a_model() -> None:
     torch.manual_seed(0)
     model = QRNN(input_size=1, num_qubits=2, num_layers=1, readout="measured")
