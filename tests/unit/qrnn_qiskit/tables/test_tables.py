@@ -527,6 +527,7 @@ def test_peak_memory_is_measured(table: Table, finished: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets that others have left behind
+@pytest.mark.process
 def test_runs_on_workers_of_a_dask_scheduler(table: Table, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
