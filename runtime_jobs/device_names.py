@@ -224,7 +224,7 @@ def _check_count(key: str, count: object, text: str) -> None:
 
 
 def shorten_target(name: str) -> str:
-    """Return the name of a QPU or of its snapshot without "ibm_" or "fake_", in small letters."""
+    """Return the name of a QPU or its snapshot in small letters, without ``ibm_`` or ``fake_``."""
     return name.lower().removeprefix("ibm_").removeprefix("fake_")
 
 

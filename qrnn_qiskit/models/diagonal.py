@@ -151,13 +151,13 @@ class LRU(DiagonalModel):
     """The linear recurrent unit (Orvieto et al., arXiv:2303.06349).
 
     ``h_t = lambda h_(t-1) + gamma B x_t`` with ``lambda = exp(-exp(nu) + i exp(theta))``, so that
-    |lambda| stays below 1, and a trained gamma that starts as sqrt(1 - |lambda|^2). Deviations
-    from the article: one layer, without the gated network that follows each layer there; the
-    matrices C and D are left to the head, which does not see the input.
+    ``|lambda|`` stays below 1, and a trained gamma that starts as ``sqrt(1 - |lambda|^2)``.
+    Deviations from the article: one layer, without the gated network that follows each layer there;
+    the matrices C and D are left to the head, which does not see the input.
 
     Args:
         input_size, hidden_size, dropout, dtype: As in :class:`DiagonalModel`.
-        radius: |lambda| starts between these two, uniformly on the ring.
+        radius: ``|lambda|`` starts between these two, uniformly on the ring.
         max_phase: The phases of lambda start between 0 and this, in radians per step.
 
     Raises:
@@ -212,7 +212,7 @@ class DiagonalSSM(DiagonalModel):
     :mod:`qrnn_qiskit.controller.starts` a qubit collects the same sum of
     x_t exp(i omega (T - t)) to first order in B, so that this network is QRNN without its
     saturation, entanglers and feedback.
-    Almost nothing is forgotten at the start: |lambda| = exp(-0.0001).
+    Almost nothing is forgotten at the start: ``|lambda|`` is exp(-0.0001).
 
     Args:
         input_size, hidden_size, dropout, dtype: As in :class:`DiagonalModel`.
