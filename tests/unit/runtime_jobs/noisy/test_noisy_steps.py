@@ -73,6 +73,7 @@ def test_observables_may_be_any_operators() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk are not intended:UserWarning")
 @pytest.mark.parametrize("device", list(list_local_devices()))
 def test_every_device_with_branches_agrees_with_aer(device: str) -> None:
     for num_qubits in (1, 2, 3, 4):
