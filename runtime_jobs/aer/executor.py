@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,7 @@ from qrnn_qiskit.executors import (
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.aer.bare_parameters import make_plain
+from runtime_jobs.aer.dynamic_compiler import DynamicCompiler
 from runtime_jobs.aer.dynamic_runner import DynamicRunner
 from runtime_jobs.aer.noise import Effects, find_effects
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
@@ -44,6 +45,9 @@ from runtime_jobs.estimation.mitigation import (
 from runtime_jobs.estimation.standard_errors import draw_frequencies
 
 __all__ = ["AerExecutor"]
+
+
+_Dynamic = TypeVar("_Dynamic", bound=DynamicCompiler[Any])
 
 
 class AerExecutor(DynamicExecutor):
@@ -113,8 +117,12 @@ class AerExecutor(DynamicExecutor):
         self._mitigation = mitigation or Mitigation()
         self._effects: dict[tuple[int, int], Effects] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
-        self._dynamic = DynamicRunner(
-            name,
+        self._dynamic = self._build_dynamic(DynamicRunner)
+
+    def _build_dynamic(self, kind: type[_Dynamic]) -> _Dynamic:
+        """Build what runs dynamic circuits; it shares stages, counts and random numbers."""
+        return kind(
+            self.name,
             self._find_stage,
             self.shots,
             self._random,

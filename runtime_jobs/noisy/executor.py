@@ -60,15 +60,7 @@ class NoisySimulator(AerExecutor):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._exact_dynamic = DynamicSimulator(
-            self.name,
-            self._find_stage,
-            self.shots,
-            self._random,
-            self.counts,
-            self._mitigation,
-            self._calibrate,
-        )
+        self._exact_dynamic = self._build_dynamic(DynamicSimulator)
         self._channels: dict[int, Channels] = {}
         self._strings: dict[tuple[int, tuple[int, ...], str], NDArray[np.float64]] = {}
         self._wholes: dict[tuple[int, int], NoisySegment] = {}

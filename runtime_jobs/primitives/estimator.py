@@ -12,15 +12,15 @@ from qiskit.primitives import BaseEstimatorV2
 from qiskit.transpiler import Target
 
 from circuits.validation import require_count
-from qrnn_qiskit.executors import Counts, Estimates, Executor, Pub, check_pub
-from qrnn_qiskit.executors.gradient_methods import parse_gradient
+from qrnn_qiskit.executors import Estimates, Pub, check_pub
 from runtime_jobs.device_names import DeviceError
-from runtime_jobs.primitives.placing import Placer, PrimitiveError, bind_by_name, run_primitive
+from runtime_jobs.primitives.base import PrimitiveExecutor
+from runtime_jobs.primitives.placing import PrimitiveError, bind_by_name, run_primitive
 
 __all__ = ["EstimatorExecutor"]
 
 
-class EstimatorExecutor(Executor):
+class EstimatorExecutor(PrimitiveExecutor):
     """Estimates observables on an EstimatorV2, whose own mitigation applies.
 
     Args:
@@ -47,16 +47,9 @@ class EstimatorExecutor(Executor):
         gradient: str | None = None,
         keep_results: bool = False,
     ) -> None:
-        if gradient is not None:
-            parse_gradient(gradient)
-        self.name = name
+        super().__init__(target, name=name, gradient=gradient, keep_results=keep_results)
         self.shots = None if shots is None else require_count("shots", shots)
-        self.gradient = gradient
-        self.counts = Counts()
-        self.pub_results: list[Any] = []
         self._estimator = estimator
-        self._keep_results = keep_results
-        self._placer = Placer(name, target, self.counts)
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -110,9 +103,7 @@ class EstimatorExecutor(Executor):
                 f"{self.name} gave values of shape {values.shape}, or some that are not finite, "
                 f"expected {shape}"
             )
-        if self._keep_results:
-            self.pub_results.append(result)
-        kept = result if self._keep_results else None
+        kept = self._keep(result)
         if self.shots is None:
             return Estimates(values, None, kept)
         errors = np.asarray(result.data.stds, np.float64)

@@ -15,7 +15,6 @@ from qiskit.transpiler import Target
 from circuits.final_basis import FINAL_REGISTER
 from circuits.validation import require_count
 from qrnn_qiskit.executors import (
-    Counts,
     DynamicExecutor,
     DynamicPub,
     Estimates,
@@ -25,7 +24,6 @@ from qrnn_qiskit.executors import (
     check_unmeasured,
     check_values,
 )
-from qrnn_qiskit.executors.gradient_methods import parse_gradient
 from runtime_jobs.estimation.bases import Basis, group_terms
 from runtime_jobs.estimation.bits import Bits, name_bits
 from runtime_jobs.estimation.counting import (
@@ -35,12 +33,13 @@ from runtime_jobs.estimation.counting import (
     read_outcomes,
 )
 from runtime_jobs.hardware.chip import measure_in_bases
-from runtime_jobs.primitives.placing import Placer, PrimitiveError, bind_by_name, run_primitive
+from runtime_jobs.primitives.base import PrimitiveExecutor
+from runtime_jobs.primitives.placing import PrimitiveError, bind_by_name, run_primitive
 
 __all__ = ["SamplerExecutor"]
 
 
-class SamplerExecutor(DynamicExecutor):
+class SamplerExecutor(PrimitiveExecutor, DynamicExecutor):
     """Runs circuits on a SamplerV2, also those with mid-circuit measurements where it takes them.
 
     Args:
@@ -66,16 +65,9 @@ class SamplerExecutor(DynamicExecutor):
         gradient: str | None = None,
         keep_results: bool = False,
     ) -> None:
-        if gradient is not None:
-            parse_gradient(gradient)
-        self.name = name
+        super().__init__(target, name=name, gradient=gradient, keep_results=keep_results)
         self.shots: int | None = require_count("shots", shots)
-        self.gradient = gradient
-        self.counts = Counts()
-        self.pub_results: list[Any] = []
         self._find_sampler = find_sampler
-        self._keep_results = keep_results
-        self._placer = Placer(name, target, self.counts)
 
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
         """Run one job; see :class:`~qrnn_qiskit.executors.Executor`.
@@ -153,12 +145,6 @@ class SamplerExecutor(DynamicExecutor):
         self.counts.pubs += len(pubs)
         self.counts.executions += shots * sum(len(values) for values in rows)
         return results
-
-    def _keep(self, result: Any) -> Any:
-        if not self._keep_results:
-            return None
-        self.pub_results.append(result)
-        return result
 
 
 def _read_bits(result: Any) -> Bits:
