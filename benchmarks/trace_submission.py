@@ -27,7 +27,7 @@ import runtime_jobs
 ROOT = Path(runtime_jobs.__file__).parents[1]
 PACKAGES = tuple(f"{ROOT / name}{os.sep}" for name in ("circuits", "qrnn_qiskit", "runtime_jobs"))
 WATCHED = {  # function and the end of its file: what is counted
-    ("load", "/loading.py"): "loads of the run",
+    ("load_run", "training/loading.py"): "loads of the run",
     ("read_checkpoint", "training/checkpoint.py"): "reads of its checkpoint",
     ("load_splits", "training/experiment.py"): "reads of its data",
 }
