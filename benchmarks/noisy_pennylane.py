@@ -27,12 +27,12 @@ from torch import Tensor
 
 from circuits import unroll
 from qrnn_qiskit import QRNN
+from runtime_jobs.aer.channels import Channels, Piece
 from runtime_jobs.aer.noisy_device import DeviceStages
 from runtime_jobs.aer.prepared_circuit import prepare_circuit
 from runtime_jobs.devices import open_device
 from runtime_jobs.hardware.snapshots import open_target
 from runtime_jobs.noisy import NoisySimulator
-from runtime_jobs.noisy.channels import Channels, Piece
 from runtime_jobs.noisy.prefixes import Block, list_blocks, split_steps
 
 ROTATIONS = {1: qml.RX, 2: qml.RY, 3: qml.RZ}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
-__all__ = ["Part", "find_parts", "separate", "separate_wide"]
+__all__ = ["Part", "find_owners", "find_parts", "find_support", "separate", "separate_wide"]
 
 _MOST_WHOLE = 12  # qubits that a simulator takes as one part, even if they are several
 
@@ -45,6 +45,18 @@ def find_parts(num_qubits: int, joined: Iterable[Sequence[int]]) -> list[tuple[i
     return [tuple(qubits) for qubits in members.values()]
 
 
+def find_support(observable: SparsePauliOp, positions: Sequence[int] | None = None) -> list[int]:
+    """Return the qubits that an observable acts on, or their positions."""
+    acts: list[int] = np.flatnonzero((observable.paulis.x | observable.paulis.z).any(0)).tolist()
+    return acts if positions is None else [positions[qubit] for qubit in acts]
+
+
+def find_owners(supports: Iterable[Sequence[int]], parts: Sequence[Sequence[int]]) -> list[int]:
+    """Return the part of each observable; the first one for a multiple of the identity."""
+    number_of = {qubit: k for k, qubits in enumerate(parts) for qubit in qubits}
+    return [number_of[support[0]] if support else 0 for support in supports]
+
+
 def separate(circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> list[Part]:
     """Divide a unitary circuit into parts; no gate and no observable acts on two of them.
 
@@ -56,9 +68,7 @@ def separate(circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> l
         for item in circuit.data
         if item.operation.name != "barrier"
     ]
-    supports = [
-        np.flatnonzero((op.paulis.x | op.paulis.z).any(axis=0)).tolist() for op in observables
-    ]
+    supports = [find_support(observable) for observable in observables]
     parts = find_parts(circuit.num_qubits, [each for each in (*acted, *supports) if each])
     places = {parameter: place for place, parameter in enumerate(circuit.parameters)}
     number_of = {qubit: number for number, qubits in enumerate(parts) for qubit in qubits}
@@ -69,8 +79,8 @@ def separate(circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]) -> l
             number = number_of[qubits[0]]
             built[number].append(item.operation, [parts[number].index(q) for q in qubits])
     rows: list[list[int]] = [[] for _ in parts]
-    for row, support in enumerate(supports):
-        rows[number_of[support[0]] if support else 0].append(row)
+    for row, owner in enumerate(find_owners(supports, parts)):
+        rows[owner].append(row)
     return [
         Part(
             part,

@@ -25,11 +25,11 @@ from qrnn_qiskit.executors import (
     check_values,
 )
 from qrnn_qiskit.executors.gradient_methods import parse_gradient
-from runtime_jobs.aer.bare_parameters import make_plain
+from runtime_jobs.aer.channels import Channels, Matrix
 from runtime_jobs.aer.dynamic_compiler import DynamicCompiler
 from runtime_jobs.aer.dynamic_runner import DynamicRunner
-from runtime_jobs.aer.noise import Effects, find_effects
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit, prepare_circuit
+from runtime_jobs.aer.readout import find_effects, find_operators, read_ones
 from runtime_jobs.aer.simulate import simulate_states
 from runtime_jobs.aer.stage import Stage, StageFinder, fingerprint, list_layouts, make_stage
 from runtime_jobs.aer.tally import Tally, tabulate
@@ -115,7 +115,8 @@ class AerExecutor(DynamicExecutor):
             self._find_stage = stages
         self._prepared: dict[tuple[bytes, bool], PreparedCircuit] = {}
         self._mitigation = mitigation or Mitigation()
-        self._effects: dict[tuple[int, int], Effects] = {}
+        self._effects: dict[tuple[int, int], dict[str, list[Matrix]]] = {}
+        self._channels: dict[int, Channels] = {}
         self._calibrations: dict[tuple[int, int], Calibration] = {}
         self._dynamic = self._build_dynamic(DynamicRunner)
 
@@ -222,6 +223,12 @@ class AerExecutor(DynamicExecutor):
                 "mitigation=readout"
             )
 
+    def find_channels(self, stage: Stage) -> Channels:
+        """Return the channels of a stage."""
+        if id(stage) not in self._channels:
+            self._channels[id(stage)] = Channels(stage.noise)
+        return self._channels[id(stage)]
+
     def open_tally(
         self,
         bases: Sequence[Basis],
@@ -281,21 +288,13 @@ class AerExecutor(DynamicExecutor):
 
     def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
         """Frequency (n,) with which each qubit reads 1 when all are prepared in ``bit``."""
-        circuit = QuantumCircuit(num_qubits, name=f"readout of {str(bit) * num_qubits}")
-        if bit:
-            circuit.x(range(num_qubits))
-        plain = make_plain(stage.pass_manager.run(circuit), [])
-        ((_, states),) = simulate_states(plain, np.empty((1, 0)), stage.noise)
-        probabilities: NDArray[np.float64] = self._read(stage, states, Basis())[0]
-        bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
+        frequencies = read_ones(bit, stage, num_qubits, self.find_channels(stage))
         if self.shots is None:
-            return probabilities @ bits
+            return frequencies
         # A separate stream: the calibration is the same wherever training is resumed.
         random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
-        counts = draw_frequencies(random, probabilities[None], CALIBRATION_SHOTS)
         self._count(1, CALIBRATION_SHOTS)
-        frequencies: NDArray[np.float64] = counts[0] @ bits / CALIBRATION_SHOTS
-        return frequencies
+        return random.binomial(CALIBRATION_SHOTS, frequencies.clip(0, 1)) / CALIBRATION_SHOTS
 
     def _read(
         self, stage: Stage, states: NDArray[np.complex128], basis: Basis
@@ -304,12 +303,17 @@ class AerExecutor(DynamicExecutor):
         if stage.noise is None:
             return read_vectors(states, basis)
         num_qubits = states.shape[-1].bit_length() - 1
+        effects = self._find_effects(stage, num_qubits)
+        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
+        operators = [find_operators(effects[letter][q]) for q, letter in enumerate(letters)]
+        return read_matrices(states, operators)
+
+    def _find_effects(self, stage: Stage, num_qubits: int) -> dict[str, list[Matrix]]:
+        """Return the measurement of each qubit of a stage in the bases X, Y and Z."""
         key = (id(stage), num_qubits)
         if key not in self._effects:
-            self._effects[key] = find_effects(stage, num_qubits)
-        effects = self._effects[key]
-        letters = [basis.letters.get(qubit, "Z") for qubit in range(num_qubits)]
-        return read_matrices(states, [effects[letter][q] for q, letter in enumerate(letters)])
+            self._effects[key] = find_effects(stage, num_qubits, self.find_channels(stage))
+        return self._effects[key]
 
     def _count(self, bindings: int, executions: int) -> None:
         self.counts.pubs += 1

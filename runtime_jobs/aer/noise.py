@@ -1,43 +1,25 @@
-"""Noise models: their effect on a readout, and simple models given by error rates."""
+"""Noise models: what is refused, and simple models given by error rates."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from qiskit import QuantumCircuit
-from qiskit.quantum_info import DensityMatrix, Kraus, SuperOp
-from qiskit_aer import AerSimulator
+from qiskit.quantum_info import Kraus, SuperOp
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, depolarizing_error
 
 from circuits.errors import InvalidValueError
-from runtime_jobs.aer.simulate import run_aer
-from runtime_jobs.aer.stage import Stage
 from runtime_jobs.hardware.gates import GATES
 
 __all__ = [
-    "Effects",
     "build_rates_model",
-    "change_basis",
     "check_noise_model",
-    "find_effects",
-    "list_basis_changes",
     "parse_rates",
     "to_kraus",
 ]
 
-Effects = dict[str, list[NDArray[np.complex128]]]
-
 RATES = ("gate1", "gate2", "readout")
 _BASIS_GATES = ["cz", "id", "rz", "sx", "x"]
-_PROBES = [  # density matrices that span all others: |0>, |1>, |+> and |+i>
-    np.array([[1, 0], [0, 0]], complex),
-    np.array([[0, 0], [0, 1]], complex),
-    np.array([[1, 1], [1, 1]], complex) / 2,
-    np.array([[1, -1j], [1j, 1]]) / 2,
-]
 
 
 def parse_rates(text: str) -> dict[str, float]:
@@ -124,90 +106,6 @@ def check_noise_model(noise: NoiseModel, num_qubits: int) -> None:
             raise InvalidValueError(
                 "the noise model has a quantum error on 'measure'; give a ReadoutError instead"
             )
-
-
-def find_effects(stage: Stage, num_qubits: int) -> Effects:
-    """Reconstruct the noisy measurement of each qubit in the bases X, Y and Z.
-
-    Returns:
-        For each letter and qubit an array (2, 2, 2): for each outcome o the operator E_o such that
-        Tr(E_o rho) is the probability of reading o, noise of the gates that change the basis and
-        readout error included. They are reconstructed from four input states.
-    """
-    changes = dict(zip("XYZ", list_basis_changes(num_qubits), strict=True))
-    circuits = [
-        _probe(stage.pass_manager.run(change), probe)
-        for change in changes.values()
-        for probe in _PROBES
-    ]
-    simulator = AerSimulator(method="density_matrix", noise_model=stage.noise)
-    states = [np.asarray(data["density_matrix"]) for data in run_aer(simulator, circuits)]
-    bits = (np.arange(2**num_qubits)[:, None] >> np.arange(num_qubits)) & 1
-    ones = np.array([np.diag(state).real @ bits for state in states])  # probability of a 1
-    ones = ones.reshape(len(changes), len(_PROBES), num_qubits)
-    assignments = _find_assignments(stage.noise, num_qubits)
-    return {
-        letter: [
-            np.einsum("ma,aij->mij", assignments[qubit], _reconstruct(ones[k, :, qubit]))
-            for qubit in range(num_qubits)
-        ]
-        for k, letter in enumerate(changes)
-    }
-
-
-def list_basis_changes(num_qubits: int, *, flips: bool = False) -> list[QuantumCircuit]:
-    """Return the changes from the bases X, Y and Z to Z, and with ``flips`` an X on every qubit."""
-    changes = [change_basis(letter * num_qubits) for letter in "XYZ"]
-    flip = QuantumCircuit(num_qubits)
-    flip.x(range(num_qubits))
-    return [*changes, *[flip] * flips]
-
-
-def change_basis(letters: str) -> QuantumCircuit:
-    """Return the change of qubit q from the basis of its letter, X, Y or Z, to Z."""
-    circuit = QuantumCircuit(len(letters))
-    for qubit, letter in enumerate(letters):
-        if letter == "Y":
-            circuit.sdg(qubit)
-        if letter in "XY":
-            circuit.h(qubit)
-    return circuit
-
-
-def _probe(change: QuantumCircuit, probe: NDArray[np.complex128]) -> QuantumCircuit:
-    """Build a circuit that starts with all qubits in ``probe`` and changes their basis."""
-    circuit = QuantumCircuit(change.num_qubits, name="change of basis")
-    start = DensityMatrix(probe)
-    for _ in range(change.num_qubits - 1):
-        start = start.tensor(DensityMatrix(probe))
-    circuit.set_density_matrix(start)
-    circuit.compose(change, inplace=True)
-    circuit.save_density_matrix()
-    return circuit
-
-
-def _reconstruct(ones: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Operators of the outcomes 0 and 1 from the probability of a 1 for each probe."""
-    zero, one, plus, right = ones
-    middle = (zero + one) / 2
-    off = (plus - middle) + 1j * (middle - right)
-    effect = np.array([[zero, off], [off.conjugate(), one]])
-    return np.array([np.eye(2) - effect, effect])
-
-
-def _find_assignments(noise: NoiseModel | None, num_qubits: int) -> list[NDArray[np.float64]]:
-    """For each qubit the probability of reading m where a is true, as a matrix [m, a]."""
-    found = [np.eye(2)] * num_qubits
-    if noise is None:
-        return found
-    errors = [error for error in _list_errors(noise) if error["type"] == "roerror"]
-    # Errors of single qubits come last and override those of all qubits.
-    for error in sorted(errors, key=lambda error: "gate_qubits" in error):
-        matrix = np.asarray(error["probabilities"], float).T
-        qubits = [q for group in error.get("gate_qubits", [range(num_qubits)]) for q in group]
-        for qubit in qubits:
-            found[qubit] = matrix
-    return found
 
 
 def _list_errors(noise: NoiseModel) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from qiskit.circuit import ControlFlowOp, QuantumCircuit
 from qiskit_aer.noise import NoiseModel
 
 from circuits.errors import InvalidValueError
-from runtime_jobs.aer.noise import list_basis_changes
+from runtime_jobs.aer.readout import list_basis_changes
 from runtime_jobs.aer.stage import Stage
 
 __all__ = ["check_triggered"]

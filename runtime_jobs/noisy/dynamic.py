@@ -20,7 +20,7 @@ from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Measure, Paramet
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.engines.cpu.noisy_program import ProgramBuilder
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
-from runtime_jobs.noisy.channels import Angle, Channels, Piece
+from runtime_jobs.aer.channels import Angle, Channels, Piece
 from runtime_jobs.noisy.prefixes import close_segment
 
 __all__ = ["DynamicProgram", "Record", "translate_dynamic"]

@@ -14,7 +14,9 @@ from qiskit.circuit import ClassicalRegister
 from circuits import DynamicCircuit
 from circuits.errors import InvalidValueError
 from circuits.final_basis import FINAL_REGISTER
+from circuits.separation import find_owners, find_support
 from qrnn_qiskit.executors import DynamicPub, Outcomes, check_values
+from runtime_jobs.aer.channels import Channels
 from runtime_jobs.aer.dynamic_compiler import DynamicCompiler, Prepared
 from runtime_jobs.aer.dynamic_runner import compile_dynamic
 from runtime_jobs.aer.stage import Stage
@@ -28,7 +30,6 @@ from runtime_jobs.estimation.counting import (
 )
 from runtime_jobs.estimation.feed_forward import invert_registers
 from runtime_jobs.estimation.mitigated import find_places
-from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.dynamic import DynamicProgram, translate_dynamic
 from runtime_jobs.noisy.dynamic_run import DynamicRun
 from runtime_jobs.noisy.dynamic_shots import draw_shots
@@ -36,8 +37,6 @@ from runtime_jobs.noisy.limits import check_size
 from runtime_jobs.noisy.parts import (
     divide_circuit,
     divide_registers,
-    find_owners,
-    find_support,
     select_terms,
 )
 

@@ -11,31 +11,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circuits.separation import find_parts
+from circuits.separation import find_owners, find_parts, find_support
 from qrnn_qiskit.engines.cpu.noisy_program import from_lanes, pack_zero
 from qrnn_qiskit.executors import DynamicPub, Outcomes
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment, NoisyStep, no_gradient
 from qrnn_qiskit.on_device.prefix_rounds import PrefixCircuits
 from runtime_jobs.aer.executor import AerExecutor
-from runtime_jobs.aer.noise import change_basis
 from runtime_jobs.aer.prepared_circuit import PreparedCircuit
+from runtime_jobs.aer.readout import change_basis
 from runtime_jobs.aer.simulate import split_rows
-from runtime_jobs.aer.stage import Stage, list_layouts
+from runtime_jobs.aer.stage import list_layouts
 from runtime_jobs.aer.tally import tabulate
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.estimation.bases import Basis, group_terms
-from runtime_jobs.estimation.mitigation import CALIBRATION_SHOTS, Calibration, Mitigation
-from runtime_jobs.noisy.channels import Channels, Matrix
+from runtime_jobs.estimation.mitigation import Calibration, Mitigation
 from runtime_jobs.noisy.dynamic_simulator import DynamicSimulator
 from runtime_jobs.noisy.limits import MOST_QUBITS, check_size
 from runtime_jobs.noisy.parts import (
     divide_circuit,
-    find_effects,
     find_joined,
-    find_owners,
-    find_support,
     join_effects,
-    read_ones,
     select_terms,
 )
 from runtime_jobs.noisy.prefixes import Block, build_segment, list_blocks, split_steps
@@ -61,10 +56,8 @@ class NoisySimulator(AerExecutor):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._exact_dynamic = self._build_dynamic(DynamicSimulator)
-        self._channels: dict[int, Channels] = {}
         self._strings: dict[tuple[int, tuple[int, ...], str], NDArray[np.float64]] = {}
         self._wholes: dict[tuple[int, int], NoisySegment] = {}
-        self._measured: dict[tuple[int, int], dict[str, list[Matrix]]] = {}
         self._prefixes: weakref.WeakKeyDictionary[PrefixCircuits, _Prefixes] = (
             weakref.WeakKeyDictionary()
         )
@@ -179,12 +172,6 @@ class NoisySimulator(AerExecutor):
         dynamic = [*self._exact_dynamic.list_durations(), *self._dynamic.list_durations()]
         return list_layouts([*static, *dynamic])
 
-    def find_channels(self, stage: Stage) -> Channels:
-        """Return the channels of a stage."""
-        if id(stage) not in self._channels:
-            self._channels[id(stage)] = Channels(stage.noise)
-        return self._channels[id(stage)]
-
     def find_strings(
         self, prepared: PreparedCircuit, basis: Basis, qubits: tuple[int, ...] | None = None
     ) -> NDArray[np.float64]:
@@ -198,10 +185,7 @@ class NoisySimulator(AerExecutor):
         stage, num_qubits = prepared.stage, len(prepared.positions)
         qubits = tuple(range(num_qubits)) if qubits is None else qubits
         letters = basis.spell(len(qubits))
-        if (id(stage), num_qubits) not in self._measured:
-            found = find_effects(stage, num_qubits, self.find_channels(stage))
-            self._measured[id(stage), num_qubits] = found
-        effects = self._measured[id(stage), num_qubits]
+        effects = self._find_effects(stage, num_qubits)
         key = id(stage), qubits, letters
         if key not in self._strings:
             read = [effects[letter][qubit] for letter, qubit in zip(letters, qubits, strict=True)]
@@ -231,15 +215,6 @@ class NoisySimulator(AerExecutor):
             segment.program.run(state, angles)
             coefficients = from_lanes(state.reshape(len(state), 4**num_qubits, -1), len(angles))
             yield chunk, [coefficients @ self.find_strings(prepared, b).T for b in bases]
-
-    def _read_ones(self, bit: int, stage: Stage, num_qubits: int) -> NDArray[np.float64]:
-        """As that of :class:`~runtime_jobs.aer.AerExecutor`, for any number of qubits."""
-        frequencies = read_ones(bit, stage, num_qubits, self.find_channels(stage))
-        if self.shots is None:
-            return frequencies
-        random = np.random.default_rng(None if self._seed is None else (self._seed, bit))
-        self._count(1, CALIBRATION_SHOTS)
-        return random.binomial(CALIBRATION_SHOTS, frequencies.clip(0, 1)) / CALIBRATION_SHOTS
 
     def _find_prefixes(self, circuits: PrefixCircuits) -> _Prefixes:
         if circuits not in self._prefixes:

@@ -10,27 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Clbit, IfElseOp, Measure, QuantumCircuit
 from qiskit.circuit.controlflow import condition_resources
-from qiskit.quantum_info import SparsePauliOp
 
 from circuits import DynamicCircuit
 from circuits.separation import find_parts
-from runtime_jobs.aer.noise import list_basis_changes
-from runtime_jobs.aer.stage import Stage
+from runtime_jobs.aer.channels import Matrix
 from runtime_jobs.estimation.bases import Basis
-from runtime_jobs.noisy.channels import Channels, Matrix
 
 __all__ = [
     "divide_circuit",
     "divide_registers",
-    "find_effects",
     "find_joined",
-    "find_owners",
-    "find_support",
     "join_effects",
-    "read_ones",
     "select_terms",
 ]
 
@@ -105,18 +97,6 @@ def divide_registers(
     ]
 
 
-def find_support(observable: SparsePauliOp, positions: Sequence[int] | None = None) -> list[int]:
-    """Return the qubits that an observable acts on, or their positions."""
-    acts: list[int] = np.flatnonzero((observable.paulis.x | observable.paulis.z).any(0)).tolist()
-    return acts if positions is None else [positions[qubit] for qubit in acts]
-
-
-def find_owners(supports: Iterable[Sequence[int]], parts: Sequence[Sequence[int]]) -> list[int]:
-    """Return the part of each observable; the first one for a multiple of the identity."""
-    number_of = {qubit: k for k, qubits in enumerate(parts) for qubit in qubits}
-    return [number_of[support[0]] if support else 0 for support in supports]
-
-
 def select_terms(
     bases: Sequence[Basis], qubits: Sequence[int], observables: Iterable[int]
 ) -> list[Basis]:
@@ -141,40 +121,3 @@ def join_effects(effects: Sequence[Matrix]) -> Matrix:
     for effect in effects:
         whole = np.asarray(np.kron(effect, whole), dtype=np.float64)
     return whole
-
-
-def find_effects(stage: Stage, num_qubits: int, channels: Channels) -> dict[str, list[Matrix]]:
-    """Return the noisy measurement of each qubit in the bases X, Y and Z.
-
-    Each is an array (2, 4): row c maps the Pauli coefficients of the qubit to the probability that
-    c is recorded, noise of the change of basis and readout error included.
-    """
-    changes = list_basis_changes(num_qubits)
-    return {
-        letter: [
-            channels.find_reading(qubit) @ matrix
-            for qubit, matrix in enumerate(_find_single(stage, change, channels))
-        ]
-        for letter, change in zip("XYZ", changes, strict=True)
-    }
-
-
-def read_ones(bit: int, stage: Stage, num_qubits: int, channels: Channels) -> NDArray[np.float64]:
-    """Return the probability (n,) that each qubit reads 1 when all are prepared in ``bit``."""
-    circuit = QuantumCircuit(num_qubits)
-    if bit:
-        circuit.x(range(num_qubits))
-    prepared = [matrix @ [1, 0, 0, 1] for matrix in _find_single(stage, circuit, channels)]
-    return np.array([channels.find_reading(q)[1] @ state for q, state in enumerate(prepared)])
-
-
-def _find_single(stage: Stage, circuit: QuantumCircuit, channels: Channels) -> list[Matrix]:
-    """Return the transfer matrix of each qubit of a circuit without two-qubit gates and angles."""
-    matrices: list[Matrix] = [np.eye(4)] * circuit.num_qubits
-    compiled = stage.pass_manager.run(circuit)
-    for item in compiled.data:
-        qubits = tuple(compiled.find_bit(qubit).index for qubit in item.qubits)
-        for piece in channels.write(item.operation, qubits, {}):
-            assert piece.matrix is not None
-            matrices[piece.qubits[0]] = piece.matrix @ matrices[piece.qubits[0]]
-    return matrices

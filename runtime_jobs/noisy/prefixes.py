@@ -11,7 +11,7 @@ from qiskit.circuit import Instruction, Parameter, QuantumCircuit
 
 from qrnn_qiskit.engines.cpu.noisy_program import NoisyProgram, ProgramBuilder
 from qrnn_qiskit.on_device.noisy_recurrence import NoisySegment
-from runtime_jobs.noisy.channels import Angle, Channels, Piece
+from runtime_jobs.aer.channels import Angle, Channels, Piece
 
 __all__ = ["Block", "build_segment", "close_segment", "list_blocks", "split_steps"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import PTM, Choi, Kraus, Operator
 
-from runtime_jobs.noisy.channels import Angle, Piece
+from runtime_jobs.aer.channels import Angle, Piece
 from runtime_jobs.noisy.prefixes import Block
 
 __all__ = ["Jump", "Trajectories", "list_jumps"]

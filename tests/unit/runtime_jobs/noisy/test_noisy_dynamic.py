@@ -20,11 +20,11 @@ from slopes import measure_slope_error
 
 from qrnn_qiskit import QRNN
 from runtime_jobs import open_device
+from runtime_jobs.aer.channels import Channels
 from runtime_jobs.aer.dynamic_runner import compile_dynamic
 from runtime_jobs.aer.noisy_device import DeviceStages
 from runtime_jobs.estimation.counting import bind_bases, choose_final_bases
 from runtime_jobs.hardware.snapshots import open_target
-from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.dynamic import translate_dynamic
 from runtime_jobs.noisy.dynamic_run import DynamicRun
 

@@ -14,11 +14,11 @@ from circuits import build_ansatz, build_dynamic, build_measurement
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.executors import DynamicPub
 from runtime_jobs import open_device
+from runtime_jobs.aer.channels import Channels
 from runtime_jobs.aer.dynamic_runner import compile_dynamic
 from runtime_jobs.aer.noisy_device import DeviceStages
 from runtime_jobs.estimation.counting import average_values, bind_bases, choose_final_bases
 from runtime_jobs.hardware.snapshots import open_target
-from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.dynamic import translate_dynamic
 from runtime_jobs.noisy.dynamic_run import DynamicRun
 

@@ -15,10 +15,10 @@ from scipy.stats import chisquare
 from qrnn_qiskit import QRNN
 from qrnn_qiskit.executors.gradient_methods import GradientError
 from runtime_jobs import open_device
+from runtime_jobs.aer.channels import Channels
 from runtime_jobs.aer.noisy_device import DeviceStages
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.snapshots import open_target
-from runtime_jobs.noisy.channels import Channels
 from runtime_jobs.noisy.prefixes import list_blocks
 from runtime_jobs.noisy.trajectories import list_jumps
 
