@@ -90,7 +90,8 @@ def find_overhead(errors: Values, num_steps: int, rows: int | None = None) -> fl
     redirected than in proportion.
 
     Args:
-        errors: (R, m, 2), see :func:`weigh_functions`.
+        errors: (R, m, 2), see :func:`weigh_functions`; those of one register, unless an observable
+            joins several.
         num_steps: T.
         rows: Rows of each set of values; any number by default.
     """

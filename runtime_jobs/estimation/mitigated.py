@@ -17,16 +17,9 @@ from qrnn_qiskit.executors import DynamicPub, Outcomes
 from runtime_jobs.estimation.bases import Basis
 from runtime_jobs.estimation.bits import Bits
 from runtime_jobs.estimation.counting import Worth, estimate_values, read_records, read_steps
-from runtime_jobs.estimation.feed_forward import (
-    Draws,
-    Mean,
-    draw_functions,
-    find_heard,
-    invert_registers,
-    split_shots,
-    weigh_functions,
-)
+from runtime_jobs.estimation.feed_forward import Mean, invert_registers, split_shots
 from runtime_jobs.estimation.mitigation import Calibration, Mitigation
+from runtime_jobs.estimation.register_draws import RegisterDraws
 
 __all__ = ["BitCalibration", "MitigatedRun", "check_measurement", "find_places", "refuse_records"]
 
@@ -145,7 +138,7 @@ class MitigatedRun:
         self._circuit = pub.circuit
         self._num_bases = num_bases
         self._calibration = calibration
-        self._draws: Draws | None = None
+        self._draws: RegisterDraws | None = None
         self._largest = np.array([np.abs(o.coeffs).sum() for o in pub.observables])
         self._factors = 0
         batch = len(self.values)
@@ -153,8 +146,8 @@ class MitigatedRun:
             assert calibration is not None
             rows, self.shots = split_shots(shots)
             errors = calibration.find_errors()[:-1]  # the last step feeds no branch
-            self._draws = draw_functions(random, errors, pub.circuit.num_steps, batch, rows)
-            heard = find_heard(self._draws)
+            self._draws = RegisterDraws(pub, errors, rows, random)
+            heard = self._draws.find_heard()
             self.values = redirect_branches(pub.circuit, self.values.repeat(rows, 0), heard)
         self._is_mitigated = mitigation != Mitigation()
         bits = pub.circuit.num_registers * pub.circuit.measurement.num_ancillas
@@ -236,16 +229,12 @@ class MitigatedRun:
             ]
         assert calibration is not None
         before, after = calibration.find_errors(), calibration.find_errors(move)
-        weights = draws.weigh(weigh_functions(after[:-1], before[:-1]))
-
-        def average(weight: Values, result: Values, most: Values | float) -> Mean:
-            return draws.average(weight, result.reshape(-1, draws.rows, *result.shape[1:]), most)
-
+        weights = draws.weigh(before[:-1], after[:-1])
         most = 1 / (4 * shots)  # the variance of a bit that is 1 half of the time
         return [
-            average(weights[:, :, -1:], values, self._largest**2 / self.shots),
-            average(weights[..., None], outcomes, most),
-            average(weights[..., None], ones, most),
+            draws.average_observables(weights, values, self._largest**2 / self.shots),
+            draws.average_steps(weights, outcomes, most),
+            draws.average_steps(weights, ones, most),
         ]
 
     def _invert(self, outcomes: Values, errors: Values) -> Values:
