@@ -56,7 +56,8 @@ def _describe_overhead(plan: Plan) -> list[str]:
         return []
     error = f" +- {found.error:.3f}" if found.error else ""
     circuits = f" and {found.circuits} times as many circuits" if found.circuits > 1 else ""
-    factor = f"standard errors times {found.factor:.3f}{error}"
+    most = f"up to {found.factor:.3f}{error} (final readout {found.readout})"
+    factor = f"standard errors times {most if found.readout else f'{found.factor:.3f}'}"
     return [f"mitigation {found.mitigation}: {factor}{circuits}"]
 
 
