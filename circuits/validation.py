@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 
 from circuits.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["require_count", "require_flag", "require_name"]
+__all__ = ["require_amount", "require_count", "require_flag", "require_name"]
+
+
+def require_amount(name: str, value: object, *, above_zero: bool = False) -> float:
+    """Return ``value``, any finite real number of at least 0, as a ``float``.
+
+    Args:
+        name: Name of the value, for the message.
+        value: The value.
+        above_zero: Whether 0 is refused, too.
+
+    Raises:
+        TypeError: ``value`` is not a real number, or is ``True`` or ``False``.
+        ValueError: It is NaN, infinite, negative, or 0 with ``above_zero``.
+    """
+    expected = f"{name} must be a finite number {'above' if above_zero else 'of at least'} 0"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidTypeError(f"{expected}, got {value!r} ({type(value).__name__})")
+    number = float(value)
+    if not math.isfinite(number) or number < 0 or (above_zero and not number):
+        raise InvalidValueError(f"{expected}, got {number:g}")
+    return number
 
 
 def require_count(name: str, value: object, *, minimum: int = 1) -> int:

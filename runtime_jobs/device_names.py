@@ -201,12 +201,10 @@ def _parse_count(key: str, value: str, text: str) -> int:
             f"device {text[:60] + '...'!r}: expected {key} to be at most {_RANGES[key][1]}, got a "
             f"number of {len(value)} digits"
         )
-    count = int(value)
-    _check_count(key, count, text)
-    return count
+    return _check_count(key, int(value), text)
 
 
-def _check_count(key: str, count: object, text: str) -> None:
+def _check_count(key: str, count: object, text: str) -> int:
     least, most = _RANGES[key]
     expected = f"device {text!r}: expected {key} to be"
     try:
@@ -221,6 +219,7 @@ def _check_count(key: str, count: object, text: str) -> None:
         raise DeviceError(f"{expected} at least {least}, got {shown}")
     if number > most:
         raise DeviceError(f"{expected} at most {most}, got {shown}")
+    return number
 
 
 def shorten_target(name: str) -> str:
@@ -234,18 +233,17 @@ def merge_options(device: DeviceName, shots: int | None, seed: int | None) -> De
     Raises:
         DeviceError: An option differs from that in the name, or is out of range.
     """
+    given: dict[str, int] = {}
     for key, value in (("shots", shots), ("seed", seed)):
         named = getattr(device, key)
         if value is None:
             continue
-        _check_count(key, value, str(device))
-        if named not in (None, value):
+        given[key] = _check_count(key, value, str(device))
+        if named not in (None, given[key]):
             raise DeviceError(
                 f"device '{device}' has {key}={named} in its name, but the argument is "
                 f"{key}={value}; give one of the two"
             )
     return replace(
-        device,
-        shots=device.shots if shots is None else shots,
-        seed=device.seed if seed is None else seed,
+        device, shots=given.get("shots", device.shots), seed=given.get("seed", device.seed)
     )

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from circuits.validation import require_amount
 from runtime_jobs.device_names import (
     DEVICES,
     DeviceError,
@@ -83,7 +84,8 @@ def open_device(
     Raises:
         DeviceError: The name cannot be parsed, the device is unknown, or it does not take one of
             the options.
-        InvalidTypeError: ``device`` is something else.
+        InvalidTypeError: ``device`` is something else, or the cap is no number.
+        InvalidValueError: The cap is not above 0.
     """
     if not isinstance(device, str):
         unused = {"noise_model": noise_model, "max_qpu_seconds": max_qpu_seconds, "ledger": ledger}
@@ -178,8 +180,8 @@ def _open_ibm(
                 f"device '{device}': {key} does not apply to a QPU; leave {key} out of its name"
             )
     assert device.shots is not None
-    assert cap is not None
     assert folder is not None
+    cap = require_amount("max_qpu_seconds", cap, above_zero=True)
     from runtime_jobs.ibm.dispatch import Dispatcher
     from runtime_jobs.ibm.executor import IbmExecutor
     from runtime_jobs.ibm.notices import notify

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from circuits.errors import InvalidValueError
+from circuits.validation import require_amount
 from runtime_jobs.device_names import DeviceError
 
 __all__ = ["REP_DELAY_SECONDS", "Delays", "parse_delay", "share_left"]
@@ -67,10 +68,13 @@ def parse_delay(text: str | float | None) -> float | None:
     5e-05
 
     Raises:
-        InvalidValueError: Another text.
+        InvalidTypeError: Neither a text nor a number.
+        InvalidValueError: Another text, or a number that is negative or not finite.
     """
-    if text is None or isinstance(text, int | float):
-        return text
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        return require_amount("--rep-delay (in Python rep_delay, seconds)", text)
     match = _DELAY.fullmatch(text.strip())
     if match is None or match[2] not in _UNITS:
         raise InvalidValueError(

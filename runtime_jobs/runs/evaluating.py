@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from circuits.errors import InvalidValueError
@@ -97,7 +98,7 @@ def evaluate_each(
     """
     if not devices:
         raise InvalidValueError("expected the name of a device, such as simulator, got none")
-    factors = [noise] if isinstance(noise, int | float) else noise
+    factors = [noise] if isinstance(noise, int | float | Real) else noise
     executors = [open_local_device(each, shots=shots) for each in _expand(devices, factors)]
     opened = open_trained_run(run)
     from qrnn_qiskit.training.evaluation import evaluate as measure

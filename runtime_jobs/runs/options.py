@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 
-from circuits.errors import InvalidValueError
-from circuits.validation import require_name
+from circuits.validation import require_amount, require_count, require_name
 from runtime_jobs.ledger.records import WorkloadMode
 
 __all__ = ["SendOptions"]
+
+
+# Their minimum; shots are checked with the name of the device.
+_COUNTS = {"sequences": 1, "train_steps": 1, "patches": 1, "spacing": 0, "session_seconds": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,8 @@ class SendOptions:
     """What a run is sent with; :func:`runtime_jobs.submit` documents each option.
 
     Raises:
-        InvalidValueError: A cap that is not above 0, or an unknown mode.
+        InvalidTypeError: A cap that is no number, or a count that is no integer.
+        InvalidValueError: A cap that is not above 0, a count below its minimum, or an unknown mode.
     """
 
     shots: int | None = None
@@ -40,9 +44,17 @@ class SendOptions:
     new_budget: bool = False
 
     def __post_init__(self) -> None:
-        cap = self.max_qpu_seconds
-        if cap is not None and not 0 < cap < float("inf"):
-            raise InvalidValueError(
-                f"expected --max-qpu-seconds (in Python max_qpu_seconds) above 0, got {cap}"
+        if self.max_qpu_seconds is not None:
+            name = "--max-qpu-seconds (in Python max_qpu_seconds)"
+            self._set(
+                "max_qpu_seconds", require_amount(name, self.max_qpu_seconds, above_zero=True)
             )
+        for name, minimum in _COUNTS.items():
+            if (value := getattr(self, name)) is not None:
+                option = f"--{name.replace('_', '-')} (in Python {name})"
+                self._set(name, require_count(option, value, minimum=minimum))
         require_name("mode", self.mode, [str(each) for each in WorkloadMode])
+
+    def _set(self, name: str, value: object) -> None:
+        """Replace a value by the same one as a plain number, which can be written as JSON."""
+        object.__setattr__(self, name, value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from circuits.errors import InvalidValueError
+from circuits.validation import require_amount
 from runtime_jobs.hardware.repetition import Delays, parse_delay
 from runtime_jobs.pricing.terms import Terms, read_terms
 from runtime_jobs.runs.opening import RunLike, find_delays, open_trained_run
@@ -101,13 +101,12 @@ def open_quote(
     terms: Terms,
 ) -> Quote:
     """Compile the work of a request; the arguments are those of :func:`plan`."""
-    if price is not None and not price >= 0:
-        raise InvalidValueError(
-            f"expected --usd-per-second (in Python usd_per_second) of at least 0, got {price}"
-        )
+    if price is not None:
+        price = require_amount("--usd-per-second (in Python usd_per_second)", price)
     opened = open_trained_run(run)
     from runtime_jobs.hardware.calibration import find_trained_layout
 
+    trained = request.load(opened)
     service = None
     if live:
         from runtime_jobs.ibm.service import Service
@@ -116,8 +115,8 @@ def open_quote(
     delays = find_delays(request.qpu, service)
     chosen = delays.choose(parse_delay(rep_delay), request.qpu)
     layout = find_trained_layout(opened.provenance, request.qpu)
-    _, work, calibration = request.find_work(
-        opened, sequences, patches, spacing, service, terms.limits, layout
+    work, calibration = request.find_work(
+        trained, sequences, patches, spacing, service, terms.limits, layout
     )
     terms = replace(
         terms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
+from circuits.validation import require_count, require_name
 from runtime_jobs.devices import DeviceError, parse_device_name
 from runtime_jobs.runs.opening import find_target
 
@@ -30,6 +31,7 @@ class Request(NamedTuple):
         train_steps: Training steps; 0 for inference.
         method: Gradient method; None for inference.
         mitigation: Error mitigation of dynamic circuits; None for none.
+        decouple: Sequence of gates in long waits of dynamic circuits, by name; None for none.
     """
 
     qpu: str
@@ -37,29 +39,55 @@ class Request(NamedTuple):
     train_steps: int
     method: GradientMethod | None
     mitigation: Mitigation | None = None
+    decouple: str | None = None
 
     @property
     def calibrates(self) -> bool:
         """Whether the readout of the qubits is calibrated."""
         return self.mitigation is not None and self.mitigation.calibrates
 
+    def load(self, run: RunFolder) -> TrainedModel:
+        """Load the trained model of a run, if the options of dynamic circuits suit it.
+
+        Raises:
+            InvalidValueError: Mitigation or decoupling of a model without dynamic circuits, or a
+                mitigation that does not suit its measurement.
+        """
+        from qrnn_qiskit.training.loading import load_run
+        from runtime_jobs.estimation.mitigated import check_measurement
+
+        trained = load_run(run)
+        measurement = trained.qrnn.measurement
+        if self.mitigation is not None:
+            if measurement is None:
+                raise InvalidValueError(
+                    "--mitigation applies to dynamic circuits, but this run has no "
+                    "readout=measured; 'qrnn evaluate' mitigates a replay on a simulated device"
+                )
+            check_measurement(measurement, self.mitigation, self.shots)
+        if self.decouple is not None and measurement is None:
+            raise InvalidValueError(
+                f"--decouple {self.decouple} (in Python decouple) fills the waits of dynamic "
+                "circuits, but this run has no readout=measured; leave it out"
+            )
+        return trained
+
     def find_work(
         self,
-        run: RunFolder,
+        trained: TrainedModel,
         sequences: int | None,
         patches: int | None,
         spacing: int,
         service: Service | None,
         limits: JobLimits | None = None,
         layout: TrainedLayout | None = None,
-    ) -> tuple[TrainedModel, Work, str]:
-        """Return the trained model, its work on the QPU, and the origin of the calibration.
+    ) -> tuple[Work, str]:
+        """Return the work of a trained model on the QPU, and the origin of the calibration.
 
         Without a ``service``, the calibration is a snapshot on this machine. ``patches`` None takes
         the number that :meth:`~runtime_jobs.pricing.work.Work.pack_best` finds. ``layout`` are the
         qubits of the training, which are kept if they work.
         """
-        from qrnn_qiskit.training.loading import load_run
         from runtime_jobs.pricing.work import find_work
 
         if self.calibrates and patches != 1:
@@ -68,9 +96,6 @@ class Request(NamedTuple):
                 f"{'auto' if patches is None else patches}; use --patches 1, or --mitigation zne"
             )
         target, calibration = find_target(self.qpu, service)
-        trained = load_run(run)
-        if self.mitigation is not None:
-            _check_mitigated(trained, self.mitigation, self.shots)
         work = find_work(
             trained,
             self.qpu,
@@ -83,20 +108,7 @@ class Request(NamedTuple):
         )
         if patches is None:
             work = work.pack_best(self.method, limits)
-        return trained, work, calibration
-
-
-def _check_mitigated(trained: TrainedModel, mitigation: Mitigation, shots: int) -> None:
-    """Refuse a mitigation that does not suit a model."""
-    from runtime_jobs.estimation.mitigated import check_measurement
-
-    measurement = trained.qrnn.measurement
-    if measurement is None:
-        raise InvalidValueError(
-            "--mitigation applies to dynamic circuits, but this run has no readout=measured; "
-            "'qrnn evaluate' mitigates a replay on a simulated device"
-        )
-    check_measurement(measurement, mitigation, shots)
+        return work, calibration
 
 
 def read_request(
@@ -105,12 +117,14 @@ def read_request(
     train_steps: int | None,
     gradient: str | None,
     mitigation: str | None = None,
+    decouple: str | None = None,
 ) -> Request:
     """Read the QPU with its shots, and the gradient method of training steps.
 
     Raises:
         DeviceError: The device is not a QPU with a name, or shots are missing.
-        ValueError: Training steps were given without a gradient method, or the reverse.
+        ValueError: Training steps were given without a gradient method, or the reverse; or an
+            unknown mitigation or decoupling.
     """
     from runtime_jobs.device_names import merge_options
 
@@ -131,8 +145,8 @@ def read_request(
             f"device '{device}': shots are missing; add for example --shots 1000 (in Python "
             "shots=1000)"
         )
-    if train_steps is not None and train_steps < 1:
-        raise InvalidValueError(f"expected --train-steps of at least 1, got {train_steps}")
+    if train_steps is not None:
+        train_steps = require_count("--train-steps (in Python train_steps)", train_steps)
     if (train_steps is None) != (gradient is None):
         raise InvalidValueError(
             "--train-steps and --gradient belong together: give both for training, such as "
@@ -149,4 +163,8 @@ def read_request(
         from runtime_jobs.estimation.mitigation import parse_mitigation
 
         chosen = parse_mitigation(mitigation)
-    return Request(device.target, device.shots, train_steps or 0, method, chosen)
+    if decouple is not None:
+        from runtime_jobs.hardware.decoupling import SEQUENCES
+
+        require_name("--decouple (in Python decouple)", decouple, SEQUENCES)
+    return Request(device.target, device.shots, train_steps or 0, method, chosen, decouple)

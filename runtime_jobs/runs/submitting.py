@@ -8,7 +8,6 @@ from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 from circuits.errors import InvalidValueError
-from circuits.validation import require_name
 from runtime_jobs.hardware.repetition import parse_delay
 from runtime_jobs.ledger.errors import BudgetError, JobsPendingError
 from runtime_jobs.ledger.records import WorkloadMode
@@ -96,7 +95,8 @@ def submit(
             ``plan(...).reserved_seconds`` admits all jobs.
         sequences, train_steps, gradient, patches, spacing: See :func:`runtime_jobs.plan`.
         rep_delay, serial_branches, limits, mitigation: See :func:`runtime_jobs.plan`.
-        decouple: "xx" for pairs of X in the long waits of dynamic circuits.
+        decouple: "xx" for pairs of X in the long waits of the dynamic circuits of
+            readout=measured.
         mode: "batch" (billed by QPU time), "session" (reserves the device, billed by wall-clock
             time) or "job" (each job separately).
         session_seconds: With a session, the seconds after which it closes.
@@ -161,12 +161,16 @@ def send(
         show: Takes the plan of a submission whose qubits are chosen anew, before it is sent.
     """
     request = read_request(
-        on, options.shots, options.train_steps, options.gradient, options.mitigation
+        on,
+        options.shots,
+        options.train_steps,
+        options.gradient,
+        options.mitigation,
+        options.decouple,
     )
     terms = read_terms(options.limits, serial_branches=options.serial_branches)
     opened = open_trained_run(run)
     from runtime_jobs.hardware.calibration import find_trained_layout
-    from runtime_jobs.hardware.decoupling import SEQUENCES
     from runtime_jobs.ibm.service import Service
     from runtime_jobs.ibm.submission import (
         Submission,
@@ -177,8 +181,7 @@ def send(
     from runtime_jobs.ledger.identity import start_new_budget
     from runtime_jobs.pricing.description import describe_registers
 
-    if options.decouple is not None:
-        require_name("--decouple (in Python decouple)", options.decouple, SEQUENCES)
+    trained = request.load(opened)
     service = None if options.max_qpu_seconds is None else Service()
     delays, wanted = find_delays(request.qpu, service), parse_delay(options.rep_delay)
     chosen = delays.choose(wanted, request.qpu)
@@ -188,8 +191,8 @@ def send(
             kept = ledger.find_device(f"ibm_{request.qpu}")
             patches = None if kept is None else len(kept.patches)
         layout = None if options.relayout else find_trained_layout(opened.provenance, request.qpu)
-        trained, work, calibration = request.find_work(
-            opened, options.sequences, patches, options.spacing, service, terms.limits, layout
+        work, calibration = request.find_work(
+            trained, options.sequences, patches, options.spacing, service, terms.limits, layout
         )
         plan = Quote(work, request, calibration, terms, chosen, delays, layout).make()
         if options.new_budget and service is not None:

@@ -115,6 +115,8 @@ def test_results_that_are_outstanding_can_be_asked_for_later(
         ({"on": "aer:kingston", "shots": 10}, "expected a QPU such as ibm:kingston"),
         ({"on": "ibm:kingston", "shots": 10, "sequences": 8}, "from 1 to 7"),
         ({"on": "ibm:kingston", "shots": 10, "usd_per_second": -1}, "at least 0, got -1"),
+        ({"on": "ibm:kingston", "shots": 10, "usd_per_second": np.nan}, "at least 0, got nan"),
+        ({"on": "ibm:kingston", "shots": 10, "rep_delay": -1e-5}, "at least 0, got -1e-05"),
     ],
 )
 def test_bad_requests_say_what_to_give(
@@ -128,6 +130,31 @@ def test_bad_requests_say_what_to_give(
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "mine"
     return fit(Dataset(X, Y), num_qubits=2, epochs=1, out=folder).path
+
+
+@pytest.mark.parametrize("option", ["decouple", "mitigation"])
+def test_options_of_dynamic_circuits_are_refused_before_there_is_a_ledger(
+    make_run: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"decouple": "xx", "mitigation": "zne"}[option]
+    with pytest.raises(ValueError, match=f"--{option}.*no readout=measured"):
+        submit(make_run, "ibm:kingston", shots=10, **{option: given})
+    words = ["submit", str(make_run), "--on", "ibm:kingston", "--shots", "10"]
+    assert call([*words, f"--{option}", given]) == 2
+    assert "no readout=measured" in capsys.readouterr().err
+    assert not list(make_run.glob("ledger*"))
+
+
+@pytest.mark.parametrize("noise", [np.int64(0), np.float32(0), [np.int64(0)]])
+def test_a_noise_factor_is_any_real_number(make_run: Path, noise: object) -> None:
+    (found,) = evaluate(make_run, "simulator:kingston", noise=noise, sequences=1)  # type: ignore[call-overload]
+    assert found.device.startswith("simulator:kingston?noise=0")
+
+
+@pytest.mark.parametrize("noise", [True, np.nan, -1, [0, np.inf], "3"])
+def test_other_noise_factors_are_refused(make_run: Path, noise: object) -> None:
+    with pytest.raises(ValueError, match="expected noise as finite factors of at least 0"):
+        evaluate(make_run, "simulator:kingston", noise=noise)  # type: ignore[call-overload]
 
 
 def test_devices_and_runs_of_the_wrong_kind_are_named(make_run: Path, tmp_path: Path) -> None:
