@@ -159,7 +159,7 @@ class Executor(Protocol):
 
     @abstractmethod
     def run(self, pubs: Sequence[Pub]) -> list[Estimates]:
-        """Run all ``pubs`` in one job and return the estimates of each."""
+        """Run all ``pubs`` in one job and return the estimates of each; no job for no PUBs."""
         ...
 
     def estimate(
@@ -190,7 +190,7 @@ class DynamicExecutor(Executor, Protocol):
 
     @abstractmethod
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
-        """Run all ``pubs`` in one job and return the measured results of each."""
+        """Run all ``pubs`` in one job and return the results of each; no job for no PUBs."""
         ...
 
 

@@ -55,6 +55,8 @@ class SimulatorExecutor(Executor):
             ValueError: An observable acts on other qubits or is not Hermitian, the values have
                 another shape or are not finite, or the state does not fit into memory.
         """
+        if not pubs:
+            return []
         estimates = [self._evaluate(pub) for pub in pubs]
         self._count([len(estimate.values) for estimate in estimates])
         return estimates

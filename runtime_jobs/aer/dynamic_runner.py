@@ -100,6 +100,8 @@ class DynamicRunner(DynamicCompiler[_Prepared]):
                 has run then.
             ExecutionError: Aer failed.
         """
+        if not pubs:
+            return []
         self._check(pubs)
         requests = [self._request(pub) for pub in pubs]
         if self._shots is None:

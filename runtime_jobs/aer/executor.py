@@ -157,6 +157,8 @@ class AerExecutor(DynamicExecutor):
             ExecutionError: Aer failed.
         """
         self.refuse_feed_forward()
+        if not pubs:
+            return []
         checked = [check_pub(pub) for pub in pubs]
         ready = [self._prepare(pub.circuit) for pub in checked]
         self.counts.jobs += 1

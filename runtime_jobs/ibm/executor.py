@@ -228,6 +228,8 @@ class IbmExecutor(Closing, DynamicExecutor):
                 "mitigation on a QPU applies to the dynamic circuits of readout=measured, but this "
                 "circuit has no mid-circuit measurement; leave it out"
             )
+        if not pubs:
+            return []
         checked = [_name_plainly(check_pub(pub)) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
         measured = [measure_in_bases(pub.circuit) for pub in checked]
@@ -252,6 +254,8 @@ class IbmExecutor(Closing, DynamicExecutor):
 
         With mitigation by calibrated readouts, a round before it calibrates them.
         """
+        if not pubs:
+            return []
         for pub in pubs:
             check_measurement(pub.circuit.measurement, self._mitigation, self.shots)
             refuse_records(pub, self._mitigation)

@@ -95,6 +95,8 @@ class DynamicSimulator(DynamicCompiler[_Prepared]):
 
     def run(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job; see :meth:`qrnn_qiskit.executors.DynamicExecutor.run_dynamic`."""
+        if not pubs:
+            return []
         self._check(pubs)
         checked = [
             pub._replace(values=check_values(pub.circuit.circuit, pub.values)) for pub in pubs

@@ -59,6 +59,8 @@ class EstimatorExecutor(PrimitiveExecutor):
                 gates. Nothing has run then.
             PrimitiveError: The estimator failed.
         """
+        if not pubs:
+            return []
         checked = [check_pub(pub) for pub in pubs]
         precision = 0.0 if self.shots is None else self.shots**-0.5
         requests = [(*self._arrange(pub), precision) for pub in checked]

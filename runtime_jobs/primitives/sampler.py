@@ -77,6 +77,8 @@ class SamplerExecutor(PrimitiveExecutor, DynamicExecutor):
                 gates. Nothing has run then.
             PrimitiveError: The sampler failed.
         """
+        if not pubs:
+            return []
         assert self.shots is not None
         checked = [check_pub(pub) for pub in pubs]
         bases = [group_terms(pub.observables, range(pub.circuit.num_qubits)) for pub in checked]
@@ -96,6 +98,8 @@ class SamplerExecutor(PrimitiveExecutor, DynamicExecutor):
 
     def run_dynamic(self, pubs: Sequence[DynamicPub]) -> list[Outcomes]:
         """Run one job of dynamic circuits; see :meth:`run`."""
+        if not pubs:
+            return []
         assert self.shots is not None
         bases = [choose_final_bases(pub) for pub in pubs]
         values = [check_values(pub.circuit.circuit, pub.values) for pub in pubs]

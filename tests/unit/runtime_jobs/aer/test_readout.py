@@ -18,13 +18,13 @@ from runtime_jobs.aer.stage import Stage, make_stage
 from runtime_jobs.estimation.mitigation import parse_mitigation
 
 
-def make_noise(num_qubits: int) -> NoiseModel:
+def make_noise(num_qubits: int, *gates: str) -> NoiseModel:
     """Make noise that differs from qubit to qubit and between 0 and 1."""
     noise = NoiseModel(basis_gates=["cz", "id", "rz", "sx", "x"])
     for qubit in range(num_qubits):
         up, down = 0.01 + 0.01 * qubit, 0.05 / (1 + qubit)
         noise.add_readout_error(ReadoutError([[1 - up, up], [down, 1 - down]]), [qubit])
-        for gate in ("x", "sx"):
+        for gate in gates:
             noise.add_quantum_error(amplitude_damping_error(0.02 * (1 + qubit)), gate, [qubit])
     return noise
 
@@ -48,7 +48,7 @@ def record(stage: Stage, start: DensityMatrix, circuit: QuantumCircuit) -> np.nd
 
 @pytest.mark.parametrize("bit", [0, 1])
 def test_calibrated_frequencies_are_those_of_the_joint_state(bit: int) -> None:
-    stage = make_stage(make_noise(3))
+    stage = make_stage(make_noise(3, "x", "sx"))
     circuit = QuantumCircuit(3)
     if bit:
         circuit.x(range(3))
@@ -59,7 +59,7 @@ def test_calibrated_frequencies_are_those_of_the_joint_state(bit: int) -> None:
 
 @pytest.mark.parametrize("letter", "XYZ")
 def test_effects_are_those_of_the_joint_state(letter: str) -> None:
-    stage = make_stage(make_noise(3))
+    stage = make_stage(make_noise(3, "x", "sx"))
     effects = find_effects(stage, 3, Channels(stage.noise))[letter]
     for label in ("0", "1", "+", "r"):
         expected = record(stage, DensityMatrix.from_label(label * 3), change_basis(letter * 3))
@@ -82,7 +82,7 @@ def test_the_readout_of_many_qubits_is_calibrated() -> None:
     executor = AerExecutor(
         shots=32,
         seed=1,
-        noise_model=make_noise(2 * count),
+        noise_model=make_noise(2 * count, "sx"),
         mitigation=parse_mitigation("feedforward"),
     )
     (found,) = executor.run_dynamic([pub])
