@@ -18,6 +18,7 @@ from qrnn_qiskit.interop.plain_tensors import check_stored, refuse_stored
 _BLOCK_BYTES = 128  # one amplitude of one block: real and imaginary lane vectors of 64 bytes
 _AUTOCAST = (torch.bfloat16, torch.float16)
 _CPU = torch.device("cpu")
+_UNCHANGED = nullcontext()
 
 
 def check_memory(num_qubits: int, num_blocks: int = 1, num_arrays: int = 1) -> None:
@@ -149,7 +150,7 @@ def _check_inputs(x: Tensor, input_size: int, dtype: torch.dtype, device: torch.
         raise InvalidValueError(f"{expected}, got {tuple(x.shape)} of rank {x.dim()}.{hint}")
     if x.shape[2] != input_size:
         raise InvalidValueError(f"{expected}, got {tuple(x.shape)} with width {x.shape[2]}")
-    if 0 in x.shape[:2]:
+    if not x.numel():
         raise InvalidValueError(
             f"{expected} with at least one sequence and one step, got {tuple(x.shape)}"
         )
@@ -240,7 +241,7 @@ def keep_precision(device: torch.device) -> AbstractContextManager[None]:
     """Return a context in which autocast leaves angles in the precision of the states."""
     if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
-    return nullcontext()  # to enter autocast costs as much as a few torch operations
+    return _UNCHANGED  # to enter autocast costs as much as a few torch operations
 
 
 def raise_precision(x: Tensor, dtype: torch.dtype) -> Tensor:

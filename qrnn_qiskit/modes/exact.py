@@ -13,7 +13,8 @@ from torch import Tensor
 from circuits import Ansatz, Measurement, Readout
 from qrnn_qiskit.checks import check_dtype
 from qrnn_qiskit.engines.cpu import DensitySimulator, run_measured
-from qrnn_qiskit.hidden_state import HiddenState, check_density
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.carried import check_density
 from qrnn_qiskit.modes.options import check_exact, check_states
 from qrnn_qiskit.modes.side_by_side import divide_tables, join_outcomes
 

@@ -18,8 +18,9 @@ from qrnn_qiskit.engines.cpu.memory_layout import count_bytes
 from qrnn_qiskit.engines.dense import DenseSimulator
 from qrnn_qiskit.engines.gpu import has_kernels
 from qrnn_qiskit.executors import Executor, runs_compiled
-from qrnn_qiskit.hidden_state import HiddenState, check_state
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
+from qrnn_qiskit.modes.carried import check_state
 from qrnn_qiskit.modes.feedback import Heard
 from qrnn_qiskit.modes.recurrence import run_step_by_step
 from qrnn_qiskit.on_device.noisy_recurrence import StepwiseExecutor, run_noisy

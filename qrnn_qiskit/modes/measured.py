@@ -25,18 +25,15 @@ from circuits import Ansatz, Readout
 from circuits.coupling import Measurement
 from circuits.dynamic import build_dynamic
 from circuits.errors import InvalidValueError
-from qrnn_qiskit.checks import (
-    check_angles,
-    check_dtype,
-    keep_precision,
-    require_cpu,
-)
+from qrnn_qiskit.checks import check_dtype, keep_precision, require_cpu
 from qrnn_qiskit.controller import count_kept
 from qrnn_qiskit.engines.contract import NOTHING_KEPT, ControllerWeights, Kept
 from qrnn_qiskit.engines.cpu import Simulator
 from qrnn_qiskit.executors import DynamicExecutor, Executor, runs_compiled
-from qrnn_qiskit.hidden_state import HiddenState, check_trajectories
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.modes.base import ReadoutMode, Run
+from qrnn_qiskit.modes.bit_tables import sum_bits, tabulate_angles
+from qrnn_qiskit.modes.carried import check_trajectories
 from qrnn_qiskit.modes.conditioning import Conditioning
 from qrnn_qiskit.modes.exact import ExactSimulation
 from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS, check_exact, check_simulation, check_states
@@ -191,8 +188,8 @@ class MeasuredMode(ReadoutMode):
         density = self._exact.open(state, len(x), x.dtype)
         tables = self.tabulate(controller, x)
         outcomes, readouts, density = self._exact.run(tables, density, ends)
-        density = as_registers(density, self.num_registers)
-        return Run(self.sum_bits(outcomes), HiddenState(readouts, density=density), tables.detach())
+        state = HiddenState(readouts, density=as_registers(density, self.num_registers))
+        return Run(self._sum_bits(outcomes), state, tables.detach())
 
     def _run_sampled(
         self,
@@ -211,7 +208,7 @@ class MeasuredMode(ReadoutMode):
                 start = start[0].flatten(0, 1), start[1].flatten(0, 1)
         tables = self.tabulate(controller, x)
         samples, outcomes, readouts = self._sample(simulator, tables, count, start, ends)
-        errors = estimate_errors(samples.probabilities @ self._is_one(x.dtype))
+        errors = estimate_errors(sum_bits(samples.probabilities, self.measurement))
         state = HiddenState(
             readouts,
             standard_errors=estimate_errors(samples.readouts).reshape(len(x), -1),
@@ -219,7 +216,7 @@ class MeasuredMode(ReadoutMode):
             trajectories=as_registers(samples.vectors, self.num_registers),
             registers=as_registers(samples.registers, self.num_registers),
         )
-        return Run(self.sum_bits(outcomes), state, tables.detach())
+        return Run(self._sum_bits(outcomes), state, tables.detach())
 
     def _run_on_device(
         self,
@@ -234,7 +231,7 @@ class MeasuredMode(ReadoutMode):
         outcomes, state, shots = run_on_device(
             self._circuits, runner, tables, state, ends, self._simulate
         )
-        output = self.sum_bits(outcomes)
+        output = self._sum_bits(outcomes)
         if shots is not None and state.output_standard_errors is None:
             smoothed = (output.detach() * shots + 1) / (shots + 2)  # never an error of 0
             errors = (smoothed * (1 - smoothed) / shots).sqrt()
@@ -287,29 +284,14 @@ class MeasuredMode(ReadoutMode):
             return self.tabulate(controller, x)
 
     def tabulate(self, controller: nn.Module, x: Tensor) -> Tensor:
-        """Return the angles (B, T, 2^m, R P) for every value of the register before each step.
+        """Return the angles (B, T, 2^m, R P) for every value of the register before each step."""
+        num_angles, hears = self.ansatz.num_parameters, self.feedback_size > 0
+        return tabulate_angles(
+            controller, x, self.measurement, num_angles, self.num_registers, hears=hears
+        )
 
-        Dropout drops the same units for all values, since one network is compiled into the
-        circuit.
-        """
-        shape = (*x.shape[:2], self.ansatz.num_parameters)
-        if not self.feedback_size:
-            angles: Tensor = controller(x)
-            check_angles(angles, shape, x.dtype)
-            return angles[:, :, None].expand(-1, -1, self.measurement.num_outcomes, -1)
-        random = torch.get_rng_state()
-        tables = []
-        for bits in self._bits(x.dtype).repeat(1, self.num_registers):
-            torch.set_rng_state(random)
-            tables.append(controller(torch.cat((x, bits.expand(*x.shape[:2], -1)), 2)))
-            check_angles(tables[-1], shape, x.dtype)
-        return torch.stack(tables, 2)
-
-    def sum_bits(self, outcomes: Tensor) -> Tensor:
-        """Return the probabilities (..., R m) of a 1 from those of the values (..., R 2^m)."""
-        split = outcomes.reshape(*outcomes.shape[:-1], *self._side, -1)
-        ones = split @ self._is_one(outcomes.dtype)
-        return ones.flatten(-2) if self._side else ones
+    def _sum_bits(self, outcomes: Tensor) -> Tensor:
+        return sum_bits(outcomes, self.measurement, self.num_registers)
 
     def sample_feedback(self, output: Tensor, generator: torch.Generator) -> Tensor:
         """Draw each bit, 0 or 1, by its probability; no values where bits do not feed back."""
@@ -330,16 +312,6 @@ class MeasuredMode(ReadoutMode):
             "readout='measured' runs one dynamic circuit for each sequence and has no prefix "
             "circuits; use circuits(x)"
         )
-
-    def _bits(self, dtype: torch.dtype) -> Tensor:
-        """Return (2^m, m): bit a of each value of the register as -1 or +1."""
-        values = torch.arange(self.measurement.num_outcomes)[:, None]
-        bits = (values >> torch.arange(self.measurement.num_ancillas)) & 1
-        return 2 * bits.to(dtype) - 1
-
-    def _is_one(self, dtype: torch.dtype) -> Tensor:
-        """Return (2^m, m): 1 where bit a of each value of the register is 1, otherwise 0."""
-        return (self._bits(dtype) > 0).to(dtype)
 
     def _compile_sampled(self, dtype: torch.dtype) -> Simulator:
         if self._sampled is None or self._sampled.dtype != dtype:

@@ -17,7 +17,8 @@ from qrnn_qiskit.engines.cpu import (
     run_record,
 )
 from qrnn_qiskit.engines.reversible import advance
-from qrnn_qiskit.hidden_state import HiddenState, check_conditioned
+from qrnn_qiskit.hidden_state import HiddenState
+from qrnn_qiskit.modes.carried import check_conditioned
 from qrnn_qiskit.modes.missing_bits import average_completions, complete_record, sum_completions
 from qrnn_qiskit.modes.options import MAX_EXACT_QUBITS, check_states
 from qrnn_qiskit.modes.side_by_side import as_registers, divide_bits, divide_tables, join_outcomes

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qrnn_qiskit.executors.gradient_methods import choose_gradient
 from qrnn_qiskit.executors.protocol import DynamicExecutor
-from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.dynamic_batch import DynamicBatch
 from qrnn_qiskit.on_device.dynamic_function import DynamicCircuits
 from qrnn_qiskit.on_device.gradients import (
@@ -20,6 +20,7 @@ from qrnn_qiskit.on_device.gradients import (
     follow_spsa,
     group_copies,
 )
+from qrnn_qiskit.on_device.history import check_history, close_history
 
 __all__ = ["Simulate", "run_on_device"]
 

@@ -16,8 +16,9 @@ from circuits import Ansatz, unroll
 from circuits.readout import read_zero_state
 from qrnn_qiskit.executors.gradient_methods import require_gradient
 from qrnn_qiskit.executors.protocol import Executor
-from qrnn_qiskit.hidden_state import HiddenState, check_history, close_history
+from qrnn_qiskit.hidden_state import HiddenState
 from qrnn_qiskit.on_device.circuit_function import CircuitFunction
+from qrnn_qiskit.on_device.history import check_history, close_history
 
 __all__ = ["PrefixCircuits", "Rounds", "close_state"]
 
@@ -51,7 +52,7 @@ class PrefixCircuits:
 
         Raises:
             TypeError, ValueError: The state does not fit; see
-                :func:`~qrnn_qiskit.hidden_state.check_history`.
+                :func:`~qrnn_qiskit.on_device.history.check_history`.
         """
         num_angles = self.ansatz.num_parameters
         if state is None:

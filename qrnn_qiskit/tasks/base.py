@@ -1,26 +1,30 @@
-"""The parts of every task: sequences, splits, settings of the data, model, and the task itself."""
+"""A task, with the settings of its data; the parts of every task can be imported from here.
+
+Its data is in :mod:`~qrnn_qiskit.tasks.batches`, its model in :mod:`~qrnn_qiskit.tasks.task_model`,
+and the defaults that long sequences share in :mod:`~qrnn_qiskit.tasks.oscillators`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from circuits.ansatz import ANSATZ_FAMILIES
 from circuits.errors import InvalidTypeError, InvalidValueError, OperationError
 from qrnn_qiskit.metrics import MeanAndError, estimate_mean
+from qrnn_qiskit.tasks.batches import Sequences, Splits, number_rows
+from qrnn_qiskit.tasks.oscillators import choose_oscillators
+from qrnn_qiskit.tasks.task_model import TaskModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from qrnn_qiskit.hidden_state import HiddenState
     from qrnn_qiskit.recurrent import RecurrentModel
 
 __all__ = [
@@ -36,89 +40,6 @@ __all__ = [
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class Sequences:
-    """Sequences with their targets: a split or a batch.
-
-    Attributes:
-        inputs: (N, T, E) float, or (N, T) int64 tokens.
-        targets: (N,) int64 classes, (N, T) int64 classes of each step, or (N, H) float; (N, 0) for
-            new inputs, whose targets are unknown.
-        lengths: (N,) int64, the valid steps of each sequence; None when all T are valid.
-        rows: (N,) int64, the row of the data that a sequence comes from (for a window its last
-            row), counted from 1; None for generated sequences.
-        continued: Whether each sequence continues the previous one, as the windows of a long text
-            do: they stay in order, and the state of the model is carried from one to the next.
-
-    Raises:
-        ValueError: ``targets``, ``lengths`` or ``rows`` do not have N entries.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    lengths: Tensor | None = None
-    rows: Tensor | None = None
-    continued: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("targets", "lengths", "rows"):
-            tensor = getattr(self, name)
-            if tensor is not None and len(tensor) != len(self.inputs):
-                raise InvalidValueError(
-                    f"expected {name} for each of {len(self.inputs)} sequences, got {len(tensor)}"
-                )
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    @property
-    def has_targets(self) -> bool:
-        """Whether the targets are known; False for new inputs to predict."""
-        return self.targets.ndim != 2 or self.targets.shape[1] > 0
-
-    def select(self, indices: Tensor | slice) -> Sequences:
-        """Select the sequences at these positions, in this order; continued only for a slice."""
-        return Sequences(
-            self.inputs[indices],
-            self.targets[indices],
-            None if self.lengths is None else self.lengths[indices],
-            None if self.rows is None else self.rows[indices],
-            self.continued and isinstance(indices, slice),
-        )
-
-    def to(self, device: torch.device) -> Sequences:
-        """Move the sequences to a device; ``rows`` stay on the CPU, since only tables read them."""
-        return replace(
-            self,
-            inputs=self.inputs.to(device),
-            targets=self.targets.to(device),
-            lengths=None if self.lengths is None else self.lengths.to(device),
-        )
-
-    def drop_targets(self) -> Sequences:
-        """Return the same sequences as new inputs, without targets."""
-        return replace(self, targets=torch.empty(len(self), 0))
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Training, validation and test sequences.
-
-    Attributes:
-        train: Training sequences.
-        validation: Validation sequences.
-        test: Test sequences.
-        fresh: Generates new training sequences for an epoch, counted from 0. It depends only on the
-            settings and the epoch, so that a resumed run sees the same data. None where ``train``
-            is used in every epoch.
-    """
-
-    train: Sequences
-    validation: Sequences
-    test: Sequences
-    fresh: Callable[[int], Sequences] | None = None
-
-
 class DataSettings(BaseModel):
     """Settings of a task's data, ``data.*`` in the configuration; unknown keys are refused."""
 
@@ -130,82 +51,6 @@ class DataSettings(BaseModel):
         lt=2**32,
         description="seed of the splits, independent of the training seed",
     )
-
-
-class TaskModel(nn.Module):
-    """A recurrent model between an embedding and a head.
-
-    ``forward(inputs, lengths)`` returns the prediction of the head: (B, C) or (B, H) from the
-    last state, (B, T, C) from each step. Floating-point inputs are cast to the dtype of the
-    recurrent model; tokens pass through ``embedding``.
-
-    Args:
-        qrnn: The recurrent model.
-        head: Maps outputs and state of the recurrent model to the prediction.
-        embedding: Maps the inputs to those of the recurrent model; the identity unless given.
-    """
-
-    decodes: ClassVar[bool] = False
-    """Whether new inputs are decoded word by word, unlike the prediction that the loss measures."""
-
-    def __init__(
-        self, qrnn: RecurrentModel, head: nn.Module, embedding: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        reference = next(qrnn.parameters())
-        self.embedding = None if embedding is None else embedding.to(reference)
-        self.qrnn = qrnn
-        self.head = head.to(reference)
-
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Predict new inputs, in the dtype of the parameters."""
-        return self.run(Sequences(inputs, torch.empty(len(inputs), 0), lengths))[0]
-
-    def run(self, batch: Sequences, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
-        """Return the prediction for a batch and the state after it, starting from ``state``."""
-        output, state = self.qrnn(self.embed(batch), state, batch.lengths)
-        prediction: Tensor = self.head(output, state)
-        return prediction, state
-
-    def embed(self, batch: Sequences) -> Tensor:
-        """Return the inputs of the recurrent model, (B, T, E) of its dtype."""
-        x = batch.inputs if self.embedding is None else self.embedding(batch.inputs)
-        return x.to(next(self.qrnn.parameters()).dtype)
-
-    def condense(self, prediction: Tensor, batch: Sequences) -> Tensor:
-        """Reduce the prediction of a batch to the part that tables and files keep: here all."""
-        return prediction
-
-
-def choose_oscillators(
-    given: Mapping[str, Any], oscillators: Mapping[str, Any], otherwise: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Choose the defaults of long sequences: the oscillator start where the model can have it.
-
-    It needs a QRNN with feedback of expectations or none, a controller without a hidden layer and
-    an RZ on each qubit. A given number of qubits without one of registers means one register.
-
-    Args:
-        given: Values that a user has given, by dotted key.
-        oscillators: The defaults with the oscillator start.
-        otherwise: Those where the given values exclude it, or ask for another start or size.
-    """
-    suits = (
-        given.get("model.kind", "qrnn") == "qrnn"
-        and given.get("model.start", "oscillators") == "oscillators"
-        and given.get("model.readout", "none") in ("none", "expectation")
-        and str(given.get("model.controller_hidden", "none")).lower() == "none"
-        and given.get("model.activation", "linear") == "linear"
-        and "rz" in given.get("model.rotations", ("rz",))
-        and given.get("model.ansatz", "product") in ANSATZ_FAMILIES
-        and given.get("model.parameters", "none") in (None, "none")
-    )
-    if not suits:
-        return dict(otherwise)
-    chosen = {**otherwise, **oscillators}
-    if "model.num_qubits" in given:
-        chosen.pop("model.num_registers", None)
-    return chosen
 
 
 class Task(ABC):
@@ -402,11 +247,3 @@ class Task(ABC):
                 f"task {self.name!r} has read no data yet; call load() or restore() first"
             )
         return value
-
-
-def number_rows(batch: Sequences) -> list[int]:
-    """Number the rows of a table: rows of the data, or 1, 2, ... for generated sequences."""
-    if batch.rows is None:
-        return list(range(1, len(batch) + 1))
-    rows: list[int] = batch.rows.tolist()
-    return rows

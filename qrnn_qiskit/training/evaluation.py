@@ -1,25 +1,26 @@
-"""Evaluation of a trained run on its test sequences, on the simulator or on a device."""
+"""Evaluation of a trained run on its test sequences, on the simulator or on a device.
+
+Its result is an :class:`~qrnn_qiskit.training.evaluation_result.Evaluation`; its files are written
+and found by :mod:`~qrnn_qiskit.training.evaluation_files`. Both can be imported from here.
+"""
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.executors.protocol import Executor
 from qrnn_qiskit.executors.simulator import SimulatorExecutor
-from qrnn_qiskit.metrics import TWO_SIDED_95, MeanAndError, estimate_interval
+from qrnn_qiskit.metrics import MeanAndError, estimate_interval
 from qrnn_qiskit.tasks.base import Sequences, Task
-from qrnn_qiskit.tasks.data.spreadsheet import write_csv
-from qrnn_qiskit.training.checkpoint import write_text
 from qrnn_qiskit.training.deviations import Deviations, measure_deviations, read_exactly
+from qrnn_qiskit.training.evaluation_files import find_evaluation, is_written, write_evaluation
+from qrnn_qiskit.training.evaluation_result import Evaluation
 from qrnn_qiskit.training.experiment import Experiment
 from qrnn_qiskit.training.inference import (
     Inference,
@@ -31,10 +32,8 @@ from qrnn_qiskit.training.inference import (
 )
 from qrnn_qiskit.training.loading import TrainedModel, load_run
 from qrnn_qiskit.training.lock import hold_lock
-from qrnn_qiskit.training.presentation import Presented, Shown, format_estimate
 from qrnn_qiskit.training.progress import EvaluationProgress, is_watched
-from qrnn_qiskit.training.provenance import describe_device, describe_provenance
-from qrnn_qiskit.training.run_files import list_numbered
+from qrnn_qiskit.training.provenance import describe_device
 from qrnn_qiskit.training.run_folder import RunFolder
 
 __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_test"]
@@ -42,75 +41,6 @@ __all__ = ["Evaluation", "evaluate", "find_evaluation", "list_metrics", "select_
 # Numbers in the output of all sequences, 512 MB in float32; 10,000 sequences of 784 steps with 240
 # readouts would be 7.5 GB, and twice that while they are joined.
 MOST_OUTPUT = 2**27
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation(Presented):
-    """The result of an evaluation; its fields are those of ``qrnn evaluate --json``.
-
-    Attributes:
-        task: Name of the task.
-        device: Name of the executor.
-        sequences: Number of test sequences.
-        metrics: {name: {"value", "standard_error"}}, means over the sequences; the standard error
-            is None for a single sequence. Proportions also have "interval", [low, high], Wilson's
-            interval of 95 %.
-        shots: Shots of each circuit and basis; None where values are exact.
-        seed: The training seed of the run.
-        seconds: Wall-clock time of the predictions in seconds.
-        jobs: Number of jobs sent to the executor; 0 on the compiled simulator, which needs none.
-        qpu_seconds: QPU time charged by a service in seconds; 0 on this machine.
-        deviations: Deviations of a replaying device from exact values; in the files, but not in the
-            JSON object of the command line.
-    """
-
-    task: str
-    device: str
-    sequences: int
-    shots: int | None = None
-    seed: int
-    metrics: dict[str, dict[str, Any]]
-    seconds: float
-    jobs: int = 0
-    qpu_seconds: float = 0.0
-    deviations: Deviations | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values, without the deviations."""
-        return {name: value for name, value in asdict(self).items() if name != "deviations"}
-
-    def describe(self) -> Shown:
-        """Return the metrics as text, one per line."""
-        rows = [[name, format_estimate(estimate)] for name, estimate in self.metrics.items()]
-        header = [self.task, f"test ({self.sequences} sequences)"]
-        return Shown(header, rows, [f"on {self.device} in {self.seconds:.1f} s"])
-
-    def to_records(self) -> list[dict[str, Any]]:
-        """Return each metric with its standard error and its interval of 95 %, low to high.
-
-        The interval is Wilson's for proportions, and otherwise 1.96 standard errors wide on each
-        side; both ends are None for a single sequence.
-        """
-        records = []
-        for name, estimate in self.metrics.items():
-            value, error = estimate["value"], estimate["standard_error"]
-            low, high = estimate.get("interval") or (None, None)
-            if low is None and error is not None:
-                low, high = value - TWO_SIDED_95 * error, value + TWO_SIDED_95 * error
-            records.append(
-                {
-                    "task": self.task,
-                    "device": self.device,
-                    "sequences": self.sequences,
-                    "shots": self.shots,
-                    "metric": name,
-                    "value": value,
-                    "standard_error": error,
-                    "low": low,
-                    "high": high,
-                }
-            )
-        return records
 
 
 def evaluate(
@@ -200,8 +130,8 @@ def _evaluate(
         "device": describe_device(device, before),
         "checkpoint_sha256": trained.checkpoint_sha256,
     }
-    if not _is_written(run, trained, evaluation):
-        _write(run, trained, evaluation, chosen, arrays, ran)
+    if not is_written(run, trained, evaluation):
+        write_evaluation(run, trained, evaluation, chosen, arrays, ran)
     return evaluation
 
 
@@ -210,27 +140,6 @@ def _fits(trained: TrainedModel, chosen: Sequences) -> bool:
     if not isinstance(trained.qrnn.executor, SimulatorExecutor):
         return True
     return len(chosen) * chosen.inputs.shape[1] * trained.qrnn.readout_size <= MOST_OUTPUT
-
-
-def find_evaluation(run: RunFolder, device: str) -> Evaluation | None:
-    """Find the result of :func:`evaluate` for the best weights of the run's checkpoint on a device.
-
-    Args:
-        run: The run.
-        device: The name of an executor.
-
-    Returns:
-        The evaluation on the most sequences, without its deviations; None if there is none.
-    """
-    digest = run.digest_checkpoint()
-    names = [field.name for field in fields(Evaluation) if field.name != "deviations"]
-    found = [
-        Evaluation(**{name: content[name] for name in names})
-        for content in run.read_evaluations()
-        if (content["device"], content["weights"]) == (device, "best")
-        and content["provenance"].get("checkpoint_sha256") == digest
-    ]
-    return max(found, key=lambda evaluation: evaluation.sequences, default=None)
 
 
 def list_metrics(experiment: Experiment) -> list[str]:
@@ -333,57 +242,3 @@ def select_test(trained: TrainedModel, sequences: int | None = None) -> Sequence
             f"split, got {sequences}"
         )
     return test.select(slice(sequences))
-
-
-def _is_written(run: RunFolder, trained: TrainedModel, evaluation: Evaluation) -> bool:
-    """Return whether all files of an identical evaluation on an exact device exist."""
-    if evaluation.shots is not None:
-        return False
-    same = evaluation.to_dict() | {
-        "weights": trained.weights,
-        "deviations": evaluation.deviations and evaluation.deviations.to_dict(),
-    }
-    for name in ("seconds", "jobs", "qpu_seconds"):
-        del same[name]
-    return any(
-        all(content.get(name) == value for name, value in same.items())
-        and content["provenance"].get("checkpoint_sha256") == trained.checkpoint_sha256
-        and content["provenance"].get("data_sha256") == trained.data_sha256
-        and all(file.with_suffix(kind).exists() for kind in (".csv", ".npz"))
-        for file, content in run.find_evaluations()
-    )
-
-
-def _write(
-    run: RunFolder,
-    trained: TrainedModel,
-    evaluation: Evaluation,
-    chosen: Sequences,
-    arrays: dict[str, Tensor],
-    ran: dict[str, Any],
-) -> None:
-    run.evaluations.mkdir(exist_ok=True)
-    stem = _find_free(run.evaluations, evaluation.device)
-    header, rows = trained.task.tabulate(arrays["prediction"], chosen)
-    with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        write_csv(file, header, rows)
-    np.savez(
-        stem.with_suffix(".npz"),
-        allow_pickle=False,
-        **{name: tensor.numpy() for name, tensor in arrays.items()},
-    )
-    deviations = evaluation.deviations
-    content = evaluation.to_dict() | {
-        "weights": trained.weights,
-        "deviations": None if deviations is None else deviations.to_dict(),
-        "provenance": describe_provenance(trained.config, trained.data_sha256) | ran,
-    }
-    # Written last and atomically: an evaluation exists once this file does.
-    write_text(stem.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
-
-
-def _find_free(folder: Path, device: str) -> Path:
-    """Return folder/0001-device, numbered one above the highest number in use."""
-    numbers = [number for number, _ in list_numbered(folder)]
-    name = "".join(letter if letter.isalnum() else "-" for letter in device)
-    return folder / f"{max(numbers, default=0) + 1:04d}-{name}"

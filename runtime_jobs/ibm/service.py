@@ -18,16 +18,10 @@ from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from runtime_jobs.device_names import DeviceError
 from runtime_jobs.hardware.repetition import Delays
-from runtime_jobs.ibm.answers import (
-    is_error_body,
-    is_id,
-    read_object,
-    read_posted_id,
-    read_seconds,
-)
+from runtime_jobs.ibm.answers import is_id, read_object, read_seconds
+from runtime_jobs.ibm.backends import describe_backend, find_calibration, read_delays
 from runtime_jobs.ibm.errors import (
     BusyError,
-    NotSentError,
     RefusedLocallyError,
     RejectedError,
     ServiceError,
@@ -35,11 +29,12 @@ from runtime_jobs.ibm.errors import (
     UnsureError,
 )
 from runtime_jobs.ibm.instances import find_job, find_tagged
+from runtime_jobs.ibm.outcome import read_outcome
 from runtime_jobs.ibm.redaction import hide_secrets, remember_secret
 from runtime_jobs.ibm.results import RawResult
 from runtime_jobs.ibm.service_states import BackendStatus, Progress, WorkloadProgress
 from runtime_jobs.ibm.translation import hide_in_warnings, translate_errors
-from runtime_jobs.ibm.transport import Post, Transport
+from runtime_jobs.ibm.transport import Transport
 from runtime_jobs.ledger import Workload, WorkloadMode
 
 __all__ = [
@@ -54,7 +49,6 @@ __all__ = [
 _WORKLOADS = {WorkloadMode.BATCH: Batch, WorkloadMode.SESSION: Session}
 _STATUSES = {"COMPLETED": "DONE", "FAILED": "ERROR"}
 _RAN_TOO_LONG = 1305  # the code of a job that was cancelled at its max_execution_time
-_UNDECIDED = (401, 408, 425, 429)  # after these, the same job may be accepted later
 
 
 class Service:
@@ -93,28 +87,18 @@ class Service:
     def list_backends(self) -> list[BackendStatus]:
         """Return the current states of the backends of the account."""
         with translate_errors("the backends of the account cannot be listed"):
-            return [
-                BackendStatus(
-                    backend.name,
-                    int(backend.num_qubits),
-                    str(status.status_msg) if status.operational else "not operational",
-                    int(status.pending_jobs),
-                    _find_calibration(backend),
-                )
-                for backend in self._client.backends()
-                for status in [backend.status()]
-            ]
+            return [describe_backend(backend) for backend in self._client.backends()]
 
     def find_target(self, name: str) -> tuple[Target, str]:
         """Return the target of a backend with today's errors, and its calibration time."""
         with translate_errors(f"the backend {name!r} cannot be read"):
             backend = self._find_backend(name)
-            return backend.target, _find_calibration(backend)
+            return backend.target, find_calibration(backend)
 
     def find_delays(self, name: str) -> Delays:
         """Return the repetition delays that a backend takes."""
         with translate_errors(f"the backend {name!r} cannot be read"):
-            return _read_delays(self._find_backend(name))
+            return read_delays(self._find_backend(name))
 
     def submit(
         self,
@@ -155,7 +139,7 @@ class Service:
             if status.operational is not True:
                 raise ServiceError(f"the backend {name!r} is {status.status_msg}; try again later")
         try:
-            _read_delays(backend).choose(rep_delay, name)
+            read_delays(backend).choose(rep_delay, name)
         except DeviceError as refusal:
             raise RefusedLocallyError(str(refusal)) from refusal
         if workload is not None and not self.poll_workload(workload).is_accepting:
@@ -173,7 +157,7 @@ class Service:
                 sampler.run(list(pubs), shots=shots)
             except Exception as caught:  # noqa: BLE001  the client raises anything at any answer
                 error = caught
-        job_id = self._read_answer(post, name, error)
+        job_id = read_outcome(post, name, error)
         try:
             job = find_job(self._list_instances(), job_id, tag)[1]
         except ServiceError as failure:
@@ -183,31 +167,6 @@ class Service:
         if job.get("backend") != name:
             raise UnsureError(f"the service shows job {job_id} on {job.get('backend')!r}")
         return job_id
-
-    def _read_answer(self, post: Post, name: str, error: Exception | None) -> str:
-        """Return the id of an accepted job; raise as :meth:`submit` does for any other outcome."""
-        reason = "" if error is None else hide_secrets(f"{type(error).__name__}: {error}")
-        if not post.has_left:
-            if isinstance(error, IBMInputValueError) or not post.has_asked:
-                raise RefusedLocallyError(f"the client refused it: {reason}") from error
-            raise NotSentError(f"the service could not be asked: {reason}") from error
-        if post.status is None:
-            raise UnsureError(f"the service did not answer: {reason}") from error
-        if post.is_accepted:
-            job_id = read_posted_id(post.body, name)
-            if job_id is None:
-                shown = hide_secrets(post.body[:200].decode(errors="replace"))
-                raise UnsureError(
-                    f"expected the id of a job on {name}, got the answer {shown!r}"
-                ) from error
-            return job_id
-        message = f"the service answered with status {post.status}: {reason}"
-        if 400 <= post.status < 500 and is_error_body(post.body):
-            if post.status == 429:
-                raise BusyError(message) from error
-            if post.status not in _UNDECIDED:
-                raise RejectedError(message) from error
-        raise UnsureError(message) from error
 
     def open_workload(self, name: str, mode: WorkloadMode, max_time: int | None) -> str:
         """Open a batch or session on a backend and return its id; free before its first job."""
@@ -347,16 +306,3 @@ def _read_usage(usage: object) -> float | None:
     if not isinstance(usage, dict) or usage.get("status", "final") != "final":
         return None
     return read_seconds(usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds")))
-
-
-def _read_delays(backend: IBMBackend) -> Delays:
-    default = getattr(backend, "default_rep_delay", None)
-    if default is None:
-        return Delays()
-    shortest, longest = getattr(backend, "rep_delay_range", (default, default))
-    return Delays(default, shortest, longest)
-
-
-def _find_calibration(backend: IBMBackend) -> str:
-    """Return the calibration time of a backend, as the service formats it."""
-    return str(getattr(backend.properties(), "last_update_date", ""))

@@ -178,6 +178,8 @@ class Backward(NamedTuple):
     stop: int = NEVER
 
 
+THREADS = Sizes._fields.index("threads")  # its place in a record
+
 NUM_SIZES, NUM_FORWARD, NUM_BACKWARD = (
     len(record._fields) for record in (Sizes, Forward, Backward)
 )

@@ -35,6 +35,7 @@ class Plan:
 
     Attributes:
         sizes: The record of :class:`.call_records.Sizes`.
+        work: Result of :meth:`.simulator.Simulator.count_work`.
         registers: R.
         hears: Whether the controller sees the readouts of the step before.
         of_x: Shape of the inputs.
@@ -102,12 +103,17 @@ class Plan:
         self.of_readouts = batch, registers * readouts
         self.of_values = batch, steps, registers * readouts
         self.of_vector = (batch, *side, 1 << simulator.num_qubits)
-        self._lengths = [
-            math.prod(shape) // registers for shape in self.of_layers if shape is not None
+        lengths = [
+            0 if shape is None else math.prod(shape) // registers for shape in self.of_layers
+        ]
+        total = sum(lengths)
+        self._places = [
+            None if shape is None else (shape, _find_strides(shape, total, len(side)), start)
+            for shape, start in zip(self.of_layers, accumulate([0, *lengths]), strict=False)
         ]
         batched = fill_blocks(simulator, batch, registers)
-        self.of_by_weights = (*side, sum(self._lengths))
-        self.of_sums = simulator.count_blocks(batched), sum(self._lengths)
+        self.of_by_weights = (*side, total)
+        self.of_sums = simulator.count_blocks(batched), total
         self.sizes = Sizes(
             threads=simulator.count_threads(batched, steps),
             kind=kind,
@@ -123,6 +129,7 @@ class Plan:
             rows=batch if has_readouts else 1,
             registers=registers,
         ).record()
+        self.work = simulator.count_work(registers * batch, steps)
         itemsize, rows = simulator.dtype.itemsize, steps * simulator.count_lanes(batched)
         sizes = [
             math.prod(simulator.shape_states(batched)),
@@ -144,8 +151,17 @@ class Plan:
         """Return the derivatives with respect to weights and biases; None for an absent layer."""
         if by_weights is None:
             return [None] * 4
-        parts = iter(by_weights.split_with_sizes(self._lengths, -1))
-        return [None if shape is None else next(parts).view(shape) for shape in self.of_layers]
+        # One torch operation for each part, where a split and a view would be two.
+        return [None if place is None else by_weights.as_strided(*place) for place in self._places]
+
+
+def _find_strides(shape: tuple[int, ...], total: int, num_sides: int) -> tuple[int, ...]:
+    """Return the strides of a layer among the ``total`` numbers of each register.
+
+    ``num_sides`` is 1 where the registers are the first axis of its ``shape``, otherwise 0.
+    """
+    inner = shape[num_sides:]
+    return (*[total] * num_sides, *(math.prod(inner[axis + 1 :]) for axis in range(len(inner))))
 
 
 def fill_blocks(simulator: Simulator, batch_size: int, registers: int) -> int:

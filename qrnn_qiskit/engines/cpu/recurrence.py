@@ -117,6 +117,7 @@ class _Recurrence(Function):
         base = find(piece)
         is_finite = simulator.run(
             plan.sizes,
+            plan.work,
             Forward(
                 first=find(first),
                 output=find(output),
@@ -185,6 +186,7 @@ class _Recurrence(Function):
         base, back = find(piece), find(pair)
         simulator.reverse(
             plan.sizes,
+            plan.work,
             Backward(
                 first=find(first),
                 output=find(output),

@@ -17,7 +17,7 @@ from circuits.readout import read_zero_state
 from qrnn_qiskit.engines.contract import real_dtype
 from qrnn_qiskit.engines.cpu.backward_kernel import reverse_sequences
 from qrnn_qiskit.engines.cpu.blocks import count_blocks
-from qrnn_qiskit.engines.cpu.call_records import Backward, Forward, list_addresses
+from qrnn_qiskit.engines.cpu.call_records import THREADS, Backward, Forward, list_addresses
 from qrnn_qiskit.engines.cpu.forward_kernel import run_sequences
 from qrnn_qiskit.engines.cpu.interruption import is_long, run_stoppable
 from qrnn_qiskit.engines.cpu.lane_vectors import VECTOR_BYTES
@@ -64,7 +64,7 @@ class Simulator:
         self.real = real_dtype(dtype)
         self._program = compile_circuit(circuit, self.real)
         self._paulis = compile_paulis(observables, self.num_qubits, self.real)
-        self._work = self._program.kind.size << self.num_qubits  # of a step of one sequence
+        self._work: int = self._program.kind.size << self.num_qubits  # of a step of one sequence
         self._circuit = self._list_circuit()
         self.plan: tuple[tuple[int, dict[str, Any]], Any] | None = None
         zero = read_zero_state(observables).astype(self.real)
@@ -129,38 +129,40 @@ class Simulator:
         """Return the number of threads that are worth waking for a batch."""
         return count_threads(self.count_blocks(batch_size), num_steps << self.num_qubits)
 
-    def run(self, sizes: NDArray[np.int64], call: Forward) -> bool:
+    def count_work(self, batch_size: int, num_steps: int) -> int:
+        """Return the amplitudes times sweeps of gates of a run, see :mod:`.interruption`."""
+        return batch_size * num_steps * self._work
+
+    def run(self, sizes: NDArray[np.int64], work: int, call: Forward) -> bool:
         """Run the steps of ``call``; the caller keeps all arrays alive whose address is in it.
 
         Args:
             sizes: The record of :class:`.call_records.Sizes`.
+            work: Result of :meth:`count_work`.
             call: The addresses of the arrays.
 
         Returns:
             False if an input is NaN or infinite; nothing has been run then.
         """
-        is_finite: bool = self._run(run_sequences, sizes, call)
+        is_finite: bool = self._run(run_sequences, sizes, work, call)
         return is_finite
 
-    def reverse(self, sizes: NDArray[np.int64], call: Backward) -> None:
-        """Undo the steps of ``call``; the caller keeps all arrays alive whose address is in it.
+    def reverse(self, sizes: NDArray[np.int64], work: int, call: Backward) -> None:
+        """Undo the steps of ``call``; arguments and addresses are as in :meth:`run`."""
+        self._run(reverse_sequences, sizes, work, call)
 
-        Args:
-            sizes: The record of :class:`.call_records.Sizes`.
-            call: The addresses of the arrays.
-        """
-        self._run(reverse_sequences, sizes, call)
-
-    def _run(self, kernel: Any, sizes: NDArray[np.int64], call: Forward | Backward) -> Any:
+    def _run(
+        self, kernel: Any, sizes: NDArray[np.int64], work: int, call: Forward | Backward
+    ) -> Any:
         """Call a kernel, so that Ctrl-C ends it soon if it takes long."""
-
-        def run(call: Forward | Backward) -> Any:
+        if not is_long(work, sizes.item(THREADS)):  # the usual case, without a closure
             return kernel(*self._circuit, sizes, np.array(call, np.int64))
 
-        threads, _, batch, steps, *_, registers = sizes.tolist()
-        if is_long(batch * steps * registers * self._work, threads):
-            return run_stoppable(lambda flag: run(call._replace(stop=flag.ctypes.data)))
-        return run(call)
+        def run(flag: NDArray[np.int64]) -> Any:
+            stoppable = call._replace(stop=flag.ctypes.data)
+            return kernel(*self._circuit, sizes, np.array(stoppable, np.int64))
+
+        return run_stoppable(run)
 
     def _list_circuit(self) -> tuple[NDArray[Any], ...]:
         """Return the first arguments of every call, see :func:`.forward_kernel.run_sequences`."""

@@ -35,6 +35,7 @@ class Evolution(Reversible):
             angles=simulator.num_parameters,
             readouts=simulator.num_readouts,
         ).record()
+        self._work = simulator.count_work(batch_size, 1)
         self._turns: list[Tensor] = []
         self._keeps_turns = torch.is_grad_enabled()
         # Backward: a copy of the states at `_at`, and their adjoint.
@@ -51,6 +52,7 @@ class Evolution(Reversible):
             turns = simulator.allocate(simulator.shape_turns(self.batch_size, 1))
         simulator.run(
             self._sizes,
+            self._work,
             Forward(
                 turns=find(turns),
                 states=find(self._states),
@@ -88,6 +90,7 @@ class Evolution(Reversible):
         by_theta = self.simulator.allocate((self.batch_size, self.simulator.num_parameters))
         self.simulator.reverse(
             self._sizes,
+            self._work,
             Backward(
                 turns=find(self._turns[self._at - 1]),
                 back=find(self._back),
