@@ -40,8 +40,10 @@ quick-tests: $(INSTALLED)
 test: $(INSTALLED) ## the checks and all tests (about 12 minutes), before a merge
 	$(BESIDE) all-tests
 
+# A test that waits for ever ends after ten minutes with the stacks of its threads.
+ENDLESS := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 all-tests: $(INSTALLED)
-	$(PYTEST) --durations=40
+	$(PYTEST) --durations=40 $(ENDLESS)
 
 check: $(INSTALLED) ## style, types and import directions
 	$(BIN)/ruff check

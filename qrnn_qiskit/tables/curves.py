@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from qrnn_qiskit.tables.panels import make_panels
-from qrnn_qiskit.tables.runner import choose_rate
+from qrnn_qiskit.tables.runner import choose
 from qrnn_qiskit.tables.spec import Cell, Pair
 from qrnn_qiskit.training.run_folder import RunFolder
 
@@ -36,8 +36,8 @@ def draw_curves(out: Path, pairs: Sequence[Pair]) -> Figure | None:
     curves: dict[str, list[tuple[str, list[list[float]]]]] = {}
     tasks = {pair.task.name: pair for pair in pairs}
     for pair in pairs:
-        rate = choose_rate(out, pair)
-        cells = pair.search_cells() if rate is None else pair.seed_cells(rate)
+        choice = choose(out, pair)
+        cells = pair.search_cells() if choice is None else pair.seed_cells(choice)
         found = [values for cell in cells if (values := _read_curve(out, cell))]
         if found:
             done, total = max(map(len, found)), cells[0].resolve().train.epochs

@@ -15,10 +15,10 @@ from typing import Any
 
 from circuits.errors import InvalidValueError
 from qrnn_qiskit.tables.cells import CellResult, estimate_seconds, read_result, run_cell
-from qrnn_qiskit.tables.spec import Cell, Pair
+from qrnn_qiskit.tables.spec import Cell, Choice, Pair
 from qrnn_qiskit.training.checkpoint import write_text
 
-__all__ = ["choose_rate", "estimate", "open_workers", "run_table"]
+__all__ = ["choose", "estimate", "open_workers", "run_table"]
 
 CONNECT_SECONDS = 10.0
 Note = Callable[[Cell, CellResult, int], None]
@@ -92,37 +92,39 @@ def estimate(out: Path, pairs: Sequence[Pair], pool: Executor) -> dict[str, floa
     return {name: known[cell.command()] for name, cell in first.items()}
 
 
-def choose_rate(out: Path, pair: Pair) -> float | None:
-    """Choose the learning rate that is best by validation; None before the search is finished.
+def choose(out: Path, pair: Pair) -> Choice | None:
+    """Choose what is best by validation; None before the search is finished.
 
-    A run that diverged is worse than any other; if all diverged, the smallest rate is chosen.
+    A run that diverged is worse than any other. Of equals, such as runs that all diverged, the one
+    with the smallest learning rate is chosen, and of these the first variant.
     """
-    scores = []
+    scores: list[tuple[float, float]] = []
     for cell in pair.search_cells():
         result = read_result(out, cell)
         if result is None:
             return None
         value = result.validation.get(pair.headline, float("nan"))
         signed = value if pair.higher_is_better else -value
-        scores.append((signed if isfinite(value) else float("-inf"), -cell.learning_rate))
-    return -max(scores)[1]
+        score = signed if isfinite(value) else float("-inf")
+        scores.append((score, -cell.choice.learning_rate))
+    return pair.search_cells()[scores.index(max(scores))].choice
 
 
 def list_open(out: Path, pairs: Sequence[Pair]) -> list[Cell]:
     """List the cells that can be run now: those of searches, and the seeds of finished searches."""
     cells = []
     for pair in pairs:
-        rate = choose_rate(out, pair)
-        wanted = pair.search_cells() if rate is None else pair.seed_cells(rate)
+        choice = choose(out, pair)
+        wanted = pair.search_cells() if choice is None else pair.seed_cells(choice)
         cells += [cell for cell in wanted if read_result(out, cell) is None]
     return cells
 
 
 def count_open(out: Path, pair: Pair) -> int:
     """Count the remaining runs of a pair, of search and seeds."""
-    rate = choose_rate(out, pair)
-    if rate is not None:
-        return sum(read_result(out, cell) is None for cell in pair.seed_cells(rate))
+    choice = choose(out, pair)
+    if choice is not None:
+        return sum(read_result(out, cell) is None for cell in pair.seed_cells(choice))
     done = sum(read_result(out, cell) is not None for cell in pair.search_cells())
     return pair.count_runs() - done
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,7 +20,7 @@ from qrnn_qiskit.tasks import Task, get_task
 from qrnn_qiskit.training.config import Config, resolve_config
 from qrnn_qiskit.training.schema import ConfigError, flatten, read_toml
 
-__all__ = ["Cell", "ModelRow", "Pair", "Table", "TaskColumn", "read_table_file"]
+__all__ = ["Cell", "Choice", "ModelRow", "Pair", "Table", "TaskColumn", "read_table_file"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 ,.=()+-]*$"
 _OF_THE_TABLE = {"train.learning_rate", "learning_rate", "seed"}
@@ -31,10 +31,23 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SearchBudget(_Part):
-    """The search for a learning rate, the same for every model: one full run for each rate.
+class Choice(NamedTuple):
+    """What the search chooses: a learning rate and a variant of the model by its name.
 
-    The rate that is best by validation is used for all seeds.
+    The variant is "" for a model without variants.
+    """
+
+    learning_rate: float
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, [f"{self.learning_rate:g}", self.variant]))
+
+
+class SearchBudget(_Part):
+    """The search, the same for every model: one full run for each rate and variant of the model.
+
+    The choice that is best by validation is used for all seeds.
     """
 
     learning_rates: list[float] = Field(min_length=1)
@@ -88,12 +101,21 @@ class ModelRow(_Part):
         role: Candidate, baseline, ablation or peer.
         settings: Configuration values of its cells.
         tasks: Names of the tasks it is run on; None for all.
+        variants: Further configuration values by name, such as two starts: the search tries each
+            with every learning rate. All models of a table have as many, so that none is searched
+            more than another.
     """
 
     name: str = Field(pattern=_NAME)
     role: Literal["candidate", "baseline", "ablation", "peer"]
     settings: Settings = {}
     tasks: list[str] | None = None
+    variants: dict[Annotated[str, Field(pattern=_NAME)], Settings] = {}
+
+    @property
+    def parts(self) -> list[Settings]:
+        """The settings of this row, then those of each variant."""
+        return [self.settings, *self.variants.values()]
 
 
 class Table(_Part):
@@ -127,6 +149,7 @@ class Table(_Part):
             *(("seed", seeds) for seeds in (self.seeds, *(t.seeds or [] for t in self.tasks))),
             # The folder name has six digits of the learning rate.
             *(("learning rate", [f"{r:g}" for r in s.learning_rates]) for s in searches),
+            *(("variant", list(model.variants)) for model in self.models),
         ]
         for what, names in listed:
             if len(set(names)) != len(names):
@@ -137,14 +160,20 @@ class Table(_Part):
                     f"every {what} needs a separate folder, but those of {names} are "
                     f"{sorted(folders)}; give them names that differ in letters or digits"
                 )
-        parts: list[Table | TaskColumn | ModelRow] = [self, *self.tasks, *self.models]
-        for part in parts:
-            taken = _OF_THE_TABLE & set(flatten(part.settings))
+        of_models = [settings for model in self.models for settings in model.parts]
+        for settings in (self.settings, *(task.settings for task in self.tasks), *of_models):
+            taken = _OF_THE_TABLE & set(flatten(settings))
             if taken:
                 raise InvalidValueError(
                     f"settings contain {sorted(taken)}, which would have no effect: the table sets "
                     "the learning rate of each run by 'search' and its seed by 'seeds'; omit it"
                 )
+        counts = {model.name: max(1, len(model.variants)) for model in self.models}
+        if len(set(counts.values())) > 1:
+            raise InvalidValueError(
+                "expected as many variants of every model, so that all get the same search, got "
+                f"{', '.join(f'{count} of {name}' for name, count in counts.items())}"
+            )
         known = {task.name for task in self.tasks}
         for model in self.models:
             unknown = set(model.tasks or []) - known
@@ -223,16 +252,23 @@ class Pair:
 
     @property
     def search(self) -> SearchBudget:
-        """The search for the learning rate of this row."""
+        """The learning rates that are searched for this row."""
         return self.task.search or self.table.search
 
     def search_cells(self) -> list[Cell]:
-        """List the runs of the search for a learning rate."""
-        return [Cell(self, rate, self.search.seed) for rate in self.search.learning_rates]
+        """List the runs of the search: every variant at every learning rate."""
+        return [
+            Cell(self, Choice(rate, variant), self.search.seed)
+            for variant in self.model.variants or [""]
+            for rate in self.search.learning_rates
+        ]
 
-    def seed_cells(self, rate: float) -> list[Cell]:
-        """List the runs of all seeds at the chosen rate; the search has already run its seed."""
-        return [Cell(self, rate, seed) for seed in self.seeds]
+    def seed_cells(self, choice: Choice) -> list[Cell]:
+        """List the runs of all seeds with the chosen rate and variant.
+
+        The search has already run its seed.
+        """
+        return [Cell(self, choice, seed) for seed in self.seeds]
 
     @contextmanager
     def name_errors(self) -> Iterator[None]:
@@ -244,8 +280,8 @@ class Pair:
 
     def count_runs(self) -> int:
         """Count the runs of search and seeds together."""
-        rates = len(self.search.learning_rates)
-        return rates + len(self.seeds) - (self.search.seed in self.seeds)
+        seeds = len(self.seeds) - (self.search.seed in self.seeds)
+        return len(self.search_cells()) + seeds
 
 
 @dataclass(frozen=True)
@@ -253,23 +289,27 @@ class Cell:
     """One run of the table."""
 
     pair: Pair
-    learning_rate: float
+    choice: Choice
     seed: int
 
     @property
     def path(self) -> Path:
         """Folder of the run, relative to that of the table."""
         names = [_slug(self.pair.task.name), _slug(self.pair.model.name)]
-        return Path("runs", *names, f"rate-{self.learning_rate:g}-seed-{self.seed}")
+        rate, variant = self.choice
+        words = ["rate", f"{rate:g}", *filter(None, [_slug(variant)]), "seed", str(self.seed)]
+        return Path("runs", *names, "-".join(words))
 
     @property
     def settings(self) -> dict[str, Any]:
         """All configuration values that the table sets, by dotted key."""
         pair = self.pair
         merged = {"model.parameters": pair.task.parameters}
-        for settings in (pair.table.settings, pair.task.settings, pair.model.settings):
+        rate, variant = self.choice
+        own = [pair.model.settings, pair.model.variants.get(variant, {})]
+        for settings in (pair.table.settings, pair.task.settings, *own):
             merged |= flatten(settings)
-        return merged | {"train.learning_rate": self.learning_rate, "seed": self.seed}
+        return merged | {"train.learning_rate": rate, "seed": self.seed}
 
     def resolve(self) -> Config:
         """Resolve the configuration of the run; a ConfigError names the cell."""
@@ -309,7 +349,7 @@ def read_table_file(path: Path) -> Table:
         ]
         raise ConfigError(f"{path} is not a valid table: {'; '.join(parts)}") from error
     for pair in table.pairs():
-        first_rate = pair.search.learning_rates[0]
-        for cell in (*pair.search_cells(), *pair.seed_cells(first_rate)):
+        searched = pair.search_cells()
+        for cell in (*searched, *pair.seed_cells(searched[0].choice)):
             cell.resolve()
     return table

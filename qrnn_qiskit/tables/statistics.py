@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from qrnn_qiskit.tables.cells import CellResult, read_result
-from qrnn_qiskit.tables.runner import choose_rate
-from qrnn_qiskit.tables.spec import Pair
+from qrnn_qiskit.tables.runner import choose
+from qrnn_qiskit.tables.spec import Choice, Pair
 from qrnn_qiskit.tasks.copying_memory import CopyingMemory
 from qrnn_qiskit.training.run_folder import RunFolder
 from qrnn_qiskit.training.schema import ConfigError
@@ -61,14 +61,14 @@ class Row:
 
     Attributes:
         pair: The task and the model.
-        rate: The learning rate that the search chose.
+        choice: The learning rate and the variant that the search chose.
         results: Results of all seeds, in the order of the table.
         test, validation: Spread of the headline metric; None where any seed diverged.
         values: The headline metric of every seed on the test sequences.
     """
 
     pair: Pair
-    rate: float
+    choice: Choice
     results: list[CellResult]
     test: Spread | None
     validation: Spread | None
@@ -79,10 +79,10 @@ def summarize(out: Path, pairs: list[Pair]) -> list[Row]:
     """Collect the finished rows, in the order of the pairs."""
     rows = []
     for pair in pairs:
-        rate = choose_rate(out, pair)
-        if rate is None:
+        choice = choose(out, pair)
+        if choice is None:
             continue
-        found = [read_result(out, cell) for cell in pair.seed_cells(rate)]
+        found = [read_result(out, cell) for cell in pair.seed_cells(choice)]
         results = [result for result in found if result is not None]
         if len(results) < len(found):
             continue
@@ -92,7 +92,7 @@ def summarize(out: Path, pairs: list[Pair]) -> list[Row]:
             values = [result.test[pair.headline] for result in results]
             test = Spread.of(values)
             validation = Spread.of([result.validation[pair.headline] for result in results])
-        rows.append(Row(pair, rate, results, test, validation, values))
+        rows.append(Row(pair, choice, results, test, validation, values))
     return rows
 
 
@@ -189,7 +189,7 @@ def find_reached(out: Path, row: Row) -> tuple[list[int | None], int]:
     if pair.task.target is None:
         raise ConfigError(f"task {pair.task.name!r} of the table has no target; set target=VALUE")
     sign = 1 if pair.higher_is_better else -1
-    for cell in pair.seed_cells(row.rate):
+    for cell in pair.seed_cells(row.choice):
         run = RunFolder(out / cell.path, cell.resolve())
         first = None
         for line in run.read_metrics():

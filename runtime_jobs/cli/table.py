@@ -59,9 +59,10 @@ def table(
 
     First all data is loaded and every model is built, so that a mistake in FILE is found at once,
     and a few steps of each are timed to estimate the hours. Then every model gets the same search
-    for a learning rate, by validation, and the best rate is trained with all seeds. The command
-    ends with means, 95 % intervals over seeds, and a test of each model for non-inferiority to the
-    best baseline by the margin in FILE: as text, Markdown, CSV and a picture.
+    for a learning rate, and for a variant where FILE lists some, by validation; the best choice is
+    trained with all seeds. The command ends with means, 95 % intervals over seeds, and a test of
+    each model for non-inferiority to the best baseline by the margin in FILE: as text, Markdown,
+    CSV and a picture.
     """
     if workers < 1:
         raise typer.BadParameter(f"expected --workers of at least 1, got {workers}")
@@ -104,7 +105,7 @@ def _print_estimate(
 
 
 def _print_commands(pairs: list[Pair]) -> None:
-    typer.echo("Commands of the search; the runs of other seeds differ in seed and learning rate:")
+    typer.echo("Commands of the search; the other seeds repeat the best of each model:")
     for pair in pairs:
         for cell in pair.search_cells():
             typer.echo(cell.command())
@@ -115,7 +116,7 @@ def _note(cell: Cell, result: CellResult, left: int) -> None:
     if result.diverged is None:
         value = f"{cell.pair.headline} {result.test[cell.pair.headline]:.4f}"
     typer.echo(
-        f"{cell.pair.name} rate {cell.learning_rate:g} seed {cell.seed}: {value}, "
+        f"{cell.pair.name} rate {cell.choice} seed {cell.seed}: {value}, "
         f"{result.epochs} epochs of {result.seconds_per_epoch:.2f} s; {left} runs left",
         err=True,
     )
@@ -143,5 +144,5 @@ def _print_table(folder: Path, read: Table) -> None:
     typer.echo(INTERVALS)
     for path in write_report(folder, read.title, read.note, rows):
         typer.echo(f"written: {path}")
-    first = rows[0].pair.seed_cells(rows[0].rate)[0]
+    first = rows[0].pair.seed_cells(rows[0].choice)[0]
     typer.echo(f"to repeat {first.pair.name}, seed {first.seed}: {first.command()}")

@@ -22,9 +22,16 @@ from qrnn_qiskit.tables import runner
 from qrnn_qiskit.tables.cells import CellResult, read_result, run_cell
 from qrnn_qiskit.tables.checks import check_open, check_report
 from qrnn_qiskit.tables.curves import draw_curves
-from qrnn_qiskit.tables.report import HEADER, INTERVALS, draw_table, tabulate_rows, write_report
-from qrnn_qiskit.tables.runner import choose_rate, count_open, estimate, open_workers, run_table
-from qrnn_qiskit.tables.spec import Cell, Table, read_table_file
+from qrnn_qiskit.tables.report import (
+    HEADER,
+    INTERVALS,
+    draw_table,
+    list_runs,
+    tabulate_rows,
+    write_report,
+)
+from qrnn_qiskit.tables.runner import choose, count_open, estimate, open_workers, run_table
+from qrnn_qiskit.tables.spec import Cell, Choice, Table, read_table_file
 from qrnn_qiskit.tables.statistics import (
     Row,
     Spread,
@@ -93,7 +100,7 @@ def finished(table: Table, tmp_path: Path) -> Path:
 
 
 def test_the_command_of_a_cell_makes_the_same_run(table: Table) -> None:
-    cell = Cell(table.pairs()[0], 0.02, 1)
+    cell = Cell(table.pairs()[0], Choice(0.02), 1)
     words = shlex.split(cell.command("runs/x"))
     assert words[:3] == ["qrnn", "train", "toy"]
     assert words[-2:] == ["--out", "runs/x"]
@@ -148,9 +155,63 @@ def test_a_task_may_have_seeds_and_a_search_of_its_own(toy: type, tmp_path: Path
     path = tmp_path / "own.toml"
     path.write_text(FILE.replace("margin = 0.05\n", own))
     pair = read_table_file(path).pairs()[0]
-    assert [(cell.learning_rate, cell.seed) for cell in pair.search_cells()] == [(0.1, 5)]
-    assert [cell.seed for cell in pair.seed_cells(0.1)] == [5]
+    assert [(cell.choice, cell.seed) for cell in pair.search_cells()] == [(Choice(0.1), 5)]
+    assert [cell.seed for cell in pair.seed_cells(Choice(0.1))] == [5]
     assert pair.count_runs() == 1
+
+
+VARIANTS = (
+    FILE.replace('"model.kind" = "lstm" }', '"model.kind" = "lstm" }\nvariants = { VARIANTS }')
+    .replace('name = "second"', 'name = "second"\nvariants = { VARIANTS }')
+    .replace("VARIANTS", '"no clip" = { "train.clip_norm" = "none" }, clip = {}')
+)
+
+
+def test_the_search_tries_every_variant_at_every_rate(toy: type, tmp_path: Path) -> None:
+    path = tmp_path / "variants.toml"
+    path.write_text(VARIANTS)
+    table = read_table_file(path)
+    pair = table.pairs()[0]
+    searched = pair.search_cells()
+    assert [cell.choice for cell in searched] == [
+        (0.001, "no clip"),
+        (0.02, "no clip"),
+        (0.001, "clip"),
+        (0.02, "clip"),
+    ]
+    assert [cell.resolve().train.clip_norm for cell in searched][1:3] == [None, 1.0]
+    assert searched[0].path.name == "rate-0.001-no_clip-seed-0"
+    assert pair.count_runs() == 6
+    out = tmp_path / "out"
+    run_table(out, [pair], Here(), lambda *_: None)
+    choice = choose(out, pair)
+    assert choice is not None
+    # The best by validation, in its own variant.
+    scores = [read_result(out, cell).validation["accuracy"] for cell in searched]  # type: ignore[union-attr]
+    assert scores[[cell.choice for cell in searched].index(choice)] == max(scores)
+    (row,) = summarize(out, [pair])
+    assert row.choice == choice
+    assert tabulate_rows([row])[0][6] == f"{choice.learning_rate:g}, {choice.variant}"
+    assert [line[3:5] for line in list_runs([row])] == [choice] * 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("clip = {}", "clip = { seed = 3 }", "settings contain .*seed"),
+        (", clip = {}", "", "as many variants of every model.*got 1 of first, 2 of second"),
+        ("clip = {}", '"no_clip" = {}', "variants.no_clip"),
+        ("clip = {}", '"no=clip" = {}', "every variant needs a separate folder"),
+        ("clip = {}", 'clip = { "train.clip" = 3 }', "cell toys/first: .*clip"),
+    ],
+)
+def test_variants_that_make_no_equal_search_are_refused(
+    toy: type, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "variants.toml"
+    path.write_text(VARIANTS.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        read_table_file(path)
 
 
 def test_every_pair_is_searched_and_then_trained_with_all_seeds(
@@ -163,13 +224,13 @@ def test_every_pair_is_searched_and_then_trained_with_all_seeds(
     assert left[-1] == 0
     for pair in table.pairs():
         scores = {
-            cell.learning_rate: read_result(out, cell).validation["accuracy"]  # type: ignore[union-attr]
+            cell.choice: read_result(out, cell).validation["accuracy"]  # type: ignore[union-attr]
             for cell in pair.search_cells()
         }
-        rate = choose_rate(out, pair)
-        assert rate is not None
-        assert scores[rate] == max(scores.values())
-        assert {cell.seed for cell in pair.seed_cells(rate)} == {0, 1, 2}
+        choice = choose(out, pair)
+        assert choice is not None
+        assert scores[choice] == max(scores.values())
+        assert {cell.seed for cell in pair.seed_cells(choice)} == {0, 1, 2}
     again = Here()
     run_table(out, table.pairs(), again, lambda *_: None)
     assert not again.calls
@@ -202,7 +263,7 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     run_table(out, table.pairs(), Here(), lambda *_: None)
     rows, expected = (summarize(folder, table.pairs()) for folder in (out, finished))
     assert [row.values for row in rows] == [row.values for row in expected]
-    assert [row.rate for row in rows] == [row.rate for row in expected]
+    assert [row.choice for row in rows] == [row.choice for row in expected]
 
 
 def test_a_cell_that_is_at_work_elsewhere_is_waited_for(table: Table, tmp_path: Path) -> None:
@@ -229,12 +290,12 @@ def test_another_file_with_the_same_folder_is_refused(
 
 def test_a_diverged_run_loses_the_search(table: Table, finished: Path) -> None:
     pair = table.pairs()[0]
-    rate = choose_rate(finished, pair)
-    cell = next(cell for cell in pair.search_cells() if cell.learning_rate == rate)
+    choice = choose(finished, pair)
+    cell = next(cell for cell in pair.search_cells() if cell.choice == choice)
     file = finished / cell.path / "result.json"
     content = json.loads(file.read_text()) | {"validation": {}, "test": {}, "diverged": "NaN"}
     file.write_text(json.dumps(content))
-    assert choose_rate(finished, pair) not in (None, rate)
+    assert choose(finished, pair) not in (None, choice)
     assert count_open(finished, pair) == 2
     # A table reports it without a mean.
     (row,) = summarize(finished, [table.pairs()[1]])
@@ -289,7 +350,7 @@ def test_a_table_shows_no_interval_that_the_metric_cannot_take(
     results = [
         CellResult({"accuracy": value}, {"accuracy": value}, 1, 1, 1.0, 1, None) for value in values
     ]
-    row = Row(pair, 0.01, results, spread, spread, values)
+    row = Row(pair, Choice(0.01), results, spread, spread, values)
     assert tabulate_rows([row])[0][3:5] == (shown, shown)
     (bar,) = draw_table([row], "").axes[0].collections
     assert isinstance(bar, LineCollection)
@@ -313,7 +374,7 @@ def test_the_verdict_follows_the_interval_of_the_difference(
     candidate, baseline = table.pairs()
 
     def make(pair: Any, numbers: list[float]) -> Row:
-        return Row(pair, 0.01, [], None, None, numbers)
+        return Row(pair, Choice(0.01), [], None, None, numbers)
 
     assert compare(make(candidate, values), make(baseline, [0.90, 0.91, 0.905])) == verdict
 
@@ -322,7 +383,7 @@ def test_the_best_baseline_is_chosen_by_validation(table: Table) -> None:
     candidate, baseline = table.pairs()
 
     def make(pair: Any, validation: float, test: float) -> Row:
-        return Row(pair, 0.01, [], Spread(test, None), Spread(validation, None), [test])
+        return Row(pair, Choice(0.01), [], Spread(test, None), Spread(validation, None), [test])
 
     rows = [make(candidate, 1.0, 1.0), make(baseline, 0.8, 0.9), make(baseline, 0.9, 0.7)]
     assert find_baseline(rows, "toys") is rows[2]
@@ -344,7 +405,7 @@ def test_the_largest_delay_solved_with_every_seed_and_with_any(tmp_path: Path) -
     for pair in read_table_file(path).pairs():
         delays = solved[pair.model.name].pop(0)
         results = [CellResult({}, {"solved_delay": d}, 1, 1, 1.0, 1, None) for d in delays]
-        rows.append(Row(pair, 0.01, results, Spread.of(delays), None, delays))
+        rows.append(Row(pair, Choice(0.01), results, Spread.of(delays), None, delays))
     rows[-1].results[0] = replace(rows[-1].results[0], test={}, diverged="lost")
     assert find_solved(rows) == {"first": (10, 30), "second": (0, 0)}
     assert find_solved([]) == {}
@@ -376,7 +437,7 @@ def test_the_report_has_the_sequences_until_a_target_is_reached(
     row = summarize(finished, read_table_file(tmp_path / "table.toml").pairs())[0]
     curves = [
         [json.loads(line)["validation_accuracy"] for line in file.read_text().splitlines()]
-        for cell in row.pair.seed_cells(row.rate)
+        for cell in row.pair.seed_cells(row.choice)
         if (file := finished / cell.path / "metrics.jsonl")
     ]
     best = max(map(max, curves))
@@ -475,7 +536,7 @@ def test_errors_that_differ_by_powers_of_ten_have_a_logarithmic_axis(table: Tabl
             )
             other = replace(pair, task=column)
             spread = Spread.of(values)
-            rows.append(Row(other, 0.01, [], spread, spread, values))
+            rows.append(Row(other, Choice(0.01), [], spread, spread, values))
     figure = draw_table(rows, "errors")
     assert figure.get_figwidth() < 10  # two columns, legible at the width of a page
     assert len(figure.axes) == 3
@@ -487,9 +548,9 @@ def test_errors_that_differ_by_powers_of_ten_have_a_logarithmic_axis(table: Tabl
 
 def test_runs_of_one_epoch_have_no_curve(table: Table, finished: Path) -> None:
     for pair in table.pairs():
-        rate = choose_rate(finished, pair)
-        assert rate is not None
-        for cell in pair.seed_cells(rate):
+        choice = choose(finished, pair)
+        assert choice is not None
+        for cell in pair.seed_cells(choice):
             metrics = finished / cell.path / "metrics.jsonl"
             metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
     assert draw_curves(finished, table.pairs()) is None
@@ -500,10 +561,10 @@ def test_learning_curves_tell_the_epochs_that_were_run(
 ) -> None:
     assert draw_curves(tmp_path / "empty", table.pairs()) is None
     second = table.pairs()[1]
-    rate = choose_rate(finished, second)
-    assert rate is not None
-    (finished / second.seed_cells(rate)[1].path / "result.json").unlink()
-    for cell in second.seed_cells(rate):
+    choice = choose(finished, second)
+    assert choice is not None
+    (finished / second.seed_cells(choice)[1].path / "result.json").unlink()
+    for cell in second.seed_cells(choice):
         metrics = finished / cell.path / "metrics.jsonl"
         metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
     figure = draw_curves(finished, table.pairs())
@@ -512,7 +573,7 @@ def test_learning_curves_tell_the_epochs_that_were_run(
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["first, 2 of 2 epochs", "second, 1 of 2 epochs"]
     assert len(axes.lines) == 6
-    row = json.loads((finished / second.seed_cells(rate)[2].path / "metrics.jsonl").read_text())
+    row = json.loads((finished / second.seed_cells(choice)[2].path / "metrics.jsonl").read_text())
     assert axes.lines[-1].get_ydata() == [row["validation_accuracy"]]
 
 
