@@ -27,6 +27,9 @@ from runtime_jobs.cli.failures import ExitCode
 from runtime_jobs.ibm.submission import read_submission
 from runtime_jobs.ledger import Ledger
 
+# A command that cannot close its batch goes on with a warning, here and in use.
+pytestmark = pytest.mark.filterwarnings("default:the (batch|session) .* cannot be closed")
+
 CHARGE = 1.0  # seconds, of every job that was not cancelled
 LIMIT = 9  # seconds that each job may take
 JOBS = {"none": 1, "expectation": 8}
