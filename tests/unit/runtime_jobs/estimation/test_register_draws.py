@@ -83,7 +83,7 @@ def test_shots_of_registers_scatter_around_the_ideal_values() -> None:
     assert np.abs(residuals).max() < 4.5
     assert 0.7 < residuals.std() < 1.3
     ones = (found.outcomes - ideal.outcomes)[:, :, 1::2] / found.bit_errors
-    # Few of 50 rows are redirected in an early step: single errors of bits are rough, 7 at most here.
+    # Few of 50 rows are redirected in an early step: single errors of bits are rough.
     assert 0.7 < ones.std() < 1.4
 
 
