@@ -168,9 +168,9 @@ def test_without_gradients_nothing_is_kept_for_backward(
     calls: list[int] = []
     run = Simulator.run
 
-    def count(simulator: Simulator, sizes: NDArray[np.int64], call: Forward) -> bool:
+    def count(simulator: Simulator, sizes: NDArray[np.int64], work: int, call: Forward) -> bool:
         calls.append(Sizes(*sizes).steps if call.turns else 0)
-        return run(simulator, sizes, call)
+        return run(simulator, sizes, work, call)
 
     monkeypatch.setattr(Simulator, "run", count)
     with torch.no_grad():
