@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 
-from circuits.validation import require_amount, require_count, require_name
+from circuits.validation import require_amount, require_count, require_flag, require_name
 from runtime_jobs.ledger.records import WorkloadMode
 
 __all__ = ["SendOptions"]
@@ -13,6 +13,7 @@ __all__ = ["SendOptions"]
 
 # Their minimum; shots are checked with the name of the device.
 _COUNTS = {"sequences": 1, "train_steps": 1, "patches": 1, "spacing": 0, "session_seconds": 1}
+_FLAGS = ("serial_branches", "fresh", "relayout", "fast_measurements", "new_budget")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class SendOptions:
     """What a run is sent with; :func:`runtime_jobs.submit` documents each option.
 
     Raises:
-        InvalidTypeError: A cap that is no number, or a count that is no integer.
+        InvalidTypeError: A cap that is no number, a count that is no integer, or a flag that is not
+            True or False.
         InvalidValueError: A cap that is not above 0, a count below its minimum, or an unknown mode.
     """
 
@@ -53,6 +55,8 @@ class SendOptions:
             if (value := getattr(self, name)) is not None:
                 option = f"--{name.replace('_', '-')} (in Python {name})"
                 self._set(name, require_count(option, value, minimum=minimum))
+        for name in _FLAGS:  # fresh="no" would be true, and pay again for what is there
+            require_flag(name, getattr(self, name))
         require_name("mode", self.mode, [str(each) for each in WorkloadMode])
 
     def _set(self, name: str, value: object) -> None:

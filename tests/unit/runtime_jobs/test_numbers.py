@@ -57,3 +57,11 @@ def test_other_counts_are_refused(name: str, value: object) -> None:
 def test_other_delays_are_refused(value: object) -> None:
     with pytest.raises((TypeError, ValueError), match=r"rep_delay, seconds.* of at least 0, got"):
         parse_delay(value)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "name", ["serial_branches", "fresh", "relayout", "fast_measurements", "new_budget"]
+)
+def test_a_word_is_no_flag(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be True or False, got 'no'"):
+        SendOptions(**{name: "no"})  # type: ignore[arg-type]

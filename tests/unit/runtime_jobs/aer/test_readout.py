@@ -69,6 +69,7 @@ def test_effects_are_those_of_the_joint_state(letter: str) -> None:
 
 
 @pytest.mark.noisy
+@pytest.mark.slow  # half a minute: 18 qubits
 def test_the_readout_of_many_qubits_is_calibrated() -> None:
     """The joint density matrix of 18 qubits would take 2^40 bytes."""
     count = 9
