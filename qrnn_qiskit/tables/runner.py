@@ -98,7 +98,7 @@ def choose(out: Path, pair: Pair) -> Choice | None:
     A run that diverged is worse than any other. Of equals, such as runs that all diverged, the one
     with the smallest learning rate is chosen, and of these the first variant.
     """
-    scores: list[tuple[float, float]] = []
+    scores: dict[Choice, tuple[float, float]] = {}
     for cell in pair.search_cells():
         result = read_result(out, cell)
         if result is None:
@@ -106,8 +106,8 @@ def choose(out: Path, pair: Pair) -> Choice | None:
         value = result.validation.get(pair.headline, float("nan"))
         signed = value if pair.higher_is_better else -value
         score = signed if isfinite(value) else float("-inf")
-        scores.append((score, -cell.choice.learning_rate))
-    return pair.search_cells()[scores.index(max(scores))].choice
+        scores[cell.choice] = score, -cell.choice.learning_rate
+    return max(scores, key=lambda choice: scores[choice])  # the first of equals
 
 
 def list_open(out: Path, pairs: Sequence[Pair]) -> list[Cell]:
